@@ -1,0 +1,3 @@
+"""
+The configuration files, parsed once into one frozen class a section.
+"""

@@ -1,0 +1,3 @@
+"""
+What is kept: the interface of a metrics database, its engines, and queries.
+"""

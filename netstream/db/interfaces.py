@@ -1,0 +1,229 @@
+"""
+The interface of a metrics database, and the values it speaks.
+
+It knows nodes, charts, spans and columns; nothing of SQL, files or threads.
+Times are UTC seconds.  Spans exclude C{after} and include C{before}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from netstream.model.chart import Chart
+from netstream.model.host import HostInfo, Label
+from netstream.model.samples import Bytes, Float64s, Int64s, SampleBatch
+
+SeriesKey = tuple[str, str]
+"""Chart id and dimension id, within one node."""
+
+
+class Durability(Enum):
+    """
+    What a sample that the database has confirmed survives.
+    """
+
+    MEMORY = "memory"
+    PROCESS = "process"
+    POWER = "power"
+
+
+class UnknownNode(KeyError):
+    """
+    The database has nothing of a node of that GUID.
+    """
+
+
+class UnknownMethod(ValueError):
+    """
+    There is no time aggregation of that name.
+    """
+
+
+@frozen
+class Span:
+    """
+    The seconds from C{first} to C{last}, both included.
+    """
+
+    first: int
+    last: int
+
+
+@frozen
+class Window:
+    """
+    The rows a query shall return: C{after + step}, C{after + 2 * step}, ... up
+    to C{before}.
+
+    @ivar after: Second before the first one wanted.
+    @ivar before: Last second wanted; C{before - after} is a multiple of the
+        step.
+    @ivar step: Seconds a row; each row stands for the C{step} seconds that
+        end at its time.
+    """
+
+    after: int
+    before: int
+    step: int
+
+    def __len__(self) -> int:
+        return max(0, (self.before - self.after) // self.step)
+
+
+@frozen(eq=False)
+class Columns:
+    """
+    Rows of several series.
+
+    @ivar times: int64 of shape (rows,), ascending.
+    @ivar values: float64 of shape (rows, series); NaN where there is none.
+    @ivar flags: uint8 of shape (rows, series), as in
+        L{netstream.model.samples}; EMPTY where there is no value.
+    """
+
+    times: Int64s
+    values: Float64s
+    flags: Bytes
+
+
+@frozen
+class HostRecord:
+    """
+    What is kept of a node besides its charts.
+
+    @ivar connected: When it was last heard of, UTC seconds.
+    """
+
+    info: HostInfo
+    labels: Mapping[str, Label] = field(factory=dict)
+    connected: int = 0
+
+
+@frozen
+class StoredHost:
+    """
+    A node as a database gives it back at start.
+    """
+
+    record: HostRecord
+    charts: Mapping[str, Chart]
+    spans: Mapping[str, Span]
+
+
+@frozen
+class Stats:
+    """
+    What a database holds.
+
+    @ivar samples: Samples that it holds or has accepted, as far as it counts.
+    @ivar memory: Bytes of memory that it knows of.
+    @ivar disk: Bytes on disk.
+    """
+
+    nodes: int = 0
+    series: int = 0
+    samples: int = 0
+    memory: int = 0
+    disk: int = 0
+
+
+class IMetricsDB(Interface):
+    """
+    A place for the samples of many nodes.
+
+    A sample is identified by node, chart, dimension and second; a later one of
+    the same identity replaces the earlier.  Samples come in any order and of
+    any age.  Deferreds may have fired already when they are returned.
+    """
+
+    mode: str = Attribute("Its name in the configuration, such as C{ram}.")
+    durability: Durability = Attribute("What a confirmed sample survives.")
+    fresh: float = Attribute("Seconds until L{bounds} sees what L{append} confirmed.")
+    keeps: bool = Attribute("Whether it keeps anything at all; C{none} does not.")
+
+    def open() -> Deferred[None]:
+        """
+        Make it ready; call it once and before anything else.
+
+        @return: Fires when it is ready; fails with L{OSError} or
+            L{ValueError} and a message that names the path and what to do.
+        """
+
+    def close() -> Deferred[None]:
+        """
+        Write what is to be kept and release everything.
+
+        @return: Fires when the last byte is written.
+        """
+
+    def put_host(record: HostRecord) -> Deferred[None]:
+        """
+        Keep a node; one of the same GUID is replaced.
+        """
+
+    def put_chart(node: str, chart: Chart) -> Deferred[None]:
+        """
+        Keep the definition of a chart; one of the same id is replaced.
+        """
+
+    def stored() -> Deferred[Sequence[StoredHost]]:
+        """
+        @return: All nodes that it keeps, for the start of the process.
+        """
+
+    def append(batch: SampleBatch) -> Deferred[None]:
+        """
+        Keep samples of one node.
+
+        The arrays of the batch are not changed by the caller afterwards.
+
+        @return: Fires when they are as durable as C{durability} says, or, if
+            that takes time, once they are accepted and L{read} shows them.
+        """
+
+    def bounds(node: str) -> Deferred[Mapping[str, Span]]:
+        """
+        @return: For each chart that has samples, the oldest and the newest
+            second.  A node it does not know has none.
+        """
+
+    def read(node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:
+        """
+        Read samples as they were stored.
+
+        @return: A row for each second at which at least one of the series has
+            a sample.  Unknown series are empty columns.
+        """
+
+    def query(node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = "") -> Deferred[Columns]:
+        """
+        Read samples folded in time.
+
+        @param method: A time aggregation: C{average}, C{min}, C{max}, C{sum}
+            and what else the engine knows.
+        @param options: Argument of the method, such as a percentage.
+        @return: One row for each of the window, gaps included.  Fails with
+            L{UnknownMethod}.
+        """
+
+    def retain(node: str, seconds: int | None) -> Deferred[None]:
+        """
+        Say how long samples of a node are to be kept at least.
+
+        @param seconds: L{None} is the default of the database.
+        """
+
+    def forget(node: str, chart: str | None = None) -> Deferred[None]:
+        """
+        Remove a chart, or a whole node, with its samples.
+        """
+
+    def stats() -> Deferred[Stats]:
+        """
+        @return: What it holds now.
+        """

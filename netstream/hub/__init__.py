@@ -1,0 +1,3 @@
+"""
+What this node knows now: hosts, charts, latest values, and who wants to hear.
+"""

@@ -1,0 +1,264 @@
+"""
+The hosts that this node knows, and the changes of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
+from netstream.hub.latest import Latest
+from netstream.model.chart import Chart
+from netstream.model.host import Function, HostInfo, Label
+from netstream.model.samples import SampleBatch, SeriesTable
+from netstream.model.updates import (
+    ChartDefined,
+    ClaimSet,
+    FunctionOffered,
+    FunctionWithdrawn,
+    LabelsReplaced,
+    PathKnown,
+    Update,
+    VariableSet,
+)
+
+Listener = Callable[[Update], None]
+"""Is called with each update of a host, in order."""
+
+
+@frozen
+class Link:
+    """
+    How the samples of a host reach us while they do.
+
+    @ivar peer: Where the connection comes from, as text.
+    @ivar since: When it began, UTC seconds.
+    @ivar capabilities: The mask that was agreed on.
+    """
+
+    peer: str
+    since: float
+    capabilities: int = 0
+
+
+class Host:
+    """
+    One node, with what is known of it now.
+
+    It changes by L{apply} alone, and tells its listeners after each change.
+
+    @ivar info: Who it is.
+    @ivar db: What keeps its samples.
+    @ivar charts: Chart definitions by id.
+    @ivar labels: Host labels by name.
+    @ivar variables: By (chart id or C{""}, name).
+    @ivar functions: By (chart id or C{""}, name).
+    @ivar path: Entries of the stream path as received.
+    @ivar table: Numbers its series.
+    @ivar latest: Its newest samples.
+    @ivar link: Its connection; L{None} for the local host and for one that is
+        offline.
+    @ivar local: Whether it is this node itself.
+    @ivar seen: When its last connection ended, UTC seconds.
+    """
+
+    _log = Logger()
+
+    def __init__(self, info: HostInfo, db: IMetricsDB, *, local: bool = False) -> None:
+        self.info = info
+        self.db = db
+        self.local = local
+        self.charts: dict[str, Chart] = {}
+        self.labels: Mapping[str, Label] = {}
+        self.variables: dict[tuple[str, str], float] = {}
+        self.functions: dict[tuple[str, str], Function] = {}
+        self.path: tuple[Mapping[str, Any], ...] = ()
+        self.claim_id: str | None = None
+        self.table = SeriesTable(info.guid)
+        self.latest = Latest()
+        self.link: Link | None = None
+        self.seen = 0.0
+        self._listeners: list[Listener] = []
+
+    @property
+    def online(self) -> bool:
+        """
+        Whether samples are coming in.
+        """
+        return self.local or self.link is not None
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """
+        Hear of every update from now on.
+
+        @return: Call it to hear no more.
+        """
+        self._listeners.append(listener)
+
+        def cancel() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return cancel
+
+    def apply(self, update: Update) -> None:
+        """
+        Take in an update: change, keep, and pass on.
+        """
+        match update:
+            case SampleBatch():
+                self.latest.update(update)
+                if self.db.keeps and len(update):
+                    self._keep(self.db.append(update))
+            case ChartDefined(chart):
+                if self.charts.get(chart.id) != chart:
+                    self.charts[chart.id] = chart
+                    if self.db.keeps:
+                        self._keep(self.db.put_chart(self.info.guid, chart))
+            case LabelsReplaced(labels):
+                self.labels = dict(labels)
+                self.save()
+            case VariableSet(name, value, chart_id):
+                self.variables[chart_id, name] = value
+            case FunctionOffered(function):
+                self.functions[function.chart, function.name] = function
+            case FunctionWithdrawn(name, chart_id):
+                self.functions.pop((chart_id, name), None)
+            case ClaimSet(claim_id):
+                self.claim_id = claim_id
+            case PathKnown(entries):
+                self.path = entries
+        for listener in tuple(self._listeners):
+            listener(update)
+
+    def restore(self, stored: StoredHost) -> None:
+        """
+        Take in what a database kept of the host.
+        """
+        self.charts.update(stored.charts)
+        self.labels = stored.record.labels
+        self.seen = float(stored.record.connected)
+
+    def save(self) -> None:
+        """
+        Keep who it is.
+        """
+        if self.db.keeps:
+            seen = int(self.link.since if self.link else self.seen)
+            self._keep(self.db.put_host(HostRecord(self.info, self.labels, seen)))
+
+    def _keep(self, done: Deferred[None]) -> None:
+        done.addErrback(self._not_kept)
+
+    def _not_kept(self, failure: Failure) -> None:
+        self._log.failure("{host}: was not stored", failure, host=self.info.hostname)
+
+
+class Hub:
+    """
+    All hosts by machine GUID, this node first.
+
+    @ivar local: This node.
+    """
+
+    def __init__(self, info: HostInfo, db: IMetricsDB) -> None:
+        self.local = Host(info, db, local=True)
+        self._hosts = {info.guid: self.local}
+        self._watchers: list[Callable[[Host], None]] = []
+
+    def __iter__(self) -> Iterator[Host]:
+        return iter(tuple(self._hosts.values()))
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def get(self, guid: str) -> Host | None:
+        """
+        @return: The host of that machine GUID.
+        """
+        return self._hosts.get(guid)
+
+    def find(self, name: str) -> Host | None:
+        """
+        Look a host up as a person names it: by GUID, else by host name, where
+        one that is online comes before one that is not.
+        """
+        if name.lower() in self._hosts:
+            return self._hosts[name.lower()]
+        named = [h for h in self if name.lower() == h.info.hostname.lower()]
+        return max(named, key=lambda h: h.online, default=None)
+
+    def watch(self, watcher: Callable[[Host], None]) -> Callable[[], None]:
+        """
+        Hear of each host that is new, comes online or goes offline.
+
+        @return: Call it to hear no more.
+        """
+        self._watchers.append(watcher)
+
+        def cancel() -> None:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
+
+        return cancel
+
+    def restore(self, stored: StoredHost, db: IMetricsDB) -> Host:
+        """
+        Know a host that a database kept; it is offline unless it is this node.
+        """
+        info = stored.record.info
+        host = self._hosts.get(info.guid)
+        if host is None:
+            host = self._hosts[info.guid] = Host(info, db)
+        host.restore(stored)
+        self._tell(host)
+        return host
+
+    def connect(self, info: HostInfo, db: IMetricsDB, link: Link) -> Host:
+        """
+        A host's samples begin to arrive.
+
+        A host that is known keeps its database, as it keeps its charts.
+
+        @return: The host, which is online now.
+        """
+        host = self._hosts.get(info.guid)
+        if host is None:
+            host = self._hosts[info.guid] = Host(info, db)
+        host.info = info
+        host.link = link
+        host.save()
+        self._tell(host)
+        return host
+
+    def disconnect(self, host: Host, now: float) -> None:
+        """
+        A host's samples arrive no more; it stays known.
+        """
+        host.link = None
+        host.seen = now
+        host.save()
+        self._tell(host)
+
+    def rename_local(self, hostname: str) -> None:
+        """
+        This node has another host name now.
+        """
+        self.local.info = evolve(self.local.info, hostname=hostname)
+        self.local.save()
+
+    def forget(self, guid: str) -> None:
+        """
+        Know a host no more; its samples stay where they are.
+        """
+        self._hosts.pop(guid, None)
+
+    def _tell(self, host: Host) -> None:
+        for watcher in tuple(self._watchers):
+            watcher(host)

@@ -1,0 +1,54 @@
+"""
+The newest sample of every series of one host, as columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netstream.model.samples import EMPTY, Float64s, Int64s, SampleBatch
+
+
+class Latest:
+    """
+    Arrays by series number, that grow with the table of the host.
+
+    A series without a sample has time 0 and value NaN.
+
+    @ivar time: int64, UTC second of the newest sample.
+    @ivar value: float64, its stored value; NaN if it is a gap.
+    @ivar collected: int64, its raw collected integer.
+    """
+
+    def __init__(self) -> None:
+        self.time: Int64s = np.zeros(0, np.int64)
+        self.value: Float64s = np.zeros(0)
+        self.collected: Int64s = np.zeros(0, np.int64)
+
+    def _grow(self, size: int) -> None:
+        more = max(64, size * 3 // 2) - len(self.time)
+        self.time = np.concatenate((self.time, np.zeros(more, np.int64)))
+        self.value = np.concatenate((self.value, np.full(more, np.nan)))
+        self.collected = np.concatenate((self.collected, np.zeros(more, np.int64)))
+
+    def update(self, batch: SampleBatch) -> None:
+        """
+        Take in what is newer than what is here.
+        """
+        if not len(batch):
+            return
+        if len(batch.table) > len(self.time):
+            self._grow(len(batch.table))
+        newer = batch.time >= self.time[batch.series]
+        series = batch.series[newer]
+        self.time[series] = batch.time[newer]
+        self.value[series] = np.where(batch.flags[newer] & EMPTY, np.nan, batch.value[newer])
+        self.collected[series] = batch.collected[newer]
+
+    def of(self, series: int | None) -> tuple[int, float, int]:
+        """
+        @return: Time, value and collected integer of one series.
+        """
+        if series is None or series >= len(self.time):
+            return 0, float("nan"), 0
+        return int(self.time[series]), float(self.value[series]), int(self.collected[series])
