@@ -200,7 +200,9 @@ class IMetricsDB(Interface):
             a sample.  Unknown series are empty columns.
         """
 
-    def query(node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = "") -> Deferred[Columns]:
+    def query(
+        node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = ""
+    ) -> Deferred[Columns]:
         """
         Read samples folded in time.
 
