@@ -1,3 +1,8 @@
 """
 What is kept: the interface of a metrics database, its engines, and queries.
 """
+
+from netstream.db.none import NoneDB
+from netstream.db.ram import RamDB
+
+__all__ = ["NoneDB", "RamDB"]

@@ -1,0 +1,84 @@
+"""
+The engine C{none}: it keeps nothing, for nodes that only pass samples on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from netstream.db.folding import fold
+from netstream.db.interfaces import (
+    Columns,
+    Durability,
+    HostRecord,
+    IMetricsDB,
+    SeriesKey,
+    Span,
+    Stats,
+    StoredHost,
+    UnknownMethod,
+    Window,
+)
+from netstream.model.chart import Chart
+from netstream.model.samples import EMPTY, SampleBatch
+
+
+@implementer(IMetricsDB)
+class NoneDB:
+    """
+    A database that accepts everything and has nothing.
+    """
+
+    mode = "none"
+    durability = Durability.MEMORY
+    fresh = 0.0
+    keeps = False
+
+    def open(self) -> Deferred[None]:
+        return succeed(None)
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+    def put_host(self, record: HostRecord) -> Deferred[None]:
+        return succeed(None)
+
+    def put_chart(self, node: str, chart: Chart) -> Deferred[None]:
+        return succeed(None)
+
+    def stored(self) -> Deferred[Sequence[StoredHost]]:
+        return succeed([])
+
+    def append(self, batch: SampleBatch) -> Deferred[None]:
+        return succeed(None)
+
+    def bounds(self, node: str) -> Deferred[Mapping[str, Span]]:
+        return succeed({})
+
+    def read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:
+        return succeed(_nothing(len(series)))
+
+    def query(
+        self, node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = ""
+    ) -> Deferred[Columns]:
+        try:
+            return succeed(fold(_nothing(len(series)), window, method, options))
+        except UnknownMethod:
+            return fail()
+
+    def retain(self, node: str, seconds: int | None) -> Deferred[None]:
+        return succeed(None)
+
+    def forget(self, node: str, chart: str | None = None) -> Deferred[None]:
+        return succeed(None)
+
+    def stats(self) -> Deferred[Stats]:
+        return succeed(Stats())
+
+
+def _nothing(series: int) -> Columns:
+    return Columns(np.zeros(0, np.int64), np.zeros((0, series)), np.full((0, series), EMPTY, np.uint8))

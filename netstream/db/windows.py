@@ -1,0 +1,78 @@
+"""
+From what a person asks for to the rows of a query.
+
+An agent's clients ask for C{after}, C{before} and C{points}, each of which may
+be left out or relative; charts are drawn from the rows they get.  The rules
+are those that clients of existing agents rely on, rounding included.
+"""
+
+from __future__ import annotations
+
+from netstream.db.interfaces import Span, Window
+
+RELATIVE = 3 * 365 * 86400
+"""Times closer to 0 than this are relative."""
+
+DEFAULT = 600
+"""Seconds shown if neither C{after} nor stored samples say more."""
+
+
+def window(
+    after: int,
+    before: int,
+    points: int,
+    update_every: int,
+    now: int,
+    aligned: bool = True,
+    span: Span | None = None,
+) -> Window:
+    """
+    Plan the rows of a query.
+
+    Both ends are included, as clients mean them: C{after = -10} at one point
+    a second gives ten rows.  The number of rows may differ somewhat from
+    C{points}, because each row stands for a whole number of stored points.
+
+    @param after: First second wanted.  Close to 0 it counts back from
+        C{before}, whatever its sign; 0 is all that is stored.
+    @param before: Last second wanted.  Close to 0 it counts back from the
+        newest second that is complete.  A window that ends in the future
+        is moved to end now.
+    @param points: Rows wanted; 0 or less is one for each stored point.
+    @param update_every: Seconds between the stored points.
+    @param now: The current second.
+    @param aligned: Whether rows of several points each end at multiples of
+        their length, so that they do not flicker while time goes on.
+    @param span: What is stored, if it is known.
+    """
+    every = max(1, update_every)
+    newest = now - 1
+    to_the_end = before == 0
+    if to_the_end:
+        before = newest if span is None else span.last
+    elif abs(before) <= RELATIVE:
+        before = newest - abs(before)
+    if after == 0:
+        after = before - DEFAULT + 1 if span is None else span.first
+    elif abs(after) <= RELATIVE:
+        after = before - abs(after) + 1
+    if after > before:
+        after, before = before, after
+    if before > newest:
+        after, before = after - (before - newest), newest
+    after, before = after - after % every, before - before % every
+
+    stored = max(1, (before - after + 1) // every)
+    if points <= 0 or points > stored:
+        points = stored
+    group, rest = divmod(stored, points)
+    if rest > points // 2:
+        group += 1
+    step = group * every
+    late = before % step
+    if late and aligned:
+        move = -late if to_the_end else step - late
+        before, after = before + move, after + move
+    if before - after > points * step:
+        points = -(-stored // group)
+    return Window(before - points * step, before, step)
