@@ -1,0 +1,57 @@
+"""
+The engines that a node's settings ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from netstream.config.settings import Mode, Settings
+from netstream.db import DBEngine, NoneDB, RamDB
+from netstream.db.interfaces import IMetricsDB
+
+
+class Databases:
+    """
+    One engine for each mode that some host may use.
+    """
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        """
+        @param reactor: Provides time and threads.
+        """
+        self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
+        if Mode.RAM in settings.modes:
+            self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
+        if Mode.DBENGINE in settings.modes:
+            self._engines[Mode.DBENGINE] = DBEngine(
+                settings.data_dir / "db", reactor, retention=settings.db.tier_retention[0]
+            )
+
+    def __iter__(self) -> Iterator[IMetricsDB]:
+        return iter(self._engines.values())
+
+    def of(self, mode: Mode) -> IMetricsDB:
+        """
+        @return: The engine of that mode.
+        """
+        return self._engines[mode]
+
+    def open(self) -> Deferred[None]:
+        """
+        @return: Fires when every engine is ready; fails as L{IMetricsDB.open}.
+        """
+        return Deferred.fromCoroutine(self._each("open"))
+
+    def close(self) -> Deferred[None]:
+        """
+        @return: Fires when every engine has written its last byte.
+        """
+        return Deferred.fromCoroutine(self._each("close"))
+
+    async def _each(self, action: str) -> None:
+        for engine in self:
+            await getattr(engine, action)()

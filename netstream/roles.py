@@ -1,0 +1,223 @@
+"""
+The service tree of a node: what its settings switch on, put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    UNIXClientEndpoint,
+    UNIXServerEndpoint,
+)
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocol,
+    IReactorTime,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+
+import netstream
+from netstream.collect import CollectService
+from netstream.collect.facts import host_info, host_labels
+from netstream.config.machine import machine_guid
+from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
+from netstream.db.databases import Databases
+from netstream.hub.hub import Host, Hub
+from netstream.model.updates import LabelsReplaced
+from netstream.streaming.child import Uplink
+from netstream.streaming.front import FrontFactory
+from netstream.streaming.parent import Parent
+from netstream.streaming.proxy import Forwarder
+from netstream.web import site
+
+MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
+"""Makes the service that measures this machine and tells the hub."""
+
+
+class CannotServe(Exception):
+    """
+    None of the entries of C{bind to} could be listened on.
+    """
+
+
+class Node(MultiService):
+    """
+    A node of any role: one service for any Twisted application.
+
+    It starts in order: what is kept is opened and read, then the ports open,
+    then collecting and sending begin; and it stops in the opposite order, so
+    that the last sample is written before C{stopService} is done.
+
+    @ivar settings: What it was told.
+    @ivar ready: Fires with the node when it has started; fails with
+        L{CannotServe} or L{OSError} if it could not.
+    @ivar hub: What it knows; set once L{ready} has fired.
+    @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}.
+    """
+
+    _log = Logger()
+    hub: Hub
+
+    def __init__(self, settings: Settings, reactor: Any, collect: MakeCollector = CollectService) -> None:
+        """
+        @param reactor: Provides time, TCP, Unix sockets and names.
+        @param collect: Makes the service that measures this machine.
+        """
+        super().__init__()
+        self.settings = settings
+        self.ready: Deferred[Node] = Deferred()
+        self.urls: list[str] = []
+        self._reactor = reactor
+        self._make_collector = collect
+        self._databases: Databases | None = None
+        self._fronts: list[FrontFactory] = []
+        self._ports: list[IListeningPort] = []
+        self._parent: Parent | None = None
+        self._forwarder: Forwarder | None = None
+        self._collector: IService | None = None
+        self._starting: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """
+        Begin to start; L{ready} tells when that is done (called by Twisted).
+        """
+        super().startService()
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addCallbacks(lambda _: self.ready.callback(self), self.ready.errback)
+
+    async def _start(self) -> None:
+        settings = self.settings
+        for warning in settings.warnings:
+            self._log.warn("{warning}", warning=warning)
+        guid = machine_guid(settings.data_dir)
+        self._databases = Databases(settings, self._reactor)
+        await self._databases.open()
+        info = host_info(guid, settings.node.hostname, settings.db.update_every)
+        self.hub = Hub(info, self._databases.of(settings.db.mode))
+        for database in self._databases:
+            for stored in await database.stored():
+                self.hub.restore(stored, database)
+        self.hub.local.info = info
+        self.hub.local.save()
+        labels = host_labels(settings)
+        self.hub.local.apply(LabelsReplaced(labels))
+        self._parent = Parent(self.hub, settings, self._database, self._reactor)
+        await self._listen(self._parent)
+        self._collector = self._make_collector(self.hub, settings, self._reactor)
+        self._collector.setServiceParent(self)
+        self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
+        self._forwarder.setServiceParent(self)
+        self._greet()
+
+    def _greet(self) -> None:
+        role = self.settings.role.value
+        if not self.urls:
+            self._log.info("netstream {version} ({role}) runs without a port", version=netstream.__version__, role=role)
+        for url in self.urls:
+            self._log.info(
+                "netstream {version} ({role}) serves {url}", version=netstream.__version__, role=role, url=url
+            )
+
+    @property
+    def port(self) -> int:
+        """
+        The first TCP port that it listens on; 0 if there is none.
+        """
+        numbers = [getattr(port.getHost(), "port", None) for port in self._ports]
+        return next((n for n in numbers if n), 0)
+
+    def _database(self, settings: KeySettings) -> Any:
+        assert self._databases is not None
+        return self._databases.of(settings.mode)
+
+    def _forwarding(self, host: Host) -> StreamSettings | None:
+        if host.local:
+            return self.settings.stream
+        assert self._parent is not None
+        admitted = self._parent.admitted.get(host.info.guid)
+        return admitted.proxy if admitted is not None else None
+
+    def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
+        return Uplink(host, settings, self._reactor, self._client_endpoint)
+
+    def _client_endpoint(self, destination: Destination, timeout: float) -> IStreamClientEndpoint:
+        if destination.protocol == "unix":
+            return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
+        host = destination.host + ("%" + destination.interface if destination.interface else "")
+        return HostnameEndpoint(self._reactor, host, destination.port, timeout=timeout)
+
+    async def _listen(self, parent: Parent) -> None:
+        """
+        Open the ports; one that cannot be opened is logged.
+        """
+        problems = []
+        for listener in self.settings.web.listeners:
+            pages = site(self.hub, self.settings, self._reactor)
+
+            def http(address: IAddress, pages: Any = pages) -> IProtocol | None:
+                built: IProtocol | None = pages.buildProtocol(address)
+                return built
+
+            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http)
+            try:
+                port = await self._server_endpoint(listener).listen(front)
+            except CannotListenError as problem:
+                problems.append(f"[web] bind to: {listener.text}: {problem.socketError}")
+                self._log.error("{problem}", problem=problems[-1])
+                continue
+            self._fronts.append(front)
+            self._ports.append(port)
+            self.urls.append(self._url(listener, port))
+        if problems and not self._ports:
+            raise CannotServe("; ".join(problems))
+
+    def _server_endpoint(self, listener: Listener) -> IStreamServerEndpoint:
+        if listener.protocol == "unix":
+            return UNIXServerEndpoint(self._reactor, listener.host, mode=0o660, wantPID=True)
+        if ":" in listener.host:
+            return TCP6ServerEndpoint(self._reactor, listener.port, interface=listener.host)
+        return TCP4ServerEndpoint(self._reactor, listener.port, interface=listener.host)
+
+    def _url(self, listener: Listener, port: IListeningPort) -> str:
+        if listener.protocol == "unix":
+            return f"unix:{listener.host}"
+        address: Any = port.getHost()
+        host = address.host if listener.host else "localhost"
+        return f"http://[{host}]:{address.port}/" if ":" in host else f"http://{host}:{address.port}/"
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop in the opposite order of starting.
+
+        @return: Fires when the last connection is closed and the last sample
+            is written.
+        """
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._starting is not None and not self._starting.called:
+            self._starting.cancel()
+        await gatherResults([Deferred.fromCoroutine(_stopped(port)) for port in self._ports])
+        self._ports.clear()
+        if self._parent is not None:
+            self._parent.stop()
+        await super().stopService()
+        for front in self._fronts:
+            front.close()
+        if self._databases is not None:
+            await self._databases.close()
+
+
+async def _stopped(port: IListeningPort) -> None:
+    await port.stopListening()

@@ -1,0 +1,191 @@
+"""
+One port for children, browsers and programs: the first bytes decide.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from netstream.config.settings import Listener, WebSettings
+from netstream.model.address import peer_name
+
+_STREAM = b"STREAM "
+_NO_TLS = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 36\r\nConnection: close\r\n\r\n"
+    b"This port speaks no TLS, plain only\n"
+)
+
+FIRST_BYTES_WITHIN = 10.0
+"""Seconds that a peer has until its first bytes tell what it wants."""
+
+UNDECIDED_PER_ADDRESS = 100
+"""Connections of one address that may be undecided at once."""
+
+
+def address_text(address: object) -> str:
+    """
+    @return: The peer's address as the access lists know it: numeric, or
+        C{localhost}.
+    """
+    return peer_name(getattr(address, "host", None) or "localhost")
+
+
+def peer_text(address: object) -> str:
+    """
+    @return: The peer for a log: address and port, or C{unix socket}.
+    """
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    return "unix socket" if host is None else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class FrontProtocol(Protocol):
+    """
+    Holds the first bytes until they tell streaming from HTTP, then hands the
+    connection on.
+    """
+
+    def __init__(self, front: FrontFactory, address: IAddress) -> None:
+        self._front = front
+        self._address = address
+        self._held = b""
+        self._inner: IProtocol | None = None
+        self._deadline: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """
+        Begin to wait for the first bytes (called by Twisted).
+        """
+        assert self.transport is not None
+        self._front.connections.add(self)
+        self._front.undecided[address_text(self._address)] += 1
+        self._deadline = self._front.clock.callLater(FIRST_BYTES_WITHIN, self.transport.abortConnection)
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpKeepAlive(True)
+            self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Decide, or pass on (called by Twisted).
+        """
+        if self._inner is not None:
+            self._inner.dataReceived(data)
+            return
+        self._held += data
+        if len(self._held) < len(_STREAM) and _STREAM.startswith(self._held):
+            return
+        assert self.transport is not None
+        self._decided()
+        if self._held[0] <= 0x17:
+            self._front.refuse_tls(self._address)
+            self.transport.write(_NO_TLS)
+            self.transport.loseConnection()
+            self._held = b""
+            return
+        streams = self._held.startswith(_STREAM)
+        inner = self._front.build(streams, self._address)
+        if inner is None:
+            self.transport.abortConnection()
+            return
+        held, self._held, self._inner = self._held, b"", inner
+        inner.makeConnection(self.transport)
+        inner.dataReceived(held)
+
+    def _decided(self) -> None:
+        if self._deadline is not None:
+            self._front.leave(address_text(self._address))
+            if self._deadline.active():
+                self._deadline.cancel()
+            self._deadline = None
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Pass the end on (called by Twisted).
+        """
+        self._decided()
+        self._front.connections.discard(self)
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
+
+
+class FrontFactory(Factory):
+    """
+    What listens on one entry of C{bind to}.
+
+    @ivar clock: Where its timers are.
+    @ivar undecided: Connections that have not told what they want, by address.
+    """
+
+    noisy = False
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        listener: Listener,
+        web: WebSettings,
+        stream: Callable[[IAddress, bool], IProtocol],
+        http: Callable[[IAddress], IProtocol | None],
+    ) -> None:
+        """
+        @param stream: Makes the protocol of a streaming request; is told
+            whether this port serves streaming at all.
+        @param http: Makes the protocol of any other connection.
+        """
+        self.clock = clock
+        self._listener = listener
+        self._allowed = web.allow.get("connections")
+        self._stream = stream
+        self._http = http
+        self.undecided: Counter[str] = Counter()
+        self.connections: set[FrontProtocol] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
+        """
+        Admit a connection by its address (called by Twisted).
+        """
+        assert addr is not None
+        address = address_text(addr)
+        if self._allowed is not None and not self._allowed.matches(address):
+            self._log.info(
+                "{peer}: connection closed; [web] allow connections from does not admit it", peer=peer_text(addr)
+            )
+            return None
+        if self.undecided[address] >= UNDECIDED_PER_ADDRESS:
+            return None
+        return FrontProtocol(self, addr)
+
+    def build(self, streams: bool, address: IAddress) -> IProtocol | None:
+        """
+        @return: The protocol that takes a connection over.
+        """
+        if streams:
+            return self._stream(address, "streaming" in self._listener.features)
+        return self._http(address)
+
+    def close(self) -> None:
+        """
+        Close every connection, as this node stops.
+        """
+        for connection in tuple(self.connections):
+            if connection.transport is not None:
+                connection.transport.loseConnection()
+
+    def leave(self, address: str) -> None:
+        """
+        A connection of that address is undecided no more.
+        """
+        self.undecided[address] -= 1
+        if not self.undecided[address]:
+            del self.undecided[address]
+
+    def refuse_tls(self, address: IAddress) -> None:
+        """
+        Say that someone tried TLS where there is none.
+        """
+        self._log.warn("{peer}: asked for TLS on a port that speaks plain only", peer=peer_text(address))

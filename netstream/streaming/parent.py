@@ -1,0 +1,350 @@
+"""
+The receiving side: children connect, are checked, and stream into the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import evolve
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from netstream.config.settings import KeySettings, Mode, Refused, Settings
+from netstream.db.interfaces import IMetricsDB
+from netstream.hub.hub import Host, Hub, Link
+from netstream.model.address import peer_name
+from netstream.session.handshake import OWN, accept
+from netstream.session.receiver import ProtocolError, Receiver
+from netstream.streaming.front import address_text, peer_text
+from netstream.wire.handshake import HandshakeError, Refusal, StreamRequest, refusal_bytes
+
+HEADER_WITHIN = 10.0
+"""Seconds a child has to send its whole request."""
+
+HEADER_MOST = 8192
+"""Bytes of a request."""
+
+SILENT_FOR = 60.0
+"""Seconds without a byte after which a child is taken for dead, at least."""
+
+STALE_AFTER = 10.0
+"""Seconds without a byte after which a child may be replaced by a newer
+connection with its GUID, at least."""
+
+
+class ParentProtocol(Protocol):
+    """
+    One connection of a child.
+    """
+
+    _log = Logger()
+
+    def __init__(self, parent: Parent, address: IAddress, allowed: bool) -> None:
+        """
+        @param allowed: Whether this port serves streaming.
+        """
+        self._parent = parent
+        self._address = address
+        self._allowed = allowed
+        self._head = b""
+        self._receiver: Receiver | None = None
+        self._timer: IDelayedCall | None = None
+        self._silence = SILENT_FOR
+        self._reason = ""
+        self._noted: set[str] = set()
+        self.host: Host | None = None
+        self.settings: KeySettings | None = None
+        self.heard = 0.0
+
+    @property
+    def peer(self) -> str:
+        """
+        Where the child is, for a log.
+        """
+        return peer_text(self._address)
+
+    def connectionMade(self) -> None:
+        """
+        Begin to wait for the request (called by Twisted).
+        """
+        self.heard = self._parent.clock.seconds()
+        self._timer = self._parent.clock.callLater(HEADER_WITHIN, self._no_request)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Read the request, then what is streamed (called by Twisted).
+        """
+        self.heard = self._parent.clock.seconds()
+        if self._receiver is not None:
+            self._obey(data)
+        elif self._head is not None and self.host is None:
+            self._head += data
+            self._read_request()
+
+    def _no_request(self) -> None:
+        self._log.warn("{peer}: no complete request in {limit:g} s; closed", peer=self.peer, limit=HEADER_WITHIN)
+        self._abort()
+
+    def _read_request(self) -> None:
+        end = self._head.find(b"\r\n\r\n")
+        if end < 0 and len(self._head) <= HEADER_MOST:
+            return
+        self._stop_timer()
+        if end < 0 or end > HEADER_MOST:
+            self._log.warn("{peer}: a streaming request of more than {most} bytes", peer=self.peer, most=HEADER_MOST)
+            self._abort()
+            return
+        head, rest = self._head[: end + 4], self._head[end + 4 :]
+        self._head = b""
+        if not self._allowed or not self._parent.address_allowed(self._address):
+            self._log.warn(
+                "{peer}: streaming refused; neither the port's features nor [web] allow streaming from admit it",
+                peer=self.peer,
+            )
+            self._refuse(Refusal.FORBIDDEN)
+            return
+        try:
+            request = StreamRequest.parse(head)
+        except HandshakeError as problem:
+            self._log.warn("{peer}: streaming refused: {problem}", peer=self.peer, problem=problem)
+            self._refuse(Refusal.DENIED)
+            return
+        refusal = self._parent.consider(self, request, address_text(self._address))
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        if rest:
+            self._obey(rest)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        assert self.transport is not None
+        self.transport.write(refusal_bytes(refusal))
+        self.transport.loseConnection()
+
+    def begin(self, request: StreamRequest, host: Host, settings: KeySettings) -> None:
+        """
+        The child is admitted: tell it, and read its lines from now on.
+        """
+        assert self.transport is not None
+        agreed, reply = accept(request.offered, OWN)
+        self.host, self.settings = host, settings
+        self._receiver = Receiver(
+            host.table,
+            agreed,
+            update_every=host.info.update_every,
+            gap_when_lost=self._parent.settings.db.gap_when_lost,
+            node=host.info.guid,
+        )
+        self._silence = max(SILENT_FOR, 3 * host.info.update_every)
+        self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
+        self.transport.write(reply)
+
+    def _obey(self, data: bytes) -> None:
+        assert self._receiver is not None and self.host is not None
+        host = self.host
+        try:
+            for update in self._receiver.receive(data, self.heard):
+                host.apply(update)
+        except ProtocolError as problem:
+            self._reason = str(problem)
+            self._log.warn(
+                "{peer}: {host}: closed: {problem}", peer=self.peer, host=host.info.hostname, problem=problem
+            )
+            self._abort()
+        for keyword in self._receiver.notes.keys() - self._noted:
+            self._noted.add(keyword)
+            self._log.info(
+                "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
+            )
+
+    def _check_silence(self) -> None:
+        silent = self._parent.clock.seconds() - self.heard
+        if silent < self._silence:
+            self._timer = self._parent.clock.callLater(self._silence - silent, self._check_silence)
+            return
+        self._reason = f"silent for {silent:.0f} s"
+        self._abort()
+
+    def replaced(self) -> None:
+        """
+        A newer connection of the same host takes over.
+        """
+        self._reason = "replaced by a newer connection"
+        self.host = None
+        self._abort()
+
+    def close(self) -> None:
+        """
+        This node stops.
+        """
+        assert self.transport is not None
+        self._reason = "this node stops"
+        self.transport.loseConnection()
+
+    def _abort(self) -> None:
+        assert self.transport is not None
+        self._receiver = None
+        self._stop_timer()
+        self.transport.abortConnection()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The child is gone (called by Twisted).
+        """
+        self._stop_timer()
+        self._receiver = None
+        if self.host is not None:
+            self._log.info(
+                "{peer}: {host} disconnected: {reason}",
+                peer=self.peer,
+                host=self.host.info.hostname,
+                reason=self._reason or reason.getErrorMessage(),
+            )
+            self._parent.lost(self)
+
+
+class Parent:
+    """
+    What all children's connections share.
+
+    @ivar clock: Where timers are; its seconds are UTC.
+    @ivar connections: The connection of each child, by machine GUID.
+    @ivar admitted: What C{stream.conf} says for each host that was admitted,
+        by machine GUID.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        database: Callable[[KeySettings], IMetricsDB],
+        clock: IReactorTime,
+    ) -> None:
+        """
+        @param database: Gives the database that a host's settings ask for.
+        """
+        self.settings = settings
+        self.clock = clock
+        self.connections: dict[str, ParentProtocol] = {}
+        self.admitted: dict[str, KeySettings] = {}
+        self._hub = hub
+        self._database = database
+        self._last_accepted = clock.seconds() if settings.web.streaming_every else 0.0
+        self._stopping = False
+
+    def protocol(self, address: IAddress, allowed: bool) -> ParentProtocol:
+        """
+        @return: The protocol of a new connection.
+        """
+        return ParentProtocol(self, address, allowed)
+
+    def address_allowed(self, address: IAddress) -> bool:
+        """
+        @return: Whether C{[web] allow streaming from} admits a peer.
+        """
+        allowed = self.settings.web.allow.get("streaming")
+        return allowed is None or allowed.matches(peer_name(address_text(address)))
+
+    def consider(self, connection: ParentProtocol, request: StreamRequest, address: str) -> Refusal | None:
+        """
+        Admit a child, or not.
+
+        @param address: The peer as access lists know it.
+        @return: Why not; L{None} if its connection has begun.
+        """
+        info = request.info
+        now = self.clock.seconds()
+        try:
+            settings = self.settings.admit(request.key, info.guid, address)
+        except Refused as refused:
+            self._log.warn(
+                "{peer}: {host} ({guid}) refused: {reason}",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                reason=refused.reason,
+            )
+            return Refusal.DENIED
+        if info.guid == self._hub.local.info.guid:
+            self._log.warn(
+                "{peer}: {host} streams this node's own machine GUID {guid} back; give each node its own machine.guid",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+            )
+            return Refusal.LOCALHOST
+        every = self.settings.web.streaming_every
+        if self._stopping or (every and now - self._last_accepted < every):
+            return Refusal.BUSY
+        older = self.connections.get(info.guid)
+        if older is not None:
+            if now - older.heard < max(STALE_AFTER, 3 * info.update_every):
+                self._log.warn(
+                    "{peer}: {host} refused: {guid} is already streaming from {older}",
+                    peer=connection.peer,
+                    host=info.hostname,
+                    guid=info.guid,
+                    older=older.peer,
+                )
+                return Refusal.ALREADY_STREAMING
+            self._log.warn(
+                "{peer}: {host} takes over from {older}, which has been silent for {silent:.0f} s",
+                peer=connection.peer,
+                host=info.hostname,
+                older=older.peer,
+                silent=now - older.heard,
+            )
+            older.replaced()
+        self._last_accepted = now
+        self.admitted[info.guid] = settings
+        if settings.update_every:
+            info = evolve(info, update_every=settings.update_every)
+        agreed, _ = accept(request.offered, OWN)
+        link = Link(connection.peer, now, int(agreed))
+        database = self._database(settings)
+        host = self._hub.connect(info, database, link)
+        if host.db is database and database.keeps:
+            kept = settings.retention * info.update_every if settings.mode is Mode.RAM else None
+            database.retain(info.guid, kept).addErrback(
+                lambda failure: self._log.failure("{host}: retention", failure, host=info.hostname)
+            )
+        self.connections[info.guid] = connection
+        connection.begin(request, host, settings)
+        self._log.info(
+            "{peer}: {host} ({guid}) connected: {program} {version}, {hops} hops, database {mode}",
+            peer=connection.peer,
+            host=info.hostname,
+            guid=info.guid,
+            program=info.program,
+            version=info.version,
+            hops=info.hops,
+            mode=host.db.mode,
+        )
+        return None
+
+    def lost(self, connection: ParentProtocol) -> None:
+        """
+        A child's connection ended.
+        """
+        host = connection.host
+        if host is not None and self.connections.get(host.info.guid) is connection:
+            del self.connections[host.info.guid]
+            self._hub.disconnect(host, self.clock.seconds())
+
+    def stop(self) -> None:
+        """
+        Accept nobody any more and close all connections.
+        """
+        self._stopping = True
+        for connection in tuple(self.connections.values()):
+            connection.close()

@@ -1,0 +1,140 @@
+"""
+C{twistd netstream}: its options, and the service they make.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from atexit import register
+from pathlib import Path
+from typing import ClassVar
+
+from twisted.application.service import IService
+from twisted.logger import Logger
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+from netstream.config import ConfigError, ensure_key, load
+from netstream.config.settings import Role, Settings
+
+
+class Options(usage.Options):  # type: ignore[misc]
+    """
+    The command line, and the settings that it gives with the files.
+
+    @ivar settings: Set once the options are read.
+    @ivar new_key: The API key that was made because a parent had none.
+    @ivar key_file: Where it was saved.
+    """
+
+    settings: Settings
+    new_key: str = ""
+    key_file: Path | None = None
+
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["role", "r", "standalone", "What the node is for: standalone, parent, child or proxy."],
+        [
+            "config-dir",
+            "c",
+            None,
+            "Where the configuration files are [default: /etc/netstream, else ~/.config/netstream].",
+        ],
+        [
+            "data-dir",
+            "d",
+            None,
+            "Where the node keeps what it has [default: /var/lib/netstream if writable, else ~/.local/share/netstream].",
+        ],
+        ["hostname", None, None, "The name of this node [default: the system's]."],
+        ["destination", None, None, "Stream to these parents, in order: HOST[:PORT] ..."],
+        ["api-key", None, None, "The API key to present to a parent; 'netstream genkey' makes one."],
+    ]
+
+    longdesc = (
+        "Without options: a standalone node that measures this machine and shows it at http://localhost:19999/. "
+        "Options of the files can be set with --set 'SECTION/OPTION=VALUE', as in --set 'web/bind to=127.0.0.1' or "
+        "--set 'stream.conf:stream/timeout=30'."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._overrides: list[str] = []
+
+    def opt_set(self, override: str) -> None:
+        """
+        SECTION/OPTION=VALUE: set an option over the files; may be repeated.
+        SECTION may begin with 'stream.conf:'.
+        """
+        self._overrides.append(override)
+
+    def postOptions(self) -> None:
+        """
+        Read the files (called by Twisted).
+
+        @raise usage.UsageError: An option or a file is wrong.
+        """
+        try:
+            role = Role(self["role"])
+        except ValueError:
+            names = ", ".join(r.value for r in Role)
+            raise usage.UsageError(f"--role: {self['role']!r} is not one of {names}") from None
+        try:
+            self.settings = self._load(role)
+            if role in (Role.PARENT, Role.PROXY) and not self.settings.keys:
+                self.new_key, self.key_file = ensure_key(self.settings)
+                self.settings = self._load(role)
+        except ConfigError as problem:
+            raise usage.UsageError(str(problem)) from problem
+
+    def _load(self, role: Role) -> Settings:
+        return load(
+            role,
+            config_dir=Path(self["config-dir"]) if self["config-dir"] else None,
+            data_dir=Path(self["data-dir"]) if self["data-dir"] else None,
+            overrides=self._overrides,
+            hostname=self["hostname"],
+            destination=self["destination"],
+            api_key=self["api-key"],
+        )
+
+
+def makeService(options: Options) -> IService:
+    """
+    Make the node (called by twistd).
+
+    A node that cannot start says why and ends the process with status 1.
+    """
+    from twisted.internet import reactor
+
+    from netstream.roles import Node
+
+    node = Node(options.settings, reactor)
+    log = Logger("netstream")
+
+    def introduce(node: Node) -> Node:
+        if options.new_key:
+            log.info(
+                "no API key was configured, so one was made and saved in {path}; a child needs these lines in its"
+                " stream.conf:\n[stream]\n    enabled = yes\n    destination = {host}:{port}\n    api key = {key}",
+                path=options.key_file,
+                host=options.settings.node.hostname,
+                port=node.port,
+                key=options.new_key,
+            )
+        return node
+
+    def failed(failure: Failure) -> None:
+        log.critical("the node cannot start: {reason}", reason=failure.getErrorMessage())
+        if not failure.check(OSError, ValueError):
+            log.failure("the node cannot start", failure)
+        register(_end_with_failure)
+        reactor.stop()  # type: ignore[attr-defined]
+
+    node.ready.addCallbacks(introduce, failed)
+    return node
+
+
+def _end_with_failure() -> None:
+    sys.stdout.flush()
+    os._exit(1)

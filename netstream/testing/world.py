@@ -1,0 +1,318 @@
+"""
+A world of nodes: real services on a simulated network and clock.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from netstream.config import load
+from netstream.config.settings import Role, Settings
+from netstream.db.interfaces import Columns
+from netstream.hub.hub import Hub
+from netstream.roles import Node
+from netstream.session.handshake import OFFER
+from netstream.session.receiver import Receiver
+from netstream.testing.network import Machine, Network
+
+KEY = "6ea7d4b2-52f0-4f43-9d5e-0d7cbbd1a3ba"
+"""An API key for simulated nodes."""
+
+BEGINNING = 1_800_000_000.0
+"""When the time of a world begins, UTC seconds."""
+
+
+class Script(Service):
+    """
+    Stands where collectors stand, and says what a test wants said.
+
+    By itself it collects one chart, C{test.clock}, each second: dimension
+    C{second} is the second of the time, C{count} a counter that grows by the
+    second within the minute.
+    """
+
+    def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime) -> None:
+        self._hub = hub
+        self._clock = clock
+        self._receiver = Receiver(hub.local.table, OFFER, update_every=1, node=hub.local.info.guid)
+        self._count = 0
+        self._last = 0.0
+        self._next: IDelayedCall | None = None
+
+    def say(self, text: str) -> None:
+        """
+        Let the node collect what is said: lines as an external plugin writes
+        them.
+        """
+        for update in self._receiver.receive(text.encode(), self._clock.seconds()):
+            self._hub.local.apply(update)
+
+    def startService(self) -> None:
+        """
+        Begin to collect (called by Twisted).
+        """
+        super().startService()
+        self.say(
+            "CHART test.clock '' 'The clock' seconds clock test.clock line 100 1 '' script clock\n"
+            "DIMENSION second '' absolute 1 1\nDIMENSION count '' incremental 1 1\n"
+        )
+        self._tick()
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        elapsed = round((now - self._last) * 1e6) if self._last else 0
+        self._last = now
+        self._count += int(now) % 60
+        self.say(f"BEGIN test.clock {elapsed}\nSET second = {int(now)}\nSET count = {self._count}\nEND\n")
+        self._next = self._clock.callLater(math.floor(now) + 1 - now, self._tick)
+
+    def stopService(self) -> None:
+        """
+        Collect no more (called by Twisted).
+        """
+        super().stopService()
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+
+
+class _Answer(Protocol):
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self.received = b""
+        self.closed = False
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.write(self._request)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.closed = True
+
+
+class WorldNode:
+    """
+    One node of a world.
+
+    @ivar name: Its host name on the network.
+    @ivar machine: Where it runs.
+    @ivar service: The node itself.
+    @ivar port: Where it listens.
+    """
+
+    port = 19999
+
+    def __init__(self, world: World, name: str, machine: Machine, make: Callable[[], Settings]) -> None:
+        self._world = world
+        self._make = make
+        self._script: Script | None = None
+        self.name = name
+        self.machine = machine
+        self.service: Node
+
+    def start(self) -> None:
+        """
+        Start it, with its files as they are now.
+
+        @raise Exception: It could not start.
+        """
+        self.service = Node(self._make(), self.machine, self._collector)
+        self.service.startService()
+        self._world.settle(self.service.ready)
+
+    def _collector(self, hub: Hub, settings: Settings, clock: IReactorTime) -> Script:
+        self._script = Script(hub, settings, clock)
+        return self._script
+
+    def stop(self) -> None:
+        """
+        Stop it cleanly.
+        """
+        self._world.settle(self.service.stopService())
+
+    @property
+    def hub(self) -> Hub:
+        """
+        What it knows.
+        """
+        return self.service.hub
+
+    def say(self, text: str) -> None:
+        """
+        Let it collect: lines as an external plugin writes them.
+        """
+        assert self._script is not None
+        self._script.say(text)
+
+    def read(self, node: str, chart: str, dimension: str, after: int, before: int) -> dict[int, float]:
+        """
+        Read what it has stored.
+
+        @param node: Host name or machine GUID.
+        @return: Values by second, gaps left out.
+        """
+        host = self.hub.find(node)
+        assert host is not None, f"{self.name} does not know {node}"
+        columns: Columns = self._world.settle(host.db.read(host.info.guid, [(chart, dimension)], after, before))
+        rows = zip(columns.times.tolist(), columns.values[:, 0].tolist(), strict=True)
+        return {time: value for time, value in rows if not math.isnan(value)}
+
+    def get(self, path: str) -> Any:
+        """
+        Ask its API as a visitor from the same machine's network.
+
+        @return: Decoded JSON; the text if it is none.
+        """
+        head, body = self.exchange(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        ).split(b"\r\n\r\n", 1)
+        return json.loads(body) if b"application/json" in head else body.decode()
+
+    def exchange(self, request: bytes, seconds: float = 1.0) -> bytes:
+        """
+        Send bytes to its port.
+
+        @return: What came back until the connection closed, or in the given
+            time.
+        """
+        visitor = self._world.visitor
+        answer = _Answer(request)
+        factory = Factory.forProtocol(lambda: answer)
+        TCP4ClientEndpoint(visitor, self.machine.address, self.port).connect(factory)
+        self._world.advance(seconds)
+        if not answer.closed and answer.transport is not None:
+            answer.transport.abortConnection()
+            self._world.advance(0)
+        return answer.received
+
+
+class World:
+    """
+    Nodes on a simulated network.
+
+    Nothing here waits, opens a socket or sleeps: time passes only in
+    L{advance}, and the same world always does the same.
+
+    @ivar network: Machines, links and the clock.
+    """
+
+    def __init__(self, directory: Path, chunk: Callable[[int], int] = lambda size: size) -> None:
+        """
+        @param directory: Where the nodes keep their files; exists.
+        @param chunk: Says how many of the bytes that wait arrive at once, to
+            cut what is sent into pieces.
+        """
+        self.network = Network(BEGINNING, chunk)
+        self.visitor = self.network.machine("visitor")
+        self._directory = directory
+        self._nodes: list[WorldNode] = []
+
+    @property
+    def now(self) -> int:
+        """
+        The second of the time.
+        """
+        return int(self.network.clock.seconds())
+
+    def node(
+        self,
+        name: str,
+        role: str = "standalone",
+        *,
+        destination: str | None = None,
+        stream: str = "",
+        conf: str = "",
+        mode: str = "ram",
+    ) -> WorldNode:
+        """
+        Make a node and start it.
+
+        A parent or proxy accepts L{KEY}; a child or proxy presents it.
+
+        @param destination: Names of other nodes of the world.
+        @param stream: More of its C{stream.conf}.
+        @param conf: More of its C{netstream.conf}.
+        @param mode: Its database.
+        """
+        config = self._directory / name / "etc"
+        config.mkdir(parents=True)
+        if role in ("parent", "proxy"):
+            stream = f"[{KEY}]\n    type = api\n    enabled = yes\n" + stream
+        (config / "stream.conf").write_text(stream)
+        (config / "stream.conf").chmod(0o600)
+        conf = f"[db]\n    mode = {mode}\n[web]\n    bind to = *:{WorldNode.port}\n" + conf
+        (config / "netstream.conf").write_text(conf)
+
+        def make() -> Settings:
+            return load(
+                Role(role),
+                config_dir=config,
+                data_dir=self._directory / name / "data",
+                overrides=(),
+                hostname=name,
+                destination=destination,
+                api_key=KEY if destination else None,
+            )
+
+        node = WorldNode(self, name, self.network.machine(name), make)
+        self._nodes.append(node)
+        node.start()
+        return node
+
+    def advance(self, seconds: float) -> None:
+        """
+        Let time pass.
+        """
+        self.network.advance(seconds)
+
+    def settle(self, waiting: Deferred[Any]) -> Any:
+        """
+        Let up to a minute pass until a Deferred fires.
+
+        @return: Its result.
+        @raise Exception: What it failed with.
+        """
+        results: list[Any] = []
+        waiting.addBoth(results.append)
+        for _ in range(60):
+            if results:
+                break
+            self.advance(0.01 if not _ else 1)
+        if not results:
+            raise AssertionError("nothing happened within a minute")
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        return results[0]
+
+    def cut(self, a: WorldNode, b: WorldNode) -> None:
+        """
+        Let nothing pass between two nodes, in silence.
+        """
+        self.network.cut(a.name, b.name)
+
+    def heal(self, a: WorldNode, b: WorldNode) -> None:
+        """
+        Let bytes pass again.
+        """
+        self.network.heal(a.name, b.name)
+
+    def stop(self) -> None:
+        """
+        Stop all nodes that run.
+        """
+        for node in self._nodes:
+            if node.service.running:
+                node.stop()
