@@ -1,0 +1,3 @@
+"""
+Tests; they mirror the rooms of the package.
+"""

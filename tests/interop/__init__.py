@@ -1,0 +1,3 @@
+"""
+netstream beside the real agent, over real sockets on loopback.
+"""

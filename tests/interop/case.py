@@ -1,0 +1,163 @@
+"""
+What a test of several nodes starts from, and how it compares them.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.interop.peers import NetstreamNode, Peer, RealAgent, require_agent
+
+PRECISION = 5e-6
+"""The relative error that the agent's own 32-bit number format makes, with some room."""
+
+COMPARED = (
+    "id",
+    "name",
+    "type",
+    "family",
+    "context",
+    "title",
+    "priority",
+    "plugin",
+    "module",
+    "units",
+    "chart_type",
+    "update_every",
+    "dimensions",
+    "chart_labels",
+)
+"""What two nodes must show alike of a chart."""
+
+
+class InteropTestCase(SynchronousTestCase):
+    """
+    A test that starts nodes: they stop with it, and their logs are printed
+    when it fails.
+    """
+
+    def __init__(self, methodName: str = "runTest") -> None:
+        super().__init__(methodName)
+        self._peers: list[Peer] = []
+        method = getattr(self, methodName, None)
+        if method is not None:
+            setattr(self, methodName, self._explained(method))
+
+    def _explained(self, method: Callable[[], None]) -> Callable[[], None]:
+        @functools.wraps(method)
+        def run() -> None:
+            try:
+                method()
+            except SkipTest:
+                raise
+            except Exception:
+                print(f"\n=== logs of {self.id()}")
+                for peer in self._peers:
+                    print(peer.tail())
+                raise
+
+        return run
+
+    def setUp(self) -> None:
+        # Not below trial's own directory: the path of a Unix socket is limited to some 100 bytes.
+        self.directory = Path(tempfile.mkdtemp(prefix="netstream-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self._peers = []
+
+    def _started(self, peer: Peer) -> None:
+        self._peers.append(peer)
+        self.addCleanup(peer.kill)
+        peer.start()
+
+    def agent(self, name: str, **settings: Any) -> RealAgent:
+        """
+        Start a real agent; see L{RealAgent}.
+        """
+        require_agent()
+        peer = RealAgent(name, self.directory / name, **settings)
+        self._started(peer)
+        return peer
+
+    def node(self, name: str, **settings: Any) -> NetstreamNode:
+        """
+        Start a netstream node; see L{NetstreamNode}.
+        """
+        peer = NetstreamNode(name, self.directory / name, **settings)
+        self._started(peer)
+        return peer
+
+    def assert_stopped(self, *peers: Peer) -> None:
+        """
+        Stop nodes one after the other; each must end with status 0.
+        """
+        for peer in peers:
+            self.assertEqual(peer.stop(), 0, f"exit status of {peer.name}")
+
+    def assert_same_charts(self, origin: Peer, viewer: Peer, charts: Iterable[str] | None = None) -> None:
+        """
+        A node shows the charts of another as that one shows them itself.
+
+        @param origin: Whose charts they are.
+        @param viewer: Who received them.
+        @param charts: Ids of those that are compared; all of the origin's when
+            L{None}.
+        """
+        expected = origin.charts()
+        found = viewer.charts(origin.name)
+        if charts is None:
+            self.assertEqual(sorted(expected), sorted(found))
+        for chart in expected if charts is None else charts:
+            self.assertIn(chart, found)
+            self.assertEqual(
+                {name: expected[chart].get(name) for name in COMPARED},
+                {name: found[chart].get(name) for name in COMPARED},
+            )
+
+    def assert_same_samples(
+        self, origin: Peer, viewer: Peer, chart: str, tolerance: Mapping[str, float] | None = None, *, least: int = 5
+    ) -> None:
+        """
+        A node shows the samples of another, at the same seconds; see
+        L{assert_same_values}.
+        """
+        expected = origin.samples(chart)
+        self.assert_same_values(expected, viewer.samples(chart, origin.name), tolerance, least=least)
+
+    def assert_same_values(
+        self,
+        expected: Mapping[str, Mapping[int, float]],
+        found: Mapping[str, Mapping[int, float]],
+        tolerance: Mapping[str, float] | None = None,
+        *,
+        least: int = 5,
+    ) -> None:
+        """
+        What two nodes show of a chart is the same wherever both have a sample.
+
+        @param tolerance: By dimension name, the relative difference that the
+            clocks of two nodes may make; others must be equal but for the
+            precision that the agent stores with.
+        @param least: How many samples of each dimension must be in both.
+        """
+        tolerance = tolerance or {}
+        self.assertEqual(sorted(expected), sorted(found))
+        for dimension, values in expected.items():
+            common = sorted(values.keys() & found[dimension].keys())
+            self.assertGreaterEqual(len(common), least, f"{dimension}: {dict(values)} and {dict(found[dimension])}")
+            for second in common:
+                if not math.isclose(
+                    values[second], found[dimension][second], rel_tol=tolerance.get(dimension, PRECISION), abs_tol=1e-6
+                ):
+                    self.fail(
+                        f"{dimension} at {second}: {values[second]} and {found[dimension][second]}; "
+                        f"{dict(values)} and {dict(found[dimension])}"
+                    )

@@ -1,0 +1,99 @@
+"""
+A collector with known values, run by an agent as an external plugin.
+
+It collects 0.3 s after each full second, far from both its neighbours, so that every node along
+the way puts a sample into the same second.  The values are functions of that second (L{absolute},
+L{gauge}): a test knows what must have been stored.  Standard library only, and no import of ours:
+the agent runs it as a program of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+DEFINITIONS = """\
+CHART fixture.simple '' 'Simple' 'units/s' 'some family' 'fixture.context' 'area' 1234 1 '' 'fixture.plugin' 'simple'
+CLABEL 'device' 'sda' 1
+CLABEL 'mount' '/var/lib' 1
+CLABEL_COMMIT
+DIMENSION abs 'absolute dim' absolute 1 1
+DIMENSION gauge '' absolute -1 1000
+DIMENSION inc '' incremental 1 10
+CHART fixture.rows 'other_name' 'Shares of a row' '%' 'rows' 'fixture.rows' 'stacked' 1235 1 '' 'fixture.plugin' 'rows'
+DIMENSION one '' percentage-of-absolute-row 1 1
+DIMENSION five '' percentage-of-absolute-row 1 1
+CHART fixture.moves '' 'Shares of growth' '%' 'rows' 'fixture.moves' 'stacked' 1236 1 '' 'fixture.plugin' 'rows'
+DIMENSION once '' percentage-of-incremental-row 1 1
+DIMENSION thrice '' percentage-of-incremental-row 3 1
+CHART fixture.gaps '' 'Not each time' 'units' 'some family' 'fixture.gaps' 'line' 1237 1 '' 'fixture.plugin' 'gaps'
+DIMENSION here '' absolute 1 1
+DIMENSION sometimes '' absolute 1 1
+CHART fixture.slow '' 'Every five seconds' 'units' 'slow' 'fixture.slow' 'line' 1238 5 '' 'fixture.plugin' 'slow'
+DIMENSION s '' absolute 1 1
+"""
+
+
+def absolute(second: int) -> int:
+    """
+    @return: What C{fixture.simple} C{abs} is in a second.
+    """
+    return second % 1000
+
+
+def gauge(second: int) -> float:
+    """
+    @return: What C{fixture.simple} C{gauge} is in a second.
+    """
+    return -((second * 7919) % 1_000_003) / 1000
+
+
+def collect(second: int, first: int) -> str:
+    """
+    @return: The lines of one collection.
+    """
+    lines = [
+        "BEGIN fixture.simple",
+        f"SET abs = {absolute(second)}",
+        f"SET gauge = {(second * 7919) % 1_000_003}",
+        f"SET inc = {5 * (second - first) ** 2 + 1000}",
+        "END",
+        "BEGIN fixture.rows",
+        f"SET one = {second % 100 + 1}",
+        f"SET five = {5 * (second % 100) + 1}",
+        "END",
+        "BEGIN fixture.moves",
+        f"SET once = {(second - first) ** 2}",
+        f"SET thrice = {second * 7}",
+        "END",
+        "BEGIN fixture.gaps",
+        f"SET here = {second % 50}",
+    ]
+    if second % 4 != 3:
+        lines.append(f"SET sometimes = {second % 10}")
+    lines.append("END")
+    if second % 5 == 0:
+        lines += ["BEGIN fixture.slow", f"SET s = {second % 10_000}", "END"]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """
+    Collect until nobody reads any more.
+    """
+    sys.stdout.write(DEFINITIONS)
+    sys.stdout.flush()
+    first = int(time.time()) + 1
+    second = first
+    while True:
+        time.sleep(max(0.0, second + 0.3 - time.time()))
+        sys.stdout.write(collect(second, first))
+        sys.stdout.flush()
+        second += 1
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BrokenPipeError, KeyboardInterrupt):
+        sys.exit(0)
