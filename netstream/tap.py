@@ -24,13 +24,9 @@ class Options(usage.Options):  # type: ignore[misc]
     The command line, and the settings that it gives with the files.
 
     @ivar settings: Set once the options are read.
-    @ivar new_key: The API key that was made because a parent had none.
-    @ivar key_file: Where it was saved.
     """
 
     settings: Settings
-    new_key: str = ""
-    key_file: Path | None = None
 
     optParameters: ClassVar[list[list[str | None]]] = [
         ["role", "r", "standalone", "What the node is for: standalone, parent, child or proxy."],
@@ -44,7 +40,7 @@ class Options(usage.Options):  # type: ignore[misc]
             "data-dir",
             "d",
             None,
-            "Where the node keeps what it has [default: /var/lib/netstream if writable, else ~/.local/share/netstream].",
+            "Where the node keeps its data [default: /var/lib/netstream if writable, else ~/.local/share/netstream].",
         ],
         ["hostname", None, None, "The name of this node [default: the system's]."],
         ["destination", None, None, "Stream to these parents, in order: HOST[:PORT] ..."],
@@ -82,10 +78,25 @@ class Options(usage.Options):  # type: ignore[misc]
         try:
             self.settings = self._load(role)
             if role in (Role.PARENT, Role.PROXY) and not self.settings.keys:
-                self.new_key, self.key_file = ensure_key(self.settings)
+                self._print_key(*ensure_key(self.settings))
                 self.settings = self._load(role)
         except ConfigError as problem:
             raise usage.UsageError(str(problem)) from problem
+
+    def _print_key(self, key: str, path: Path) -> None:
+        """
+        Tell the person who starts the node, and no log, what a child needs.
+        """
+        ports = [listener.port for listener in self.settings.web.listeners if listener.port]
+        print(
+            f"There was no API key, so one was made and saved in {path}.\n"
+            "A child needs these lines in its stream.conf:\n\n"
+            "[stream]\n"
+            "    enabled = yes\n"
+            f"    destination = {self.settings.node.hostname}:{ports[0] if ports else 19999}\n"
+            f"    api key = {key}\n",
+            flush=True,
+        )
 
     def _load(self, role: Role) -> Settings:
         return load(
@@ -112,18 +123,6 @@ def makeService(options: Options) -> IService:
     node = Node(options.settings, reactor)
     log = Logger("netstream")
 
-    def introduce(node: Node) -> Node:
-        if options.new_key:
-            log.info(
-                "no API key was configured, so one was made and saved in {path}; a child needs these lines in its"
-                " stream.conf:\n[stream]\n    enabled = yes\n    destination = {host}:{port}\n    api key = {key}",
-                path=options.key_file,
-                host=options.settings.node.hostname,
-                port=node.port,
-                key=options.new_key,
-            )
-        return node
-
     def failed(failure: Failure) -> None:
         log.critical("the node cannot start: {reason}", reason=failure.getErrorMessage())
         if not failure.check(OSError, ValueError):
@@ -131,7 +130,7 @@ def makeService(options: Options) -> IService:
         register(_end_with_failure)
         reactor.stop()  # type: ignore[attr-defined]
 
-    node.ready.addCallbacks(introduce, failed)
+    node.ready.addErrback(failed)
     return node
 
 
