@@ -1,0 +1,237 @@
+"""
+Bytes to commands and columns of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from attrs import define, field
+
+from netstream.kernel import Ingest, SampleError
+from netstream.model.samples import SampleBatch, SeriesTable
+from netstream.wire.commands import TO_CHILD, TO_PARENT, Command, Line, Payload, Unknown
+from netstream.wire.errors import WireError
+from netstream.wire.words import child_words, parent_words
+
+LONGEST_LINE = 16384
+"""Bytes; real agents stop at 15487 and below."""
+
+LONGEST_PAYLOAD = 1 << 20
+"""Bytes of a body between its two lines."""
+
+_FRAME = 0xFA
+_SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
+
+
+@define
+class _Body:
+    """
+    A payload that is being received.
+    """
+
+    kind: type[Payload]
+    words: Sequence[str]
+    size: int = 0
+    lines: list[bytes] = field(factory=list)
+
+
+class LineDecoder:
+    """
+    Makes commands of the bytes of one direction of one connection.
+
+    Give it bytes with L{receive}, then exhaust L{commands}.  It holds at most
+    an unfinished line and an unfinished payload.
+    """
+
+    def __init__(
+        self,
+        keywords: Mapping[str, type[Line]] = TO_CHILD,
+        split: Callable[[str], list[str]] = child_words,
+        longest_line: int = LONGEST_LINE,
+        longest_payload: int = LONGEST_PAYLOAD,
+    ) -> None:
+        self._keywords = keywords
+        self._split = split
+        self._longest_line = longest_line
+        self._longest_payload = longest_payload
+        self._data = b""
+        self._at = 0
+        self._unfinished = bytearray()
+        self._lines = 0
+        self._body: _Body | None = None
+
+    @property
+    def line_number(self) -> int:
+        """
+        How many lines have been read.
+        """
+        return self._lines
+
+    def receive(self, data: bytes) -> None:
+        """
+        Take in bytes.
+        """
+        if self._unfinished:
+            if b"\n" not in data:
+                self._unfinished += data
+                return
+            data = bytes(self._unfinished) + data
+            self._unfinished.clear()
+        self._data = self._data[self._at :] + data if self._at < len(self._data) else data
+        self._at = 0
+
+    def commands(self) -> Iterator[Command]:
+        """
+        @return: The commands that are complete, in order.
+        @raise WireError: A line is too long or cannot be read; what was good
+            before it has been delivered.
+        """
+        while True:
+            command = self._next()
+            if command is None:
+                return
+            yield command
+
+    def _wrong(self, line: bytes, reason: str, line_number: int | None = None) -> WireError:
+        return WireError(self.line_number if line_number is None else line_number, line, reason)
+
+    def _line(self) -> bytes | None:
+        end = self._data.find(b"\n", self._at)
+        if end < 0:
+            self._unfinished += self._data[self._at :]
+            self._data, self._at = b"", 0
+            self._bound(self._unfinished, self.line_number + 1)
+            return None
+        line = self._data[self._at : end]
+        self._at = end + 1
+        self._lines += 1
+        self._bound(line, self.line_number)
+        return line
+
+    def _bound(self, line: bytes | bytearray, line_number: int) -> None:
+        body = self._body
+        if body is not None:
+            if body.size + len(line) > self._longest_payload + len(body.kind.END) + 1:
+                reason = f"the payload before it is longer than {self._longest_payload} bytes"
+                raise self._wrong(bytes(line[:200]), reason, line_number)
+        elif line and line[0] == _FRAME:
+            reason = "a compressed frame, but no compression was agreed on"
+            raise self._wrong(bytes(line[:200]), reason, line_number)
+        elif len(line) > self._longest_line:
+            reason = f"a line of more than {self._longest_line} bytes"
+            raise self._wrong(bytes(line[:200]), reason, line_number)
+
+    def _next(self) -> Command | None:
+        while (line := self._line()) is not None:
+            command = self._command(line) if self._body is None else self._continue(self._body, line)
+            if command is not None:
+                return command
+        return None
+
+    def _continue(self, body: _Body, line: bytes) -> Command | None:
+        if line.strip() != body.kind.END.encode():
+            body.lines.append(line)
+            body.size += len(line) + 1
+            return None
+        self._body = None
+        try:
+            return body.kind.of(body.words, b"\n".join(body.lines))
+        except ValueError as problem:
+            raise self._wrong(line, str(problem)) from problem
+
+    def _command(self, line: bytes) -> Command | None:
+        words = self._split(line.decode("utf-8", "surrogateescape"))
+        if not words:
+            return None
+        kind = self._keywords.get(words[0])
+        if kind is None:
+            return self._unknown(words[0], line)
+        try:
+            if issubclass(kind, Payload):
+                kind.of(words[1:], b"")
+                self._body = _Body(kind, words[1:])
+                return None
+            return kind.parse(words[1:])
+        except ValueError as problem:
+            raise self._wrong(line, str(problem)) from problem
+
+    def _unknown(self, keyword: str, line: bytes) -> Command | None:
+        return Unknown(keyword[:40].encode("utf-8", "backslashreplace").decode())
+
+
+class Decoder(LineDecoder):
+    """
+    Makes commands and columns of samples of the bytes of one child.
+
+    Give it bytes with L{receive}, then exhaust L{items}.  The lines of samples
+    are read by the kernel, which must know each chart and dimension before
+    its samples are reached: whoever takes a command from L{items} tells the
+    kernel what it defines before taking the next.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        table: SeriesTable,
+        longest_line: int = LONGEST_LINE,
+        longest_payload: int = LONGEST_PAYLOAD,
+    ) -> None:
+        super().__init__(TO_PARENT, parent_words, longest_line, longest_payload)
+        self._ingest = ingest
+        self._table = table
+        self._now = 0
+
+    @property
+    def line_number(self) -> int:
+        return self._lines + self._ingest.lines
+
+    def items(self, now: int) -> Iterator[SampleBatch | Command]:
+        """
+        @param now: UTC microseconds.
+        @return: What is complete, in order: a batch for each stretch of sample
+            lines, a command for each other line.
+        @raise WireError: A line is too long or cannot be read; what was good
+            before it has been delivered.
+        """
+        self._now = now
+        while True:
+            wrong = None
+            if self._body is None and self._at < len(self._data):
+                try:
+                    self._at = self._ingest.feed(self._data, self._at, now)
+                except SampleError as problem:
+                    wrong = self._wrong(problem.line, problem.reason, self.line_number + 1)
+            batch = self._taken()
+            if batch is not None:
+                yield batch
+            if wrong is not None:
+                raise wrong
+            command = self._command_or_end()
+            if command is None and self._at >= len(self._data):
+                return
+            if command is not None:
+                yield command
+
+    def _command_or_end(self) -> Command | None:
+        line = self._line()
+        if line is None:
+            return None
+        return self._command(line) if self._body is None else self._continue(self._body, line)
+
+    def _taken(self) -> SampleBatch | None:
+        taken = self._ingest.take()
+        return None if taken is None else SampleBatch(self._table, *taken)
+
+    def _unknown(self, keyword: str, line: bytes) -> Command | None:
+        if keyword not in _SAMPLES:
+            return super()._unknown(keyword, line)
+        # The kernel stopped at the spelling: give it the plain one.
+        plain = keyword.encode() + b" " + line.lstrip().removeprefix(keyword.encode()).lstrip() + b"\n"
+        self._lines -= 1
+        try:
+            if self._ingest.feed(plain, 0, self._now) == len(plain):
+                return None
+        except SampleError as problem:
+            raise self._wrong(problem.line, problem.reason, self.line_number + 1) from problem
+        raise self._wrong(line, "these samples cannot be read", self.line_number + 1)
