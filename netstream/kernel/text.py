@@ -1,0 +1,247 @@
+"""
+Words and numbers of sample lines.
+"""
+
+from struct import Struct
+
+_BITS = Struct("<Q")
+_REAL = Struct("<d")
+_MASK = 0xFFFFFFFFFFFFFFFF
+_SIGN = 0x8000000000000000
+
+DECIMAL, HEXADECIMAL, BASE64 = 10, 16, 64
+
+
+class SampleError(ValueError):
+    """
+    A sample line that cannot be taken.
+
+    @ivar line: The line, without its newline.
+    @ivar reason: What is wrong with it.
+    """
+
+    def __init__(self, line: bytes, reason: str) -> None:
+        super().__init__(line, reason)
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.line[:200]!r}"
+
+
+def _digits() -> bytes:
+    """
+    @return: For each byte its value as a digit of base 64; 255 if it is none.
+    """
+    table = bytearray(b"\xff" * 256)
+    for value, digit in enumerate(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):
+        table[digit] = value
+    return bytes(table)
+
+
+def _hexadecimal() -> bytes:
+    """
+    @return: For each byte its value as a hexadecimal digit; 255 if it is none.
+    """
+    table = bytearray(b"\xff" * 256)
+    for value, digit in enumerate(b"0123456789ABCDEF"):
+        table[digit] = value
+        table[digit | 32] = value
+    return bytes(table)
+
+
+class Reader:
+    """
+    Reads numbers out of a piece of text, each from where the last one ended.
+
+    The text must end with a byte that no number contains.
+
+    @ivar at: Offset of the next byte.
+    @ivar good: Whether all numbers were well-formed since this was set.
+    """
+
+    __slots__ = ("text", "at", "good", "base64", "hexadecimal", "powers")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.at = 0
+        self.good = True
+        self.base64 = _digits()
+        self.hexadecimal = _hexadecimal()
+        self.powers = [10.0**n for n in range(16)]
+
+    def digits(self, bits: int) -> int:
+        """
+        Read digits of base 16 or 64.
+
+        @param bits: How many bits a digit has.
+        @return: The number modulo 2**64.
+        """
+        text = self.text
+        table = self.base64 if bits == 6 else self.hexadecimal
+        at = start = self.at
+        value = 0
+        digit = table[text[at]]
+        while digit != 255:
+            value = ((value << bits) | digit) & 0xFFFFFFFFFFFFFFFF
+            at += 1
+            digit = table[text[at]]
+        if at == start or (at - start) * bits > 66:
+            self.good = False
+        self.at = at
+        return value
+
+    def unsigned(self) -> int:
+        """
+        Read an integer in any form, without sign.
+
+        @return: The number modulo 2**64.
+        """
+        text = self.text
+        at = self.at
+        byte = text[at]
+        if byte == 35:  # '#'
+            self.at = at + 1
+            return self.digits(6)
+        if byte == 48 and text[at + 1] == 120:  # '0x'
+            self.at = at + 2
+            return self.digits(4)
+        start = at
+        value = 0
+        while 48 <= byte <= 57:
+            value = (value * 10 + (byte - 48)) & 0xFFFFFFFFFFFFFFFF
+            at += 1
+            byte = text[at]
+        if at == start or at - start > 20:
+            self.good = False
+        self.at = at
+        return value
+
+    def integer(self) -> int:
+        """
+        Read an integer in any form.
+
+        @return: The number modulo 2**64, between -2**63 and 2**63 - 1.
+        """
+        if self.text[self.at] == 45:
+            self.at += 1
+            return signed(-self.unsigned())
+        return signed(self.unsigned())
+
+    def real(self) -> float:
+        """
+        Read a floating point number in any form.
+
+        @return: The number; NaN for all words that are not finite.
+        """
+        text = self.text
+        at = start = self.at
+        byte = text[at]
+        if byte == 64:  # '@'
+            self.at = at + 1
+            return real_of(self.digits(6))
+        if byte == 37:  # '%'
+            self.at = at + 1
+            return real_of(self.digits(4))
+        negative = byte == 45
+        if negative:
+            at += 1
+            byte = text[at]
+        if byte == 35 or (byte == 48 and text[at + 1] == 120):
+            return float(self.integer())
+        value = 0
+        count = 0
+        decimals = 0
+        while 48 <= byte <= 57 and count < 16:
+            value = value * 10 + (byte - 48)
+            count += 1
+            at += 1
+            byte = text[at]
+        if byte == 46:
+            at += 1
+            byte = text[at]
+            while 48 <= byte <= 57 and count < 16:
+                value = value * 10 + (byte - 48)
+                count += 1
+                decimals += 1
+                at += 1
+                byte = text[at]
+        if 0 < count <= 15 and byte != 101 and byte != 69:
+            # Both are exact, so that the quotient is the nearest number.
+            self.at = at
+            quotient = float(value) / self.powers[decimals]
+            return -quotient if negative else quotient
+        return self.word(start)
+
+    def word(self, start: int) -> float:
+        """
+        Read a floating point number that is not a plain one.
+
+        @param start: Where it begins.
+        @return: The number; NaN for all words that are not finite.
+        """
+        text = self.text
+        at = start
+        while text[at] in b"+-.0123456789eE":
+            at += 1
+        if at == start or text[at] in b"nNiI":
+            while text[at] in b"+-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
+                at += 1
+            self.at = at
+            if text[start:at].lower().lstrip(b"+-") not in (b"nan", b"null", b"inf", b"infinity"):
+                self.good = False
+            return float("nan")
+        self.at = at
+        try:
+            return float(text[start:at])
+        except ValueError:
+            self.good = False
+            return 0.0
+
+
+def signed(value: int) -> int:
+    """
+    @return: An integer modulo 2**64, between -2**63 and 2**63 - 1.
+    """
+    return ((value + _SIGN) & _MASK) - _SIGN
+
+
+def real_of(bits: int) -> float:
+    """
+    @return: The floating point number of 64 bits.
+    """
+    number: float = _REAL.unpack(_BITS.pack(bits))[0]
+    return number
+
+
+def words(line: bytes) -> list[tuple[int, bytes]]:
+    """
+    Split a line into its words.
+
+    Blanks, tabs, other white space and C{=} separate words; a word that begins
+    with a quote runs to the next same quote.
+
+    @param line: The line, without its newline.
+    @return: The offset and the text of each word, at most 20 of them; the
+        offset is that of the quote if there is one.
+    """
+    found: list[tuple[int, bytes]] = []
+    at = 0
+    end = len(line)
+    while len(found) < 20:
+        while at < end and line[at] in b" =\t\v\f\r":
+            at += 1
+        if at >= end:
+            break
+        start = at
+        if line[at] in b"'\"":
+            at = line.find(line[at : at + 1], start + 1)
+            if at < 0:
+                at = end
+            found.append((start, line[start + 1 : at]))
+            at += 1
+        else:
+            while at < end and line[at] not in b" =\t\v\f\r":
+                at += 1
+            found.append((start, line[start:at]))
+    return found
