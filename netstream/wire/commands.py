@@ -18,8 +18,8 @@ from netstream.wire.chart_lines import (
 )
 from netstream.wire.function_lines import (
     AskProgress,
-    CallFunction,
-    CallFunctionWithPayload,
+    FunctionCall,
+    FunctionCallWithPayload,
     CancelFunction,
     FunctionProgress,
     FunctionResult,
@@ -54,8 +54,8 @@ __all__ = [
     "TO_CHILD",
     "TO_PARENT",
     "AskProgress",
-    "CallFunction",
-    "CallFunctionWithPayload",
+    "FunctionCall",
+    "FunctionCallWithPayload",
     "CancelFunction",
     "ChartLabel",
     "ClaimedId",
@@ -143,8 +143,8 @@ configuration (1.43 and 1.44) are not in it: nothing came of them.
 
 TO_CHILD = _by_keyword(
     ReplayChart,
-    CallFunction,
-    CallFunctionWithPayload,
+    FunctionCall,
+    FunctionCallWithPayload,
     CancelFunction,
     AskProgress,
     NodeId,

@@ -184,7 +184,7 @@ class FunctionProgress(Line):
 
 
 @frozen
-class CallFunction(Line):
+class FunctionCall(Line):
     """
     From a parent: someone asks for something::
 
@@ -222,7 +222,7 @@ class CallFunction(Line):
 
 
 @frozen
-class CallFunctionWithPayload(Payload):
+class FunctionCallWithPayload(FunctionCall, Payload):
     """
     From a parent: a call that comes with a body::
 
@@ -234,36 +234,20 @@ class CallFunctionWithPayload(Payload):
     KEYWORD: ClassVar[str] = "FUNCTION_PAYLOAD"
     END: ClassVar[str] = "FUNCTION_PAYLOAD_END"
 
-    transaction: str
-    timeout: int
-    command: str
-    access: int = 0
-    source: str = ""
     content_type: str = ""
     body: bytes = b""
 
     @classmethod
     def of(cls, words: Sequence[str], body: bytes) -> Self:
-        words = needed(words, "transaction", "timeout", "function name")
-        return cls(
-            words[0],
-            integer_or(words[1], 10),
-            words[2],
-            integer_or(word(words, 3), 0),
-            word(words, 4),
-            word(words, 5),
-            body,
-        )
+        call = FunctionCall.parse(words)
+        return cls(call.transaction, call.timeout, call.command, call.access or 0, call.source, word(words, 5), body)
 
     def words(self) -> tuple[str, ...]:
-        return (
-            bare(self.transaction),
-            str(self.timeout),
-            quote(self.command),
-            f'"0x{self.access:x}"',
-            quote(self.source),
-            quote(self.content_type),
-        )
+        access = f'"0x{self.access or 0:x}"'
+        return (*super().words()[:3], access, quote(self.source), quote(self.content_type))
+
+    def line(self) -> bytes:
+        return Payload.line(self)
 
 
 @frozen
