@@ -13,6 +13,7 @@ from attrs import field, frozen
 from netstream.model.pattern import SimplePattern, pattern
 
 EVERYTHING = pattern("*")
+NOTHING = pattern("")
 
 
 class Role(Enum):
@@ -123,6 +124,8 @@ class WebSettings:
         C{connections}, C{dashboard}, C{badges}, C{streaming}, C{management},
         C{netdata.conf}.  A missing C{dashboard} means loopback, private and
         link-local addresses.
+    @ivar host_names: Names besides addresses, C{localhost} and its own under
+        which the node may be called by browsers.
     @ivar streaming_every: Seconds between two accepted streaming requests.
     @ivar idle_timeout: Seconds after which an idle HTTP client is cut off.
     @ivar first_request_timeout: Seconds a client has for its first request.
@@ -130,6 +133,7 @@ class WebSettings:
 
     listeners: Sequence[Listener] = ()
     allow: Mapping[str, SimplePattern] = field(factory=dict)
+    host_names: SimplePattern = NOTHING
     streaming_every: int = 0
     idle_timeout: int = 60
     first_request_timeout: int = 60
