@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netstream.wire.capabilities import COMPRESSIONS, MARKERS, Capability, of_old_version, old_version
-from netstream.wire.handshake import accepted
 
 OWN = (
     MARKERS
@@ -53,17 +52,7 @@ def negotiate(
     return agreed
 
 
-def accept(offered: Capability, own: Capability = OWN) -> tuple[Capability, bytes]:
-    """
-    Accept a child.
-
-    @return: What was agreed on, and the reply that says so.
-    """
-    agreed = negotiate(offered, own)
-    return agreed, accepted(agreed)
-
-
-def usable(answer: Capability, offered: Capability = OFFER) -> Capability:
+def agreed(answer: Capability, offered: Capability = OFFER) -> Capability:
     """
     What a child may use after a parent's answer, which is taken literally by
     real children but cannot exceed what was offered.

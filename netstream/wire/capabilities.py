@@ -61,9 +61,6 @@ class Capability(IntFlag):
 MARKERS = Capability.V1 | Capability.V2 | Capability.VN
 """Say only that a version is spoken; an offer has them, an answer has not."""
 
-EVERYTHING = Capability(sum(bit for bit in Capability))
-"""All bits that have a name."""
-
 COMPRESSIONS = Capability.ZSTD | Capability.LZ4 | Capability.BROTLI | Capability.GZIP
 
 _NUMBERED: dict[int, Capability] = {

@@ -18,9 +18,9 @@ from netstream.wire.chart_lines import (
 )
 from netstream.wire.function_lines import (
     AskProgress,
+    CancelFunction,
     FunctionCall,
     FunctionCallWithPayload,
-    CancelFunction,
     FunctionProgress,
     FunctionResult,
     JsonPayload,

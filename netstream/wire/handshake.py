@@ -7,14 +7,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Self
 from urllib.parse import quote_from_bytes, unquote_plus
 
 from attrs import evolve, field, frozen
 
 from netstream.model.host import HostInfo
 from netstream.model.identity import guid
-from netstream.wire.capabilities import EVERYTHING, MARKERS, Capability, of_old_version, old_version
+from netstream.wire.capabilities import MARKERS, Capability, of_old_version, old_version
 from netstream.wire.numbers import integer_or
 from netstream.wire.words import clean
 
@@ -97,7 +96,7 @@ class Refusal(Enum):
         3600,
         "the parent collects this virtual node itself",
     )
-    FORBIDDEN = (
+    NOT_ALLOWED = (
         -40,
         "You are not allowed to access this resource.",
         60,
@@ -110,12 +109,11 @@ class Refusal(Enum):
         self.postpone = postpone
         self.reason = reason
 
-
-def refusal_bytes(refusal: Refusal) -> bytes:
-    """
-    @return: The reply that refuses: bare text, neither header nor newline.
-    """
-    return refusal.text.encode()
+    def line(self) -> bytes:
+        """
+        @return: The reply: bare text, neither header nor newline.
+        """
+        return self.text.encode()
 
 
 @frozen
@@ -143,52 +141,18 @@ class StreamRequest:
         STREAM key=K&hostname=H&...&NETDATA_PROTOCOL_VERSION=1.1 HTTP/1.1
         User-Agent: PROGRAM/VERSION
 
-    @ivar info: The host that is streamed, C{hops} as the receiver sees it.
     @ivar key: API key, as it was spelled: a secret.
-    @ivar offered: What the child can do.
+    @ivar info: The host that is streamed, C{hops} as the receiver sees it.
+    @ivar capabilities: What the child offers.
     @ivar unknown: Parameters that have no meaning to us.
     """
 
-    info: HostInfo
     key: str = field(repr=False)
-    offered: Capability
-    unknown: Mapping[str, str] = field(factory=dict, repr=False)
+    info: HostInfo
+    capabilities: Capability
+    unknown: Mapping[str, str] = field(factory=dict)
 
-    @classmethod
-    def parse(cls, head: bytes) -> Self:
-        """
-        Read a request.
-
-        As real parents do, it decodes the whole query before it splits it,
-        takes the first of a repeated parameter, and ignores an empty one.
-
-        @param head: All up to the empty line, which may be there or not.
-        @raise HandshakeError: It is not a streaming request, or a parameter is
-            missing or malformed without which none can be accepted.
-        """
-        if not head.startswith(_METHOD):
-            raise HandshakeError("not a streaming request")
-        first, *lines = head.decode("utf-8", "replace").split("\n")
-        query = first[len(_METHOD) :].strip()
-        if " HTTP/" in query:
-            query = query.rpartition(" HTTP/")[0]
-        found = _parameters(query)
-        for name in ("key", "hostname", "machine_guid"):
-            if name not in found:
-                raise HandshakeError(f"the request has no {name}", Refusal.DENIED)
-        try:
-            guid(found["key"])
-        except ValueError:
-            raise HandshakeError("the API key of the request is not a UUID", Refusal.DENIED) from None
-        try:
-            machine = guid(found["machine_guid"])
-        except ValueError as problem:
-            raise HandshakeError(f"the machine GUID of the request: {problem}", Refusal.DENIED) from None
-        offered = Capability.parse(integer_or(found.get("ver", ""), 0))
-        unknown = {name: value for name, value in found.items() if name not in _KNOWN and not name.startswith(_SYSTEM)}
-        return cls(_info(machine, found, lines), found["key"], offered, unknown)
-
-    def encode(self) -> bytes:
+    def head(self) -> bytes:
         """
         Write the request in one piece, as it must be sent.
 
@@ -216,7 +180,7 @@ class StreamRequest:
             "abbrev_timezone": info.abbrev_timezone,
             "utc_offset": str(info.utc_offset),
             "hops": str(info.hops),
-            "ver": str(int(self.offered)),
+            "ver": str(int(self.capabilities)),
             "ml_capable": str(int(info.ml_capable)),
             "ml_enabled": str(int(info.ml_enabled)),
             "mc_version": "1",
@@ -256,9 +220,37 @@ def _agent(lines: list[str]) -> tuple[str, str]:
     return "unknown", ""
 
 
-def _info(machine: str, found: Mapping[str, str], lines: list[str]) -> HostInfo:
+def parse_request(head: bytes) -> StreamRequest:
+    """
+    Read a request.
+
+    As real parents do, it decodes the whole query before it splits it, takes
+    the first of a repeated parameter, and ignores an empty one.
+
+    @param head: All up to the empty line.
+    @raise HandshakeError: It is not a streaming request, or a parameter is
+        missing or malformed without which none can be accepted.
+    """
+    if not head.startswith(_METHOD):
+        raise HandshakeError("not a streaming request")
+    first, *lines = head.decode("utf-8", "replace").splitlines()
+    query = first[len(_METHOD) :].strip()
+    if " HTTP/" in query:
+        query = query.rpartition(" HTTP/")[0]
+    found = _parameters(query)
+    for name in ("key", "hostname", "machine_guid"):
+        if name not in found:
+            raise HandshakeError(f"the request has no {name}", Refusal.DENIED)
+    try:
+        guid(found["key"])
+    except ValueError:
+        raise HandshakeError("the API key of the request is not a UUID", Refusal.DENIED) from None
+    try:
+        machine = guid(found["machine_guid"])
+    except ValueError as problem:
+        raise HandshakeError(f"the machine GUID of the request {problem}", Refusal.DENIED) from None
     program, version = _agent(lines)
-    return HostInfo(
+    info = HostInfo(
         guid=machine,
         hostname=found["hostname"],
         registry_hostname=found.get("registry_hostname", found["hostname"]),
@@ -274,6 +266,9 @@ def _info(machine: str, found: Mapping[str, str], lines: list[str]) -> HostInfo:
         ml_enabled=found.get("ml_enabled", "0") not in {"0", "false"},
         system={name: value for name, value in found.items() if name.startswith(_SYSTEM) and name != _PROTOCOL},
     )
+    capabilities = Capability.parse(integer_or(found.get("ver", ""), 0))
+    unknown = {name: value for name, value in found.items() if name not in _KNOWN and not name.startswith(_SYSTEM)}
+    return StreamRequest(found["key"], info, capabilities, unknown)
 
 
 class RequestReader:
@@ -301,7 +296,7 @@ class RequestReader:
         end = _HEAD_END.search(self._data, 0, self._longest)
         if end is not None:
             self.rest = bytes(self._data[end.end() :])
-            return StreamRequest.parse(bytes(self._data[: end.start()]))
+            return parse_request(bytes(self._data[: end.start()]))
         if len(self._data) >= self._longest:
             raise HandshakeError(f"the request is longer than {self._longest} bytes")
         return None
@@ -328,18 +323,16 @@ def accepted(capabilities: Capability) -> bytes:
 
 
 @frozen
-class Reply:
+class Accepted:
     """
-    What a parent answered.
+    The parent takes what we send.
 
-    @ivar outcome: What it says we may use, or why it does not take us.
-    @ivar rest: What came behind the reply: its first commands.
-    @ivar raw: All that came.
+    @ivar capabilities: What it says we may use.
+    @ivar rest: What came behind the reply: first commands.
     """
 
-    outcome: Capability | Refusal
+    capabilities: Capability
     rest: bytes = b""
-    raw: bytes = b""
 
 
 class ReplyReader:
@@ -347,57 +340,55 @@ class ReplyReader:
     Reads a parent's reply from however many pieces, with commands glued to it.
 
     The number of a reply has no end of its own.  It is taken as complete when
-    something else follows or when it is a mask such as we may get; for any
-    other the caller waits a moment and calls L{finish}.
+    something else follows or when all of it was offered by us; else the caller
+    waits a moment and calls L{finish}.
     """
 
-    def __init__(self, offered: Capability = EVERYTHING) -> None:
-        """
-        @param offered: What was in our request.
-        """
-        self._expected = offered & ~MARKERS
+    def __init__(self, offered: Capability) -> None:
+        self._offered = offered
         self._data = b""
 
-    def receive(self, data: bytes) -> Reply | None:
+    def receive(self, data: bytes) -> Accepted | Refusal | None:
         """
         @return: What the parent answered; L{None} while that is not clear.
         """
         self._data += data
         return self._read(final=False)
 
-    def finish(self) -> Reply:
+    def finish(self) -> Accepted | Refusal:
         """
         Nothing more came for a while, or the connection ended.
 
         @return: What the parent answered: L{Refusal.NO_REPLY} if nothing.
         """
         if not self._data:
-            return Reply(Refusal.NO_REPLY)
-        return self._read(final=True) or Reply(Refusal.NOT_UNDERSTOOD, raw=self._data)
+            return Refusal.NO_REPLY
+        return self._read(final=True) or Refusal.NOT_UNDERSTOOD
 
-    def _read(self, final: bool) -> Reply | None:
+    def _read(self, final: bool) -> Accepted | Refusal | None:
         data = self._data
         if data.startswith(_ACCEPTED_N.encode()):
             return self._numbered(data[len(_ACCEPTED_N) :], final)
         for text, version in ((_ACCEPTED_1, 1), (_ACCEPTED_2, 2)):
             if data.startswith(text.encode()):
-                return Reply(of_old_version(version), data[len(text) :], data)
+                return Accepted(of_old_version(version), data[len(text) :])
         for refusal in Refusal:
             if refusal.text and data.startswith(refusal.text.encode()):
-                return Reply(refusal, raw=data)
+                return refusal
         texts = [_ACCEPTED_1, _ACCEPTED_2, _ACCEPTED_N, *(refusal.text for refusal in Refusal)]
         if any(text.encode().startswith(data) for text in texts):
             return None
-        return Reply(Refusal.NOT_UNDERSTOOD, raw=data)
+        return Refusal.NOT_UNDERSTOOD
 
-    def _numbered(self, data: bytes, final: bool) -> Reply | None:
+    def _numbered(self, data: bytes, final: bool) -> Accepted | Refusal | None:
         digits = re.match(rb"[0-9]{0,10}", data)
         assert digits is not None
         text, rest = digits[0], data[digits.end() :]
         if not text:
-            return Reply(Refusal.NOT_UNDERSTOOD, raw=self._data) if rest or final else None
+            return Refusal.NOT_UNDERSTOOD if rest or final else None
         number = int(text)
-        expected = bool(number & Capability.VCAPS) and not number & ~self._expected
-        if rest or final or expected:
-            return Reply(Capability.parse(number), rest, self._data)
+        answer = Capability.parse(number)
+        ours = bool(number & Capability.VCAPS) and not answer & ~(self._offered & ~MARKERS)
+        if rest or final or ours:
+            return Accepted(answer, rest)
         return None

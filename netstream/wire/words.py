@@ -31,7 +31,8 @@ _BARE = re.compile(r"[A-Za-z0-9_.:/+-]+\Z")
 
 
 def _split(line: str, word: re.Pattern[str]) -> list[str]:
-    words, at = [], 0
+    words: list[str] = []
+    at = 0
     while len(words) < MOST_WORDS:
         found = word.match(line, at)
         if found is None:
