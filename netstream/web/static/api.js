@@ -1,0 +1,60 @@
+// The node's HTTP API, and what time it is there.
+
+/** The node answered, but with an error. */
+export class Refused extends Error {
+  constructor(status, path) {
+    super(`${path} was answered with status ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * The node's clock.  Each answer is dated to the second, which bounds how far that clock is
+ * from ours; the bounds of all answers together pin it down well below a second.
+ */
+class Clock {
+  #low = -Infinity;
+  #high = Infinity;
+
+  observe(date, sent, received) {
+    const stamp = Date.parse(date);
+    if (Number.isNaN(stamp)) return;
+    const low = stamp - received;
+    const high = stamp + 1000 - sent;
+    this.#low = Math.max(this.#low, low);
+    this.#high = Math.min(this.#high, high);
+    // One of the clocks was set.
+    if (this.#low > this.#high) [this.#low, this.#high] = [low, high];
+  }
+
+  /** @returns {number} UTC seconds on the node */
+  now() {
+    const known = Number.isFinite(this.#low);
+    return (Date.now() + (known ? (this.#low + this.#high) / 2 : 0)) / 1000;
+  }
+}
+
+export const clock = new Clock();
+
+const TIMEOUT = 10_000;
+
+/**
+ * @param {string} path relative to the page: `/` and `/host/NAME/` have the same API below them
+ * @param {Record<string, string|number>} [query]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<object>}
+ * @throws {Refused} the status was not 200
+ * @throws {Error} the node cannot be reached, or what it says is not JSON
+ */
+export async function get(path, query = {}, signal = undefined) {
+  const address = `${path}?${new URLSearchParams(query)}`;
+  const limit = AbortSignal.timeout(TIMEOUT);
+  const sent = Date.now();
+  const response = await fetch(address, { cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit });
+  clock.observe(response.headers.get("date"), sent, Date.now());
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new Refused(response.status, path);
+  }
+  return response.json();
+}

@@ -1,0 +1,263 @@
+// The dashboard of one node.
+
+import { get, Refused } from "./api.js";
+import { Card } from "./card.js";
+import { Contents, visit } from "./contents.js";
+import { byId, element, say } from "./dom.js";
+import { Feed } from "./feed.js";
+import { dateAndTime } from "./format.js";
+import { tiles } from "./glance.js";
+import { Live } from "./live.js";
+import { Nodes } from "./nodes.js";
+import { anchor, home, rangeName, RANGES, settle } from "./place.js";
+import { arrange } from "./sections.js";
+
+const INFO_EVERY = 10_000;
+const CHARTS_EVERY = 30_000;
+
+/** @type {Map<string, Feed>} */
+const feeds = new Map();
+/** @type {Map<string, Card>} */
+const cards = new Map();
+const contents = new Contents();
+const nodes = new Nodes();
+let glance = [];
+let hostname = "";
+let layout = "";
+let infoDue = 0;
+let chartsDue = 0;
+let lastEntry = 0;
+let away = false;
+let arrived = false;
+
+const live = new Live(RANGES.get(rangeName()), { onState: showState, onRound: refresh });
+const byNode = new WeakMap();
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) byNode.get(entry.target)?.setNear(entry.isIntersecting);
+    if (entries.some((entry) => entry.isIntersecting)) live.wake();
+  },
+  { rootMargin: "150px 0px" },
+);
+
+// ---- the state of the connection
+
+let problem = null;
+
+function showState(state, cause) {
+  problem = state === "lost" ? cause : null;
+  if (state === "live" && cause === null) infoDue = chartsDue = 0;
+  const words = { live: "Live", paused: "Paused", lost: "No answer" };
+  const button = byId("live");
+  button.dataset.state = away && state === "live" ? "away" : state;
+  button.setAttribute("aria-pressed", String(state === "live"));
+  say(byId("live-text"), away && state === "live" ? "Offline" : words[state]);
+  showNotice();
+}
+
+function showNotice() {
+  const notice = byId("notice");
+  const name = hostname || "The node";
+  let text = "";
+  if (problem instanceof Refused && problem.status === 404) {
+    text = "This node is not known here. It may have another name now, or was forgotten.";
+  } else if (problem instanceof Refused && problem.status < 500) {
+    text = `${name} refuses to answer (status ${problem.status}). Trying again.`;
+  } else if (problem) {
+    text = `${name} does not answer. What is shown is from before; trying again until it does.`;
+  } else if (away) {
+    text = `${name} is offline.${lastEntry ? ` These are its last metrics, up to ${dateAndTime(lastEntry)}.` : ""}`;
+  }
+  notice.hidden = !text;
+  notice.classList.toggle("calm", !problem);
+  say(notice, text);
+}
+
+// ---- who the node is, and what it has
+
+async function refresh() {
+  const now = performance.now();
+  if (now >= infoDue) {
+    infoDue = now + INFO_EVERY;
+    try {
+      introduce(await get("api/v1/info"));
+    } catch (cause) {
+      infoDue = 0;
+      throw cause;
+    }
+  }
+  if (now >= chartsDue) {
+    chartsDue = now + CHARTS_EVERY;
+    try {
+      lay(await get("api/v1/charts"));
+    } catch (cause) {
+      chartsDue = 0;
+      throw cause;
+    }
+  }
+}
+
+function introduce(info) {
+  const known = (value) => (typeof value === "string" && !["", "unknown", "none"].includes(value) ? value : "");
+  const words = (...parts) => parts.map(known).filter(Boolean).join(" ");
+  const cores = Number(info.cores_total);
+  const ram = Number(info.ram_total);
+  say(
+    byId("system"),
+    [
+      words(info.os_name, info.os_version),
+      words(info.kernel_name, info.kernel_version),
+      known(info.architecture),
+      cores > 0 ? `${cores} ${cores === 1 ? "core" : "cores"}` : "",
+      ram > 0 ? `${(ram / 2 ** 30).toFixed(ram < 2 ** 33 ? 1 : 0)} GiB` : "",
+    ]
+      .filter(Boolean)
+      .join(" · "),
+  );
+  say(byId("version"), words("netstream", info.version));
+  const hosts = info.mirrored_hosts_status ?? [];
+  nodes.show(hosts, info.uid);
+  const own = hosts.find(({ guid }) => guid === info.uid);
+  const gone = own?.reachable === false;
+  if (gone !== away) {
+    away = gone;
+    chartsDue = 0;
+    live.end = 0;
+    showState(live.paused ? "paused" : "live", undefined);
+  }
+}
+
+function lay(answer) {
+  const charts = Object.values(answer.charts ?? {});
+  hostname = answer.hostname ?? hostname;
+  say(byId("hostname"), hostname);
+  document.title = `${hostname} – netstream`;
+  lastEntry = charts.reduce((most, chart) => Math.max(most, chart.last_entry || 0), 0);
+  live.end = away ? lastEntry : 0;
+  showNotice();
+
+  const sections = arrange(charts).map((section) => ({
+    ...section,
+    id: `menu_${section.key}`,
+    families: section.families.map((family) => ({ ...family, id: `menu_${section.key}_submenu_${family.key}` })),
+  }));
+  const plan = JSON.stringify(
+    sections.map(({ id, families }) => [
+      id,
+      families.map((family) => [
+        family.id,
+        family.charts.map((chart) => [chart.id, chart.title, chart.units, chart.chart_type, chart.update_every]),
+      ]),
+    ]),
+  );
+  for (const chart of charts) feeds.get(chart.id)?.rename(chart);
+  if (plan === layout) return;
+  layout = plan;
+  build(sections, new Map(charts.map((chart) => [chart.id, chart])));
+}
+
+function build(sections, charts) {
+  for (const [id, card] of cards) {
+    const was = card.feed.chart;
+    const is = charts.get(id);
+    if (is && card.looks === look(is)) continue;
+    watcher.unobserve(card.node);
+    live.views.delete(card);
+    card.remove();
+    cards.delete(id);
+    if (!is || is.update_every !== was.update_every) feeds.delete(id);
+  }
+  for (const [id, chart] of charts) {
+    if (!feeds.has(id)) feeds.set(id, new Feed(chart));
+    if (cards.has(id)) continue;
+    const card = new Card(feeds.get(id), live.view);
+    card.looks = look(chart);
+    cards.set(id, card);
+    live.views.add(card);
+    byNode.set(card.node, card);
+  }
+  byId("sections").replaceChildren(...sections.map(drawSection));
+  for (const card of cards.values()) watcher.observe(card.node);
+
+  for (const tile of glance) {
+    watcher.unobserve(tile.node);
+    live.views.delete(tile);
+  }
+  glance = tiles(feeds, live.view);
+  for (const tile of glance) {
+    live.views.add(tile);
+    byNode.set(tile.node, tile);
+    watcher.observe(tile.node);
+  }
+  const empty = byId("empty");
+  empty.hidden = charts.size > 0;
+  say(empty, "Nothing has been collected yet. Charts appear here as soon as there is something to show.");
+  contents.fill(sections);
+  if (!arrived && charts.size) {
+    arrived = true;
+    if (anchor()) visit(anchor());
+  }
+}
+
+const look = (chart) => JSON.stringify([chart.title, chart.units, chart.chart_type, chart.update_every]);
+
+function drawSection({ id, title, families }) {
+  const heading = element("h2", { id, textContent: title, tabIndex: -1 });
+  const parts = families.map((family) => {
+    const grid = element("div", { className: "grid" }, ...family.charts.map((chart) => cards.get(chart.id).node));
+    if (families.length === 1) return grid;
+    return element(
+      "section",
+      { className: "family", "aria-label": `${title}: ${family.key}` },
+      element("h3", { id: family.id, textContent: family.key, tabIndex: -1 }),
+      grid,
+    );
+  });
+  return element("section", { className: "section", "aria-labelledby": id }, heading, ...parts);
+}
+
+// ---- what the reader can do
+
+function drawRanges() {
+  for (const [name, seconds] of RANGES) {
+    const input = element("input", { type: "radio", name: "range", value: name, checked: name === rangeName() });
+    input.addEventListener("change", () => {
+      settle(anchor(), name);
+      useRange();
+    });
+    const spoken = `Last ${seconds / 60} ${seconds === 60 ? "minute" : "minutes"}`;
+    byId("ranges").append(element("label", { title: spoken }, input, element("span", { textContent: name, "aria-label": spoken })));
+  }
+}
+
+function useRange() {
+  const name = rangeName();
+  for (const input of byId("ranges").querySelectorAll("input")) input.checked = input.value === name;
+  live.range = RANGES.get(name);
+  contents.refresh();
+}
+
+drawRanges();
+byId("brand").href = home();
+byId("live").addEventListener("click", () => {
+  live.paused = !live.paused;
+});
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("charts").focus();
+  byId("sections").scrollIntoView({ block: "start" });
+});
+const themeButton = byId("theme");
+const tellTheme = () => themeButton.setAttribute("aria-pressed", String(document.documentElement.dataset.theme === "dark"));
+themeButton.addEventListener("click", () => globalThis.toggleTheme());
+addEventListener("themechange", () => {
+  tellTheme();
+  for (const card of cards.values()) card.recolour();
+});
+tellTheme();
+addEventListener("hashchange", () => {
+  useRange();
+  visit(anchor());
+});
+
+await live.run();

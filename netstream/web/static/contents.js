@@ -1,0 +1,121 @@
+// The table of contents, and which part of the page is being read.
+
+import { byId, element } from "./dom.js";
+import { fragment, settle } from "./place.js";
+
+const NARROW = matchMedia("(max-width: 899px)");
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Bring an element of the page into view, and the reader's focus with it. */
+export function visit(id) {
+  const target = id && byId(id);
+  if (!target) return false;
+  target.scrollIntoView({ behavior: STILL.matches ? "instant" : "smooth", block: "start" });
+  target.focus({ preventScroll: true });
+  return true;
+}
+
+export class Contents {
+  /** @type {Map<string, {link: HTMLElement, item: HTMLElement, heading: HTMLElement}>} */
+  #parts = new Map();
+  #current = "";
+  #asked = false;
+
+  constructor() {
+    this.nav = byId("contents");
+    this.button = byId("contents-button");
+    this.button.addEventListener("click", () => this.open(this.button.getAttribute("aria-expanded") !== "true"));
+    this.nav.addEventListener("click", (event) => {
+      const link = event.target.closest("a");
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.open(false);
+      visit(link.dataset.target);
+      settle(link.dataset.target);
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || this.button.getAttribute("aria-expanded") !== "true") return;
+      this.open(false);
+      this.button.focus();
+    });
+    document.addEventListener("pointerdown", (event) => {
+      if (!this.nav.contains(event.target) && !this.button.contains(event.target)) this.open(false);
+    });
+    addEventListener("scroll", () => this.#later(), { passive: true });
+    addEventListener("resize", () => this.#later(), { passive: true });
+  }
+
+  /** On narrow screens it lies over the page. */
+  open(wanted) {
+    const open = wanted && NARROW.matches;
+    this.button.setAttribute("aria-expanded", String(open));
+    this.nav.classList.toggle("open", open);
+    if (open) this.nav.querySelector("a[aria-current]")?.focus();
+  }
+
+  /**
+   * @param {{key: string, title: string, id: string, families: {key: string, id: string}[]}[]} sections
+   *     with the ids of their headings
+   */
+  fill(sections) {
+    this.#parts.clear();
+    this.#current = "";
+    const line = (id, text) => {
+      const link = element("a", { href: fragment(id), textContent: text, title: text });
+      link.dataset.target = id;
+      const item = element("li", {}, link);
+      this.#parts.set(id, { link, item, heading: byId(id) });
+      return item;
+    };
+    this.nav.replaceChildren(
+      element(
+        "ol",
+        {},
+        ...sections.map(({ title, id, families }) => {
+          const item = line(id, title);
+          if (families.length > 1) item.append(element("ol", {}, ...families.map((family) => line(family.id, family.key))));
+          return item;
+        }),
+      ),
+    );
+    this.refresh();
+  }
+
+  /** The links keep the time range that is chosen. */
+  refresh() {
+    for (const [id, { link }] of this.#parts) link.setAttribute("href", fragment(id));
+    this.#mark();
+  }
+
+  #later() {
+    if (this.#asked) return;
+    this.#asked = true;
+    requestAnimationFrame(() => {
+      this.#asked = false;
+      this.#mark();
+    });
+  }
+
+  #mark() {
+    const edge = (document.querySelector(".bar")?.offsetHeight ?? 0) + 60;
+    let current = this.#parts.keys().next().value ?? "";
+    for (const [id, { heading }] of this.#parts) {
+      if (heading.getBoundingClientRect().top > edge) break;
+      current = id;
+    }
+    if (current === this.#current) return;
+    this.#current = current;
+    for (const { link, item } of this.#parts.values()) {
+      link.removeAttribute("aria-current");
+      item.classList.remove("here");
+    }
+    const part = this.#parts.get(current);
+    if (!part) return;
+    part.link.setAttribute("aria-current", "true");
+    for (let item = part.item; item; item = item.parentElement.closest("li")) item.classList.add("here");
+    const box = this.nav.getBoundingClientRect();
+    const link = part.link.getBoundingClientRect();
+    if (link.top < box.top + 8) this.nav.scrollTop += link.top - box.top - 40;
+    if (link.bottom > box.bottom - 8) this.nav.scrollTop += link.bottom - box.bottom + 40;
+  }
+}

@@ -1,0 +1,36 @@
+// Elements from plain values.  Text is only ever set as text: names of hosts, charts and
+// dimensions come from other machines.
+
+/**
+ * @param {string} tag
+ * @param {Record<string, unknown>} [properties] properties of the element; names with a dash are attributes
+ * @param {...(Node|string|null)} children
+ * @returns {HTMLElement}
+ */
+export function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "role" || name.includes("-")) made.setAttribute(name, String(value));
+    else made[name] = value;
+  }
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+/** Set the text of an element, without touching the page when it is the same. */
+export function say(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+/** @returns {HTMLElement} the element of the page with that id */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+let last = 0;
+
+/** @returns {string} an id that is used nowhere else on the page */
+export function freshId() {
+  last += 1;
+  return `n${last}`;
+}

@@ -1,0 +1,164 @@
+// The points of one chart, kept up to date with as few bytes as possible.
+
+// A chart is read at its own resolution up to this many points; a longer stretch of time is
+// grouped by the node.
+const MOST_POINTS = 900;
+const GROUPED_POINTS = 720;
+
+export class Feed {
+  /** UTC seconds, ascending. */
+  times = [];
+  /** One array of values for each dimension, null where there is none. */
+  values = [];
+  /** Dimension ids and names, in the node's order. */
+  ids = [];
+  names = [];
+  /** Grows with each change, so that views know when to draw. */
+  version = 0;
+  /** Whether the node has answered for this chart since the range changed. */
+  loaded = false;
+
+  #range = 0;
+  #end = 0;
+  #step = 1;
+  #due = 0;
+  #newest = 0;
+
+  /** @param {object} chart as `api/v1/charts` describes it */
+  constructor(chart) {
+    this.chart = chart;
+    this.rename(chart);
+  }
+
+  /** Take over a changed description. */
+  rename(chart) {
+    this.chart = chart;
+    this.#step = Math.max(1, chart.update_every || 1);
+    if (!this.loaded) {
+      this.ids = Object.keys(chart.dimensions);
+      this.names = this.ids.map((id) => chart.dimensions[id].name || id);
+      this.values = this.ids.map(() => []);
+    }
+  }
+
+  /** UTC seconds of the newest point with a value; 0 when there is none. */
+  get newest() {
+    return this.#newest;
+  }
+
+  /** Seconds between points. */
+  get step() {
+    return this.#step;
+  }
+
+  /**
+   * What to ask the node for.
+   *
+   * @param {number} range seconds
+   * @param {number} end UTC seconds where it ends, 0 for now
+   * @param {number} now UTC seconds
+   * @returns {object|null} the query; null when nothing new can be there yet
+   */
+  question(range, end, now) {
+    const native = Math.max(1, this.chart.update_every || 1);
+    const grouped = range / native > MOST_POINTS;
+    const query = { chart: this.chart.id, format: "json", options: "seconds,flip,jsonwrap", before: end };
+    if (range !== this.#range || end !== this.#end || !this.loaded) {
+      this.loaded = false;
+      this.#due = 0;
+    } else if (end) return null;
+    if (now < this.#due) return null;
+    const fresh = !this.loaded || grouped || now - this.#newest > range;
+    this.#range = range;
+    this.#end = end;
+    if (!fresh) return { ...query, after: this.#newest - native, points: 0 };
+    return {
+      ...query,
+      after: end ? end - range : -range,
+      points: grouped ? GROUPED_POINTS : Math.ceil(range / native),
+    };
+  }
+
+  /**
+   * Take in the answer to a question.
+   *
+   * @param {object} query the question
+   * @param {object} reply `jsonwrap` with the format `json`
+   * @param {number} now UTC seconds
+   */
+  absorb(query, reply, now) {
+    const rows = reply.result?.data ?? [];
+    const ids = reply.dimension_ids ?? [];
+    const names = reply.dimension_names ?? ids;
+    const same = ids.length === this.ids.length && ids.every((id, index) => id === this.ids[index]);
+    const part = query.points === 0;
+    if (rows.length && !same && part) {
+      // A dimension came or went: start over.
+      this.loaded = false;
+      return;
+    }
+    if (!part) {
+      this.times = [];
+      this.values = (rows.length ? ids : this.ids).map(() => []);
+      this.#newest = 0;
+    }
+    if (rows.length) {
+      this.ids = ids;
+      this.names = names;
+      this.#step = Math.max(1, reply.view_update_every || 1);
+    }
+    this.#append(rows);
+    this.#forget(now);
+    this.loaded = true;
+    this.#due = Math.max(this.#newest + this.#step, now + Math.min(this.#step, 5) - 0.5);
+    if (now - this.#newest > 5 * this.#step) this.#due = now + Math.min(this.#step, 5) - 0.5;
+    this.version += 1;
+  }
+
+  /** Ask again from the start. */
+  reset() {
+    this.loaded = false;
+  }
+
+  #append(rows) {
+    if (rows.length) {
+      let keep = this.times.length;
+      while (keep && this.times[keep - 1] >= rows[0][0]) keep -= 1;
+      this.#cut(keep);
+    }
+    for (const row of rows) {
+      const before = this.times.at(-1);
+      if (before !== undefined && row[0] - before > this.#step * 1.5) {
+        this.times.push(before + this.#step);
+        for (const column of this.values) column.push(null);
+      }
+      this.times.push(row[0]);
+      let some = false;
+      this.values.forEach((column, index) => {
+        const value = row[index + 1];
+        const usable = typeof value === "number" && Number.isFinite(value);
+        column.push(usable ? value : null);
+        some ||= usable;
+      });
+      if (some) this.#newest = Math.max(this.#newest, row[0]);
+    }
+    // Seconds that are not there yet are no gap.
+    let end = this.times.length;
+    while (end && this.times[end - 1] > this.#newest) end -= 1;
+    this.#cut(end);
+  }
+
+  #cut(length) {
+    this.times.length = length;
+    for (const column of this.values) column.length = length;
+  }
+
+  #forget(now) {
+    const oldest = (this.#end || now) - this.#range - 2 * this.#step;
+    const old = this.times.findIndex((time) => time >= oldest);
+    // In strides, so that an array is not moved every second.
+    if (old < 32) return;
+    this.times.splice(0, old);
+    for (const column of this.values) column.splice(0, old);
+  }
+}

@@ -1,0 +1,116 @@
+// Numbers, units and times as people read them.
+
+const LADDERS = [
+  { base: 1000, units: ["bits/s", "kilobits/s", "megabits/s", "gigabits/s"] },
+  { base: 1024, units: ["B/s", "KiB/s", "MiB/s", "GiB/s"], also: { "bytes/s": "B/s", "kilobytes/s": "KiB/s" } },
+  { base: 1024, units: ["B", "KiB", "MiB", "GiB", "TiB"], also: { bytes: "B", KB: "KiB", MB: "MiB", GB: "GiB" } },
+  { base: 1000, units: ["nanoseconds", "microseconds", "milliseconds", "seconds"], lowest: 1 },
+  { base: 1000, units: ["Hz", "kHz", "MHz", "GHz"] },
+];
+
+const SHORT = {
+  percentage: "%",
+  "kilobits/s": "kbit/s",
+  "megabits/s": "Mbit/s",
+  "gigabits/s": "Gbit/s",
+  "bits/s": "bit/s",
+  nanoseconds: "ns",
+  microseconds: "µs",
+  milliseconds: "ms",
+};
+
+/**
+ * How the values of a chart are written.
+ *
+ * @typedef {object} Scale
+ * @property {string} units to show
+ * @property {number} factor to multiply with
+ * @property {boolean} duration the values are lengths of time
+ */
+
+/**
+ * @param {string} units of the chart
+ * @param {number} largest absolute value on show
+ * @returns {Scale}
+ */
+export function scaleFor(units, largest) {
+  if (units === "seconds" && largest >= 120) return { units: "", factor: 1, duration: true };
+  for (const { base, units: steps, also = {}, lowest = 0 } of LADDERS) {
+    const from = steps.indexOf(also[units] ?? units);
+    if (from < 0) continue;
+    // "seconds" are the top of their ladder and stay what they are.
+    if (steps[from] === "seconds") break;
+    let to = from;
+    let factor = 1;
+    while (to + 1 < steps.length && largest * factor >= base) {
+      to += 1;
+      factor /= base;
+    }
+    while (to > lowest && largest > 0 && largest * factor < 1) {
+      to -= 1;
+      factor *= base;
+    }
+    return { units: SHORT[steps[to]] ?? steps[to], factor, duration: false };
+  }
+  return { units: SHORT[units] ?? units, factor: 1, duration: false };
+}
+
+const formats = new Map();
+
+function decimal(value, digits, compact = false) {
+  const key = compact ? -1 - digits : digits;
+  let format = formats.get(key);
+  if (!format) {
+    format = new Intl.NumberFormat("en-GB", {
+      minimumFractionDigits: compact ? 0 : digits,
+      maximumFractionDigits: digits,
+      notation: compact ? "compact" : "standard",
+    });
+    formats.set(key, format);
+  }
+  return format.format(value).replace("-", "−");
+}
+
+/** @returns {string} a length of time such as `3d 04:05:06` */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  const days = Math.floor(whole / 86400);
+  const clock = `${two(Math.floor(whole / 3600) % 24)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+  return days ? `${days}d ${clock}` : clock;
+}
+
+/**
+ * A number that is compared with others of its chart: all have the same decimals.
+ *
+ * @param {number|null|undefined} value scaled already
+ * @param {number} largest absolute value beside it, scaled as well
+ * @param {boolean} whole they are all integers
+ */
+export function reading(value, largest, whole = false) {
+  if (value === null || value === undefined) return "–";
+  const digits = whole || largest >= 1000 ? 0 : largest >= 100 ? 1 : largest >= 1 || largest === 0 ? 2 : 3;
+  const text = decimal(value, digits);
+  return /^−[0.]*$/.test(text) ? text.slice(1) : text;
+}
+
+/** @returns {string[]} the labels of an axis */
+export function ticks(splits, isDuration) {
+  if (isDuration) return splits.map((value) => (value < 0 ? "" : duration(value)));
+  const largest = Math.max(...splits.map(Math.abs));
+  if (largest >= 10000) return splits.map((value) => decimal(value, 1, true));
+  const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
+  const digits = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)));
+  return splits.map((value) => decimal(value + 0, digits));
+}
+
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const minutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+
+/** @param {number} seconds UTC seconds */
+export const timeOfDay = (seconds) => clock.format(seconds * 1000);
+/** @param {number} seconds UTC seconds */
+export const hourAndMinute = (seconds) => minutes.format(seconds * 1000);
+/** @param {number} seconds UTC seconds */
+export const dateAndTime = (seconds) => full.format(seconds * 1000);
