@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 from attrs import field, frozen
 
@@ -98,8 +99,10 @@ class DBSettings:
     Section C{[db]}.
 
     @ivar retention: Seconds that memory modes keep.
-    @ivar tier_retention: Seconds that C{dbengine} keeps, by tier.
-    @ivar tier_size: Bytes that C{dbengine} may use, by tier.
+    @ivar tier_retention: Seconds that C{dbengine} keeps, by tier: as many as
+        C{storage_tiers}.  0 is no limit of time.
+    @ivar tier_size: Bytes that C{dbengine} may use, by tier: as many as
+        C{storage_tiers}.  0 is no limit of size.
     @ivar gap_when_lost: Missed points that interpolation may bridge.
     """
 
@@ -170,6 +173,7 @@ class KeySettings:
     An API key or machine GUID section of C{stream.conf}, or what both and the
     defaults give together for one host.
 
+    @ivar retention: Entries that memory modes keep.
     @ivar update_every: Base period, only of a GUID section; 0 takes the
         child's.
     @ivar health: C{yes}, C{no} or C{auto}.
@@ -202,6 +206,45 @@ class Refused(Exception):
         self.reason = reason
 
 
+class Admission(Protocol):
+    """
+    What the UUID sections of C{stream.conf} say.
+    """
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """
+        Fingerprints of the API keys, also of those that are not enabled.
+        """
+
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """
+        Every database that an admitted host may need.
+        """
+
+    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+        """
+        As L{Settings.admit}.
+        """
+
+
+@frozen
+class Nobody:
+    """
+    Admits no host.
+    """
+
+    keys: Sequence[str] = ()
+    modes: frozenset[Mode] = frozenset()
+
+    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+        """
+        @raise Refused: Always.
+        """
+        raise Refused("this node has no API key; add a section to stream.conf")
+
+
 @frozen
 class Settings:
     """
@@ -211,6 +254,7 @@ class Settings:
     @ivar warnings: What was odd in them: one line each, with file and line.
     @ivar host_labels: Section C{[host labels]}.
     @ivar plugins: Section C{[plugins]}: which collectors run.
+    @ivar access: Who may stream here.
     """
 
     role: Role
@@ -224,3 +268,33 @@ class Settings:
     plugins: Mapping[str, bool] = field(factory=dict)
     sources: Sequence[Path] = ()
     warnings: Sequence[str] = ()
+    access: Admission = Nobody()
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """
+        Fingerprints of the API keys that were given, also of those that are
+        not enabled.
+        """
+        return self.access.keys
+
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """
+        Every database that this node or a host it admits may need.
+        """
+        return self.access.modes | {self.db.mode}
+
+    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+        """
+        Decide on a host that wants to stream to this node.
+
+        @param key: The API key that it presents.
+        @param guid: Its machine GUID, in any case.
+        @param address: Numeric address it comes from, or C{unix}; what
+            L{netstream.model.address.peer_name} made of it is as good.
+        @return: What holds for the host: its GUID section over its key section
+            over the rest.
+        @raise Refused: It may not.
+        """
+        return self.access.admit(key, guid, address)

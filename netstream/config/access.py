@@ -1,0 +1,176 @@
+"""
+Who may stream to this node, and with which settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from netstream.config.errors import at
+from netstream.config.settings import KeySettings, Mode, Refused
+from netstream.model.address import peer_name
+from netstream.model.identity import fingerprint
+from netstream.model.identity import guid as checked_guid
+from netstream.model.pattern import SimplePattern
+
+API, MACHINE = "api", "machine"
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+@frozen
+class Section:
+    """
+    A section of C{stream.conf} that is named by a UUID.
+
+    @ivar name: Its name: an API key or a machine GUID.
+    @ivar type: C{api}, C{machine}, or C{""} if it has none, which fits both.
+    @ivar enabled: L{None} if not given.
+    @ivar allow_from: L{None} if not given.
+    @ivar given: What it says instead of the defaults, by attribute of
+        L{KeySettings}.
+    @ivar proxy: The same, by attribute of
+        L{netstream.config.settings.StreamSettings}.
+    @ivar file: Where it stands.
+    @ivar lines: Line of C{type}, C{enabled} and C{allow from}, and of the
+        section under C{""}; 0 is none.
+    """
+
+    name: str = field(repr=False)
+    type: str = ""
+    enabled: bool | None = None
+    allow_from: SimplePattern | None = None
+    given: Mapping[str, Any] = field(factory=dict, repr=False)
+    proxy: Mapping[str, Any] = field(factory=dict, repr=False)
+    file: str = "stream.conf"
+    lines: Mapping[str, int] = field(factory=dict)
+
+    @property
+    def is_key(self) -> bool:
+        """
+        Whether it was written as an API key.
+        """
+        return self.type == API or (not self.type and self.enabled is not None)
+
+    def place(self, option: str) -> str:
+        """
+        @return: Where an option of it stands, or would, for a message.
+        """
+        return at(self.file, self.lines.get(option) or self.lines.get("", 0)).removesuffix(": ")
+
+
+@frozen
+class Access:
+    """
+    The UUID sections, and the settings of a host that none of them mentions.
+
+    @ivar base: Settings from C{[stream]} and C{netstream.conf}.
+    @ivar file: Where a new section would be written, for messages.
+    """
+
+    base: KeySettings
+    sections: tuple[Section, ...] = ()
+    file: str = "stream.conf"
+    _digests: tuple[bytes, ...] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_digests", tuple(_digest(section.name) for section in self.sections))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """
+        Fingerprints of the API keys, also of those that are not enabled.
+        """
+        return tuple(fingerprint(section.name) for section in self.sections if section.is_key)
+
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """
+        Every database that an admitted host may need.
+        """
+        return frozenset((self.base.mode, *(s.given["mode"] for s in self.sections if "mode" in s.given)))
+
+    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+        """
+        As L{netstream.config.settings.Settings.admit}.
+        """
+        try:
+            host = checked_guid(guid)
+        except ValueError as problem:
+            raise Refused(f"machine GUID {problem}") from None
+        section = self._key(key, host)
+        name = peer_name(address)
+        self._check_address(section, f"API key {fingerprint(key)}", name)
+        given = {what: value for what, value in section.given.items() if what != "update_every"}
+        proxy = dict(section.proxy)
+        for machine in self._machine(host):
+            self._check_address(machine, f"machine GUID {host}", name)
+            given.update(machine.given)
+            proxy.update(machine.proxy)
+        return evolve(self.base, enabled=True, proxy=evolve(self.base.proxy, **proxy), **given)
+
+    def _key(self, key: str, guid: str) -> Section:
+        mark = f"API key {fingerprint(key)}"
+        try:
+            same = checked_guid(key)
+        except ValueError:
+            raise Refused(f"{mark} is not a UUID; give the host a key that 'netstream genkey' made") from None
+        if compare_digest(_digest(same), _digest(guid)):
+            raise Refused(f"{mark} is the host's own machine GUID, which is no secret; give it a key")
+        section = self._find(_digest(key))
+        if section is None:
+            raise Refused(
+                f"{mark} is not known; if the host may stream here, add to {self.file} a section [ITS API KEY] "
+                "with the lines 'type = api' and 'enabled = yes'"
+            )
+        if section.type not in ("", API):
+            raise Refused(
+                f"{mark} is of 'type = {section.type}' in {section.place('type')} and opens nothing; give the host "
+                "the key of a section with 'type = api'"
+            )
+        if not section.enabled:
+            raise Refused(f"{mark} is not enabled; write 'enabled = yes' in its section at {section.place('enabled')}")
+        return section
+
+    def _find(self, digest: bytes) -> Section | None:
+        """
+        Look at every section, so that the time taken tells nothing.
+        """
+        found = None
+        for section, known in zip(self.sections, self._digests, strict=True):
+            if compare_digest(digest, known):
+                found = section
+        return found
+
+    def _machine(self, guid: str) -> list[Section]:
+        sections = [section for section in self.sections if section.name.lower() == guid]
+        for section in sections:
+            if section.type not in ("", MACHINE):
+                raise Refused(
+                    f"machine GUID {guid} is of 'type = {section.type}' in {section.place('type')}; if it is not an "
+                    "API key write 'type = machine' there, else give the host another machine GUID"
+                )
+            if section.enabled is False:
+                raise Refused(
+                    f"machine GUID {guid} is not enabled; write 'enabled = yes' in its section at "
+                    f"{section.place('enabled')}"
+                )
+        return sections
+
+    def _check_address(self, section: Section, mark: str, name: str) -> None:
+        if section.allow_from is None or section.allow_from.matches(name):
+            return
+        now = section.allow_from.text
+        verdict = section.allow_from.verdict(name)
+        line = f"{name} {now}".strip() if verdict is False else f"{now} {name}".strip()
+        raise Refused(
+            f"{mark} may not be used from address {name}; write 'allow from = {line}' in its section at "
+            f"{section.place('allow from')}"
+        )

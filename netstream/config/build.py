@@ -1,0 +1,245 @@
+"""
+From the values of options to one frozen class a section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import evolve
+
+from netstream.config.access import Access, Section
+from netstream.config.addresses import Unusable, destination, entries, listener
+from netstream.config.errors import ConfigError
+from netstream.config.layers import STREAM_SPELLINGS, Values, refusal
+from netstream.config.node_options import (
+    ALLOW,
+    DB,
+    DB_OPTIONS,
+    GLOBAL_OPTIONS,
+    HEALTH,
+    NODE_OPTIONS,
+    WEB,
+    WEB_OPTIONS,
+)
+from netstream.config.options import Option
+from netstream.config.settings import (
+    DBSettings,
+    Destination,
+    KeySettings,
+    Listener,
+    NodeSettings,
+    Role,
+    StreamSettings,
+    WebSettings,
+)
+from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
+from netstream.config.values import duration
+
+_NODE = {(option.section, option.name): option for option in NODE_OPTIONS}
+_KEY = {option.name: option for option in KEY_OPTIONS}
+_FEWEST = 5
+"""Fewest entries that a database in memory keeps."""
+
+
+def _stream(name: str) -> Option:
+    return STREAM_SPELLINGS[STREAM, name]
+
+
+def _fields(values: Values, options: Iterable[Option]) -> dict[str, Any]:
+    """
+    @return: The values of those options that are one attribute each, by
+        attribute, where there is a value.
+    """
+    found = {option.field: values.get(option) for option in options if option.field}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def node_settings(values: Values, hostname: str, *, fixed: bool) -> NodeSettings:
+    """
+    @param hostname: What it is called.
+    @param fixed: Whether the files have no say in that.
+    """
+    fields = _fields(values, GLOBAL_OPTIONS)
+    if fixed or not fields.get("hostname"):
+        fields["hostname"] = hostname
+    return NodeSettings(**fields)
+
+
+def db_settings(values: Values) -> DBSettings:
+    """
+    Section C{[db]}.
+    """
+    fields = _fields(values, DB_OPTIONS)
+    tiers = range(fields["storage_tiers"])
+    base: int = fields["update_every"]
+    return DBSettings(
+        **fields,
+        retention=_entries(values, _NODE[DB, "retention"], base) * base,
+        tier_retention=tuple(values.get(_NODE[DB, f"dbengine tier {tier} retention time"]) for tier in tiers),
+        tier_size=tuple(values.get(_NODE[DB, f"dbengine tier {tier} retention size"]) for tier in tiers),
+    )
+
+
+def _entries(values: Values, option: Option, update_every: int, section: str = "") -> int:
+    """
+    @return: How many entries a database in memory keeps: a number is that
+        already, a duration is divided.
+    """
+    value = values.get(option, section)
+    number = value if isinstance(value, int) else round(duration(value) / update_every)
+    entry = values.entry(option, section)
+    if number < _FEWEST and entry is not None:
+        values.warnings.add(entry, f"{number} entries are too few, {_FEWEST} are used")
+    return max(number, _FEWEST)
+
+
+def web_settings(values: Values) -> WebSettings:
+    """
+    Section C{[web]}.
+
+    @raise ConfigError: C{bind to} is malformed, or names nothing to bind.
+    """
+    allow = {what: values.get(_NODE[WEB, f"allow {what} from"]) for what in ALLOW}
+    return WebSettings(
+        **_fields(values, WEB_OPTIONS),
+        listeners=() if values.get(_NODE[WEB, "mode"]) == "none" else _listeners(values),
+        allow={what: pattern for what, pattern in allow.items() if pattern is not None},
+    )
+
+
+def _listeners(values: Values) -> tuple[Listener, ...]:
+    option = _NODE[WEB, "bind to"]
+    port: int = values.get(_NODE[WEB, "default port"])
+    entry = values.entry(option)
+    if entry is None:
+        return (listener(option.default, port),)
+    found = []
+    for text in entries(entry.value):
+        try:
+            one = listener(text, port)
+        except Unusable as problem:
+            values.warnings.add(entry, str(problem))
+        except ValueError as problem:
+            raise refusal(entry, str(problem)) from problem
+        else:
+            if one.tls:
+                values.warnings.add(entry, f"'^SSL={one.tls}' of '{text}' is not yet effective: it serves plain only")
+            found.append(one)
+    if not found:
+        raise refusal(entry, "names no address that can be bound; write '*' for all, or '[web] mode = none' for none")
+    return tuple(found)
+
+
+def _destinations(values: Values, option: Option, section: str = "") -> tuple[Destination, ...]:
+    entry = values.entry(option, section)
+    if entry is None:
+        return ()
+    found = []
+    port: int = values.get(_stream("default port"))
+    for text in entries(entry.value):
+        try:
+            found.append(destination(text, port))
+        except Unusable as problem:
+            values.warnings.add(entry, str(problem))
+        except ValueError as problem:
+            raise refusal(entry, str(problem)) from problem
+    return tuple(found)
+
+
+def stream_settings(values: Values, role: Role) -> StreamSettings:
+    """
+    Section C{[stream]}; a child and a proxy stream unless it says no.
+
+    @raise ConfigError: A child or proxy lacks a destination or a key.
+    """
+    settings = StreamSettings(
+        **_fields(values, STREAM_OPTIONS), destinations=_destinations(values, _stream("destination"))
+    )
+    sends = role in (Role.CHILD, Role.PROXY)
+    enabled = values.entry(_stream("enabled"))
+    if sends and enabled is None:
+        settings = evolve(settings, enabled=True)
+    elif sends and enabled is not None and not settings.enabled:
+        values.warnings.add(enabled, f"the {role.value} sends nothing, because this says so")
+    if not settings.enabled or (settings.destinations and settings.api_key):
+        return settings
+    lacking = {
+        "destination": None if settings.destinations else "'destination = HOST:PORT' (or start with --destination)",
+        "api key": None if settings.api_key else "'api key = UUID', a key of the parent (or start with --api-key)",
+    }
+    missing = {name: line for name, line in lacking.items() if line}
+    message = f"nowhere to stream to; add to [stream] of stream.conf {' and '.join(missing.values())}"
+    name = next(iter(missing))
+    entry = values.entry(_stream(name))
+    if sends:
+        if entry is not None:
+            raise refusal(entry, message)
+        raise ConfigError("stream.conf", STREAM, name, message)
+    assert enabled is not None
+    values.warnings.add(enabled, message)
+    return evolve(settings, enabled=False)
+
+
+def access(values: Values, node: Values, db: DBSettings, stream: StreamSettings, file: str) -> Access:
+    """
+    The UUID sections, over what the rest says.
+
+    @param values: Of C{stream.conf}.
+    @param node: Of C{netstream.conf}.
+    @param file: Where a new section would be written.
+    """
+    base = KeySettings(
+        enabled=True,
+        mode=db.mode,
+        retention=max(db.retention // db.update_every, _FEWEST),
+        health="auto" if node.get(_NODE[HEALTH, "enabled"]) else "no",
+        proxy=stream,
+        compression=stream.compression,
+        replication=node.get(_NODE[DB, "enable replication"]),
+        replication_period=node.get(_NODE[DB, "replication period"]),
+        replication_step=node.get(_NODE[DB, "replication step"]),
+    )
+    sections: dict[str, dict[str, int]] = {}
+    for (section, name), entry in values.given.entries.items():
+        if section != STREAM:
+            sections.setdefault(section, {})[name] = entry.line
+    found = (_section(values, name, lines, db.update_every, base) for name, lines in sections.items())
+    return Access(base, tuple(found), file)
+
+
+def _section(values: Values, name: str, lines: dict[str, int], update_every: int, base: KeySettings) -> Section:
+    values.check(KEY_OPTIONS, name)
+    given: dict[str, Any] = {}
+    proxy: dict[str, Any] = {}
+    for option in KEY_OPTIONS:
+        if not option.field or values.entry(option, name) is None:
+            continue
+        value = values.get(option, name)
+        if value is not None:
+            group, _, attribute = option.field.rpartition(".")
+            (proxy if group else given)[attribute] = value
+    if values.entry(_KEY["retention"], name) is not None:
+        given["retention"] = _entries(values, _KEY["retention"], update_every, name)
+    if values.entry(_KEY["proxy destination"], name) is not None:
+        proxy["destinations"] = _destinations(values, _KEY["proxy destination"], name)
+    kind = values.entry(_KEY["type"], name)
+    enabled = values.entry(_KEY["enabled"], name)
+    forward = values.entry(_KEY["proxy enabled"], name)
+    together = evolve(base.proxy, **proxy)
+    if forward is not None and together.enabled and not (together.destinations and together.api_key):
+        values.warnings.add(forward, "no effect without 'proxy destination' and 'proxy api key', here or as [stream]'s")
+    own_period = values.entry(_KEY["update every"], name)
+    if own_period is not None and kind is not None and kind.value == "api":
+        values.warnings.add(own_period, "no effect for an API key, only in the section of a machine GUID")
+    return Section(
+        name,
+        kind.value if kind is not None else "",
+        values.get(_KEY["enabled"], name) if enabled is not None else None,
+        values.get(_KEY["allow from"], name),
+        given,
+        proxy,
+        next(entry.file for (section, _), entry in values.given.entries.items() if section == name),
+        {"": min((line for line in lines.values() if line), default=0), **lines},
+    )

@@ -1,0 +1,129 @@
+"""
+From files and command line to L{Settings}.
+"""
+
+from __future__ import annotations
+
+import socket
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from attrs import define, field
+
+from netstream.config.build import access, db_settings, node_settings, stream_settings, web_settings
+from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
+from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGINS
+from netstream.config.places import OWN_KEYS, STOCK, STREAM_CONF, config_directory, data_directory, node_conf
+from netstream.config.reader import Entry, read
+from netstream.config.settings import Role, Settings
+from netstream.config.stream_options import STREAM, STREAM_OPTIONS
+from netstream.config.values import boolean, boolean_doubt
+
+
+@define
+class _Files:
+    """
+    What was read so far.
+    """
+
+    warnings: Warnings = field(factory=Warnings)
+    sources: list[Path] = field(factory=list)
+
+    def entries(self, path: Path, label: str = "") -> Iterator[Entry]:
+        document = read(path, label)
+        self.sources.append(path)
+        for line in document.warnings:
+            self.warnings.line(line)
+        entries = list(document.entries())
+        secret = any(is_uuid(e.section) or (e.section == STREAM and e.name == "api key" and e.value) for e in entries)
+        if secret and stat.S_IMODE(path.stat().st_mode) & 0o044:
+            self.warnings.line(f"{path}: holds API keys, but others can read it; chmod 600 it")
+        yield from entries
+
+
+def load(
+    role: Role | str,
+    config_dir: Path | None = None,
+    data_dir: Path | None = None,
+    overrides: Sequence[str] = (),
+    hostname: str | None = None,
+    destination: str | None = None,
+    api_key: str | None = None,
+) -> Settings:
+    """
+    Read the configuration of a node.  Nothing is written.
+
+    @param config_dir: Where C{netstream.conf} (else C{netdata.conf}) and
+        C{stream.conf} are; L{None} is C{/etc/netstream} if it is there, else
+        C{~/.config/netstream}.
+    @param data_dir: L{None} is C{/var/lib/netstream} if it is writable, else
+        C{~/.local/share/netstream}.
+    @param overrides: C{SECTION/OPTION=VALUE} each, over the files; C{SECTION}
+        may begin with C{stream.conf:}.  The last one of an option wins.
+    @param hostname: Over C{[global] hostname}.
+    @param destination: Over C{[stream] destination}; also enables C{[stream]}.
+    @param api_key: Over C{[stream] api key}.
+    @raise ConfigError: Something is wrong that must not be guessed.
+    """
+    role = Role(role)
+    chosen = config_dir
+    config_dir, data_dir = config_directory(config_dir), data_directory(data_dir)
+    files = _Files()
+    warnings = files.warnings
+    if chosen is not None and not config_dir.is_dir():
+        warnings.line(f"{config_dir}: there is no such directory; the defaults apply")
+    node_path = node_conf(config_dir)
+    node = node_given(files.entries(node_path), warnings) if node_path else Given()
+    stream_path = config_dir / STREAM_CONF
+    stream = stream_given(files.entries(stream_path if stream_path.exists() else STOCK / STREAM_CONF), warnings)
+    own_keys = data_dir / OWN_KEYS
+    if own_keys.exists():
+        own = (entry for entry in files.entries(own_keys, str(own_keys)) if is_uuid(entry.section))
+        stream = stream.over(stream_given(own, warnings))
+
+    line = [Entry(STREAM, "enabled", "yes", "--destination")] if destination else []
+    if destination is not None:
+        line.append(Entry(STREAM, "destination", destination, "--destination"))
+    if api_key is not None:
+        line.append(Entry(STREAM, "api key", api_key, "--api-key"))
+    stream = stream_given(line, warnings).over(stream)
+    for for_stream, entry in map(override, overrides):
+        if for_stream:
+            stream = stream_given([entry], warnings).over(stream)
+        else:
+            node = node_given([entry], warnings).over(node)
+
+    node_values, stream_values = Values(node, warnings), Values(stream, warnings)
+    node_values.check(NODE_OPTIONS)
+    stream_values.check(STREAM_OPTIONS)
+    sending = stream_settings(stream_values, role)
+    db = db_settings(node_values)
+    admission = access(stream_values, node_values, db, sending, str(stream_path))
+    name = node_settings(node_values, hostname or socket.gethostname(), fixed=bool(hostname))
+    web = web_settings(node_values)
+    plugins = _plugins(node, warnings)
+    return Settings(
+        role=role,
+        config_dir=config_dir,
+        data_dir=data_dir,
+        node=name,
+        db=db,
+        web=web,
+        stream=sending,
+        host_labels={label: entry.value for label, entry in node.free.get(HOST_LABELS, {}).items()},
+        plugins=plugins,
+        sources=tuple(files.sources),
+        warnings=tuple(warnings.lines),
+        access=admission,
+    )
+
+
+def _plugins(node: Given, warnings: Warnings) -> dict[str, bool]:
+    plugins = {}
+    for name, entry in node.free.get(PLUGINS, {}).items():
+        doubt = boolean_doubt(entry.value)
+        if doubt:
+            warnings.add(entry, doubt)
+        plugins[name] = boolean(entry.value)
+    return plugins

@@ -1,0 +1,312 @@
+"""
+Every option of C{netstream.conf}, which are those of C{netdata.conf}.
+"""
+
+from __future__ import annotations
+
+from netstream.config.options import (
+    BOOLEAN,
+    BYTES,
+    CLEANUP,
+    DAYS,
+    DECIMAL,
+    DURATION,
+    LIST,
+    MEBIBYTES,
+    MODE,
+    NUMBER,
+    PATH,
+    PATTERN,
+    PERIOD,
+    PORT,
+    RETENTION,
+    TEXT,
+    THREE_VALUED,
+    Option,
+    choice,
+    later,
+    option,
+    whole,
+)
+
+GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
+DIRECTORIES, LOGS, REGISTRY = "directories", "logs", "registry"
+HOST_LABELS, PLUGINS = "host labels", "plugins"
+TIERS = 5
+"""The most tiers a database can have."""
+
+FREE_SECTIONS = (HOST_LABELS, PLUGINS)
+"""Sections whose options may have any name."""
+LATER_SECTIONS = {"pulse": "pulse", "global statistics": "pulse", "telemetry": "pulse"}
+"""Sections that are known by their name alone, with their name today."""
+
+GLOBAL_OPTIONS = (
+    option(GLOBAL, "hostname", TEXT, field="hostname"),
+    later(GLOBAL, "run as user", TEXT),
+    later(GLOBAL, "host access prefix", PATH),
+    option(GLOBAL, "timezone", TEXT, field="timezone"),
+    later(GLOBAL, "OOM score", TEXT),
+    later(GLOBAL, "process scheduling policy", TEXT),
+    later(GLOBAL, "pthread stack size", BYTES),
+    later(GLOBAL, "profile", choice("standalone", "parent", "child", "iot")),
+    option(GLOBAL, "is ephemeral node", BOOLEAN, "no", (HEALTH, "is ephemeral"), field="ephemeral"),
+    option(
+        GLOBAL,
+        "has unstable connection",
+        BOOLEAN,
+        "no",
+        (HEALTH, "has unstable connection"),
+        field="unstable_connection",
+    ),
+    later(GLOBAL, "cpu cores", NUMBER),
+    later(GLOBAL, "libuv worker threads", NUMBER),
+    later(GLOBAL, "crash reports", TEXT),
+)
+
+
+def _tier(tier: int) -> tuple[Option, ...]:
+    name = f"dbengine tier {tier}"
+    sizes: tuple[str | tuple[str, str], ...] = (f"{name} multihost disk space MB", f"{name} disk space MB")
+    if tier == 0:
+        sizes += (
+            "dbengine multihost disk space MB",
+            "dbengine disk space MB",
+            (GLOBAL, "dbengine multihost disk space"),
+            (GLOBAL, "dbengine disk space"),
+        )
+    options = (
+        option(DB, f"{name} retention size", MEBIBYTES, "1024MiB", *sizes),
+        option(
+            DB, f"{name} retention time", DAYS, ("14d", "3mo")[tier] if tier < 2 else "2y", f"{name} retention days"
+        ),
+    )
+    if tier == 0:
+        return options
+    return (*options, later(DB, f"{name} update every iterations", whole(2, 255), "60"))
+
+
+DB_OPTIONS = (
+    option(DB, "db", MODE, "dbengine", "mode", (GLOBAL, "memory mode"), field="mode"),
+    option(DB, "update every", PERIOD, "1s", (GLOBAL, "update every"), field="update_every"),
+    option(DB, "retention", RETENTION, "3600", (GLOBAL, "history")),
+    option(DB, "storage tiers", whole(1, TIERS), "3", field="storage_tiers"),
+    later(
+        DB,
+        "dbengine page cache size",
+        MEBIBYTES,
+        "32MiB",
+        "dbengine page cache size MB",
+        (GLOBAL, "dbengine page cache size"),
+        (GLOBAL, "page cache size"),
+    ),
+    *(each for tier in range(TIERS) for each in _tier(tier)),
+    later(
+        DB,
+        "dbengine tier backfill",
+        choice("new", "full", "none"),
+        "new",
+        *(f"dbengine tier {tier} backfill" for tier in range(1, TIERS)),
+    ),
+    option(
+        DB,
+        "cleanup obsolete charts after",
+        CLEANUP,
+        "1h",
+        "cleanup obsolete charts after secs",
+        (GLOBAL, "cleanup obsolete charts after seconds"),
+        field="cleanup_charts",
+    ),
+    option(
+        DB,
+        "cleanup orphan hosts after",
+        CLEANUP,
+        "1h",
+        "cleanup orphan hosts after secs",
+        (GLOBAL, "cleanup orphan hosts after seconds"),
+        field="cleanup_hosts",
+    ),
+    later(DB, "cleanup ephemeral hosts after", DURATION, "off", "cleanup ephemeral hosts after secs"),
+    later(DB, "delete obsolete charts files", BOOLEAN, "yes", (GLOBAL, "delete obsolete charts files")),
+    later(DB, "delete orphan hosts files", BOOLEAN, "yes", (GLOBAL, "delete orphan hosts files")),
+    option(
+        DB,
+        "gap when lost iterations above",
+        NUMBER,
+        "1",
+        (GLOBAL, "gap when lost iterations above"),
+        field="gap_when_lost",
+    ),
+    later(DB, "enable replication", BOOLEAN, "yes"),
+    later(DB, "replication period", DURATION, "1d", "seconds to replicate"),
+    later(DB, "replication step", PERIOD, "1h", "seconds per replication step"),
+    later(DB, "replication threads", whole(1, 256), "1"),
+    later(DB, "replication prefetch", NUMBER, "10"),
+    later(
+        DB,
+        "memory deduplication (ksm)",
+        THREE_VALUED,
+        "auto",
+        (GLOBAL, "memory deduplication (ksm)"),
+    ),
+    later(DB, "extreme cardinality protection", BOOLEAN, "yes"),
+    later(DB, "extreme cardinality keep instances", NUMBER, "1000"),
+    later(DB, "extreme cardinality min ephemerality", NUMBER, "50"),
+)
+
+NEAR = "localhost fd* 10.* 192.168.* " + " ".join(f"172.{number}.*" for number in range(16, 32)) + " UNKNOWN"
+
+ALLOW = {
+    "connections": "localhost *",
+    "dashboard": "",
+    "badges": "*",
+    "streaming": "*",
+    "management": "localhost",
+    "netdata.conf": NEAR,
+}
+"""What C{allow ... from} guards, with the defaults; C{dashboard} has none in words."""
+
+WEB_OPTIONS = (
+    option(WEB, "mode", choice("none", "static-threaded", "single-threaded", "multi-threaded"), "static-threaded"),
+    option(WEB, "bind to", LIST, "*", (GLOBAL, "bind to"), (GLOBAL, "bind socket to IP")),
+    option(WEB, "default port", PORT, "19999", (GLOBAL, "default port"), (GLOBAL, "port")),
+    later(WEB, "listen backlog", NUMBER, "4096", (GLOBAL, "http port listen backlog")),
+    later(WEB, "ssl key", PATH),
+    later(WEB, "ssl certificate", PATH),
+    later(WEB, "tls version", choice("1", "1.0", "1.1", "1.2", "1.3"), "1.3"),
+    later(WEB, "tls ciphers", TEXT, "none"),
+    *(option(WEB, f"allow {what} from", PATTERN, words) for what, words in ALLOW.items()),
+    option(WEB, "allowed host names", PATTERN, field="host_names"),
+    *(later(WEB, f"allow {what} by dns", choice("yes", "no", "heuristic"), "heuristic") for what in ALLOW),
+    option(
+        WEB,
+        "accept a streaming request every",
+        DURATION,
+        "off",
+        "accept a streaming request every seconds",
+        field="streaming_every",
+    ),
+    option(
+        WEB,
+        "disconnect idle clients after",
+        PERIOD,
+        "1m",
+        "disconnect idle clients after seconds",
+        (GLOBAL, "disconnect idle web clients after seconds"),
+        field="idle_timeout",
+    ),
+    option(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
+    later(WEB, "web server threads", NUMBER),
+    later(WEB, "web server max sockets", NUMBER, "5000"),
+    option(
+        WEB,
+        "enable gzip compression",
+        BOOLEAN,
+        "yes",
+        (GLOBAL, "enable web responses gzip compression"),
+        field="gzip",
+    ),
+    later(WEB, "gzip compression strategy", TEXT, "default", (GLOBAL, "web compression strategy")),
+    later(WEB, "gzip compression level", whole(1, 9), "3", (GLOBAL, "web compression level")),
+    later(WEB, "respect do not track policy", BOOLEAN, "no", (GLOBAL, "respect web browser do not track policy")),
+    later(WEB, "x-frame-options response header", TEXT, "", (GLOBAL, "web x-frame-options header")),
+    later(WEB, "bearer token protection", BOOLEAN, "no"),
+    later(WEB, "ssl skip certificate verification", BOOLEAN, "no"),
+)
+
+HEALTH_OPTIONS = (
+    later(HEALTH, "enabled", BOOLEAN, "yes"),
+    later(HEALTH, "default repeat warning", DURATION, "never"),
+    later(HEALTH, "default repeat critical", DURATION, "never"),
+    later(HEALTH, "in memory max health log entries", NUMBER, "1000"),
+    later(HEALTH, "health log retention", DURATION, "5d", "health log history"),
+    later(HEALTH, "script to execute on alarm", PATH),
+    later(HEALTH, "enabled alarms", PATTERN, "*"),
+    later(HEALTH, "enable stock health configuration", BOOLEAN, "yes"),
+    later(HEALTH, "run at least every", DURATION, "10s", "run at least every seconds"),
+    later(
+        HEALTH,
+        "postpone alarms during hibernation for",
+        DURATION,
+        "1m",
+        "postpone alarms during hibernation for seconds",
+    ),
+    later(HEALTH, "use summary for notifications", BOOLEAN, "yes"),
+    later(HEALTH, "silencers file", PATH),
+)
+
+ML_OPTIONS = (
+    later(ML, "enabled", THREE_VALUED, "auto"),
+    later(ML, "training window", DURATION, "6h"),
+    later(ML, "min training window", DURATION, "15m"),
+    later(ML, "train every", DURATION, "3h"),
+    later(ML, "number of models per dimension", NUMBER, "18"),
+    later(ML, "delete models older than", DURATION, "7d"),
+    later(ML, "num training threads", NUMBER),
+    later(ML, "hosts to skip from training", PATTERN, "!*"),
+    later(ML, "charts to skip from training", PATTERN, "netdata.*"),
+    later(ML, "dimension anomaly score threshold", DECIMAL, "0.99"),
+    later(ML, "host anomaly rate threshold", DECIMAL, "1.0"),
+    later(ML, "stream anomaly detection charts", BOOLEAN, "yes"),
+)
+
+DIRECTORY_OPTIONS = (
+    later(DIRECTORIES, "config", PATH, "", (GLOBAL, "config directory")),
+    later(DIRECTORIES, "stock config", PATH, "", (GLOBAL, "stock config directory")),
+    later(DIRECTORIES, "log", PATH, "", (GLOBAL, "log directory")),
+    later(DIRECTORIES, "web", PATH, "", (GLOBAL, "web files directory")),
+    later(DIRECTORIES, "cache", PATH, "", (GLOBAL, "cache directory")),
+    later(DIRECTORIES, "lib", PATH, "", (GLOBAL, "lib directory")),
+    later(DIRECTORIES, "home", PATH, "", (GLOBAL, "home directory")),
+    later(DIRECTORIES, "lock", PATH, "", (GLOBAL, "lock directory")),
+    later(DIRECTORIES, "plugins", PATH, "", (GLOBAL, "plugins directory")),
+    later(DIRECTORIES, "registry", PATH, "", (REGISTRY, "registry db directory")),
+    later(DIRECTORIES, "health config", PATH, "", (HEALTH, "health configuration directory")),
+    later(DIRECTORIES, "stock health config", PATH, "", (HEALTH, "stock health configuration directory")),
+    later(DIRECTORIES, "cloud.d", PATH),
+)
+
+LOG_OPTIONS = (
+    later(LOGS, "daemon", PATH, "", "error", (GLOBAL, "error log")),
+    later(LOGS, "collector", PATH),
+    later(LOGS, "access", PATH, "", (GLOBAL, "access log")),
+    later(LOGS, "health", PATH),
+    later(LOGS, "debug", PATH, "", (GLOBAL, "debug log")),
+    later(LOGS, "debug flags", TEXT, "", (GLOBAL, "debug flags")),
+    later(LOGS, "facility", TEXT, "daemon", (GLOBAL, "facility log")),
+    later(LOGS, "level", TEXT, "info", "severity level"),
+    later(
+        LOGS,
+        "logs flood protection period",
+        DURATION,
+        "",
+        "errors flood protection period",
+        (GLOBAL, "errors flood protection period"),
+    ),
+    later(
+        LOGS,
+        "logs to trigger flood protection",
+        NUMBER,
+        "",
+        "errors to trigger flood protection",
+        (GLOBAL, "errors to trigger flood protection"),
+    ),
+)
+
+REGISTRY_OPTIONS = (
+    later(REGISTRY, "enabled", BOOLEAN, "no"),
+    later(REGISTRY, "registry to announce", TEXT),
+    later(REGISTRY, "registry hostname", TEXT),
+    later(REGISTRY, "registry expire idle persons", DAYS, "", "registry expire idle persons days"),
+)
+
+NODE_OPTIONS = (
+    *GLOBAL_OPTIONS,
+    *DB_OPTIONS,
+    *WEB_OPTIONS,
+    *HEALTH_OPTIONS,
+    *ML_OPTIONS,
+    *DIRECTORY_OPTIONS,
+    *LOG_OPTIONS,
+    *REGISTRY_OPTIONS,
+)
+"""All of them."""

@@ -1,0 +1,232 @@
+"""
+What an option is: its names, its language, and whether it has an effect yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import frozen
+
+from netstream.config.settings import Mode
+from netstream.config.values import boolean, boolean_doubt, duration, integer, quoted, size, three_valued
+from netstream.model.identity import guid
+from netstream.model.pattern import pattern
+
+
+def _no_doubt(text: str) -> str:
+    return ""
+
+
+@frozen
+class Kind:
+    """
+    The language of a value.
+
+    @ivar name: What the documentation calls it.
+    @ivar read: Gives the value; L{ValueError} says what would be right.
+    @ivar doubt: Gives a warning about a text that is read otherwise than its
+        author may think, else C{""}.
+    """
+
+    name: str
+    read: Callable[[str], Any]
+    doubt: Callable[[str], str] = _no_doubt
+
+
+@frozen
+class Option:
+    """
+    One option.
+
+    @ivar section: Where it stands; L{KEY} for sections named by a UUID.
+    @ivar name: Its name today.
+    @ivar kind: The language of its value.
+    @ivar default: The text that means the same as leaving it out; C{""} where
+        another option or the system decides.
+    @ivar old: (section, name) of its older spellings, newest first.
+    @ivar field: Attribute of the class of its section that holds its value;
+        C{""} if nothing does, or something made of several options.
+    @ivar effective: Whether this version of netstream heeds it.
+    """
+
+    section: str
+    name: str
+    kind: Kind
+    default: str = ""
+    old: tuple[tuple[str, str], ...] = ()
+    field: str = ""
+    effective: bool = True
+
+    def spellings(self) -> tuple[tuple[str, str], ...]:
+        """
+        @return: (section, name) of each spelling, today's first.
+        """
+        return ((self.section, self.name), *self.old)
+
+
+KEY = "API_KEY or MACHINE_GUID"
+"""Stands for the name of every section that is named by a UUID."""
+
+
+def option(
+    section: str,
+    name: str,
+    kind: Kind,
+    default: str = "",
+    *old: str | tuple[str, str],
+    field: str = "",
+) -> Option:
+    """
+    An option that is heeded.
+
+    @param old: Older names, newest first; a pair if in another section.
+    """
+    pairs = tuple(spelling if isinstance(spelling, tuple) else (section, spelling) for spelling in old)
+    return Option(section, name, kind, default, pairs, field)
+
+
+def later(
+    section: str,
+    name: str,
+    kind: Kind,
+    default: str = "",
+    *old: str | tuple[str, str],
+    field: str = "",
+) -> Option:
+    """
+    An option that is known, and whose effect is yet to come.
+    """
+    pairs = tuple(spelling if isinstance(spelling, tuple) else (section, spelling) for spelling in old)
+    return Option(section, name, kind, default, pairs, field, effective=False)
+
+
+def _mode(text: str) -> Mode:
+    try:
+        return Mode(text)
+    except ValueError:
+        return Mode.RAM
+
+
+def _mode_doubt(text: str) -> str:
+    if text in ("none", "ram", "dbengine", "alloc", "save", "map"):
+        return ""
+    return f"{quoted(text)} is no database mode, 'ram' is used; known are 'none', 'ram' and 'dbengine'"
+
+
+def _whole(low: int, high: int) -> Kind:
+    def read(text: str) -> int:
+        number = integer(text)
+        if not low <= number <= high:
+            raise ValueError(f"{number} is not between {low} and {high}")
+        return number
+
+    return Kind("number", read)
+
+
+def _duration(least: int = 0, unit: str = "s", *, off: bool = False) -> Kind:
+    """
+    @param least: Smaller values are raised to it, with a warning.
+    @param off: Whether 0 is allowed beside, as C{off}.
+    """
+
+    def seconds(text: str) -> float:
+        value = duration(text, unit)
+        if value < 0:
+            raise ValueError(f"{quoted(text)} lies in the past; write a duration such as '90s', '5m' or '1h'")
+        return value
+
+    def too_small(value: float) -> bool:
+        return value < least and not (off and value == 0)
+
+    def read(text: str) -> int:
+        value = seconds(text)
+        return least if too_small(value) else int(value + 0.5)
+
+    def doubt(text: str) -> str:
+        return f"{quoted(text)} is too short, {least} s is used" if too_small(seconds(text)) else ""
+
+    return Kind("duration", read, doubt)
+
+
+def _seconds(text: str) -> float:
+    value = duration(text)
+    if value <= 0:
+        raise ValueError(f"{quoted(text)} is not longer than nothing; write a duration such as '90s', '5m' or '1h'")
+    return value
+
+
+def _delay(text: str) -> float:
+    return max(5.0, _seconds(text))
+
+
+def _delay_doubt(text: str) -> str:
+    return f"{quoted(text)} is too short, 5 s is used" if _seconds(text) < 5 else ""
+
+
+def _size(unit: str = "B") -> Kind:
+    return Kind("size", lambda text: size(text, unit))
+
+
+def _retention(text: str) -> int | str:
+    """
+    @return: Entries if it is a plain number; else the text, which is a
+        duration.
+    """
+    try:
+        return integer(text)
+    except ValueError:
+        duration(text)
+        return text
+
+
+def _choice(*words: str) -> Kind:
+    known = ", ".join(repr(word) for word in words)
+
+    def doubt(text: str) -> str:
+        return "" if text in words else f"{quoted(text)} is not one of {known}"
+
+    return Kind("word", str, doubt)
+
+
+def _key(text: str) -> str:
+    if text:
+        try:
+            guid(text)
+        except ValueError:
+            raise ValueError(
+                "the value is not a UUID; take the one that the parent has, or 'netstream genkey'"
+            ) from None
+    return text
+
+
+BOOLEAN = Kind("boolean", boolean, boolean_doubt)
+THREE_VALUED = Kind("yes, no or auto", three_valued, boolean_doubt)
+TEXT = Kind("text", str)
+PATH = Kind("path", str)
+PATTERN = Kind("pattern", pattern)
+NUMBER = _whole(0, (1 << 63) - 1)
+PORT = _whole(1, 65535)
+DURATION = _duration()
+DAYS = _duration(unit="d")
+PERIOD = _duration(1)
+CLEANUP = _duration(10)
+TIMEOUT = Kind("duration", _seconds)
+DELAY = Kind("duration", _delay, _delay_doubt)
+BYTES = _size()
+MEBIBYTES = _size("MiB")
+MODE = Kind("database mode", _mode, _mode_doubt)
+RETENTION = Kind("entries or duration", _retention)
+API_KEY = Kind("UUID", _key)
+LIST = Kind("list", str)
+DECIMAL = Kind("decimal number", float)
+whole = _whole
+choice = _choice
+
+
+def by_spelling(options: Iterable[Option]) -> dict[tuple[str, str], Option]:
+    """
+    @return: The options by (section, name) of each of their spellings.
+    """
+    return {spelling: each for each in options for spelling in each.spellings()}
