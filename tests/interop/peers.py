@@ -119,7 +119,7 @@ def require_agent() -> None:
     """
     Skip a test where the agent is not installed.
     """
-    if not os.access(AGENT, os.X_OK):
+    if not RealAgent.installed():
         missing(f"{AGENT} is not there (apt-get install --no-install-recommends netdata-core)")
 
 
@@ -368,6 +368,7 @@ class RealAgent(Peer):
     @ivar fixture: Whether it runs the collector of C{fixture.py}.
     @ivar proc: Whether it collects the machine.
     @ivar mode: What it stores with.
+    @ivar tiers: How many tiers C{dbengine} keeps.
     """
 
     def __init__(
@@ -381,6 +382,7 @@ class RealAgent(Peer):
         fixture: bool = False,
         proc: bool = False,
         mode: str = "ram",
+        tiers: int = 1,
         stream: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(name, directory)
@@ -390,7 +392,15 @@ class RealAgent(Peer):
         self.fixture = fixture
         self.proc = proc
         self.mode = mode
+        self.tiers = tiers
         self.stream = stream or {}
+
+    @staticmethod
+    def installed() -> bool:
+        """
+        @return: Whether the agent is on this machine.
+        """
+        return os.access(AGENT, os.X_OK)
 
     def logs(self) -> Sequence[Path]:
         return [self.directory / "output.log", self.directory / "log" / "error.log"]
@@ -431,7 +441,7 @@ class RealAgent(Peer):
 [db]
     mode = {self.mode}
     retention = 3600
-    storage tiers = 1
+    storage tiers = {self.tiers}
     dbengine multihost disk space MB = 256
     replication threads = 1
 [plugins]
