@@ -5,74 +5,12 @@ Time aggregation: several stored rows become one.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from netstream.db.interfaces import Columns, UnknownMethod, Window
-from netstream.model.samples import ANOMALOUS, EMPTY, RESET, Float64s, Int64s
-
-Cube = npt.NDArray[np.float64]
-"""Rows of a query by stored rows in each by series; NaN where there is none."""
-
-Method = Callable[[Cube], Float64s]
-"""Makes rows by series of a cube; what it says of empty groups is ignored."""
-
-
-def _average(cube: Cube) -> Float64s:
-    found: Float64s = np.nanmean(cube, axis=1)
-    return found
-
-
-def _sum(cube: Cube) -> Float64s:
-    found: Float64s = np.nansum(cube, axis=1)
-    return found
-
-
-def _picked(cube: Cube, where: npt.NDArray[np.intp]) -> Float64s:
-    found: Float64s = np.take_along_axis(cube, where[:, None, :], axis=1)[:, 0, :]
-    return found
-
-
-def _smallest(cube: Cube) -> Float64s:
-    """
-    The value nearest to zero, whatever its sign.
-    """
-    return _picked(cube, np.argmin(np.where(np.isnan(cube), np.inf, np.abs(cube)), axis=1))
-
-
-def _largest(cube: Cube) -> Float64s:
-    """
-    The value farthest from zero, whatever its sign.
-    """
-    return _picked(cube, np.argmax(np.where(np.isnan(cube), -1, np.abs(cube)), axis=1))
-
-
-def _median(cube: Cube) -> Float64s:
-    found: Float64s = np.nanmedian(cube, axis=1)
-    return found
-
-
-METHODS: dict[str, Method] = {
-    "average": _average,
-    "avg": _average,
-    "mean": _average,
-    "min": _smallest,
-    "max": _largest,
-    "sum": _sum,
-    "median": _median,
-}
-
-
-def method_of(name: str, options: str = "") -> Method:
-    """
-    @raise UnknownMethod: There is none of that name.
-    """
-    try:
-        return METHODS[name]
-    except KeyError:
-        raise UnknownMethod(f"{name!r} is not a time aggregation such as 'average', 'min', 'max' or 'sum'") from None
+from netstream.db.aggregations import method_of
+from netstream.db.interfaces import Columns, Window
+from netstream.model.samples import ANOMALOUS, EMPTY, RESET, Int64s
 
 
 def fold(columns: Columns, window: Window, method: str, options: str = "") -> Columns:

@@ -4,12 +4,13 @@ The samples of one node in memory: seconds by series, sparse in time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from netstream.db.interfaces import Columns, SeriesKey, Span
+from netstream.db.overlay import chained
 from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable
 
 SECONDS = 64
@@ -42,6 +43,13 @@ class Block:
         self.flags: Bytes | None = None
         self._row = np.full(SECONDS, -1, np.int8)
         self._used = 0
+
+    @property
+    def rows(self) -> int:
+        """
+        Seconds that have a row.
+        """
+        return self._used
 
     @property
     def nbytes(self) -> int:
@@ -89,7 +97,7 @@ class Block:
         """
         @param column: Columns wanted; -1 and columns it has not are empty.
         @return: The rows after C{after} up to C{before} that it has made,
-            oldest first, whether they hold anything or not.
+            oldest first and raw (see L{netstream.db.overlay}).
         """
         lowest = max(0, after + 1 - self.start)
         highest = max(lowest, min(SECONDS, before + 1 - self.start))
@@ -102,7 +110,6 @@ class Block:
         values[:, here] = self.values[np.ix_(rows, column[here])]
         if self.flags is not None:
             flags[:, here] = self.flags[np.ix_(rows, column[here])]
-        flags[np.isnan(values)] = EMPTY
         return Columns(offset + (self.start + lowest), values, flags)
 
     def erase(self, column: Int32s) -> None:
@@ -124,7 +131,7 @@ class Block:
 class Grid:
     """
     The samples of one node, in blocks of seconds, and which column belongs to
-    which series.
+    which series.  A series has a column as long as it has samples.
 
     @ivar blocks: By number, which is the second divided by L{SECONDS}.
     @ivar samples: How many were written.
@@ -134,17 +141,24 @@ class Grid:
         self.blocks: dict[int, Block] = {}
         self.samples = 0
         self._columns: dict[SeriesKey, int] = {}
+        self._keys: list[SeriesKey | None] = []
         self._free: list[int] = []
-        self._width = 0
         self._first: Int64s = np.zeros(0, np.int64)
         self._last: Int64s = np.zeros(0, np.int64)
         self._tables: WeakKeyDictionary[SeriesTable, Int32s] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         """
-        @return: Series that it knows.
+        @return: Series that it has samples of.
         """
         return len(self._columns)
+
+    @property
+    def keys(self) -> Sequence[SeriesKey | None]:
+        """
+        The series of each column; L{None} where a column is free.
+        """
+        return self._keys
 
     @property
     def newest(self) -> int:
@@ -154,17 +168,24 @@ class Grid:
         return int(self._last.max(initial=0))
 
     @property
+    def rows(self) -> int:
+        """
+        Seconds that have a row.
+        """
+        return sum(block.rows for block in self.blocks.values())
+
+    @property
     def nbytes(self) -> int:
         """
         Bytes of its arrays.
         """
         return sum(b.nbytes for b in self.blocks.values()) + self._first.nbytes * 2
 
-    def keys(self) -> Mapping[SeriesKey, int]:
+    def count(self) -> int:
         """
-        @return: The column of each series.
+        @return: Samples it holds.
         """
-        return self._columns
+        return sum(block.count() for block in self.blocks.values())
 
     def column(self, key: SeriesKey) -> int:
         """
@@ -174,65 +195,82 @@ class Grid:
         if column is None:
             if self._free:
                 column = self._free.pop()
+                self._keys[column] = key
             else:
-                column = self._width
-                self._width += 1
-                if self._width > len(self._first):
+                column = len(self._keys)
+                self._keys.append(key)
+                if column >= len(self._first):
                     more = max(16, len(self._first) // 2)
                     self._first = np.concatenate((self._first, np.full(more, _NEVER)))
                     self._last = np.concatenate((self._last, np.zeros(more, np.int64)))
             self._columns[key] = column
         return column
 
-    def _columns_of(self, table: SeriesTable) -> Int32s:
+    def columns(self, table: SeriesTable, series: Int32s) -> Int32s:
+        """
+        @param series: Numbers of series in the table.
+        @return: The column of each, given now to those that had none.
+        """
         known = self._tables.get(table)
         if known is None or len(known) < len(table):
-            start = 0 if known is None else len(known)
-            new = [self.column(table[number]) for number in range(start, len(table))]
-            added = np.array(new, np.int32)
-            known = added if known is None else np.concatenate((known, added))
-            self._tables[table] = known
-        return known
+            wider = np.full(len(table), -1, np.int32)
+            if known is not None:
+                wider[: len(known)] = known
+            known = self._tables[table] = wider
+        found = known[series]
+        if found.min() < 0:
+            for number in np.unique(series[found < 0]).tolist():
+                known[number] = self.column(table[number])
+            found = known[series]
+        return found
 
-    def append(self, batch: SampleBatch, oldest: int = 0) -> None:
+    def append(self, batch: SampleBatch, oldest: int = 0) -> Int32s | None:
         """
         Write samples.
 
         @param oldest: What is older than this second is not kept.
+        @return: The columns of the samples; L{None} if none was kept.
         """
-        if not len(batch):
-            return
-        column = self._columns_of(batch.table)[batch.series]
+        if not len(batch) or (oldest and int(batch.time.max()) < oldest):
+            return None
+        column = self.columns(batch.table, batch.series)
         self.write(column, batch.time, batch.value, batch.flags, oldest)
+        return column
 
     def write(self, column: Int32s, time: Int64s, value: Float64s, flags: Bytes, oldest: int = 0) -> None:
         """
         Write samples whose columns are known already.
+
+        Of samples with the same identity the last one stays: numpy assigns in
+        order where all indexes are one-dimensional.
 
         @param column: What L{column} gave for their series.
         """
         if oldest and int(time.min()) < oldest:
             keep = time >= oldest
             column, time, value, flags = column[keep], time[keep], value[keep], flags[keep]
-            if not len(time):
-                return
-        odd: Bytes | None = flags
+        if not len(time):
+            return
+        odd: Bytes | None = None
         if flags.any():
+            odd = flags
             value = np.where(flags & EMPTY, np.nan, value)
-        else:
-            odd = None
+        elif np.isnan(value).any():
+            odd = np.where(np.isnan(value), np.uint8(EMPTY), flags)
         self.samples += len(time)
         np.minimum.at(self._first, column, time)
         np.maximum.at(self._last, column, time)
         numbers = time // SECONDS
         lowest = int(numbers.min())
         if lowest == int(numbers.max()):
-            self._block(lowest).put(self._width, time - lowest * SECONDS, column, value, odd)
+            self._block(lowest).put(len(self._keys), time - lowest * SECONDS, column, value, odd)
             return
-        for number in np.unique(numbers).tolist():
-            mine = numbers == number
+        order = np.argsort(numbers, kind="stable")
+        cuts = np.flatnonzero(np.diff(numbers[order])) + 1
+        for mine in np.split(order, cuts):
+            number = int(numbers[mine[0]])
             self._block(number).put(
-                self._width,
+                len(self._keys),
                 time[mine] - number * SECONDS,
                 column[mine],
                 value[mine],
@@ -242,75 +280,67 @@ class Grid:
     def _block(self, number: int) -> Block:
         block = self.blocks.get(number)
         if block is None:
-            block = self.blocks[number] = Block(number * SECONDS, self._width)
+            block = self.blocks[number] = Block(number * SECONDS, len(self._keys))
         return block
 
     def trim(self, oldest: int) -> None:
         """
-        Drop the blocks that end before a second.
+        Drop the blocks that end before a second, and the series that have no
+        samples any more.
         """
-        for number in [n for n in self.blocks if (n + 1) * SECONDS <= oldest]:
+        past = [number for number in self.blocks if (number + 1) * SECONDS <= oldest]
+        if not past:
+            return
+        for number in past:
             del self.blocks[number]
-
-    def bounds(self) -> Mapping[str, Span]:
-        """
-        @return: The oldest and newest second of each chart, gaps that were
-            written included.
-        """
-        if not self.blocks:
-            return {}
-        start = min(self.blocks) * SECONDS
-        found: dict[str, Span] = {}
-        for (chart, _), column in self._columns.items():
-            first, last = max(start, int(self._first[column])), int(self._last[column])
-            if first > last:
-                continue
-            seen = found.get(chart)
-            found[chart] = Span(min(first, seen.first), max(last, seen.last)) if seen else Span(first, last)
-        return found
-
-    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
-        """
-        @return: What was written, in rows that have at least one sample.
-        """
-        column = np.array([self._columns.get(key, -1) for key in series], np.int32)
-        return joined([block.get(column, after, before) for block in self._between(after, before)], len(series))
-
-    def _between(self, after: int, before: int) -> Iterator[Block]:
-        for number in sorted(n for n in self.blocks if (after + 1) // SECONDS <= n <= before // SECONDS):
-            yield self.blocks[number]
+        start = min(self.blocks, default=_NEVER // SECONDS) * SECONDS
+        gone = np.flatnonzero(self._last[: len(self._keys)] < start)
+        self._release([column for column in gone.tolist() if self._keys[column] is not None])
 
     def forget(self, chart: str) -> None:
         """
         Remove the series of a chart with their samples.
         """
-        gone = {key: column for key, column in self._columns.items() if key[0] == chart}
-        if not gone:
-            return
-        columns = np.array(list(gone.values()), np.int32)
+        gone = [column for (name, _), column in self._columns.items() if name == chart]
+        columns = np.array(gone, np.int32)
         for block in self.blocks.values():
             block.erase(columns)
+        self._release(gone)
+
+    def _release(self, columns: Sequence[int]) -> None:
+        if not columns:
+            return
         self._first[columns] = _NEVER
         self._last[columns] = 0
-        for key in gone:
-            del self._columns[key]
-        self._free.extend(columns.tolist())
+        for column in columns:
+            key = self._keys[column]
+            if key is not None:
+                del self._columns[key]
+                self._keys[column] = None
+        self._free.extend(columns)
         self._tables = WeakKeyDictionary()
 
+    def bounds(self) -> dict[str, Span]:
+        """
+        @return: The oldest and newest second of each chart, gaps that were
+            written included.
+        """
+        start = min(self.blocks, default=0) * SECONDS
+        found: dict[str, Span] = {}
+        first, last = np.maximum(self._first, start).tolist(), self._last.tolist()
+        for (chart, _), column in self._columns.items():
+            seen = found.get(chart)
+            if seen is None:
+                found[chart] = Span(first[column], last[column])
+            elif first[column] < seen.first or last[column] > seen.last:
+                found[chart] = Span(min(first[column], seen.first), max(last[column], seen.last))
+        return found
 
-def joined(parts: Sequence[Columns], series: int) -> Columns:
-    """
-    Put parts one after another and leave out the rows without a sample.
-
-    @param parts: In order of time and without a second in common.
-    """
-    parts = [part for part in parts if len(part.times)]
-    if not parts:
-        return Columns(np.zeros(0, np.int64), np.zeros((0, series)), np.full((0, series), EMPTY, np.uint8))
-    values = np.concatenate([part.values for part in parts])
-    some = ~np.isnan(values).all(axis=1)
-    return Columns(
-        np.concatenate([part.times for part in parts])[some],
-        values[some],
-        np.concatenate([part.flags for part in parts])[some],
-    )
+    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
+        """
+        @return: The rows there are, raw (see L{netstream.db.overlay}).
+        """
+        column = np.array([self._columns.get(key, -1) for key in series], np.int32)
+        lowest, highest = (after + 1) // SECONDS, before // SECONDS
+        numbers = sorted(number for number in self.blocks if lowest <= number <= highest)
+        return chained([self.blocks[number].get(column, after, before) for number in numbers], len(series))

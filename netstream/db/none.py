@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
@@ -23,8 +22,9 @@ from netstream.db.interfaces import (
     UnknownMethod,
     Window,
 )
+from netstream.db.overlay import nothing
 from netstream.model.chart import Chart
-from netstream.model.samples import EMPTY, SampleBatch
+from netstream.model.samples import SampleBatch
 
 
 @implementer(IMetricsDB)
@@ -60,13 +60,13 @@ class NoneDB:
         return succeed({})
 
     def read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:
-        return succeed(_nothing(len(series)))
+        return succeed(nothing(len(series)))
 
     def query(
         self, node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = ""
     ) -> Deferred[Columns]:
         try:
-            return succeed(fold(_nothing(len(series)), window, method, options))
+            return succeed(fold(nothing(len(series)), window, method, options))
         except UnknownMethod:
             return fail()
 
@@ -78,7 +78,3 @@ class NoneDB:
 
     def stats(self) -> Deferred[Stats]:
         return succeed(Stats())
-
-
-def _nothing(series: int) -> Columns:
-    return Columns(np.zeros(0, np.int64), np.zeros((0, series)), np.full((0, series), EMPTY, np.uint8))

@@ -23,6 +23,7 @@ from netstream.db.interfaces import (
     UnknownMethod,
     Window,
 )
+from netstream.db.overlay import finished
 from netstream.model.chart import Chart
 from netstream.model.samples import SampleBatch
 
@@ -107,7 +108,7 @@ class RamDB:
 
     def _read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
         known = self._nodes.get(node)
-        return (known.grid if known else Grid()).read(series, after, before)
+        return finished((known.grid if known else Grid()).read(series, after, before))
 
     def read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:
         return succeed(self._read(node, series, after, before))
@@ -140,7 +141,7 @@ class RamDB:
             Stats(
                 nodes=len(grids),
                 series=sum(len(grid) for grid in grids),
-                samples=sum(block.count() for grid in grids for block in grid.blocks.values()),
+                samples=sum(grid.count() for grid in grids),
                 memory=sum(grid.nbytes for grid in grids),
             )
         )

@@ -1,0 +1,279 @@
+"""
+The methods of time aggregation, each over many groups and series at once.
+
+They agree with what clients of existing agents see, also where that is not
+what the name suggests: C{min} and C{max} go by distance from zero, and a
+percentile is the mean of the values up to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from netstream.db.interfaces import UnknownMethod
+from netstream.model.samples import Float64s
+
+Cube = npt.NDArray[np.float64]
+"""Groups by stored rows in each by series; NaN where there is nothing."""
+
+Method = Callable[[Cube], Float64s]
+"""Makes groups by series of a cube; what it says of empty groups is ignored."""
+
+_LONGEST_MEMORY = 15
+
+
+def _average(cube: Cube) -> Float64s:
+    found: Float64s = np.nanmean(cube, axis=1)
+    return found
+
+
+def _sum(cube: Cube) -> Float64s:
+    found: Float64s = np.nansum(cube, axis=1)
+    return found
+
+
+def _picked(cube: Cube, where: npt.NDArray[np.intp]) -> Float64s:
+    found: Float64s = np.take_along_axis(cube, where[:, None, :], axis=1)[:, 0, :]
+    return found
+
+
+def _median(cube: Cube) -> Float64s:
+    values, count = np.sort(cube, axis=1), np.count_nonzero(~np.isnan(cube), axis=1)
+    return (
+        _picked(values, np.maximum(count - 1, 0) // 2) + _picked(values, np.minimum(count, cube.shape[1] - 1) // 2)
+    ) / 2
+
+
+def _nearest(cube: Cube) -> Float64s:
+    return _picked(cube, np.argmin(np.where(np.isnan(cube), np.inf, np.abs(cube)), axis=1))
+
+
+def _farthest(cube: Cube) -> Float64s:
+    return _picked(cube, np.argmax(np.where(np.isnan(cube), -1, np.abs(cube)), axis=1))
+
+
+def _first(cube: Cube) -> Float64s:
+    return _picked(cube, np.argmin(np.isnan(cube), axis=1))
+
+
+def _latest(cube: Cube) -> Float64s:
+    return _first(cube[:, ::-1])
+
+
+def _difference(cube: Cube) -> Float64s:
+    return _latest(cube) - _first(cube)
+
+
+def _deviation(cube: Cube) -> Float64s:
+    single = np.count_nonzero(~np.isnan(cube), axis=1) < 2
+    found: Float64s = np.where(single, 0.0, np.nanstd(cube, axis=1, ddof=1))
+    return found
+
+
+def _variation(cube: Cube) -> Float64s:
+    return 100 * _deviation(cube) / np.abs(np.nanmean(cube, axis=1))
+
+
+_CONDITION = re.compile(r"\s*(!=|<>|<=|>=|==|[!<>=:]|)\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*\Z")
+_COMPARE: dict[str, Callable[[Cube, float], npt.NDArray[np.bool_]]] = {
+    "": np.equal,
+    "=": np.equal,
+    "==": np.equal,
+    ":": np.equal,
+    "!": np.not_equal,
+    "!=": np.not_equal,
+    "<>": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+
+
+def _count_if(condition: str) -> Method:
+    parsed = _CONDITION.match(condition or "==0")
+    try:
+        compare, limit = _COMPARE[parsed[1]], float(parsed[2])  # type: ignore[index]
+    except (TypeError, ValueError):
+        raise UnknownMethod(f"countif takes a condition such as '>=5', not {condition!r}") from None
+
+    def percentage(cube: Cube) -> Float64s:
+        there = ~np.isnan(cube)
+        found: Float64s = 100 * np.count_nonzero(compare(cube, limit) & there, axis=1) / np.count_nonzero(there, axis=1)
+        return found
+
+    return percentage
+
+
+def _mean_of_some(cube: Cube, share: float, middle: bool) -> Float64s:
+    """
+    The mean of a share of the values, the last one interpolated.
+
+    They are taken from the end nearest to zero: from the top if any value is
+    negative.
+
+    @param middle: Leave out as many at either end.
+    """
+    there = ~np.isnan(cube)
+    count = np.count_nonzero(there, axis=1)
+    negative = (np.nanmin(cube, axis=1) < 0)[:, None, :]
+    values = np.sort(np.where(negative, -cube, cube), axis=1)
+    sums = np.nancumsum(values, axis=1)
+    sums = np.concatenate((np.zeros_like(sums[:, :1]), sums), axis=1)
+
+    wanted = count * share
+    whole = np.floor(wanted + 1e-9).astype(np.int64)
+    rest = np.maximum(wanted - whole, 0)
+    start = (count - whole) // 2 if middle else np.zeros_like(whole)
+    following = start + whole
+    most = values.shape[1] - 1
+
+    def at(place: npt.NDArray[np.int64]) -> Float64s:
+        return _picked(values, np.clip(place, 0, most))
+
+    extra = (rest > 1e-9) & (following < count)
+    before = at(following - 1)
+    taken = _picked(sums, following) - _picked(sums, start)
+    taken = taken + np.where(extra, before + rest * (at(following) - before), 0)
+    used = whole + extra
+    found = np.where(used > 0, taken / np.maximum(used, 1), at(np.zeros_like(whole)))
+    return np.where(negative[:, 0, :], -found, found)
+
+
+def _percentile(percent: float) -> Method:
+    return partial(_mean_of_some, share=percent / 100, middle=False)
+
+
+def _trimmed_mean(percent: float) -> Method:
+    return partial(_mean_of_some, share=1 - 2 * percent / 100, middle=True)
+
+
+def _trimmed_median(percent: float) -> Method:
+    def trimmed(cube: Cube) -> Float64s:
+        lowest, highest = np.nanmin(cube, axis=1), np.nanmax(cube, axis=1)
+        cut = (highest - lowest) * percent / 100
+        kept = (cube >= (lowest + cut)[:, None, :]) & (cube <= (highest - cut)[:, None, :])
+        left = kept.any(axis=1)
+        return np.where(left, _median(np.where(kept, cube, np.nan)), _median(cube))
+
+    return trimmed
+
+
+def _memory(cube: Cube) -> float:
+    size = cube.shape[1]
+    return 2 / (1 + (_LONGEST_MEMORY if size == 1 else min(size, _LONGEST_MEMORY)))
+
+
+def _rank_from_end(there: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    found: npt.NDArray[np.int64] = np.cumsum(there[:, ::-1], axis=1)[:, ::-1] - 1
+    return np.maximum(found, 0)
+
+
+def _exponential(cube: Cube) -> Float64s:
+    """
+    Single exponential smoothing, which goes on from group to group.
+    """
+    weight = _memory(cube)
+    there = ~np.isnan(cube)
+    fade = (1 - weight) ** np.arange(cube.shape[1] + 1)
+    added = np.where(there, weight * fade[_rank_from_end(there)] * cube, 0).sum(axis=1)
+    kept = fade[np.count_nonzero(there, axis=1)]
+    level = np.nan_to_num(_first(cube.reshape(1, -1, cube.shape[2]))[0])
+    found = np.empty(kept.shape)
+    for group in range(len(cube)):
+        level = level * kept[group] + added[group]
+        found[group] = level
+    return found
+
+
+def _double_exponential(cube: Cube) -> Float64s:
+    """
+    Double exponential smoothing, which goes on from group to group.
+
+    The second value sets off the trend; up to it the level is the first.
+    """
+    groups, size, series = cube.shape
+    weight = _memory(cube)
+    there = ~np.isnan(cube)
+    flat = cube.reshape(1, -1, series)
+    one = _first(flat)[0]
+    begun = there.reshape(-1, series).cumsum(axis=0).reshape(cube.shape)
+    there &= begun > 1
+    two = _first(np.where(there, cube, np.nan).reshape(1, -1, series))[0]
+
+    both = weight * weight
+    turn = np.array([[1 - weight, 1 - weight], [-both, 1 - both]])
+    powers = [np.eye(2)]
+    for _ in range(size):
+        powers.append(turn @ powers[-1])
+    power = np.array(powers)
+    pushed = power @ np.array([weight, both])
+    rank = _rank_from_end(there)
+    added = np.where(there[..., None], pushed[rank] * cube[..., None], 0).sum(axis=1)
+    kept = power[np.count_nonzero(there, axis=1)]
+
+    state = np.nan_to_num(np.stack((two, two - one), axis=-1))
+    found = np.empty((groups, series))
+    for group in range(groups):
+        state = np.einsum("sij,sj->si", kept[group], state) + added[group]
+        found[group] = state[:, 0]
+    return np.where(begun[:, -1, :] > 1, found, one)
+
+
+_PLAIN: dict[str, Method] = {
+    "average": _average,
+    "avg": _average,
+    "mean": _average,
+    "min": _nearest,
+    "max": _farthest,
+    "extremes": _farthest,
+    "sum": _sum,
+    "median": _median,
+    "stddev": _deviation,
+    "cv": _variation,
+    "rsd": _variation,
+    "coefficient-of-variation": _variation,
+    "incremental-sum": _difference,
+    "incremental_sum": _difference,
+    "latest": _latest,
+    "ses": _exponential,
+    "ema": _exponential,
+    "ewma": _exponential,
+    "des": _double_exponential,
+}
+_WITH_PERCENT: dict[str, tuple[Callable[[float], Method], float, float]] = {
+    "percentile": (_percentile, 95, 100),
+    "trimmed-mean": (_trimmed_mean, 5, 50),
+    "trimmed-median": (_trimmed_median, 5, 50),
+}
+_NUMBERED = re.compile(r"([a-z-]+?)([0-9]+)\Z")
+
+
+def method_of(name: str, options: str = "") -> Method:
+    """
+    @param options: The percentage of a percentile or trimmed mean or median,
+        which comes before the one in the name; the condition of C{countif}.
+    @raise UnknownMethod: There is none of that name, or its argument is
+        wrong.
+    """
+    if name in _PLAIN:
+        return _PLAIN[name]
+    if name == "countif":
+        return _count_if(options)
+    numbered = _NUMBERED.match(name)
+    stem = numbered[1] if numbered else name
+    if stem not in _WITH_PERCENT:
+        raise UnknownMethod(f"{name!r} is not a time aggregation such as 'average', 'min', 'max' or 'sum'")
+    make, default, most = _WITH_PERCENT[stem]
+    try:
+        percent = float(options or (numbered[2] if numbered else default))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= most:
+        raise UnknownMethod(f"{stem} takes a percentage from 0 to {most:g}, not {options or name!r}")
+    return make(percent)
