@@ -81,17 +81,22 @@ class LineDecoder:
         self._data = self._data[self._at :] + data if self._at < len(self._data) else data
         self._at = 0
 
-    def commands(self) -> Iterator[Command]:
+    def commands(self, tolerant: bool = False) -> Iterator[Command]:
         """
+        @param tolerant: Make L{Unknown} of a line that cannot be read.
         @return: The commands that are complete, in order.
         @raise WireError: A line is too long or cannot be read; what was good
             before it has been delivered.
         """
-        while True:
-            command = self._next()
-            if command is None:
-                return
-            yield command
+        while (line := self._line()) is not None:
+            try:
+                command = self._read(line)
+            except WireError:
+                if not tolerant:
+                    raise
+                command = self._unknown(line.split(maxsplit=1)[0].decode("utf-8", "surrogateescape"), line)
+            if command is not None:
+                yield command
 
     def _wrong(self, line: bytes, reason: str, line_number: int | None = None) -> WireError:
         return WireError(self.line_number if line_number is None else line_number, line, reason)
@@ -122,12 +127,8 @@ class LineDecoder:
             reason = f"a line of more than {self._longest_line} bytes"
             raise self._wrong(bytes(line[:200]), reason, line_number)
 
-    def _next(self) -> Command | None:
-        while (line := self._line()) is not None:
-            command = self._command(line) if self._body is None else self._continue(self._body, line)
-            if command is not None:
-                return command
-        return None
+    def _read(self, line: bytes) -> Command | None:
+        return self._command(line) if self._body is None else self._continue(self._body, line)
 
     def _continue(self, body: _Body, line: bytes) -> Command | None:
         if line.strip() != body.kind.END.encode():
@@ -207,17 +208,12 @@ class Decoder(LineDecoder):
                 yield batch
             if wrong is not None:
                 raise wrong
-            command = self._command_or_end()
-            if command is None and self._at >= len(self._data):
+            line = self._line()
+            if line is None:
                 return
+            command = self._read(line)
             if command is not None:
                 yield command
-
-    def _command_or_end(self) -> Command | None:
-        line = self._line()
-        if line is None:
-            return None
-        return self._command(line) if self._body is None else self._continue(self._body, line)
 
     def _taken(self) -> SampleBatch | None:
         taken = self._ingest.take()

@@ -11,7 +11,7 @@ def excerpt(line: bytes, longest: int = 120) -> str:
     """
     @return: The beginning of a line as text that is safe in a log.
     """
-    text = repr(line[:longest].decode("utf-8", "backslashreplace"))
+    text = repr(line[:longest].decode("utf-8", "replace"))
     return f"{text}..." if len(line) > longest else text
 
 

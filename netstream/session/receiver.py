@@ -1,0 +1,466 @@
+"""
+The parent's side of a connection: what a child says becomes updates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
+from math import isfinite
+
+import numpy as np
+from attrs import define, evolve, field, frozen
+
+from netstream.kernel import Ingest
+from netstream.model.chart import Chart, Dimension
+from netstream.model.host import Function, Label
+from netstream.model.samples import SampleBatch, SeriesTable
+from netstream.model.updates import (
+    ChartDefined,
+    ClaimSet,
+    FunctionOffered,
+    FunctionWithdrawn,
+    LabelsReplaced,
+    PathKnown,
+    Update,
+    VariableSet,
+)
+from netstream.session.definitions import chart_of, dimension_of
+from netstream.session.errors import ProtocolError
+from netstream.session.labels import label, label_name
+from netstream.session.notes import Notes
+from netstream.session.path import DOCUMENT, parse_path
+from netstream.wire.capabilities import Capability
+from netstream.wire.commands import (
+    ChartLabel,
+    ClaimedId,
+    Command,
+    CommitChartLabels,
+    DefineChart,
+    DefineDimension,
+    EndDefinition,
+    HostLabel,
+    JsonPayload,
+    Line,
+    OverwriteLabels,
+    RegisterFunction,
+    SetVariable,
+    Unknown,
+    WithdrawFunction,
+)
+from netstream.wire.decoder import LONGEST_LINE, LONGEST_PAYLOAD, Decoder
+from netstream.wire.errors import WireError
+from netstream.wire.words import clean
+
+__all__ = ["Limits", "ProtocolError", "Receiver", "Stage"]
+
+
+class Stage(Enum):
+    """
+    Where the definition of charts stands.
+    """
+
+    START = auto()
+    """No chart was named yet."""
+    DEFINITION = auto()
+    """A chart is being defined."""
+    LABELS = auto()
+    """And some of its labels wait for their commit."""
+    CHART = auto()
+    """A chart is current and its definition complete."""
+
+
+NEXT: Mapping[tuple[Stage, type[Line]], Stage] = {
+    (Stage.START, DefineChart): Stage.DEFINITION,
+    (Stage.DEFINITION, DefineChart): Stage.DEFINITION,
+    (Stage.LABELS, DefineChart): Stage.DEFINITION,
+    (Stage.CHART, DefineChart): Stage.DEFINITION,
+    (Stage.DEFINITION, DefineDimension): Stage.DEFINITION,
+    (Stage.LABELS, DefineDimension): Stage.LABELS,
+    (Stage.CHART, DefineDimension): Stage.DEFINITION,
+    (Stage.DEFINITION, ChartLabel): Stage.LABELS,
+    (Stage.LABELS, ChartLabel): Stage.LABELS,
+    (Stage.CHART, ChartLabel): Stage.LABELS,
+    (Stage.LABELS, CommitChartLabels): Stage.DEFINITION,
+    (Stage.DEFINITION, EndDefinition): Stage.CHART,
+    (Stage.LABELS, EndDefinition): Stage.CHART,
+    (Stage.CHART, EndDefinition): Stage.CHART,
+}
+"""Which line of a definition may come when, and what is then."""
+
+MISSING = {
+    DefineDimension: "a dimension without a chart",
+    ChartLabel: "a chart label without a chart",
+    CommitChartLabels: "a commit without a chart label",
+    EndDefinition: "the end of a definition without a chart",
+}
+"""What is wrong with a line that L{NEXT} does not have."""
+
+
+@frozen
+class Limits:
+    """
+    How much one connection may make us keep.
+
+    @ivar charts: Charts.
+    @ivar dimensions: Dimensions of all charts.
+    @ivar host_labels: Labels of the host.
+    @ivar chart_labels: Labels of all charts.
+    @ivar variables: Variables of the host and all charts.
+    @ivar functions: Functions of the host and all charts.
+    @ivar line: Bytes of a line.
+    @ivar payload: Bytes of a body of several lines.
+    """
+
+    charts: int = 100_000
+    dimensions: int = 500_000
+    host_labels: int = 1_000
+    chart_labels: int = 1_000_000
+    variables: int = 100_000
+    functions: int = 10_000
+    line: int = LONGEST_LINE
+    payload: int = LONGEST_PAYLOAD
+
+
+@define
+class _Definition:
+    """
+    A chart's definition while it comes.
+
+    @ivar id: Chart id as spelled on the wire.
+    @ivar pending: Labels that were not committed; L{None} if there are none.
+    @ivar held: Updates about the chart that follow its definition.
+    @ivar bare: Only the C{CHART} line came, perhaps just to make it current.
+    """
+
+    id: str
+    chart: Chart
+    dimensions: dict[str, Dimension]
+    labels: Mapping[str, Label]
+    pending: dict[str, Label] | None = None
+    held: list[Update] = field(factory=list)
+    bare: bool = True
+
+
+class Receiver:
+    """
+    What one child, or one collector, says from the first byte after the
+    handshake on.
+
+    It tells the kernel of each chart and dimension before their samples are
+    read, and is bounded by L{Limits}.
+
+    @ivar notes: What was skipped, by keyword.
+    @ivar stage: Where the definition of charts stands.
+    """
+
+    def __init__(
+        self,
+        table: SeriesTable,
+        capabilities: Capability,
+        *,
+        update_every: int = 1,
+        gap_when_lost: int = 1,
+        node: str = "",
+        limits: Limits | None = None,
+    ) -> None:
+        """
+        @param table: Numbers the series of the host.
+        @param capabilities: What was agreed on.
+        @param update_every: Seconds, for charts that do not say.
+        @param gap_when_lost: Points lost between two collections from which
+            on they stay lost, and are not interpolated.
+        @param node: Machine GUID of the host; that of the table if empty.
+        """
+        self.notes = Notes()
+        self.stage = Stage.START
+        self.capabilities = capabilities
+        self._limits = limits or Limits()
+        self._ingest = Ingest(gap_when_lost)
+        self._decoder = Decoder(self._ingest, table, self._limits.line, self._limits.payload)
+        self._table = table
+        self._update_every = update_every
+        self._node = (node or table.node).lower()
+        self._current = ""
+        self._open: _Definition | None = None
+        self._charts: dict[str, Chart] = {}
+        self._dimension_count = 0
+        self._chart_label_count = 0
+        self._respelled: set[tuple[str, str]] = set()
+        self._obsolete: dict[int, str] = {}
+        self._labels: dict[str, Label] = {}
+        self._variables: set[tuple[str, str]] = set()
+        self._functions: set[tuple[str, str]] = set()
+        self._obey: dict[type, Callable[..., list[Update]]] = {
+            DefineChart: self._define_chart,
+            DefineDimension: self._define_dimension,
+            ChartLabel: self._chart_label,
+            CommitChartLabels: self._commit_chart_labels,
+            EndDefinition: self._end_definition,
+            SetVariable: self._set_variable,
+            RegisterFunction: self._register_function,
+            WithdrawFunction: self._withdraw_function,
+            ClaimedId: self._claimed_id,
+            HostLabel: self._host_label,
+            OverwriteLabels: self._overwrite_labels,
+            JsonPayload: self._json,
+        }
+
+    @property
+    def lines(self) -> int:
+        """
+        How many lines were read.
+        """
+        return self._decoder.line_number
+
+    def receive(self, data: bytes, now: float) -> Iterator[Update]:
+        """
+        Take in bytes.
+
+        @param now: UTC seconds.
+        @return: What they say, in their order; it must be exhausted before
+            more bytes are given.
+        @raise ProtocolError: While it is exhausted: the child said what it
+            must not say.  What was good before it has been delivered.
+        """
+        self._decoder.receive(data)
+        return self._updates(int(now * 1e6))
+
+    def _updates(self, now: int) -> Iterator[Update]:
+        try:
+            for item in self._decoder.items(now):
+                if isinstance(item, SampleBatch):
+                    yield from self._samples(item)
+                else:
+                    yield from self._command(item)
+        except WireError as problem:
+            raise ProtocolError(problem.line_number, problem.reason, problem.line) from problem
+
+    def _wrong(self, reason: str, line: Line) -> ProtocolError:
+        return ProtocolError(self._decoder.line_number, reason, line.line().rstrip(b"\n"))
+
+    def _room(self, count: int, most: int, what: str, line: Line) -> None:
+        if count >= most:
+            raise self._wrong(f"more than {most} {what}", line)
+
+    def _samples(self, batch: SampleBatch) -> Iterator[Update]:
+        yield from self._complete()
+        if self._obsolete:
+            yield from self._revive(batch)
+        if self._respelled and batch.lines is not None:
+            # Its lines name things otherwise than the definitions that are passed on.
+            batch = evolve(batch, lines=None)
+        if len(batch) or batch.lines is not None:
+            yield batch
+
+    def _revive(self, batch: SampleBatch) -> Iterator[Update]:
+        for number in self._obsolete.keys() & set(np.unique(batch.series).tolist()):
+            chart_id = self._obsolete.get(number)
+            if chart_id is not None:
+                chart = evolve(self._charts[chart_id], obsolete=False)
+                self._charts[chart_id] = chart
+                self._mark_obsolete(chart_id, chart)
+                yield ChartDefined(chart)
+
+    def _mark_obsolete(self, chart_id: str, chart: Chart) -> None:
+        for dimension in chart.dimensions:
+            number = self._table.number(chart.id, dimension)
+            if chart.obsolete:
+                self._obsolete[number] = chart_id
+            else:
+                self._obsolete.pop(number, None)
+
+    def _command(self, command: Command) -> list[Update]:
+        if isinstance(command, Unknown):
+            self.notes.skipped(command.keyword)
+            return []
+        kind = type(command)
+        if kind in MISSING or kind is DefineChart:
+            stage = NEXT.get((self.stage, kind))
+            if stage is None:
+                raise self._wrong(MISSING[kind], command)
+            updates = self._obey[kind](command)
+            self.stage = stage
+            return updates
+        updates = [] if kind is SetVariable or kind is RegisterFunction else self._complete()
+        obey = self._obey.get(kind)
+        if obey is None:
+            self.notes.skipped(command.KEYWORD)
+            return updates
+        return [*updates, *obey(command)]
+
+    def _complete(self) -> list[Update]:
+        """
+        The definition that is open, if any, is complete.
+        """
+        opened = self._open
+        if opened is None:
+            return []
+        self._open = None
+        self.stage = Stage.CHART
+        self._chart_label_count -= len(opened.pending or ())
+        chart = evolve(opened.chart, dimensions=opened.dimensions, labels=opened.labels)
+        if opened.bare and chart == self._charts.get(opened.id):
+            return opened.held
+        self._charts[opened.id] = chart
+        if chart.obsolete or self._obsolete:
+            self._mark_obsolete(opened.id, chart)
+        return [ChartDefined(chart), *opened.held]
+
+    def _define_chart(self, line: DefineChart) -> list[Update]:
+        updates = self._complete()
+        known = self._charts.get(line.id)
+        if known is None:
+            self._room(len(self._charts), self._limits.charts, "charts", line)
+        dimensions = dict(known.dimensions) if known else {}
+        labels = known.labels if known else {}
+        chart = chart_of(line, self._update_every, {}, {})
+        if chart.id != line.id:
+            self._respelled.add((line.id, ""))
+        self._open = _Definition(line.id, chart, dimensions, labels)
+        self._current = line.id
+        self._ingest.chart(line.id, chart.update_every, chart.store_first)
+        return updates
+
+    def _reopened(self) -> _Definition:
+        """
+        @return: The definition that is open, else that of the current chart
+            once more.
+        """
+        if self._open is None:
+            known = self._charts[self._current]
+            self._open = _Definition(self._current, known, dict(known.dimensions), known.labels)
+        self._open.bare = False
+        return self._open
+
+    def _define_dimension(self, line: DefineDimension) -> list[Update]:
+        opened = self._reopened()
+        dimension = dimension_of(line)
+        if dimension.id not in opened.dimensions:
+            count = self._dimension_count + len(self._respelled)
+            self._room(count, self._limits.dimensions, "dimensions", line)
+            self._dimension_count += 1
+        if dimension.id != line.id and (opened.id, line.id) not in self._respelled:
+            self._room(len(self._respelled), self._limits.dimensions, "dimensions", line)
+            self._respelled.add((opened.id, line.id))
+        opened.dimensions[dimension.id] = dimension
+        self._ingest.dimension(
+            opened.id,
+            line.id,
+            self._table.number(opened.chart.id, dimension.id),
+            int(dimension.algorithm),
+            dimension.multiplier,
+            dimension.divisor,
+            dimension.no_reset,
+        )
+        return []
+
+    def _chart_label(self, line: ChartLabel) -> list[Update]:
+        opened = self._reopened()
+        if opened.pending is None:
+            opened.pending = {}
+        name = label_name(line.key)
+        if name and name not in opened.pending:
+            self._room(self._chart_label_count, self._limits.chart_labels, "chart labels", line)
+            self._chart_label_count += 1
+        if name:
+            opened.pending[name] = label(line.value, line.source)
+        return []
+
+    def _commit_chart_labels(self, line: CommitChartLabels) -> list[Update]:
+        opened = self._reopened()
+        self._chart_label_count -= len(opened.labels)
+        opened.labels = opened.pending or {}
+        opened.pending = None
+        return []
+
+    def _end_definition(self, line: EndDefinition) -> list[Update]:
+        if self._open is not None:
+            self._open.bare = False
+        return self._complete()
+
+    def _chart_meant(self) -> str:
+        """
+        @return: The chart that a line is about which names none, as spelled on
+            the wire: that of the samples it stands between, else the current;
+            C{""} if there is neither.
+        """
+        return self._ingest.current or self._current
+
+    def _hold(self, update: Update) -> list[Update]:
+        """
+        An update about the chart meant: at once, or after the definition in
+        which it stands.
+        """
+        if self._open is None:
+            return [update]
+        if self._ingest.current is not None and self._ingest.current != self._open.id:
+            return [*self._complete(), update]
+        self._open.held.append(update)
+        return []
+
+    def _set_variable(self, line: SetVariable) -> list[Update]:
+        name, chart_id = clean(line.name), self._chart_meant()
+        of_chart = bool(chart_id) if line.chart is None else line.chart
+        if of_chart and not chart_id:
+            raise self._wrong("a chart variable without a chart", line)
+        if not isfinite(line.value):
+            self.notes.skipped(line.KEYWORD)
+            return []
+        key = (clean(chart_id) if of_chart else "", name)
+        if key not in self._variables:
+            self._room(len(self._variables), self._limits.variables, "variables", line)
+            self._variables.add(key)
+        update = VariableSet(name, line.value, key[0])
+        return self._hold(update) if of_chart else [*self._complete(), update]
+
+    def _register_function(self, line: RegisterFunction) -> list[Update]:
+        name, chart_id = clean(line.name), "" if line.everywhere else self._chart_meant()
+        if not chart_id and not line.everywhere:
+            raise self._wrong("a chart function without a chart", line)
+        key = (clean(chart_id), name)
+        if key not in self._functions:
+            self._room(len(self._functions), self._limits.functions, "functions", line)
+            self._functions.add(key)
+        update = FunctionOffered(
+            Function(
+                name,
+                line.timeout,
+                clean(line.help),
+                key[0],
+                clean(line.tags),
+                line.access,
+                line.priority,
+                line.version,
+            )
+        )
+        return [*self._complete(), update] if line.everywhere else self._hold(update)
+
+    def _withdraw_function(self, line: WithdrawFunction) -> list[Update]:
+        key = ("" if line.everywhere else clean(self._chart_meant()), clean(line.name))
+        self._functions.discard(key)
+        return [FunctionWithdrawn(key[1], key[0])]
+
+    def _claimed_id(self, line: ClaimedId) -> list[Update]:
+        return [ClaimSet(line.claim_id)] if not self._node or line.guid == self._node else []
+
+    def _host_label(self, line: HostLabel) -> list[Update]:
+        name = label_name(line.name)
+        if name and name not in self._labels:
+            self._room(len(self._labels), self._limits.host_labels, "host labels", line)
+        if name:
+            self._labels[name] = label(line.value, line.source)
+        return []
+
+    def _overwrite_labels(self, line: OverwriteLabels) -> list[Update]:
+        labels, self._labels = self._labels, {}
+        return [LabelsReplaced(labels)]
+
+    def _json(self, line: JsonPayload) -> list[Update]:
+        if line.name == DOCUMENT:
+            try:
+                return [PathKnown(parse_path(line.body))]
+            except ValueError:
+                pass
+        self.notes.skipped(f"{line.KEYWORD} {clean(line.name)[:40]}")
+        return []
