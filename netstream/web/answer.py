@@ -1,0 +1,195 @@
+"""
+What is answered: a body with its type, how long it may be kept, and how it
+goes out.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+from wsgiref.handlers import format_date_time
+
+import orjson
+from attrs import field, frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.web.http import CACHED
+from twisted.web.iweb import IRequest
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+
+_SMALL = 1024
+_SLICE = 128 * 1024
+_GZIP = 31
+_ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|\Z))", re.IGNORECASE)
+_ALWAYS = (
+    ("Server", "netstream"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    (
+        "Content-Security-Policy",
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'self'",
+    ),
+)
+
+
+@frozen
+class Answer:
+    """
+    One response.
+
+    @ivar lifetime: Seconds that anyone may keep it; 0 means that nobody may
+        answer with it again.
+    @ivar revalidate: It may be kept, if it is compared by its entity tag
+        before each use.
+    @ivar compress: Whether it may be compressed on the way.
+    """
+
+    body: bytes
+    content_type: str = TEXT
+    status: int = 200
+    lifetime: int = 0
+    revalidate: bool = False
+    compress: bool = True
+    headers: Mapping[str, str] = field(factory=dict)
+
+
+class Refusal(Exception):
+    """
+    A request that gets no more than a reason.
+
+    @ivar status: HTTP status code.
+    @ivar text: The reason, for a person.
+    @ivar headers: What else the response says.
+    """
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, text)
+        self.status = status
+        self.text = text
+        self.headers = headers or {}
+
+    @property
+    def answer(self) -> Answer:
+        """
+        The response that says so.
+        """
+        return Answer(clean(self.text).encode(), status=self.status, headers=self.headers)
+
+
+def clean(text: str) -> str:
+    """
+    @return: The text with what UTF-8 cannot carry replaced.
+    """
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(str(k)): _cleaned(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(v) for v in value]
+    return value
+
+
+def encode(value: Any, readable: bool = False) -> bytes:
+    """
+    Write strict JSON.
+
+    @param value: Of dictionaries, lists, text, numbers, numpy arrays; NaN and
+        infinities become C{null}.
+    @param readable: Indent it.
+    """
+    option = orjson.OPT_SERIALIZE_NUMPY | (orjson.OPT_INDENT_2 if readable else 0)
+    try:
+        return orjson.dumps(value, option=option)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_cleaned(value), option=option)
+
+
+def json_answer(value: Any, status: int = 200, readable: bool = True) -> Answer:
+    """
+    @return: A value as a JSON response that is not to be kept.
+    """
+    return Answer(encode(value, readable) + b"\n", JSON, status)
+
+
+def text_answer(text: str, status: int = 200) -> Answer:
+    """
+    @return: A plain text response that is not to be kept.
+    """
+    return Answer(clean(text).encode(), TEXT, status)
+
+
+def headers_of(answer: Answer, now: float) -> list[tuple[str, str]]:
+    """
+    @param now: UTC seconds.
+    @return: Names and values of all headers of a response but those that
+        depend on how it is sent.
+    """
+    headers = [*_ALWAYS, ("Content-Type", answer.content_type)]
+    if answer.lifetime:
+        headers += [
+            ("Cache-Control", f"public, max-age={answer.lifetime}"),
+            ("Expires", format_date_time(now + answer.lifetime)),
+        ]
+    elif answer.revalidate:
+        headers += [("Cache-Control", "no-cache")]
+    else:
+        headers += [
+            ("Cache-Control", "no-cache, no-store, must-revalidate"),
+            ("Pragma", "no-cache"),
+            ("Expires", format_date_time(now)),
+        ]
+    return [*headers, *answer.headers.items()]
+
+
+async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: bool) -> bytes:
+    """
+    Set status and headers of a response.
+
+    A large body is compressed in slices, between which other work goes on.
+
+    @param gzip: Whether to compress for clients that take it.
+    @return: The body to write.
+    """
+    request.setResponseCode(answer.status)
+    for name, value in headers_of(answer, clock.seconds()):
+        request.setHeader(name, value)
+    body = answer.body
+    if answer.revalidate and request.setETag(b'W/"%s"' % sha256(body).hexdigest()[:32].encode()) is CACHED:
+        return b""
+    if gzip and answer.compress and len(body) > _SMALL:
+        request.setHeader("Vary", "Accept-Encoding")
+        if _ACCEPTS_GZIP.search(request.getHeader("Accept-Encoding") or ""):
+            request.setHeader("Content-Encoding", "gzip")
+            body = await _squeeze(body, clock)
+    request.setHeader("Content-Length", str(len(body)))
+    return body
+
+
+async def _squeeze(body: bytes, clock: IReactorTime) -> bytes:
+    stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    parts = []
+    for at in range(0, len(body), _SLICE):
+        if at:
+            await breathe(clock)
+        parts.append(stream.compress(body[at : at + _SLICE]))
+    return b"".join([*parts, stream.flush()])
+
+
+async def breathe(clock: IReactorTime) -> None:
+    """
+    Let other work go on in between.
+    """
+    await deferLater(clock, 0)

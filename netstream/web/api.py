@@ -1,0 +1,314 @@
+"""
+The paths of the API and the dashboard, each for this node and for any other
+that it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from klein import Klein
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException
+
+from netstream.config.settings import Settings
+from netstream.db.interfaces import Span
+from netstream.hub.hub import Host, Hub
+from netstream.web import charts as charted
+from netstream.web import formats, latest, node, prometheus, query
+from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, json_answer, prepare, text_answer
+from netstream.web.pages import Pages, packaged
+from netstream.web.scraping import Visits
+from netstream.web.target import BadParameter, Parameters
+
+SETTLED = 3600
+"""Seconds after which what happened is taken as settled, and for which an
+answer about it may be kept."""
+
+_Command = Callable[["API", Host, "Ask"], Awaitable[Answer]]
+_COMMANDS: dict[str, _Command] = {}
+
+
+class Ask:
+    """
+    What one request brings along.
+
+    @ivar parameters: What stands behind the path.
+    @ivar client: The address of the client, as text.
+    """
+
+    def __init__(self, parameters: Parameters, client: str) -> None:
+        self.parameters = parameters
+        self.client = client
+
+
+def _command(name: str) -> Callable[[_Command], _Command]:
+    def register(command: _Command) -> _Command:
+        _COMMANDS[name] = command
+        return command
+
+    return register
+
+
+def _ask(request: IRequest) -> Ask:
+    address = request.getClientAddress()
+    return Ask(request.parameters, getattr(address, "host", "localhost"))  # type: ignore[attr-defined]
+
+
+class API:
+    """
+    What this node answers over HTTP.
+    """
+
+    _log = Logger()
+    app = Klein()
+    app.url_map.merge_slashes = False
+
+    def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime) -> None:
+        self._hub = hub
+        self._settings = settings
+        self._clock = clock
+        self._pages = Pages(packaged())
+        self._visits = Visits()
+
+    # -- paths ---------------------------------------------------------------
+
+    @app.route("/api", branch=False)
+    def _no_version(self, request: IRequest) -> Deferred[bytes]:
+        return self._send(request, text_answer("Which API version?\n", 400))
+
+    @app.route("/api/<version>")
+    def _no_command(self, request: IRequest, version: str) -> Deferred[bytes]:
+        return self._send(request, text_answer(f"Which API {version} command?\n", 400))
+
+    @app.route("/api/<version>/")
+    @app.route("/api/<version>/<path:name>")
+    def _local(self, request: IRequest, version: str, name: str = "") -> Deferred[bytes]:
+        return self._run(request, self._hub.local, version, name)
+
+    @app.route("/host/<hostname>/api/<version>/")
+    @app.route("/host/<hostname>/api/<version>/<path:name>")
+    def _other(self, request: IRequest, hostname: str, version: str, name: str = "") -> Deferred[bytes]:
+        return self._run(request, self._host(hostname), version, name)
+
+    @app.route("/host/<hostname>")
+    def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:
+        self._host(hostname)
+        where = f"/host/{quote(hostname, safe='')}/"
+        return self._send(request, Answer(b"Permanent redirect\n", status=308, headers={"Location": where}))
+
+    @app.route("/host/<hostname>/")
+    @app.route("/host/<hostname>/<path:name>")
+    def _host_page(self, request: IRequest, hostname: str, name: str = "") -> Deferred[bytes]:
+        self._host(hostname)
+        return self._page(request, name)
+
+    @app.route("/")
+    @app.route("/<path:name>")
+    def _page(self, request: IRequest, name: str = "") -> Deferred[bytes]:
+        page = self._pages.get((name or "index.html").removeprefix("static/"))
+        if page is None:
+            raise Refusal(404, f"File does not exist, or is not accessible: {name or 'index.html'}\n")
+        return self._send(request, page)
+
+    @app.handle_errors(Refusal)
+    def _refuse(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
+        assert isinstance(failure.value, Refusal)
+        return self._send(request, failure.value.answer)
+
+    @app.handle_errors(BadParameter)
+    def _bad_parameter(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
+        return self._send(request, text_answer(f"{failure.value}.\n", 400))
+
+    @app.handle_errors(HTTPException)
+    def _no_path(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
+        return self._send(request, text_answer("There is nothing here.\n", 404))
+
+    @app.handle_errors(Exception)
+    def _broken(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
+        self._log.failure("{path}: was not answered", failure, path=request.path)
+        return self._send(request, text_answer("This request was not answered; the log of the node tells why.\n", 500))
+
+    # -- answering -------------------------------------------------------------
+
+    def _send(self, request: IRequest, answer: Answer) -> Deferred[bytes]:
+        return Deferred.fromCoroutine(prepare(request, answer, self._clock, self._settings.web.gzip))
+
+    def _host(self, name: str) -> Host:
+        host = self._hub.find(name)
+        if host is None:
+            raise Refusal(404, f"This netdata does not maintain a database for host: {name}\n")
+        return host
+
+    def _run(self, request: IRequest, host: Host, version: str, name: str) -> Deferred[bytes]:
+        if version == "v3" and name != "stream_info":
+            raise Refusal(404, f"Unsupported v3 API command: {name}")
+        if version not in ("v1", "v3"):
+            raise Refusal(404, f"Unsupported API version: {version}")
+        command = _STREAM_INFO if version == "v3" else _COMMANDS.get(name)
+        if command is None:
+            raise Refusal(404, f"Unsupported v1 API command: {name}")
+        return Deferred.fromCoroutine(self._answer(request, host, command))
+
+    async def _answer(self, request: IRequest, host: Host, command: _Command) -> bytes:
+        answer = await command(self, host, _ask(request))
+        return await prepare(request, answer, self._clock, self._settings.web.gzip)
+
+    def _now(self) -> int:
+        return int(self._clock.seconds())
+
+    async def _bounds(self, host: Host) -> Mapping[str, Span]:
+        return await host.db.bounds(host.info.guid)
+
+    # -- commands --------------------------------------------------------------
+
+    @_command("info")
+    async def info(self, host: Host, ask: Ask) -> Answer:
+        """
+        Who the node is, and which others it has.
+        """
+        return json_answer(node.info(self._hub, host, self._settings))
+
+    @_command("charts")
+    async def charts(self, host: Host, ask: Ask) -> Answer:
+        """
+        All charts of a node.
+        """
+        bounds = await self._bounds(host)
+        variables = charted.variables(host)
+        found: dict[str, Any] = {}
+        dimensions = 0
+        for number, chart in enumerate(charted.listed(host)):
+            if number % charted.PAUSE_EVERY == charted.PAUSE_EVERY - 1:
+                await breathe(self._clock)
+            found[chart.id] = charted.describe(host, chart, bounds, variables)
+            dimensions += len(chart.dimensions)
+        memory = (await host.db.stats()).memory
+        return json_answer(charted.overview(self._hub, host, self._settings, found, dimensions, memory), readable=False)
+
+    @_command("chart")
+    async def chart(self, host: Host, ask: Ask) -> Answer:
+        """
+        One chart of a node.
+        """
+        name = ask.parameters.text("chart")
+        if not name:
+            raise Refusal(400, "No chart id is given at the request.")
+        found = charted.named(host, name)
+        if found is None:
+            raise Refusal(404, f"Chart is not found: {name}")
+        return json_answer(charted.describe(host, found, await self._bounds(host), charted.variables(host)))
+
+    @_command("data")
+    async def data(self, host: Host, ask: Ask) -> Answer:
+        """
+        Samples, folded in time.
+        """
+        question = query.Question.parse(ask.parameters)
+        formats.check_format(question.format)
+        now = self._now()
+        view = await query.view(host, question, now)
+        lifetime = SETTLED if question.settled and question.before < now - SETTLED else 0
+        return formats.write(view, lifetime, ask.parameters.text("filename"))
+
+    @_command("contexts")
+    async def contexts(self, host: Host, ask: Ask) -> Answer:
+        """
+        The contexts of a node.
+        """
+        with_charts = bool({"charts", "full", "all"} & set(ask.parameters.words("options")))
+        return json_answer(
+            {
+                "hostname": host.info.hostname,
+                "machine_guid": host.info.guid,
+                "node_id": "",
+                "claim_id": host.claim_id or "",
+                "contexts": charted.contexts(host, await self._bounds(host), with_charts),
+            }
+        )
+
+    @_command("context")
+    async def context(self, host: Host, ask: Ask) -> Answer:
+        """
+        One context of a node.
+        """
+        name = ask.parameters.text("context")
+        if not name:
+            raise Refusal(400, "No context is given at the request.\n")
+        with_charts = bool({"charts", "full", "all"} & set(ask.parameters.words("options")))
+        found = charted.contexts(host, await self._bounds(host), with_charts).get(name)
+        if found is None:
+            raise Refusal(404, f"Context is not found: {name}\n")
+        return json_answer(found)
+
+    @_command("alarms")
+    async def alarms(self, host: Host, ask: Ask) -> Answer:
+        """
+        Alerts that are raised, or with C{all} every one.
+        """
+        return json_answer(node.alarms(host, self._now()))
+
+    @_command("alarms_values")
+    async def alarms_values(self, host: Host, ask: Ask) -> Answer:
+        """
+        The values of alerts.
+        """
+        return json_answer({"hostname": host.info.hostname, "alarms": {}})
+
+    @_command("alarm_count")
+    async def alarm_count(self, host: Host, ask: Ask) -> Answer:
+        """
+        How many alerts there are of a status.
+        """
+        return json_answer([0])
+
+    @_command("alarm_log")
+    async def alarm_log(self, host: Host, ask: Ask) -> Answer:
+        """
+        What happened to alerts.
+        """
+        return json_answer([])
+
+    @_command("allmetrics")
+    async def allmetrics(self, host: Host, ask: Ask) -> Answer:
+        """
+        The newest of everything, for other systems.
+        """
+        asked = ask.parameters
+        form = asked.text("format", default="shell")
+        chosen = charted.any_pattern(asked.text("filter"))
+        if form == "json":
+            return Answer(encode(await latest.tree(host, chosen, self._clock)) + b"\n", JSON)
+        if form == "shell":
+            return Answer(await latest.shell(host, chosen, self._clock))
+        if form not in ("prometheus", "prometheus_all_hosts"):
+            raise Refusal(
+                400, "Which format? 'shell', 'prometheus', 'prometheus_all_hosts' and 'json' are currently supported.\n"
+            )
+        every = form == "prometheus_all_hosts"
+        choice = prometheus.Choice.parse(asked, every)
+        hosts = node.mirrored(self._hub) if every else [host]
+        scraper = asked.text("server", default=ask.client)
+        visits = {h.info.guid: self._visits.visit(h.info.guid, scraper, self._now()) for h in hosts}
+        return Answer(await prometheus.expose(hosts, choice, visits, self._clock), prometheus.CONTENT_TYPE)
+
+    async def stream_info(self, host: Host, ask: Ask) -> Answer:
+        """
+        What a child asks before it streams to this node.
+        """
+        wanted = ask.parameters.text("machine_guid").lower()
+        found = self._hub.get(wanted)
+        bounds = await self._bounds(found) if found is not None else {}
+        answer = node.stream_info(self._hub, found, bounds)
+        return json_answer(answer, answer["status"])
+
+
+_STREAM_INFO: _Command = API.stream_info
+COMMANDS = tuple(_COMMANDS)
+"""Names of the commands of version 1."""

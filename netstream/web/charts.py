@@ -1,0 +1,238 @@
+"""
+Charts and contexts, as clients of an agent know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from netstream import __version__
+from netstream.config.settings import Settings
+from netstream.db.interfaces import Span
+from netstream.hub.hub import Host, Hub
+from netstream.model.chart import Chart, Dimension
+from netstream.model.pattern import SimplePattern
+
+PAUSE_EVERY = 200
+"""Charts that are described before other work gets its turn."""
+
+
+def list_pattern(text: str) -> SimplePattern:
+    """
+    @return: A pattern as parameters write it: words divided by commas or bars.
+    """
+    return SimplePattern.parse(text, ",|")
+
+
+def any_pattern(text: str) -> SimplePattern | None:
+    """
+    @return: A pattern whose words are divided by commas, bars or blanks;
+        L{None} for no text, which is no restriction.
+    """
+    return SimplePattern.parse(text, ",| ") if text else None
+
+
+def shown(chart: Chart) -> bool:
+    """
+    Whether a chart belongs into lists: it is still collected and has
+    something to show.
+    """
+    return not chart.hidden and not chart.obsolete and any(not d.hidden for d in chart.dimensions.values())
+
+
+def listed(host: Host) -> list[Chart]:
+    """
+    @return: The charts of a host that belong into lists.
+    """
+    return [chart for chart in host.charts.values() if shown(chart)]
+
+
+def named(host: Host, text: str) -> Chart | None:
+    """
+    @return: The chart of that id, else of that name.
+    """
+    found = host.charts.get(text)
+    return found or next((chart for chart in host.charts.values() if chart.name == text), None)
+
+
+def chosen(host: Host, text: str) -> list[Chart]:
+    """
+    Find charts as a parameter names them.
+
+    @param text: Id or name of one, else a list of patterns of either.
+    """
+    if (one := named(host, text)) is not None:
+        return [one]
+    wanted = list_pattern(text)
+    return [c for c in host.charts.values() if wanted.matches(c.id) or (c.name != c.id and wanted.matches(c.name))]
+
+
+def of_contexts(host: Host, text: str) -> list[Chart]:
+    """
+    @param text: A list of patterns of contexts.
+    """
+    wanted = list_pattern(text)
+    return [chart for chart in host.charts.values() if wanted.matches(chart.context)]
+
+
+def newest(host: Host, chart: Chart) -> int:
+    """
+    @return: The second of the newest sample of a chart; 0 if there is none.
+    """
+    of, find = host.latest.of, host.table.find
+    return max((of(find(chart.id, d))[0] for d in chart.dimensions), default=0)
+
+
+def span_of(host: Host, chart: Chart, bounds: Mapping[str, Span]) -> Span:
+    """
+    @param bounds: What the database has of the host.
+    @return: From the first to the last sample of a chart; a host that stores
+        nothing still has the newest.
+    """
+    found = bounds.get(chart.id)
+    if found is not None:
+        return found
+    last = newest(host, chart)
+    return Span(last, last)
+
+
+def _visible(chart: Chart) -> Iterator[Dimension]:
+    return (d for d in chart.dimensions.values() if not d.hidden)
+
+
+def _labels(chart: Chart) -> dict[str, str]:
+    labels = {"_collect_plugin": chart.plugin or "[none]", "_collect_module": chart.module or "[none]"}
+    return labels | {name: label.value for name, label in chart.labels.items()}
+
+
+def variables(host: Host) -> dict[str, dict[str, float]]:
+    """
+    @return: Variables by name, by chart id.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for (chart, name), value in host.variables.items():
+        found.setdefault(chart, {})[name] = value
+    return found
+
+
+def describe(
+    host: Host, chart: Chart, bounds: Mapping[str, Span], of_chart: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    """
+    @param of_chart: What L{variables} says of the host.
+    @return: One chart as C{chart} and C{charts} answer it.
+    """
+    span = span_of(host, chart, bounds)
+    return {
+        "id": chart.id,
+        "name": chart.name,
+        "type": chart.type,
+        "family": chart.family,
+        "context": chart.context,
+        "title": f"{chart.title} ({chart.name})",
+        "priority": chart.priority,
+        "plugin": chart.plugin,
+        "module": chart.module,
+        "units": chart.units,
+        "data_url": "/api/v1/data?chart=" + quote(chart.name, safe="", errors="replace"),
+        "chart_type": chart.chart_type.value,
+        "duration": span.last - span.first + chart.update_every if span.last else 0,
+        "first_entry": span.first,
+        "last_entry": span.last,
+        "update_every": chart.update_every,
+        "dimensions": {d.id: {"name": d.name} for d in _visible(chart)},
+        "chart_variables": of_chart.get(chart.id, {}),
+        "green": None,
+        "red": None,
+        "alarms": {},
+        "chart_labels": _labels(chart),
+        "functions": {},
+    }
+
+
+def overview(
+    hub: Hub, host: Host, settings: Settings, charts: Mapping[str, Any], dimensions: int, memory: int
+) -> dict[str, Any]:
+    """
+    @param charts: Descriptions by id.
+    @param dimensions: How many dimensions they have.
+    @param memory: Bytes that the database holds in memory.
+    @return: What C{charts} answers.
+    """
+    hosts = [host, *(other for other in hub if other is not host)]
+    return {
+        "hostname": host.info.hostname,
+        "version": version_of(host),
+        "release_channel": "stable",
+        "os": host.info.os,
+        "timezone": host.info.timezone,
+        "update_every": host.info.update_every,
+        "history": settings.db.retention,
+        "memory_mode": host.db.mode,
+        "custom_info": "",
+        "charts": charts,
+        "charts_count": len(charts),
+        "dimensions_count": dimensions,
+        "alarms_count": 0,
+        "rrd_memory_bytes": memory,
+        "hosts_count": len(hosts),
+        "hosts": [{"hostname": other.info.hostname} for other in hosts],
+    }
+
+
+def version_of(host: Host) -> str:
+    """
+    @return: The version of the program at the origin of a host.
+    """
+    return host.info.version or (f"v{__version__}" if host.local else "unknown")
+
+
+def _common(texts: Iterable[str]) -> str:
+    different = list(dict.fromkeys(texts))
+    return different[0] if len(different) == 1 else "[x]"
+
+
+def _context(host: Host, charts: list[Chart], bounds: Mapping[str, Span], with_charts: bool) -> dict[str, Any]:
+    first = min(charts, key=lambda chart: chart.priority)
+    spans = [span for chart in charts if (span := span_of(host, chart, bounds)).last]
+    described: dict[str, Any] = {
+        "title": first.title,
+        "units": first.units,
+        "family": _common(chart.family for chart in charts),
+        "chart_type": first.chart_type.value,
+        "priority": first.priority,
+        "first_time_t": min((span.first for span in spans), default=0),
+        "last_time_t": max((span.last for span in spans), default=0),
+        "collected": host.online and any(not chart.obsolete for chart in charts),
+    }
+    if with_charts:
+        described["charts"] = {
+            chart.id: {
+                "name": chart.name,
+                "title": chart.title,
+                "units": chart.units,
+                "family": chart.family,
+                "chart_type": chart.chart_type.value,
+                "priority": chart.priority,
+                "update_every": chart.update_every,
+                "first_time_t": span.first,
+                "last_time_t": span.last,
+                "collected": host.online and not chart.obsolete,
+            }
+            for chart in charts
+            for span in (span_of(host, chart, bounds),)
+        }
+    return described
+
+
+def contexts(host: Host, bounds: Mapping[str, Span], with_charts: bool = False) -> dict[str, Any]:
+    """
+    @return: The contexts of a host by id, as C{contexts} answers them.
+    """
+    members: dict[str, list[Chart]] = {}
+    for chart in host.charts.values():
+        if not chart.hidden and chart.dimensions:
+            members.setdefault(chart.context, []).append(chart)
+    return {name: _context(host, charts, bounds, with_charts) for name, charts in members.items()}

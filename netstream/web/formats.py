@@ -1,0 +1,316 @@
+"""
+The formats in which C{data} answers.
+
+Numbers are written by the row, never by the cell: a million of them is an
+ordinary answer.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+
+from netstream.model.samples import Float64s
+from netstream.web.answer import JSON, TEXT, Answer, Refusal, encode
+from netstream.web.query import View
+
+DECIMALS = 7
+"""Digits after the point, as agents write them."""
+
+_NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FOREVER = 1 << 40
+
+
+def _rounded(values: Float64s) -> Float64s:
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = np.round(values, DECIMALS)
+    if not np.isfinite(rounded).all():
+        rounded = np.where(np.isfinite(rounded), rounded, values)
+    rounded = rounded + 0.0
+    return np.ascontiguousarray(rounded)
+
+
+def _numbers(values: Float64s) -> bytes:
+    """
+    @return: A JSON array of numbers, without the C{.0} of whole ones.
+    """
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).replace(b".0,", b",").replace(b".0]", b"]")
+
+
+def _ordered(view: View, values: Float64s) -> Float64s:
+    return values if "flip" in view.question.options else values[::-1]
+
+
+def _lines(view: View) -> list[bytes]:
+    """
+    @return: The values of each row, divided by commas.
+    """
+    text = _numbers(_rounded(_ordered(view, view.values)))
+    return text[2:-2].split(b"],[") if len(text) > 2 else []
+
+
+def _times(view: View) -> list[int]:
+    factor = 1000 if "ms" in view.question.options else 1
+    times: list[int] = (_ordered(view, view.times.astype(np.float64)).astype(np.int64) * factor).tolist()
+    return times
+
+
+def _dates(view: View) -> list[bytes]:
+    """
+    @return: The time of each row as text: the local date, unless seconds or
+        milliseconds are asked for.
+    """
+    if view.question.options & {"seconds", "ms"}:
+        return [b"%d" % moment for moment in _times(view)]
+    if not len(view.times):
+        return []
+    first, last = time.localtime(int(view.times[0])), time.localtime(int(view.times[-1]))
+    times = _ordered(view, view.times.astype(np.float64)).astype(np.int64)
+    if first.tm_gmtoff == last.tm_gmtoff and view.times[-1] - view.times[0] < 28 * 86400:
+        local = (times + first.tm_gmtoff).astype("datetime64[s]")
+        return [str(d).replace("T", " ").encode() for d in np.datetime_as_string(local).tolist()]
+    return [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)).encode() for moment in times.tolist()]
+
+
+def _matrix(view: View) -> bytes:
+    rows, columns = view.values.shape
+    table = np.empty((rows, columns + 1))
+    table[:, 0] = _ordered(view, view.times.astype(np.float64))
+    if "ms" in view.question.options:
+        table[:, 0] *= 1000
+    table[:, 1:] = _ordered(view, view.values)
+    return _numbers(_rounded(table)).replace(b"],[", b"],\n[")
+
+
+def _keys(view: View) -> list[str]:
+    """
+    @return: A name of its own for each column.
+    """
+    names = view.names
+    twice = {"time", *(name for name in names if names.count(name) > 1)}
+    keys = []
+    for (chart, dimension), name in zip(view.dimensions, names, strict=True):
+        keys.append(f"{chart.id}.{dimension.id}" if name in twice else name)
+    return keys
+
+
+def _objects(view: View) -> bytes:
+    labels = [encode(key).replace(b"%", b"%%") for key in _keys(view)]
+    template = b'{"time":%d,' + b",".join(label + b":%b" for label in labels) + b"}"
+    rows = zip(_times(view), _lines(view), strict=True)
+    return b"[" + b",\n".join(template % (moment, *line.split(b",")) for moment, line in rows) + b"]"
+
+
+def _json(view: View) -> bytes:
+    objects = "objectrows" in view.question.options
+    names = _keys(view) if objects else view.names
+    labels = encode(["time", *names])
+    return b'{"labels":' + labels + b',\n"data":' + (_objects(view) if objects else _matrix(view)) + b"}"
+
+
+def cell(text: str, separator: str, quotes: bool = False) -> str:
+    """
+    Write a name for a spreadsheet.
+
+    @param quotes: Quote it in any case.
+    @return: The text quoted as needed, and never such that a spreadsheet takes
+        it as a formula.
+    """
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    if text.startswith(_FORMULA):
+        text = "'" + text
+    if quotes or separator in text or '"' in text:
+        text = '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _table(separator: str, end: bytes = b"\r\n") -> Callable[[View], bytes]:
+    def write(view: View) -> bytes:
+        quotes = "label-quotes" in view.question.options
+        header = separator.join(cell(name, separator, quotes) for name in ["time", *view.names])
+        between = separator.encode()
+        rows = [header.encode("utf-8", "replace")]
+        for moment, line in zip(_dates(view), _lines(view), strict=True):
+            rows.append(moment + between + line.replace(b",", between))
+        return end.join([*rows, b""])
+
+    return write
+
+
+def _markdown(view: View) -> bytes:
+    names = ["time", *(cell(name, "|").replace("|", "\\|").replace("<", "&lt;") for name in view.names)]
+    head = "|".join(names).encode("utf-8", "replace") + b"\n" + b"|".join([b":---:"] * len(names))
+    rows = zip(_dates(view), _lines(view), strict=True)
+    return b"\n".join([head, *(moment + b"|" + line.replace(b",", b"|") for moment, line in rows), b""])
+
+
+def _csvjsonarray(view: View) -> bytes:
+    return b"[" + encode(["time", *view.names]) + b"".join(b",\n" + row for row in _matrix_rows(view)) + b"]"
+
+
+def _matrix_rows(view: View) -> list[bytes]:
+    return [b"[%d,%b]" % row for row in zip(_times(view), _lines(view), strict=True)]
+
+
+def folded(view: View) -> Float64s:
+    """
+    @return: One number a row, made of its dimensions, oldest first: their sum
+        or what C{options} say.
+    """
+    options, values = view.question.options, view.values
+    empty = np.count_nonzero(~np.isnan(values), axis=1, keepdims=True) == 0
+    safe = np.where(empty, 0.0, values)
+    if "min2max" in options and values.shape[1] > 1:
+        one = np.nanmax(safe, axis=1) - np.nanmin(safe, axis=1)
+    elif "average" in options:
+        one = np.nanmean(safe, axis=1)
+    elif "min" in options:
+        one = np.nanmin(safe, axis=1)
+    elif "max" in options:
+        one = np.nanmax(safe, axis=1)
+    else:
+        one = np.nansum(safe, axis=1)
+    result: Float64s = np.where(empty[:, 0], np.nan, one)
+    return result
+
+
+def _row_numbers(view: View) -> bytes:
+    return _numbers(_rounded(_ordered(view, folded(view))))
+
+
+def _single(separator: bytes) -> Callable[[View], bytes]:
+    def write(view: View) -> bytes:
+        return _row_numbers(view)[1:-1].replace(b",", separator)
+
+    return write
+
+
+def _datatable(view: View) -> bytes:
+    annotation = [{"id": "", "label": "", "pattern": "", "type": "string", "p": {"role": role}} for role in _ROLES]
+    columns = [
+        {"id": "", "label": "time", "pattern": "", "type": "datetime"},
+        *annotation,
+        *({"id": "", "label": name, "pattern": "", "type": "number"} for name in view.names),
+    ]
+    template = b'{"c":[{"v":"Date(%d,%d,%d,%d,%d,%d)"},{"v":null},{"v":null}' + b',{"v":%b}' * len(columns[3:]) + b"]}"
+    rows = []
+    times = _ordered(view, view.times.astype(np.float64)).tolist()
+    for moment, line in zip(times, _lines(view), strict=True):
+        year, month, *rest = time.localtime(moment)[:6]
+        rows.append(template % (year, month - 1, *rest, *line.split(b",")))
+    return b'{"cols":' + encode(columns) + b',"rows":[' + b",\n".join(rows) + b"]}"
+
+
+_ROLES = ("annotation", "annotationText")
+
+_WRITERS: dict[str, tuple[Callable[[View], bytes], str]] = {
+    "json": (_json, JSON),
+    "csv": (_table(","), TEXT),
+    "tsv": (_table("\t"), TEXT),
+    "tsv-excel": (_table("\t"), TEXT),
+    "ssv": (_single(b" "), TEXT),
+    "ssvcomma": (_single(b","), TEXT),
+    "array": (_row_numbers, JSON),
+    "csvjsonarray": (_csvjsonarray, JSON),
+    "markdown": (_markdown, TEXT),
+    "datatable": (_datatable, JSON),
+}
+
+FORMATS = tuple(_WRITERS)
+"""Names of the formats that are offered."""
+
+_FOLDED = ("ssv", "ssvcomma", "array")
+
+
+def check_format(name: str) -> None:
+    """
+    @raise Refusal: There is no such format.
+    """
+    if name not in _WRITERS:
+        raise Refusal(400, f"format: {name[:40]!r} is not offered; there are {', '.join(FORMATS)}.\n")
+
+
+def _latest(view: View) -> list[float]:
+    latest, table = view.host.latest, view.host.table
+    found = [latest.of(table.find(chart.id, dimension.id))[1] for chart, dimension in view.dimensions]
+    rounded: list[float] = _rounded(np.asarray(found)).tolist()
+    return rounded
+
+
+def _identity(view: View) -> str:
+    question = view.question
+    what = f"instance:{question.chart}" if question.chart else f"context:{question.context}"
+    options = ",".join(filter(None, [question.option_words]))
+    return (
+        f"chart://host:{view.host.info.hostname}/{what}/dimensions:{question.dimensions or '*'}"
+        f"/after:{question.after}/before:{question.before}/points:{question.points}"
+        f"/group:{question.method}{question.argument}/options:{options}"
+    )
+
+
+def _whole(number: float) -> float | int:
+    return int(number) if number.is_integer() and abs(number) < _FOREVER else number
+
+
+def _extremes(view: View) -> tuple[float, float]:
+    values = folded(view) if view.question.format in _FOLDED else view.values
+    found = values[np.isfinite(values)]
+    if not len(found):
+        return 0, 0
+    low, high = _rounded(np.asarray([found.min(), found.max()])).tolist()
+    return _whole(low), _whole(high)
+
+
+def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
+    question, rows = view.question, len(view.times)
+    last = int(view.times[-1]) if rows else 0
+    identity = _identity(view)
+    low, high = _extremes(view)
+    described: dict[str, Any] = {
+        "api": 1,
+        "id": identity,
+        "name": identity,
+        "view_update_every": view.step,
+        "update_every": view.update_every,
+        "first_entry": view.span.first if view.span else 0,
+        "last_entry": view.span.last if view.span else 0,
+        "before": last,
+        "after": last - rows * view.step + view.update_every if rows else 0,
+        "group": question.method,
+        "options": ",".join(filter(None, [question.option_words, "natural-points"])),
+        "dimension_names": view.names,
+        "dimension_ids": [dimension.id for _, dimension in view.dimensions],
+        "functions": [],
+        "latest_values": [_whole(v) for v in _latest(view)],
+        "view_latest_values": [_whole(v) for v in _rounded(view.values[-1]).tolist()] if rows else [],
+        "dimensions": len(view.dimensions),
+        "points": rows,
+        "format": question.format,
+        "db_points_per_tier": [view.points],
+        "result": orjson.Fragment(body if content_type == JSON else encode(body.decode("utf-8", "replace"))),
+        "min": low,
+        "max": high,
+    }
+    return encode(described)
+
+
+def write(view: View, lifetime: int = 0, filename: str = "") -> Answer:
+    """
+    Write a view in the format that was asked for.
+
+    @param lifetime: Seconds for which the answer may be kept.
+    @param filename: Under which a browser shall save it; C{""} shows it.
+    """
+    writer, content_type = _WRITERS[view.question.format]
+    body = writer(view)
+    if "jsonwrap" in view.question.options:
+        body, content_type = _wrapped(view, body, content_type), JSON
+    name = _NOT_IN_FILE_NAMES.sub("_", filename)[:100].lstrip(".")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
+    return Answer(body, content_type, lifetime=lifetime, headers=headers)

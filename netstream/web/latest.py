@@ -1,0 +1,103 @@
+"""
+C{allmetrics} for programs and shells: the newest value of everything.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from netstream.hub.hub import Host
+from netstream.model.chart import Chart, Dimension
+from netstream.model.pattern import SimplePattern
+from netstream.web.answer import breathe
+from netstream.web.charts import PAUSE_EVERY, newest
+
+DECIMALS = 7
+"""Digits after the point, as agents write them."""
+
+_NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
+_NOT_IN_COMMENTS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+
+def _taken(host: Host, chosen: SimplePattern | None) -> list[Chart]:
+    return [
+        chart
+        for chart in host.charts.values()
+        if not chart.hidden
+        and not chart.obsolete
+        and chart.dimensions
+        and (chosen is None or chosen.matches(chart.id) or chosen.matches(chart.name))
+    ]
+
+
+def _number(value: float) -> float | None:
+    return round(value, DECIMALS) if math.isfinite(value) else None
+
+
+async def tree(host: Host, chosen: SimplePattern | None, clock: IReactorTime) -> dict[str, Any]:
+    """
+    @param chosen: Which charts, by id or name; L{None} is all.
+    @return: What C{allmetrics?format=json} answers.
+    """
+    found: dict[str, Any] = {}
+    of, find = host.latest.of, host.table.find
+    for number, chart in enumerate(_taken(host, chosen)):
+        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+            await breathe(clock)
+        found[chart.id] = {
+            "name": chart.name,
+            "family": chart.family,
+            "context": chart.context,
+            "units": chart.units,
+            "last_updated": newest(host, chart),
+            "dimensions": {
+                d.id: {"name": d.name, "value": _number(of(find(chart.id, d.id))[1])} for d in chart.dimensions.values()
+            },
+        }
+    return found
+
+
+def _variable(*parts: str) -> str:
+    return "_".join(_NOT_IN_NAMES.sub("_", part.upper()) for part in ("NETDATA", *parts))
+
+
+def _upright(dimension: Dimension, value: float) -> int | None:
+    """
+    @return: The value as a whole number; one that is negative only to be drawn
+        downward is positive here.
+    """
+    if not math.isfinite(value):
+        return None
+    return round(-value if dimension.multiplier < 0 or dimension.divisor < 0 else value)
+
+
+def _comment(text: str) -> str:
+    return _NOT_IN_COMMENTS.sub(" ", text)
+
+
+async def shell(host: Host, chosen: SimplePattern | None, clock: IReactorTime) -> bytes:
+    """
+    @param chosen: Which charts, by id or name; L{None} is all.
+    @return: What C{allmetrics?format=shell} answers: lines that a shell can
+        source, whatever the charts are called.
+    """
+    out: list[str] = []
+    of, find = host.latest.of, host.table.find
+    for number, chart in enumerate(_taken(host, chosen)):
+        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+            await breathe(clock)
+        numbers = {d.id: _upright(d, of(find(chart.id, d.id))[1]) for d in chart.dimensions.values()}
+        units = _comment(chart.units)
+        out.append(f"\n# chart: {_comment(chart.id)} (name: {_comment(chart.name)})")
+        for dimension in chart.dimensions.values():
+            value = numbers[dimension.id]
+            text = "" if value is None else str(value)
+            out.append(f'{_variable(chart.name, dimension.name)}="{text}"      # {units}')
+        total = sum(numbers[d.id] or 0 for d in chart.dimensions.values() if not d.hidden)
+        out.append(f'{_variable(chart.name, "VISIBLETOTAL")}="{total}"      # {units}')
+    out.append("\n# NETDATA ALARMS RUNNING")
+    return ("\n".join(out) + "\n").encode("utf-8", "replace")

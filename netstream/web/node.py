@@ -1,0 +1,169 @@
+"""
+Nodes: who they are, and what a child asks of one before it streams there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import getrandbits
+from typing import Any
+
+from netstream.config.settings import Settings
+from netstream.db.interfaces import Span
+from netstream.hub.hub import Host, Hub
+from netstream.web.charts import listed, version_of
+
+UNKNOWN = "unknown"
+
+_FACTS = {
+    "os_name": "NETDATA_HOST_OS_NAME",
+    "os_id": "NETDATA_HOST_OS_ID",
+    "os_id_like": "NETDATA_HOST_OS_ID_LIKE",
+    "os_version": "NETDATA_HOST_OS_VERSION",
+    "os_version_id": "NETDATA_HOST_OS_VERSION_ID",
+    "os_detection": "NETDATA_HOST_OS_DETECTION",
+    "cores_total": "NETDATA_SYSTEM_CPU_LOGICAL_CPU_COUNT",
+    "total_disk_space": "NETDATA_SYSTEM_TOTAL_DISK_SIZE",
+    "cpu_freq": "NETDATA_SYSTEM_CPU_FREQ",
+    "ram_total": "NETDATA_SYSTEM_TOTAL_RAM",
+    "container_os_name": "NETDATA_CONTAINER_OS_NAME",
+    "container_os_id": "NETDATA_CONTAINER_OS_ID",
+    "container_os_id_like": "NETDATA_CONTAINER_OS_ID_LIKE",
+    "container_os_version": "NETDATA_CONTAINER_OS_VERSION",
+    "container_os_version_id": "NETDATA_CONTAINER_OS_VERSION_ID",
+    "container_os_detection": "NETDATA_CONTAINER_OS_DETECTION",
+    "is_k8s_node": "NETDATA_HOST_IS_K8S_NODE",
+    "kernel_name": "NETDATA_SYSTEM_KERNEL_NAME",
+    "kernel_version": "NETDATA_SYSTEM_KERNEL_VERSION",
+    "architecture": "NETDATA_SYSTEM_ARCHITECTURE",
+    "virtualization": "NETDATA_SYSTEM_VIRTUALIZATION",
+    "virt_detection": "NETDATA_SYSTEM_VIRT_DETECTION",
+    "container": "NETDATA_SYSTEM_CONTAINER",
+    "container_detection": "NETDATA_SYSTEM_CONTAINER_DETECTION",
+    "cloud_provider_type": "NETDATA_INSTANCE_CLOUD_TYPE",
+    "cloud_instance_type": "NETDATA_INSTANCE_CLOUD_INSTANCE_TYPE",
+    "cloud_instance_region": "NETDATA_INSTANCE_CLOUD_INSTANCE_REGION",
+}
+_FORMER_NAMES = {"os_name": "NETDATA_SYSTEM_OS_NAME"}
+
+
+def _fact(host: Host, name: str) -> str:
+    system = host.info.system
+    return system.get(_FACTS[name]) or system.get(_FORMER_NAMES.get(name, "")) or UNKNOWN
+
+
+def _collectors(host: Host) -> list[dict[str, str]]:
+    found = dict.fromkeys((chart.plugin, chart.module) for chart in host.charts.values() if not chart.obsolete)
+    return [{"plugin": plugin, "module": module} for plugin, module in found]
+
+
+def _functions(host: Host) -> dict[str, Any]:
+    return {
+        function.name: {"help": function.help, "timeout": function.timeout, "options": "GLOBAL"}
+        for (chart, _), function in host.functions.items()
+        if not chart
+    }
+
+
+def mirrored(hub: Hub) -> list[Host]:
+    """
+    @return: All nodes: this one, then those that are online, then the others.
+    """
+    return sorted(hub, key=lambda host: (not host.local, not host.online))
+
+
+def info(hub: Hub, host: Host, settings: Settings) -> dict[str, Any]:
+    """
+    @return: What C{info} answers.
+    """
+    hosts = mirrored(hub)
+    charts = listed(host)
+    return {
+        "version": version_of(host),
+        "uid": host.info.guid,
+        "mirrored_hosts": [other.info.hostname for other in hosts],
+        "mirrored_hosts_status": [
+            {
+                "guid": other.info.guid,
+                "hostname": other.info.hostname,
+                "reachable": other.online,
+                "hops": other.info.hops,
+                "claim_id": other.claim_id,
+                "node_id": None,
+            }
+            for other in hosts
+        ],
+        "alarms": {"normal": 0, "warning": 0, "critical": 0},
+        **{name: _fact(host, name) for name in _FACTS},
+        "host_labels": {name: label.value for name, label in host.labels.items()},
+        "functions": _functions(host),
+        "collectors": _collectors(host),
+        "cloud-enabled": False,
+        "cloud-available": False,
+        "agent-claimed": host.claim_id is not None,
+        "aclk-available": False,
+        "memory-mode": host.db.mode,
+        "multidb-disk-quota": sum(settings.db.tier_size) >> 20,
+        "page-cache-size": 0,
+        "stream-enabled": settings.stream.enabled,
+        "stream-compression": settings.stream.compression if settings.stream.enabled else None,
+        "hosts-available": len(hosts),
+        "https-enabled": any(listener.tls for listener in settings.web.listeners),
+        "buildinfo": "netstream",
+        "release-channel": "stable",
+        "web-enabled": True,
+        "notification-methods": None,
+        "exporting-enabled": None,
+        "exporting-connectors": None,
+        "allmetrics-prometheus-used": None,
+        "allmetrics-shell-used": None,
+        "allmetrics-json-used": None,
+        "dashboard-used": None,
+        "charts-count": len(charts),
+        "metrics-count": sum(len(chart.dimensions) for chart in charts),
+    }
+
+
+def stream_info(hub: Hub, host: Host | None, bounds: Mapping[str, Span]) -> dict[str, Any]:
+    """
+    @param host: The one that was asked for; L{None} if it is not known.
+    @param bounds: What the database has of it.
+    @return: What children read before they choose a parent.
+    """
+    answer: dict[str, Any] = {
+        "version": 1,
+        "status": 404 if host is None else 200,
+        "host_id": hub.local.info.guid,
+        "nodes": len(hub),
+        "receivers": sum(other.link is not None for other in hub),
+        "nonce": getrandbits(32),
+    }
+    if host is None:
+        return answer
+    if host.local:
+        kind, state = "localhost", "online"
+    elif host.online:
+        kind, state = "child", "online"
+    else:
+        kind, state = "archived", "archived"
+    return answer | {
+        "db_status": "online",
+        "db_liveness": "live" if host.online else "stale",
+        "ingest_type": kind,
+        "ingest_status": state,
+        "first_time_s": min((span.first for span in bounds.values()), default=0),
+        "last_time_s": max((span.last for span in bounds.values()), default=0),
+    }
+
+
+def alarms(host: Host, now: int) -> dict[str, Any]:
+    """
+    @return: What C{alarms} answers while this node evaluates none.
+    """
+    return {
+        "hostname": host.info.hostname,
+        "latest_alarm_log_unique_id": 0,
+        "status": False,
+        "now": now,
+        "alarms": {},
+    }

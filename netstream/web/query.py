@@ -1,0 +1,268 @@
+"""
+Questions for data: what a client asks, and the view it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from attrs import frozen
+
+from netstream.db.interfaces import Span, UnknownMethod
+from netstream.db.windows import window
+from netstream.hub.hub import Host
+from netstream.model.chart import Chart, Dimension
+from netstream.model.pattern import SimplePattern
+from netstream.model.samples import Float64s, Int64s
+from netstream.web.answer import Refusal
+from netstream.web.charts import chosen, list_pattern, of_contexts
+from netstream.web.target import Parameters
+
+MOST_ROWS = 86400
+"""Rows of an answer; more are folded."""
+MOST_CELLS = 500_000
+"""Rows times dimensions of an answer; wider answers get fewer rows."""
+MOST_DIMENSIONS = 2000
+"""Dimensions of one answer."""
+
+_FAR = 10**11
+
+OPTIONS = {
+    "nonzero": "nonzero",
+    "flip": "flip",
+    "reversed": "flip",
+    "reverse": "flip",
+    "jsonwrap": "jsonwrap",
+    "min2max": "min2max",
+    "ms": "ms",
+    "milliseconds": "ms",
+    "abs": "abs",
+    "absolute": "abs",
+    "absolute-sum": "abs",
+    "absolute_sum": "abs",
+    "seconds": "seconds",
+    "null2zero": "null2zero",
+    "objectrows": "objectrows",
+    "percentage": "percentage",
+    "unaligned": "unaligned",
+    "match-ids": "match-ids",
+    "match_ids": "match-ids",
+    "match-names": "match-names",
+    "match_names": "match-names",
+    "all-dimensions": "all-dimensions",
+    "all_dimensions": "all-dimensions",
+    "label-quotes": "label-quotes",
+    "label_quotes": "label-quotes",
+    "average": "average",
+    "min": "min",
+    "max": "max",
+}
+"""Words of C{options} and what they are called in an answer, in its order."""
+
+
+@frozen
+class Question:
+    """
+    What a client asked for.
+
+    @ivar after: First second wanted, as the client wrote it.
+    @ivar before: Last second wanted, as the client wrote it.
+    @ivar points: Rows wanted; 0 is one for each stored point.
+    @ivar options: Canonical names of L{OPTIONS}.
+    """
+
+    chart: str
+    context: str
+    dimensions: str
+    after: int
+    before: int
+    points: int
+    method: str
+    argument: str
+    format: str
+    options: frozenset[str]
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> Question:
+        """
+        @raise BadParameter: A number is none.
+        @raise Refusal: Neither chart nor context is named, or something is
+            asked for that is not offered.
+        """
+        chart, context = parameters.text("chart"), parameters.text("context")
+        if not chart and not context:
+            raise Refusal(400, "No chart or context is given.\n")
+        if parameters.text("gtime", default="0") != "0":
+            raise Refusal(400, "gtime: rates over another time than a second are not offered.\n")
+        words = parameters.words("options")
+        return cls(
+            chart,
+            context,
+            parameters.text("dimensions", "dimension", "dims", "dim"),
+            parameters.number("after", -600, -_FAR, _FAR),
+            parameters.number("before", 0, -_FAR, _FAR),
+            parameters.number("points", 0, 0, MOST_ROWS),
+            parameters.text("group", "time_group", default="average"),
+            parameters.text("group_options"),
+            parameters.text("format", default="json"),
+            frozenset(OPTIONS[word] for word in words if word in OPTIONS),
+        )
+
+    @property
+    def settled(self) -> bool:
+        """
+        Whether both ends are fixed seconds, so that the same question will
+        have the same answer.
+        """
+        return self.after > 10**9 and self.before > 10**9
+
+    @property
+    def option_words(self) -> str:
+        """
+        The options as an answer repeats them.
+        """
+        return ",".join(dict.fromkeys(o for o in OPTIONS.values() if o in self.options))
+
+
+@frozen(eq=False)
+class View:
+    """
+    The answer to a question, before it is written.
+
+    @ivar charts: What was asked for.
+    @ivar dimensions: Chart and dimension of each column.
+    @ivar times: int64 of shape (rows,), ascending: the second at which each
+        row ends.
+    @ivar values: float64 of shape (rows, dimensions); NaN where there is none.
+    @ivar step: Seconds between rows.
+    @ivar update_every: Seconds between the stored points.
+    @ivar span: What is stored of the charts; L{None} if nothing is.
+    @ivar points: Rows times columns that were found to hold a value.
+    """
+
+    host: Host
+    question: Question
+    charts: Sequence[Chart]
+    dimensions: Sequence[tuple[Chart, Dimension]]
+    times: Int64s
+    values: Float64s
+    step: int
+    update_every: int
+    span: Span | None
+    points: int
+
+    @property
+    def names(self) -> list[str]:
+        """
+        What the columns are called.
+        """
+        return [dimension.name for _, dimension in self.dimensions]
+
+
+def _wanted(dimension: Dimension, pattern: SimplePattern | None, question: Question) -> bool:
+    if pattern is None:
+        return not dimension.hidden or "all-dimensions" in question.options
+    only_names = "match-names" in question.options and "match-ids" not in question.options
+    only_ids = "match-ids" in question.options and "match-names" not in question.options
+    by_id = not only_names and pattern.matches(dimension.id)
+    return by_id or (not only_ids and pattern.matches(dimension.name))
+
+
+def _nothing() -> Refusal:
+    return Refusal(404, "No metrics where matched to query.\n")
+
+
+async def view(host: Host, question: Question, now: int) -> View:
+    """
+    Answer a question.
+
+    @param now: The current second.
+    @raise Refusal: Nothing fits, too much fits, or there is no such way to
+        fold.
+    """
+    charts = chosen(host, question.chart) if question.chart else of_contexts(host, question.context)
+    pattern = list_pattern(question.dimensions) if question.dimensions else None
+    dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, question)]
+    if not dimensions:
+        raise _nothing()
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise Refusal(
+            400,
+            f"{len(dimensions)} dimensions fit, more than {MOST_DIMENSIONS}: narrow chart=, context= or dimensions=.\n",
+        )
+    some = {chart.id: chart for chart, _ in dimensions}
+    return await _fetch(host, question, list(some.values()), dimensions, now)
+
+
+async def _fetch(
+    host: Host,
+    question: Question,
+    charts: Sequence[Chart],
+    dimensions: Sequence[tuple[Chart, Dimension]],
+    now: int,
+) -> View:
+    node = host.info.guid
+    bounds = await host.db.bounds(node)
+    spans = [bounds[chart.id] for chart in charts if chart.id in bounds]
+    span = Span(min(s.first for s in spans), max(s.last for s in spans)) if spans else None
+    update_every = min(chart.update_every for chart in charts)
+    aligned = "unaligned" not in question.options
+    most = max(1, min(MOST_ROWS, MOST_CELLS // len(dimensions)))
+
+    plan = window(question.after, question.before, question.points, update_every, now, aligned, span)
+    if len(plan) > most:
+        plan = window(question.after, question.before, most, update_every, now, aligned, span)
+    if span is not None and (plan.before < span.first or plan.after >= span.last):
+        raise _nothing()
+
+    series = [(chart.id, dimension.id) for chart, dimension in dimensions]
+    share = "percentage" in question.options
+    if share:
+        here = set(series)
+        series += [(c.id, d) for c in charts for d in c.dimensions if (c.id, d) not in here]
+    try:
+        columns = await host.db.query(node, series, plan, question.method, question.argument)
+    except UnknownMethod as problem:
+        raise Refusal(400, f"group: {problem}.\n") from problem
+    values = columns.values
+    if share:
+        values = _share(values, [id for id, _ in series], len(dimensions))
+    found = int(np.count_nonzero(~np.isnan(values)))
+    values, kept = _shape(values, question.options)
+    if kept is not None:
+        dimensions = [dimensions[at] for at in kept]
+    return View(host, question, charts, dimensions, columns.times, values, plan.step, update_every, span, found)
+
+
+def _share(values: Float64s, owners: Sequence[str], count: int) -> Float64s:
+    """
+    @param owners: Chart of each column.
+    @return: The first columns in percent of the sum of all of their chart.
+    """
+    shares = np.empty((len(values), count))
+    for owner in dict.fromkeys(owners[:count]):
+        of_owner = np.array([name == owner for name in owners])
+        total = np.nansum(np.abs(values[:, of_owner]), axis=1)
+        total[total == 0] = np.nan
+        shown = np.flatnonzero(of_owner[:count])
+        share = values[:, shown] * 100 / total[:, None]
+        shares[:, shown] = np.where(values[:, shown] == 0, 0.0, share)
+    return shares
+
+
+def _shape(values: Float64s, options: frozenset[str]) -> tuple[Float64s, Sequence[int] | None]:
+    """
+    @return: The values after C{options}, and which columns are left; L{None}
+        is all.
+    """
+    if "abs" in options:
+        values = np.abs(values)
+    kept = None
+    if "nonzero" in options:
+        some = np.flatnonzero(np.any(np.nan_to_num(values) != 0, axis=0))
+        if 0 < len(some) < values.shape[1]:
+            values, kept = values[:, some], some.tolist()
+    if "null2zero" in options:
+        values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    return values, kept

@@ -1,0 +1,121 @@
+"""
+The request target: its path, and the parameters behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+from attrs import field, frozen
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
+_NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d*)?\Z", re.ASCII)
+_SEPARATORS = re.compile(r"[,| ]+")
+_TRUE = frozenset(("yes", "true", "1", "on"))
+
+
+class BadParameter(ValueError):
+    """
+    A parameter has a value that means nothing.
+
+    Its text names the parameter, the value, and what would be right.
+    """
+
+
+@frozen
+class Parameters:
+    """
+    What a client asked for behind the path.
+
+    An empty value counts as no value; of several the last counts.
+
+    @ivar values: Decoded text by name; C{""} for a name without C{=}.
+    """
+
+    values: Mapping[str, str] = field(factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def text(self, *names: str, default: str = "") -> str:
+        """
+        @param names: Spellings of the same parameter.
+        @return: The value of the first that has one.
+        """
+        for name in names:
+            if value := self.values.get(name):
+                return value
+        return default
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        """
+        @return: An integer, moved to the nearer bound if it is outside.
+        @raise BadParameter: It is not a number.
+        """
+        text = self.text(name).strip()
+        if not text:
+            return default
+        if not _NUMBER.match(text):
+            raise BadParameter(f"{name}: {text[:40]!r} is not a whole number such as {default}")
+        return max(lowest, min(highest, int(text.partition(".")[0] or "0")))
+
+    def words(self, name: str) -> list[str]:
+        """
+        @return: The words of a list that is divided by commas, bars or blanks.
+        """
+        return [word for word in _SEPARATORS.split(self.text(name)) if word]
+
+    def truth(self, name: str, default: bool) -> bool:
+        """
+        @return: Whether a switch is on; a bare name or an empty value leaves
+            the default.
+        """
+        text = self.text(name).lower()
+        return text in _TRUE if text else default
+
+
+@frozen
+class Target:
+    """
+    What a request line names.
+
+    @ivar path: Decoded, from its first slash on.
+    """
+
+    path: str
+    parameters: Parameters
+
+    @property
+    def quoted(self) -> bytes:
+        """
+        The path as it would be written in a request.
+        """
+        return quote(self.path).encode()
+
+
+def _decode(text: str) -> str:
+    return unquote(text.replace("+", " "), errors="replace")
+
+
+def parse(uri: bytes) -> Target:
+    """
+    Take a request target apart.
+
+    Agents decode the whole target before they look for the question mark, and
+    clients rely on it: they send C{/api/v1/alarms%3Fall&format=json}.  So a
+    target without a question mark is decoded first.  One that has it is split
+    first, so that a value may hold an encoded C{&}.
+    """
+    text = uri.decode("utf-8", "replace")
+    if not text.startswith("/"):
+        text = _ABSOLUTE.sub("", text, count=1)
+    path, _, query = text.partition("?")
+    path, _, hidden = unquote(path, errors="replace").partition("?")
+    values: dict[str, str] = {}
+    for pair in [*hidden.replace("+", " ").split("&"), *map(_decode, query.split("&"))]:
+        name, _, value = pair.partition("=")
+        if name and (value or not values.get(name)):
+            values[name] = value
+    return Target("/" + path.lstrip("/"), Parameters(values))
