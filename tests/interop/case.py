@@ -45,12 +45,13 @@ class InteropTestCase(SynchronousTestCase):
     when it fails.
     """
 
-    def __init__(self, methodName: str = "runTest") -> None:
-        super().__init__(methodName)
-        self._peers: list[Peer] = []
-        method = getattr(self, methodName, None)
-        if method is not None:
-            setattr(self, methodName, self._explained(method))
+    def run(self, result: Any) -> None:
+        """
+        Run the test so that its failure is explained (called by trial).
+        """
+        name = self._testMethodName
+        setattr(self, name, self._explained(getattr(self, name)))
+        super().run(result)
 
     def _explained(self, method: Callable[[], None]) -> Callable[[], None]:
         @functools.wraps(method)
@@ -71,7 +72,7 @@ class InteropTestCase(SynchronousTestCase):
         # Not below trial's own directory: the path of a Unix socket is limited to some 100 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="netstream-"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
-        self._peers = []
+        self._peers: list[Peer] = []
 
     def _started(self, peer: Peer) -> None:
         self._peers.append(peer)
