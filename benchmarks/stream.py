@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -261,47 +262,49 @@ def make_parent(target: str, directory: Path, mode: str) -> Peer:
     return NetstreamNode("bench-parent", directory, role="parent", stream=accepting(KEY, db=mode), options=options)
 
 
-def measure_parent(target: str, protocol: str, rate: int, options: argparse.Namespace, directory: Path) -> str:
+def measure_parent(
+    target: str, protocol: str, rate: int, options: argparse.Namespace, directory: Path
+) -> Iterator[str]:
     """
-    @return: A row: what a parent needs for a load.
+    @return: Rows: what a parent needs for a load, for each time it is measured.
     """
+    metrics = Metrics(options.charts, options.dimensions)
     children = max(1, round(rate / (options.charts * options.dimensions)))
     parent = make_parent(target, directory, options.mode)
     load = None
     try:
         parent.start()
         empty = resident(parent.pid)
-        load = Load(parent.port, children, Metrics(options.charts, options.dimensions), protocol)
+        load = Load(parent.port, children, metrics, protocol)
         load.run(options.warmup)
-        used, sent, began = cpu(parent.pid), load.sent, time.monotonic()
-        load.run(options.seconds)
-        used, sent, took = cpu(parent.pid) - used, load.sent - sent, time.monotonic() - began
-        memory = resident(parent.pid)
-        metrics = children * options.charts * options.dimensions
-        newest = max(max(column) for column in parent.samples(Metrics(1, 1).charts[0], "load-0000", -60).values())
-        late = time.time() - newest
-        cells = [
-            target,
-            protocol,
-            str(children),
-            f"{sent / took:,.0f}",
-            f"{used / sent * 1e6:.2f}",
-            f"{100 * used / took:.1f}",
-            f"{memory / 2**20:.0f}",
-            f"{(memory - empty) / metrics / 1024:.2f}",
-            f"{load.waiting / 2**20:.1f}",
-            f"{late:.1f}",
-        ]
-        return "| " + " | ".join(cells) + " |"
+        for _ in range(options.repeat):
+            used, sent, began = cpu(parent.pid), load.sent, time.monotonic()
+            load.run(options.seconds)
+            used, sent, took = cpu(parent.pid) - used, load.sent - sent, time.monotonic() - began
+            memory = resident(parent.pid)
+            shown = parent.samples(metrics.charts[0], load.connections[0].name)
+            cells = [
+                target,
+                protocol,
+                str(children),
+                f"{sent / took:,.0f}",
+                f"{used / sent * 1e6:.2f}",
+                f"{100 * used / took:.1f}",
+                f"{memory / 2**20:.0f}",
+                f"{(memory - empty) / (children * options.charts * options.dimensions) / 1024:.2f}",
+                f"{load.waiting / 2**20:.1f}",
+                f"{time.time() - max(max(column) for column in shown.values()):.1f}",
+            ]
+            yield "| " + " | ".join(cells) + " |"
     finally:
         if load is not None:
             load.close()
         parent.kill()
 
 
-def measure_child(target: str, options: argparse.Namespace, directory: Path) -> str:
+def measure_child(target: str, options: argparse.Namespace, directory: Path) -> Iterator[str]:
     """
-    @return: A row: what a child needs that measures this machine and keeps
+    @return: One row: what a child needs that measures this machine and keeps
         nothing.
     """
     parent = NetstreamNode("bench-parent", directory / "parent", role="parent", stream=accepting(KEY, db="ram"))
@@ -323,20 +326,21 @@ def measure_child(target: str, options: argparse.Namespace, directory: Path) -> 
         charts = parent.charts(child.name)
         dimensions = sum(len(chart["dimensions"]) for chart in charts.values())
         memory = resident(child.pid) / 2**20
-        return f"| {target} | {len(charts)} | {dimensions} | {100 * used / took:.2f} | {memory:.0f} |"
+        yield f"| {target} | {len(charts)} | {dimensions} | {100 * used / took:.2f} | {memory:.0f} |"
     finally:
         if child is not None:
             child.kill()
         parent.kill()
 
 
-def each(measure: Callable[[Path], str]) -> None:
+def each(measure: Callable[[Path], Iterator[str]]) -> None:
     """
-    Measure in a directory that is gone afterwards, and print the row.
+    Measure in a directory that is gone afterwards, and print the rows.
     """
     directory = Path(tempfile.mkdtemp(prefix="netstream-"))
     try:
-        print(measure(directory), flush=True)
+        for row in measure(directory):
+            print(row, flush=True)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -353,6 +357,7 @@ def main() -> None:
     parser.add_argument("--charts", type=int, default=500, help="of each child")
     parser.add_argument("--dimensions", type=int, default=4, help="of each chart")
     parser.add_argument("--seconds", type=int, default=30, help="that are measured")
+    parser.add_argument("--repeat", type=int, default=1, help="rows that are measured one after the other")
     parser.add_argument("--warmup", type=int, default=10, help="seconds before")
     parser.add_argument(
         "--mode", default="dbengine", choices=["none", "ram", "dbengine"], help="of the parent's database"
@@ -365,7 +370,7 @@ def main() -> None:
     if options.what == "child":
         print("| child | charts | dimensions | CPU, % of a core | RSS, MB |\n|---|---|---|---|---|")
         for target in targets:
-            each(lambda directory, target=target: measure_child(target, options, directory))
+            each(partial(measure_child, target, options))
         return
     print(
         "| parent | protocol | children | samples/s | CPU a sample, µs | CPU, % of a core | RSS, MB"
@@ -376,7 +381,7 @@ def main() -> None:
             for target in targets:
                 # The agent of the Debian package knows v1 only.
                 if (target, protocol) != ("agent", "v2"):
-                    each(lambda d, t=target, p=protocol, r=rate: measure_parent(t, p, r, options, d))
+                    each(partial(measure_parent, target, protocol, rate, options))
 
 
 if __name__ == "__main__":

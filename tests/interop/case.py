@@ -45,13 +45,13 @@ class InteropTestCase(SynchronousTestCase):
     when it fails.
     """
 
-    def run(self, result: Any) -> None:
+    def run(self, result: Any = None) -> Any:
         """
         Run the test so that its failure is explained (called by trial).
         """
         name = self._testMethodName
         setattr(self, name, self._explained(getattr(self, name)))
-        super().run(result)
+        return super().run(result)
 
     def _explained(self, method: Callable[[], None]) -> Callable[[], None]:
         @functools.wraps(method)

@@ -4,6 +4,7 @@ netstream as the parent of a real agent.
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from hashlib import sha256
@@ -368,12 +369,7 @@ class GarbageTests(InteropTestCase):
                     pass
                 except TimeoutError:
                     self.fail(f"not closed after {data[:60]!r}")
-            wait_for(
-                f"a log line about {data[:60]!r}",
-                lambda name=name, address=address: any(
-                    name in line and address in line for line in parent.log().splitlines()
-                ),
-            )
+            parent.wait_log(rf"(?m)^.*{re.escape(address)}.*{name}.*$")
         self.assertIs(parent.reachable()[child.name], True)
         parent.wait_samples("fixture.simple", child.name, newer=int(time.time()))
         self.assertNotIn("disconnected", "".join(line for line in parent.log().splitlines() if child.name in line))

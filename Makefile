@@ -1,0 +1,78 @@
+# make run     this machine's metrics in a browser, from a fresh checkout
+# make venv    .venv with everything that a node needs, the kernel compiled if there is a compiler
+# make test    every check, the same as in CI
+# make bench   what streaming costs, beside the real agent
+# make soak    the same for an hour, a row a minute
+#
+# make run PORT=8080 BIND=0.0.0.0 ROLE=parent ARGUMENTS="--set 'db/mode=ram'"
+# make test TESTS=tests.wire          make venv PYTHON=python3.12
+
+PYTHON ?= python3
+VENV   ?= .venv
+ROLE   ?= standalone
+BIND   ?= 127.0.0.1
+PORT   ?=
+TESTS  ?= tests
+ARGUMENTS ?=
+
+BIN   := $(VENV)/bin
+BUILT := setup.cfg pyproject.toml $(wildcard setup.py) $(wildcard netstream/kernel/*.py)
+ifeq ($(CI),true)
+export NETSTREAM_REQUIRE_PEERS = 1
+endif
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DELETE_ON_ERROR:
+.PHONY: run venv venv-dev test check lint types docs unit peers bench soak clean
+
+run: venv
+	@port=$${PORT:-$$($(BIN)/python .ci/free-port $(BIND))}; \
+	echo; echo "  Open http://$$([ $(BIND) = 0.0.0.0 ] && hostname || echo $(BIND)):$$port/   (Ctrl-C ends the node; its data is in run/)"; echo; \
+	exec $(BIN)/twistd -n --pidfile= netstream --role $(ROLE) --data-dir run --set "web/bind to=$(BIND):$$port" $(ARGUMENTS)
+run: export PORT := $(PORT)
+
+venv: $(VENV)/.installed
+venv-dev: $(VENV)/.installed-dev
+
+$(BIN)/python:
+	@PYTHON='$(PYTHON)' .ci/make-venv '$(VENV)'
+
+$(VENV)/.installed: $(BIN)/python $(BUILT)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python $(BUILT)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+# With -k, as in CI, every check runs although one has failed.
+test: lint types docs unit
+
+check: lint types docs
+
+lint: venv-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv-dev
+	$(BIN)/mypy
+
+docs: venv-dev
+	$(BIN)/pydoctor --quiet --html-output=build/api
+
+unit: venv-dev peers
+	$(BIN)/python -m twisted.trial $(TESTS)
+
+# The agent and the browser that some tests need; they are skipped where these cannot be had.
+peers:
+	@.ci/peers
+
+bench: venv
+	$(BIN)/python benchmarks/stream.py parent
+	$(BIN)/python benchmarks/stream.py child
+
+soak: venv
+	$(BIN)/python benchmarks/stream.py parent --target netstream --rates 100000 --protocols v1 --seconds 60 --repeat 60
+
+clean:
+	rm -rf build dist *.egg-info _trial_temp* netstream/kernel/*.so netstream/kernel/*.c $(VENV)
