@@ -4,7 +4,6 @@ Simple patterns: the white-space separated lists that options use to select.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Self
 
@@ -26,19 +25,43 @@ def _words(text: str, separators: str) -> list[str]:
     return [w for w in [*words, word] if w]
 
 
-def _expression(word: str) -> re.Pattern[str]:
-    out, escaped = "", False
+def _pieces(word: str) -> tuple[str, ...]:
+    """
+    @return: The literal texts between the stars of a word.
+    """
+    pieces, piece, escaped = [], "", False
     for letter in word:
-        if escaped:
-            out, escaped = out + re.escape(letter), False
-        elif letter == "\\":
+        if not escaped and letter == "*":
+            pieces.append(piece)
+            piece = ""
+        elif not escaped and letter == "\\":
             escaped = True
-        elif letter == "*":
-            if not out.endswith(".*"):
-                out += ".*"
+            continue
         else:
-            out += re.escape(letter)
-    return re.compile(out + r"\Z", re.DOTALL)
+            piece += letter
+        escaped = False
+    return (*pieces, piece)
+
+
+def _fits(pieces: tuple[str, ...], text: str) -> bool:
+    """
+    @return: Whether a text is made of these pieces with anything between
+        them.  Each piece is taken where it first fits, so that the time is
+        bounded by the length of both.
+    """
+    first, *rest = pieces
+    if not rest:
+        return text == first
+    *middle, last = rest
+    if not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = text.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return at <= end
 
 
 @frozen
@@ -52,7 +75,7 @@ class SimplePattern:
     """
 
     text: str
-    _rules: tuple[tuple[bool, re.Pattern[str]], ...] = field(eq=False, repr=False)
+    _rules: tuple[tuple[bool, tuple[str, ...]], ...] = field(eq=False, repr=False)
 
     @classmethod
     def parse(cls, text: str, separators: str = " \t\r\n\f\v") -> Self:
@@ -63,7 +86,7 @@ class SimplePattern:
         rules = []
         for word in _words(text, separators):
             negative = word.startswith("!")
-            rules.append((not negative, _expression(word[negative:])))
+            rules.append((not negative, _pieces(word[negative:])))
         return cls(text, tuple(rules))
 
     @property
@@ -77,8 +100,8 @@ class SimplePattern:
         """
         @return: What the first word that fits says; L{None} if none fits.
         """
-        for positive, expression in self._rules:
-            if expression.match(text):
+        for positive, pieces in self._rules:
+            if _fits(pieces, text):
                 return positive
         return None
 

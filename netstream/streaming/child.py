@@ -28,12 +28,12 @@ from netstream.config.settings import Destination, StreamSettings
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
-from netstream.session.handshake import OFFER
-from netstream.session.sender import Sender
+from netstream.session import Sender
+from netstream.session.handshake import OFFER, agreed
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.outbox import Outbox
 from netstream.wire.commands import FunctionCall
-from netstream.wire.handshake import Refusal, ReplyReader, StreamRequest
+from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 
 Connector = Callable[[Destination, float], IStreamClientEndpoint]
 """Makes the endpoint of a destination, with a limit in seconds to connect."""
@@ -41,8 +41,8 @@ Connector = Callable[[Destination, float], IStreamClientEndpoint]
 UNREACHABLE_FOR = 5.0
 """Seconds for which a destination that cannot be connected is left alone."""
 
-NOT_UNDERSTOOD_FOR = 60.0
-"""Seconds for which one is left alone that does not answer, or strangely."""
+REST_OF_REPLY_WITHIN = 0.5
+"""Seconds in which the rest of a reply comes that may be incomplete."""
 
 STOP_WITHIN = 5.0
 """Seconds that a parent has to read the rest when we stop."""
@@ -58,7 +58,7 @@ class ChildProtocol(Protocol):
     def __init__(self, uplink: Uplink, destination: Destination) -> None:
         self._uplink = uplink
         self._destination = destination
-        self._reader = ReplyReader()
+        self._reader = ReplyReader(OFFER)
         self._sender: Sender | None = None
         self._outbox: Outbox | None = None
         self._cancel: Callable[[], None] | None = None
@@ -78,7 +78,7 @@ class ChildProtocol(Protocol):
         self._timer = self._uplink.clock.callLater(self._uplink.settings.timeout, self._no_answer)
 
     def _no_answer(self) -> None:
-        self._postpone(Refusal.NO_REPLY.postpone, f"no answer in {self._uplink.settings.timeout:g} s")
+        self._answered(self._reader.finish())
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -88,21 +88,25 @@ class ChildProtocol(Protocol):
             self._hear(data)
             return
         answer = self._reader.receive(data)
-        if answer is None:
-            return
         self._stop_timer()
-        if isinstance(answer.outcome, Refusal):
-            text = answer.outcome.text or "an answer that no parent gives: " + repr(answer.raw[:80])
-            self._postpone(answer.outcome.postpone or NOT_UNDERSTOOD_FOR, f"refused: {text}")
+        if answer is None:
+            self._timer = self._uplink.clock.callLater(REST_OF_REPLY_WITHIN, self._no_answer)
+        else:
+            self._answered(answer)
+
+    def _answered(self, answer: Accepted | Refusal) -> None:
+        self._timer = None
+        if isinstance(answer, Refusal):
+            self._postpone(answer.postpone, answer.reason)
             return
-        self._begin(answer.outcome)
+        self._begin(answer)
         if answer.rest:
             self._hear(answer.rest)
 
-    def _begin(self, agreed: int) -> None:
+    def _begin(self, answer: Accepted) -> None:
         assert self.transport is not None
         uplink, host = self._uplink, self._uplink.host
-        self._sender = Sender(uplink.agree(agreed), host.info.guid, uplink.settings.charts)
+        self._sender = Sender(agreed(answer.capabilities), host.info.guid, uplink.settings.charts)
         self._outbox = Outbox(self.transport, uplink.settings.buffer_size)
         self.transport.registerProducer(self._outbox, True)
         uplink.began(self._destination)
@@ -277,13 +281,7 @@ class Uplink(Service):
         @return: The request that introduces the host to a parent.
         """
         info = evolve(self.host.info, hops=self.host.info.hops + 1)
-        return StreamRequest(info, self.settings.api_key, OFFER).encode()
-
-    def agree(self, mask: int) -> int:
-        """
-        @return: The capabilities that the parent's answer leaves.
-        """
-        return mask
+        return StreamRequest(self.settings.api_key, info, OFFER).head()
 
     def postpone(self, destination: Destination, seconds: float) -> None:
         """

@@ -16,16 +16,14 @@ from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.address import peer_name
-from netstream.session.handshake import OWN, accept
-from netstream.session.receiver import ProtocolError, Receiver
+from netstream.session import ProtocolError, Receiver
+from netstream.session.handshake import negotiate
 from netstream.streaming.front import address_text, peer_text
-from netstream.wire.handshake import HandshakeError, Refusal, StreamRequest, refusal_bytes
+from netstream.wire.capabilities import Capability
+from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, StreamRequest, accepted
 
 HEADER_WITHIN = 10.0
 """Seconds a child has to send its whole request."""
-
-HEADER_MOST = 8192
-"""Bytes of a request."""
 
 SILENT_FOR = 60.0
 """Seconds without a byte after which a child is taken for dead, at least."""
@@ -49,14 +47,13 @@ class ParentProtocol(Protocol):
         self._parent = parent
         self._address = address
         self._allowed = allowed
-        self._head = b""
+        self._reader: RequestReader | None = RequestReader()
         self._receiver: Receiver | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
         self._noted: set[str] = set()
         self.host: Host | None = None
-        self.settings: KeySettings | None = None
         self.heard = 0.0
 
     @property
@@ -80,57 +77,51 @@ class ParentProtocol(Protocol):
         self.heard = self._parent.clock.seconds()
         if self._receiver is not None:
             self._obey(data)
-        elif self._head is not None and self.host is None:
-            self._head += data
-            self._read_request()
+        elif self._reader is not None:
+            self._read_request(self._reader, data)
 
     def _no_request(self) -> None:
         self._log.warn("{peer}: no complete request in {limit:g} s; closed", peer=self.peer, limit=HEADER_WITHIN)
         self._abort()
 
-    def _read_request(self) -> None:
-        end = self._head.find(b"\r\n\r\n")
-        if end < 0 and len(self._head) <= HEADER_MOST:
-            return
-        self._stop_timer()
-        if end < 0 or end > HEADER_MOST:
-            self._log.warn("{peer}: a streaming request of more than {most} bytes", peer=self.peer, most=HEADER_MOST)
-            self._abort()
-            return
-        head, rest = self._head[: end + 4], self._head[end + 4 :]
-        self._head = b""
-        if not self._allowed or not self._parent.address_allowed(self._address):
-            self._log.warn(
-                "{peer}: streaming refused; neither the port's features nor [web] allow streaming from admit it",
-                peer=self.peer,
-            )
-            self._refuse(Refusal.FORBIDDEN)
-            return
+    def _read_request(self, reader: RequestReader, data: bytes) -> None:
         try:
-            request = StreamRequest.parse(head)
+            request = reader.receive(data)
         except HandshakeError as problem:
             self._log.warn("{peer}: streaming refused: {problem}", peer=self.peer, problem=problem)
-            self._refuse(Refusal.DENIED)
+            self._refuse(problem.refusal or Refusal.DENIED)
+            return
+        if request is None:
+            return
+        if not self._allowed or not self._parent.address_allowed(self._address):
+            self._log.warn(
+                "{peer}: streaming refused; the port's features in [web] bind to, or [web] allow streaming from, do"
+                " not admit it",
+                peer=self.peer,
+            )
+            self._refuse(Refusal.NOT_ALLOWED)
             return
         refusal = self._parent.consider(self, request, address_text(self._address))
         if refusal is not None:
             self._refuse(refusal)
-            return
-        if rest:
-            self._obey(rest)
+        elif reader.rest:
+            self._obey(reader.rest)
 
     def _refuse(self, refusal: Refusal) -> None:
         assert self.transport is not None
-        self.transport.write(refusal_bytes(refusal))
+        self._reader = None
+        self._stop_timer()
+        self.transport.write(refusal.line())
         self.transport.loseConnection()
 
-    def begin(self, request: StreamRequest, host: Host, settings: KeySettings) -> None:
+    def begin(self, agreed: Capability, host: Host) -> None:
         """
         The child is admitted: tell it, and read its lines from now on.
         """
         assert self.transport is not None
-        agreed, reply = accept(request.offered, OWN)
-        self.host, self.settings = host, settings
+        self._reader = None
+        self._stop_timer()
+        self.host = host
         self._receiver = Receiver(
             host.table,
             agreed,
@@ -140,7 +131,7 @@ class ParentProtocol(Protocol):
         )
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
-        self.transport.write(reply)
+        self.transport.write(accepted(agreed))
 
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
@@ -309,7 +300,7 @@ class Parent:
         self.admitted[info.guid] = settings
         if settings.update_every:
             info = evolve(info, update_every=settings.update_every)
-        agreed, _ = accept(request.offered, OWN)
+        agreed = negotiate(request.capabilities)
         link = Link(connection.peer, now, int(agreed))
         database = self._database(settings)
         host = self._hub.connect(info, database, link)
@@ -319,7 +310,7 @@ class Parent:
                 lambda failure: self._log.failure("{host}: retention", failure, host=info.hostname)
             )
         self.connections[info.guid] = connection
-        connection.begin(request, host, settings)
+        connection.begin(agreed, host)
         self._log.info(
             "{peer}: {host} ({guid}) connected: {program} {version}, {hops} hops, database {mode}",
             peer=connection.peer,

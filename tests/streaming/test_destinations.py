@@ -1,0 +1,116 @@
+"""
+Tests for the choice of a parent.
+"""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netstream.config.settings import Destination
+from netstream.streaming.destinations import Backoff, Destinations
+
+A = Destination("a", "tcp", "a", 19999)
+B = Destination("b", "tcp", "b", 19999)
+
+
+def half() -> float:
+    return 0.5
+
+
+def destinations(*names: Destination, first: float = 1.0, most: float = 15.0) -> Destinations:
+    return Destinations(names, Backoff(first, most, half), half)
+
+
+class BackoffTests(SynchronousTestCase):
+    """
+    The pauses of L{Backoff}.
+    """
+
+    def test_grows_to_its_bound(self) -> None:
+        """
+        Each pause is twice the one before until the bound.
+        """
+        backoff = Backoff(1.0, 5.0, lambda: 1.0)
+        self.assertEqual([backoff.next() for _ in range(5)], [1.0, 2.0, 4.0, 5.0, 5.0])
+
+    def test_jitter(self) -> None:
+        """
+        A pause is between half of its length and all of it.
+        """
+        self.assertEqual(Backoff(4.0, 9.0, lambda: 0.0).next(), 2.0)
+        self.assertEqual(Backoff(4.0, 9.0, lambda: 1.0).next(), 4.0)
+
+    def test_reset(self) -> None:
+        """
+        After a success pauses are short again.
+        """
+        backoff = Backoff(1.0, 60.0, lambda: 1.0)
+        for _ in range(4):
+            backoff.next()
+        backoff.reset()
+        self.assertEqual(backoff.next(), 1.0)
+
+
+class DestinationsTests(SynchronousTestCase):
+    """
+    The order of L{Destinations}.
+    """
+
+    def test_first_of_the_list(self) -> None:
+        """
+        The first destination is tried first.
+        """
+        self.assertEqual(destinations(A, B).choose(0), A)
+
+    def test_fails_over(self) -> None:
+        """
+        When one cannot be reached the next is tried almost at once.
+        """
+        found = destinations(A, B)
+        found.postpone(found.choose(0), 5.0, 0)
+        self.assertLess(found.delay(0), 1.0)
+        self.assertEqual(found.choose(0.5), B)
+
+    def test_waits_after_a_round(self) -> None:
+        """
+        When all were tried in vain, the pause is as long as the first to come
+        free asks for.
+        """
+        found = destinations(A, B)
+        found.postpone(found.choose(0), 30.0, 0)
+        found.postpone(found.choose(0), 60.0, 0)
+        self.assertAlmostEqual(found.delay(0), 17.5)
+        self.assertEqual(found.choose(17.5), A)
+
+    def test_accepting_then_lost_goes_last(self) -> None:
+        """
+        After a connection that worked is lost, the others go first.
+        """
+        found = destinations(A, B)
+        found.choose(0)
+        found.accepted()
+        found.lost()
+        self.assertEqual(found.choose(1), B)
+
+    def test_refusing_is_no_success(self) -> None:
+        """
+        A parent that accepts the connection and refuses the handshake is not
+        hammered: the pauses grow.
+        """
+        found = destinations(A)
+        pauses = []
+        now = 0.0
+        for _ in range(5):
+            found.postpone(found.choose(now), 60.0, now)
+            pauses.append(found.delay(now))
+            now += pauses[-1]
+        self.assertEqual(pauses, [32.5] * 5)
+
+    def test_single_comes_back(self) -> None:
+        """
+        A single destination that was lost is tried again after a short pause.
+        """
+        found = destinations(A)
+        found.choose(0)
+        found.accepted()
+        found.lost()
+        self.assertLess(found.delay(0), 1.0)
+        self.assertEqual(found.choose(1), A)
