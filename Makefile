@@ -58,7 +58,8 @@ types: venv-dev
 	$(BIN)/mypy
 
 docs: venv-dev
-	$(BIN)/pydoctor --quiet --html-output=build/api
+	$(BIN)/python .ci/python-inventory build/python.inv
+	$(BIN)/pydoctor --quiet --html-output=build/api --intersphinx-file=build/python.inv::https://docs.python.org/3
 
 unit: venv-dev peers
 	$(BIN)/python -m twisted.trial $(TESTS)
