@@ -164,6 +164,8 @@ ALLOW = {
     "netdata.conf": NEAR,
 }
 """What C{allow ... from} guards, with the defaults; C{dashboard} has none in words."""
+GUARDED = frozenset(("connections", "dashboard", "streaming"))
+"""What there is to guard yet."""
 
 WEB_OPTIONS = (
     option(WEB, "mode", choice("none", "static-threaded", "single-threaded", "multi-threaded"), "static-threaded"),
@@ -174,7 +176,10 @@ WEB_OPTIONS = (
     later(WEB, "ssl certificate", PATH),
     later(WEB, "tls version", choice("1", "1.0", "1.1", "1.2", "1.3"), "1.3"),
     later(WEB, "tls ciphers", TEXT, "none"),
-    *(option(WEB, f"allow {what} from", PATTERN, words) for what, words in ALLOW.items()),
+    *(
+        (option if what in GUARDED else later)(WEB, f"allow {what} from", PATTERN, words)
+        for what, words in ALLOW.items()
+    ),
     option(WEB, "allowed host names", PATTERN, field="host_names"),
     *(later(WEB, f"allow {what} by dns", choice("yes", "no", "heuristic"), "heuristic") for what in ALLOW),
     option(

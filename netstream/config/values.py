@@ -33,9 +33,9 @@ Nanoseconds by unit in lower case.  C{M}, once months, is minutes: units are
 looked up regardless of case and the smallest one of a name wins.
 """
 
-_PART = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)", re.ASCII)
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)", re.ASCII)
 _INTEGER = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))\Z", re.ASCII)
-_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\Z", re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)\Z", re.ASCII)
 _SIZES: dict[str, int] = {"B": 1, "k": 1000, "K": 1000, "KB": 1000, "KiB": 1 << 10}
 for _power, _letter in enumerate("MGTP", 2):
     _SIZES[_letter] = _SIZES[_letter + "B"] = 1000**_power

@@ -1,0 +1,476 @@
+"""
+The tables of options, and every option through L{load}.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from attrs import fields_dict
+from twisted.trial.unittest import SynchronousTestCase
+
+from netstream.config import ConfigError, load
+from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
+from netstream.config.options import KEY, Option
+from netstream.config.places import STOCK
+from netstream.config.settings import (
+    DBSettings,
+    Destination,
+    KeySettings,
+    Mode,
+    NodeSettings,
+    Settings,
+    StreamSettings,
+    WebSettings,
+)
+from netstream.config.stream_options import KEY_OPTIONS, STREAM_OPTIONS
+from netstream.model.pattern import pattern
+
+UUID = "11111111-2222-4333-8444-555555555555"
+GUID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+ALL = (*NODE_OPTIONS, *STREAM_OPTIONS, *KEY_OPTIONS)
+CLASSES = {"global": NodeSettings, "db": DBSettings, "web": WebSettings, "stream": StreamSettings, KEY: KeySettings}
+
+# What each option that is one attribute may say, and what that is.
+NODE_VALUES: list[tuple[str, str, str, Any]] = [
+    ("global", "hostname", "box", "box"),
+    ("global", "timezone", "Europe/Athens", "Europe/Athens"),
+    ("global", "is ephemeral node", "yes", True),
+    ("global", "has unstable connection", "on", True),
+    ("db", "db", "none", Mode.NONE),
+    ("db", "db", "dbengine", Mode.DBENGINE),
+    ("db", "db", "save", Mode.RAM),
+    ("db", "db", "map", Mode.RAM),
+    ("db", "db", "alloc", Mode.RAM),
+    ("db", "update every", "5", 5),
+    ("db", "update every", "5s", 5),
+    ("db", "storage tiers", "0x3", 3),
+    ("db", "cleanup obsolete charts after", "2h", 7200),
+    ("db", "cleanup orphan hosts after", "90", 90),
+    ("db", "gap when lost iterations above", "4", 4),
+    ("web", "allowed host names", "a.example *.b", pattern("a.example *.b")),
+    ("web", "accept a streaming request every", "2s", 2),
+    ("web", "accept a streaming request every", "off", 0),
+    ("web", "disconnect idle clients after", "30", 30),
+    ("web", "timeout for first request", "2m", 120),
+    ("web", "enable gzip compression", "no", False),
+]
+STREAM_VALUES: list[tuple[str, str, Any]] = [
+    ("api key", UUID, UUID),
+    ("timeout", "5m", 300.0),
+    ("timeout", "90", 90.0),
+    ("send charts matching", "!disk* *", pattern("!disk* *")),
+    ("buffer size", "1MiB", 1 << 20),
+    ("buffer size", "2048", 2048),
+    ("reconnect delay", "20", 20.0),
+    ("initial clock resync iterations", "10", 10),
+    ("enable compression", "no", False),
+]
+KEY_VALUES: list[tuple[str, str, Any]] = [
+    ("db", "ram", Mode.RAM),
+    ("retention", "600", 600),
+    ("retention", "1h", 3600),
+    ("health enabled", "yes", "yes"),
+    ("postpone alerts on connect", "5m", 300),
+    ("proxy enabled", "yes", True),
+    ("proxy api key", GUID, GUID),
+    ("proxy send charts matching", "a*", pattern("a*")),
+    ("enable compression", "no", False),
+    ("enable replication", "no", False),
+    ("replication period", "2d", 172800),
+    ("replication step", "10m", 600),
+]
+# Texts of the right kind, for options that have no effect yet.
+SAMPLES = {
+    "boolean": "yes",
+    "yes, no or auto": "auto",
+    "duration": "7m",
+    "size": "2MiB",
+    "number": "2",
+    "decimal number": "0.5",
+    "pattern": "a* !b",
+}
+
+
+class ConfigCase(SynchronousTestCase):
+    """
+    Loads configurations that a test writes.
+    """
+
+    def configuration(self, node: str | None = None, stream: str | None = None) -> tuple[Path, Path]:
+        """
+        @return: A configuration directory with these files, and a data
+            directory.
+        """
+        top = Path(self.mktemp())
+        config = top / "etc"
+        config.mkdir(parents=True)
+        for name, text in (("netstream.conf", node), ("stream.conf", stream)):
+            if text is not None:
+                (config / name).write_text(text)
+                (config / name).chmod(0o600)
+        return config, top / "data"
+
+    def load(
+        self, node: str | None = None, stream: str | None = None, role: str = "standalone", **rest: Any
+    ) -> Settings:
+        """
+        Load what these files say.
+        """
+        return load(role, *self.configuration(node, stream), **rest)
+
+    def wrong(self, node: str | None = None, stream: str | None = None, role: str = "standalone", **rest: Any) -> str:
+        """
+        @return: Why a configuration is refused.
+        """
+        config, data = self.configuration(node, stream)
+        return str(self.assertRaises(ConfigError, load, role, config, data, **rest))
+
+
+class TableTests(SynchronousTestCase):
+    """
+    The tables are sound.
+    """
+
+    def test_each_spelling_is_one_option(self) -> None:
+        """
+        No name means two options.
+        """
+        spellings = [spelling for option in ALL for spelling in option.spellings()]
+        self.assertEqual(len(spellings), len(set(spellings)))
+
+    def test_fields(self) -> None:
+        """
+        Each option that is one attribute names one that exists.
+        """
+        for option in ALL:
+            if option.field:
+                group, _, name = option.field.rpartition(".")
+                self.assertIn(name, fields_dict(StreamSettings if group else CLASSES[option.section]), option)
+
+    def test_defaults(self) -> None:
+        """
+        Each default is a text that the option itself would take.
+        """
+        for option in ALL:
+            if option.default:
+                option.kind.read(option.default)
+                self.assertEqual(option.kind.doubt(option.default), "", option)
+
+    def test_every_effective_option_is_tried(self) -> None:
+        """
+        The tables of this page know each option that is one attribute.
+        """
+        tried = {(section, name) for section, name, *_ in NODE_VALUES}
+        tried |= {("stream", name) for name, *_ in STREAM_VALUES} | {(KEY, name) for name, *_ in KEY_VALUES}
+        expected = {(option.section, option.name) for option in ALL if option.field}
+        self.assertEqual(expected - tried, {("stream", "enabled"), (KEY, "update every")})
+
+
+class EffectTests(ConfigCase):
+    """
+    Each option, by each of its names, has its effect or says that it has none.
+    """
+
+    def test_defaults(self) -> None:
+        """
+        Without a file everything is as the classes say.
+        """
+        settings = self.load("", "", hostname="box")
+        self.assertEqual(settings.node, NodeSettings("box"))
+        self.assertEqual(settings.db, DBSettings())
+        self.assertEqual(settings.stream, StreamSettings())
+        self.assertEqual(settings.web, WebSettings(settings.web.listeners, settings.web.allow))
+        self.assertEqual(settings.warnings, ())
+        self.assertEqual(set(settings.web.allow), set(ALLOW) - {"dashboard"})
+
+    def test_node_options(self) -> None:
+        """
+        Options of C{netstream.conf} arrive in their class.
+        """
+        table = {(option.section, option.name): option for option in NODE_OPTIONS}
+        for section, name, text, value in NODE_VALUES:
+            option = table[section, name]
+            for old_section, old_name in option.spellings():
+                settings = self.load(f"[{old_section}]\n{old_name} = {text}\n")
+                part = {"global": settings.node, "db": settings.db, "web": settings.web}[section]
+                self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
+                self.assertEqual(settings.warnings, (), (old_section, old_name, text))
+
+    def test_stream_options(self) -> None:
+        """
+        Options of C{[stream]} arrive in their class.
+        """
+        table = {option.name: option for option in STREAM_OPTIONS}
+        for name, text, value in STREAM_VALUES:
+            option = table[name]
+            for section, old_name in option.spellings():
+                settings = self.load(stream=f"[{section}]\n{old_name} = {text}\n")
+                self.assertEqual(getattr(settings.stream, option.field), value, (old_name, text))
+                self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
+
+    def test_key_options(self) -> None:
+        """
+        Options of a key hold for the hosts that present it, in a GUID's
+        section for that host alone.
+        """
+        table = {option.name: option for option in KEY_OPTIONS}
+        key = f"[{UUID}]\ntype = api\nenabled = yes\n"
+        for name, text, value in KEY_VALUES:
+            option = table[name]
+            for _, old_name in option.spellings():
+                line = f"{old_name} = {text}\n"
+                for stream in (key + line, key + f"[{GUID}]\ntype = machine\n" + line):
+                    settings = self.load(stream=stream).admit(UUID, GUID, "10.0.0.1")
+                    group, _, attribute = (option.field or option.name).rpartition(".")
+                    part = getattr(settings, group) if group else settings
+                    self.assertEqual(getattr(part, attribute), value, (old_name, text))
+
+    def test_update_every(self) -> None:
+        """
+        The period of a host is set in its own section only.
+        """
+        key = f"[{UUID}]\ntype = api\nenabled = yes\n"
+        machine = self.load(stream=key + f"[{GUID}]\nupdate every = 5\n")
+        self.assertEqual(machine.admit(UUID, GUID, "unix").update_every, 5)
+        both = self.load(stream=key + "update every = 5\n")
+        self.assertEqual(both.admit(UUID, GUID, "unix").update_every, 0)
+        self.assertIn("stream.conf:4: [key ", both.warnings[0])
+        self.assertIn("only in the section of a machine GUID", both.warnings[0])
+
+    def test_composed_options(self) -> None:
+        """
+        Options that are more than one attribute have their effect as well.
+        """
+        for port in ("default port",):
+            settings = self.load(stream=f"[stream]\n{port} = 1234\ndestination = a b:1\n")
+            self.assertEqual(settings.stream.destinations[0], Destination("a", "tcp", "a", 1234))
+            self.assertEqual(settings.stream.destinations[1], Destination("b:1", "tcp", "b", 1))
+        for section, name in (("web", "bind to"), ("global", "bind to"), ("global", "bind socket to IP")):
+            settings = self.load(f"[{section}]\n{name} = 127.0.0.1 [::1]:5\n")
+            self.assertEqual([(w.host, w.port) for w in settings.web.listeners], [("127.0.0.1", 19999), ("::1", 5)])
+        for section, name in (("web", "default port"), ("global", "default port"), ("global", "port")):
+            self.assertEqual(self.load(f"[{section}]\n{name} = 5\n").web.listeners[0].port, 5)
+        self.assertEqual(self.load("[web]\nmode = none\n").web.listeners, ())
+        for what in ALLOW:
+            settings = self.load(f"[web]\nallow {what} from = 10.*\n")
+            self.assertEqual(settings.web.allow[what], pattern("10.*"))
+        for section, name in (("db", "retention"), ("global", "history")):
+            self.assertEqual(self.load(f"[{section}]\n{name} = 600\n[db]\nupdate every = 2\n").db.retention, 1200)
+        self.assertEqual(self.load("[db]\nretention = 1h\nupdate every = 2\n").db.retention, 3600)
+
+    def test_tiers(self) -> None:
+        """
+        Every tier has its own limits, by all names they ever had.
+        """
+        table = [option for option in NODE_OPTIONS if "tier" in option.name and "retention" in option.name]
+        self.assertEqual(len(table), 10)
+        for option in table:
+            tier = int(re.findall(r"\d", option.name)[0])
+            for section, name in option.spellings():
+                settings = self.load(f"[db]\nstorage tiers = 5\n[{section}]\n{name} = 7\n")
+                if "size" in option.name:
+                    self.assertEqual(settings.db.tier_size[tier], 7 << 20, name)
+                else:
+                    self.assertEqual(settings.db.tier_retention[tier], 7 * 86400, name)
+                self.assertEqual((len(settings.db.tier_size), len(settings.db.tier_retention)), (5, 5))
+                self.assertEqual(settings.warnings, ())
+
+    def test_not_yet_effective(self) -> None:
+        """
+        Every other known option says once, with its line, that it has no
+        effect yet, by whatever name; a value that is wrong is no error.
+        """
+        for option in ALL:
+            if option.effective:
+                continue
+            for section, name in option.spellings():
+                for text in (SAMPLES.get(option.kind.name, "new"), "\x00"):
+                    warnings = self._told(option, section, name, text)
+                    self.assertEqual(len(warnings), 1, warnings)
+                    self.assertRegex(warnings[0], rf":3: \[.*\] {re.escape(name)}: not yet effective")
+        for section in LATER_SECTIONS:
+            (warning,) = self.load(f"\n[{section}]\nx = 1\ny = 2\n").warnings
+            self.assertEqual(warning, f"netstream.conf:3: [{section}]: not yet effective")
+
+    def _told(self, option: Option, section: str, name: str, text: str) -> tuple[str, ...]:
+        lines = f"\n[{UUID if section == KEY else section}]\n{name} = {text}\n"
+        settings = self.load(stream=lines) if option in (*STREAM_OPTIONS, *KEY_OPTIONS) else self.load(lines)
+        return tuple(settings.warnings)
+
+    def test_newer_name_wins(self) -> None:
+        """
+        Where an option is given by its old and its new name the new one
+        counts, in whatever order, and the other is said to be ignored.
+        """
+        for text in ("timeout seconds = 5\ntimeout = 7\n", "timeout = 7\ntimeout seconds = 5\n"):
+            settings = self.load(stream="[stream]\n" + text)
+            self.assertEqual(settings.stream.timeout, 7)
+            (warning,) = settings.warnings
+            self.assertIn("timeout seconds: ignored, because line", warning)
+        settings = self.load("[global]\nmemory mode = none\nhistory = 5\n[db]\nmode = ram\n")
+        self.assertEqual((settings.db.mode, settings.db.retention), (Mode.RAM, 5))
+
+    def test_clamped(self) -> None:
+        """
+        What is too short is raised to the shortest, with a warning.
+        """
+        for text, found in (
+            ("[db]\ncleanup orphan hosts after = 3s\n", lambda s: s.db.cleanup_hosts == 10),
+            ("[db]\nretention = 2\n", lambda s: s.db.retention == 5),
+            ("[db]\nupdate every = 0\n", lambda s: s.db.update_every == 1),
+        ):
+            settings = self.load(text)
+            self.assertTrue(found(settings), text)
+            self.assertEqual(len(settings.warnings), 1, settings.warnings)
+        settings = self.load(stream="[stream]\nreconnect delay = 1\n")
+        self.assertEqual(settings.stream.reconnect_delay, 5)
+        self.assertIn("too short, 5 s", settings.warnings[0])
+
+    def test_odd_values(self) -> None:
+        """
+        A value that is read otherwise than it looks gets a warning.
+        """
+        settings = self.load("[db]\nmode = turbo\n[plugins]\nproc = 1\n", "[stream]\nenabled = 1\n")
+        self.assertEqual(settings.db.mode, Mode.RAM)
+        self.assertEqual(settings.plugins, {"proc": False})
+        self.assertEqual(
+            settings.warnings,
+            (
+                "stream.conf:2: [stream] enabled: '1' is read as no; write 'yes' or 'no'",
+                "netstream.conf:2: [db] mode: 'turbo' is no database mode, 'ram' is used; "
+                "known are 'none', 'ram' and 'dbengine'",
+                "netstream.conf:4: [plugins] proc: '1' is read as no; write 'yes' or 'no'",
+            ),
+        )
+
+    def test_wrong_values(self) -> None:
+        """
+        A value that must not be guessed is an error that names its place and
+        what would be right.
+        """
+        self.assertEqual(
+            self.wrong(stream="[stream]\ntimeout seconds = soon\n"),
+            "stream.conf:2: [stream] timeout seconds: 'soon' is not a duration such as '90s', '5m' or '1h'",
+        )
+        self.assertEqual(
+            self.wrong("[db]\nstorage tiers = 9\n"),
+            "netstream.conf:2: [db] storage tiers: 9 is not between 1 and 5",
+        )
+        for text in (
+            "[db]\nupdate every = x\n",
+            "[db]\nupdate every =\n",
+            "[db]\nupdate every = -5\n",
+            "[db]\nretention = x\n",
+            "[db]\ndbengine tier 1 retention size = x\n",
+            "[db]\ndbengine tier 1 retention time = x\n",
+            "[web]\nbind to = a:b:c\n",
+            "[web]\nbind to =\n",
+            "[web]\nbind to = udp:*\n",
+            "[web]\nbind to = *^SSL=force\n",
+            "[web]\ndefault port = 0\n",
+            "[web]\ndisconnect idle clients after = x\n",
+        ):
+            self.assertRegex(self.wrong(text), r"^netstream\.conf:2: \[(db|web)\] [a-z0-9 ]+: .", text)
+        for text in (
+            "[stream]\ntimeout = 0\n",
+            "[stream]\nbuffer size = 1XB\n",
+            "[stream]\nreconnect delay = soon\n",
+            "[stream]\ndestination = a:19999:SSL\n",
+            "[stream]\ndestination = :1\n",
+            "[stream]\napi key = nonsense\n",
+            f"[{UUID}]\nproxy destination = a:SSL\n",
+            f"[{UUID}]\nproxy api key = nonsense\n",
+            f"[{UUID}]\nretention = x\n",
+            f"[{GUID}]\nupdate every = x\n",
+        ):
+            message = self.wrong(stream=text)
+            self.assertRegex(message, r"^stream\.conf:2: \[(stream|key [0-9a-f]{8})\] [a-z0-9 ]+: .", text)
+            self.assertNotIn(UUID, message)
+            self.assertNotIn("nonsense", message)
+
+    def test_unknown(self) -> None:
+        """
+        What is not known is told once and ignored.
+        """
+        settings = self.load(
+            "[db]\nmood = ram\n[web]\ndefualt port = 1\n[plugin:proc]\na = 1\nb = 2\n[host labels]\nany = thing\n",
+            f"[Stream]\na = 1\n[{UUID}]\nis it = x\n[{GUID}]\nis it = x\n[API_KEY]\nenabled = no\n"
+            "[11111111-2222-4333-8444-55555555555]\nenabled = yes\n",
+        )
+        self.assertEqual(settings.host_labels, {"any": "thing"})
+        text = "\n".join(settings.warnings)
+        self.assertEqual(len(settings.warnings), 6, text)
+        self.assertIn("netstream.conf:4: [web] defualt port: not known, ignored; did you mean 'default port'?", text)
+        self.assertIn("netstream.conf:6: [plugin:proc]: not a known section, its 2 options are ignored", text)
+        self.assertIn("stream.conf:2: [Stream]: not a known section", text)
+        self.assertIn("did you mean [stream]?", text)
+        self.assertIn("[db] mood: not known", text)
+        self.assertEqual(text.count("is it"), 1)
+        self.assertNotIn("11111111-2222", text)
+
+
+class DocumentationTests(ConfigCase):
+    """
+    What people read about options is true.
+    """
+
+    def test_page(self) -> None:
+        """
+        The page about the configuration names every option by every name.
+        """
+        page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+        for option in ALL:
+            for _, name in option.spellings():
+                documented = re.sub(r"tier [0-4]", "tier N", name)
+                self.assertTrue(
+                    f"`{name}`" in page or f"`{documented}`" in page, f"docs/configuration.md lacks `{name}`"
+                )
+        for section in (*FREE_SECTIONS, *LATER_SECTIONS):
+            self.assertIn(f"`[{section}]`", page)
+
+    def test_page_tells_effect(self) -> None:
+        """
+        The page says of each option, in the row that begins with its name,
+        whether it has an effect yet.
+        """
+        page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+        sections: dict[str, dict[str, str]] = {}
+        section = ""
+        for line in page.splitlines():
+            heading = re.match(r"#+ .*?`\[([^\]]+)\]`", line)
+            if heading:
+                section = heading.group(1)
+            row = re.match(r"\| `([^`]+)` \|", line)
+            if row:
+                sections.setdefault(section, {})[row.group(1)] = line
+        for option in ALL:
+            name = re.sub(r"tier [0-4]", "tier N", option.name)
+            row_text = sections["API_KEY" if option.section == KEY else option.section][name]
+            self.assertEqual("later" in row_text.split("|")[-2], not option.effective, row_text)
+
+    def test_stock_files(self) -> None:
+        """
+        The stock files change nothing as they are, name every effective
+        option, and each value they show is the default.
+        """
+        node, stream = ((STOCK / name).read_text() for name in ("netstream.conf", "stream.conf"))
+        plain = self.load("", "", hostname="box")
+        as_is = self.load(node, stream, hostname="box")
+        self.assertEqual(
+            (as_is.db, as_is.web, as_is.stream, as_is.node), (plain.db, plain.web, plain.stream, plain.node)
+        )
+        self.assertEqual(as_is.warnings, ())
+        for option in ALL:
+            tier = re.search(r"tier (\d)", option.name)
+            if option.effective and not (tier and int(tier.group(1)) > 2):
+                self.assertRegex(node + stream, rf"(?m)^    #{re.escape(option.name)} =", option.name)
+        node = re.sub(r"(?m)^    #([a-z][a-zA-Z0-9 .]+ = .+)$", r"    \1", node)
+        stream = re.sub(r"(?m)^    #([a-z][a-zA-Z0-9 .]+ = .+)$", r"    \1", stream)
+        self.assertGreater(node.count("\n    db = "), 0)
+        stream = stream.replace("API_KEY", UUID).replace("MACHINE_GUID", GUID)
+        shown = self.load(node, stream, hostname="box")
+        self.assertEqual(
+            (shown.db, shown.web, shown.stream, shown.node), (plain.db, plain.web, plain.stream, plain.node)
+        )
+        self.assertEqual(shown.warnings, ())
