@@ -47,7 +47,9 @@ const TIMEOUT = 10_000;
  * @throws {Error} the node cannot be reached, or what it says is not JSON
  */
 export async function get(path, query = {}, signal = undefined) {
-  const address = `${path}?${new URLSearchParams(query)}`;
+  // Agents decode a target once, before they split it: a blank must be %20, and a plus a plus.
+  const words = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",")}`);
+  const address = words.length ? `${path}?${words.join("&")}` : path;
   const limit = AbortSignal.timeout(TIMEOUT);
   const sent = Date.now();
   const response = await fetch(address, { cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit });

@@ -10,7 +10,7 @@ import { tiles } from "./glance.js";
 import { Live } from "./live.js";
 import { Nodes } from "./nodes.js";
 import { anchor, home, rangeName, RANGES, settle } from "./place.js";
-import { arrange } from "./sections.js";
+import { arrange, shortTitle } from "./sections.js";
 
 const INFO_EVERY = 10_000;
 const CHARTS_EVERY = 30_000;
@@ -47,10 +47,12 @@ let problem = null;
 function showState(state, cause) {
   problem = state === "lost" ? cause : null;
   if (state === "live" && cause === null) infoDue = chartsDue = 0;
-  const words = { live: "Live", paused: "Paused", lost: "No answer" };
+  const unknown = problem instanceof Refused && problem.status === 404;
+  const words = { live: "Live", paused: "Paused", lost: unknown ? "Unknown" : "No answer" };
   const button = byId("live");
   button.dataset.state = away && state === "live" ? "away" : state;
   button.setAttribute("aria-pressed", String(state === "live"));
+  byId("lost-way").hidden = !unknown;
   say(byId("live-text"), away && state === "live" ? "Offline" : words[state]);
   showNotice();
 }
@@ -139,7 +141,7 @@ function lay(answer) {
   const sections = arrange(charts).map((section) => ({
     ...section,
     id: `menu_${section.key}`,
-    families: section.families.map((family) => ({ ...family, id: `menu_${section.key}_submenu_${family.key}` })),
+    families: section.families.map((family) => ({ ...family, id: `chart_${family.charts[0].id}` })),
   }));
   const plan = JSON.stringify(
     sections.map(({ id, families }) => [
@@ -201,19 +203,25 @@ function build(sections, charts) {
 
 const look = (chart) => JSON.stringify([chart.title, chart.units, chart.chart_type, chart.update_every]);
 
+// Families follow one another without a break, so that a small one leaves no empty row; a
+// family's place is its first chart.
 function drawSection({ id, title, families }) {
   const heading = element("h2", { id, textContent: title, tabIndex: -1 });
-  const parts = families.map((family) => {
-    const grid = element("div", { className: "grid" }, ...family.charts.map((chart) => cards.get(chart.id).node));
-    if (families.length === 1) return grid;
-    return element(
-      "section",
-      { className: "family", "aria-label": `${title}: ${family.key}` },
-      element("h3", { id: family.id, textContent: family.key, tabIndex: -1 }),
-      grid,
-    );
-  });
-  return element("section", { className: "section", "aria-labelledby": id }, heading, ...parts);
+  const grid = element("div", { className: "grid" });
+  const titles = new Map();
+  for (const chart of families.flatMap((family) => family.charts)) {
+    const short = shortTitle(chart);
+    titles.set(short, (titles.get(short) ?? 0) + 1);
+  }
+  for (const family of families) {
+    for (const chart of family.charts) {
+      // Charts of the same title are told apart by their names.
+      const name = titles.get(shortTitle(chart)) > 1 ? chart.name.slice(chart.name.indexOf(".") + 1) : "";
+      const labels = [families.length > 1 ? family.key : "", name === family.key ? "" : name].filter(Boolean);
+      cards.get(chart.id).place(labels.join(" · "), grid);
+    }
+  }
+  return element("section", { className: "section", "aria-labelledby": id }, heading, grid);
 }
 
 // ---- what the reader can do
@@ -238,7 +246,7 @@ function useRange() {
 }
 
 drawRanges();
-byId("brand").href = home();
+byId("brand").href = byId("home").href = home();
 byId("live").addEventListener("click", () => {
   live.paused = !live.paused;
 });

@@ -30,6 +30,7 @@ export class Card {
     this.near = false;
 
     const title = freshId();
+    this.label = element("p", { className: "label" });
     this.units = element("span", { className: "units", textContent: chart.units });
     this.time = element("time", { className: "at" });
     this.legend = element("ul", { className: "legend", "aria-label": "Dimensions" });
@@ -45,7 +46,12 @@ export class Card {
       element(
         "header",
         {},
-        element("h4", { id: title, textContent: shortTitle(chart), title: shortTitle(chart) }),
+        element(
+          "hgroup",
+          {},
+          this.label,
+          element("h3", { id: title, textContent: shortTitle(chart), title: `${shortTitle(chart)} (${chart.id})` }),
+        ),
         this.time,
         this.units,
       ),
@@ -59,6 +65,17 @@ export class Card {
     this.box.addEventListener("blur", () => this.plot.point(null));
     this.resizes = new ResizeObserver(() => this.plot.resize());
     this.#list();
+  }
+
+  /**
+   * Put it on the page.
+   *
+   * @param {string} label to name on it: its family, or what tells it from others
+   * @param {HTMLElement} grid
+   */
+  place(label, grid) {
+    say(this.label, label);
+    grid.append(this.node);
   }
 
   /** Draw what the feed has, if that or the view changed since. */

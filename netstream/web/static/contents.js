@@ -16,10 +16,11 @@ export function visit(id) {
 }
 
 export class Contents {
-  /** @type {Map<string, {link: HTMLElement, item: HTMLElement, heading: HTMLElement}>} */
+  /** @type {Map<string, {link: HTMLElement, item: HTMLElement, heading: HTMLElement, section: string}>} */
   #parts = new Map();
   #current = "";
   #asked = false;
+  #visited = "";
 
   constructor() {
     this.nav = byId("contents");
@@ -30,6 +31,7 @@ export class Contents {
       if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
       this.open(false);
+      this.#visited = link.dataset.target;
       visit(link.dataset.target);
       settle(link.dataset.target);
     });
@@ -55,16 +57,16 @@ export class Contents {
 
   /**
    * @param {{key: string, title: string, id: string, families: {key: string, id: string}[]}[]} sections
-   *     with the ids of their headings
+   *     with the ids of the elements that they begin with
    */
   fill(sections) {
     this.#parts.clear();
     this.#current = "";
-    const line = (id, text) => {
+    const line = (id, text, section) => {
       const link = element("a", { href: fragment(id), textContent: text, title: text });
       link.dataset.target = id;
       const item = element("li", {}, link);
-      this.#parts.set(id, { link, item, heading: byId(id) });
+      this.#parts.set(id, { link, item, heading: byId(id), section });
       return item;
     };
     this.nav.replaceChildren(
@@ -72,8 +74,8 @@ export class Contents {
         "ol",
         {},
         ...sections.map(({ title, id, families }) => {
-          const item = line(id, title);
-          if (families.length > 1) item.append(element("ol", {}, ...families.map((family) => line(family.id, family.key))));
+          const item = line(id, title, id);
+          if (families.length > 1) item.append(element("ol", {}, ...families.map((family) => line(family.id, family.key, id))));
           return item;
         }),
       ),
@@ -98,10 +100,15 @@ export class Contents {
 
   #mark() {
     const edge = (document.querySelector(".bar")?.offsetHeight ?? 0) + 60;
-    let current = this.#parts.keys().next().value ?? "";
-    for (const [id, { heading }] of this.#parts) {
-      if (heading.getBoundingClientRect().top > edge) break;
+    let current = "";
+    let height = -Infinity;
+    for (const [id, { heading, section }] of this.#parts) {
+      const { top } = heading.getBoundingClientRect();
+      if (current && top > edge) break;
+      // Of several that begin side by side it is the first, unless the reader asked for another.
+      if (top === height && id !== this.#visited && section === this.#parts.get(current).section) continue;
       current = id;
+      height = top;
     }
     if (current === this.#current) return;
     this.#current = current;

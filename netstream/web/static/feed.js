@@ -3,7 +3,7 @@
 // A chart is read at its own resolution up to this many points; a longer stretch of time is
 // grouped by the node.
 const MOST_POINTS = 900;
-const GROUPED_POINTS = 720;
+const GROUPED_POINTS = 360;
 
 export class Feed {
   /** UTC seconds, ascending. */

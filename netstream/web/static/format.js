@@ -80,6 +80,12 @@ export function duration(seconds) {
   return days ? `${days}d ${clock}` : clock;
 }
 
+/** @returns {string} the same in few characters, such as `3d 4h` */
+export function roughly(seconds) {
+  if (seconds < 86400) return duration(seconds);
+  return `${Math.floor(seconds / 86400)}d ${Math.floor(seconds / 3600) % 24}h`;
+}
+
 /**
  * A number that is compared with others of its chart: all have the same decimals.
  *
@@ -100,7 +106,8 @@ export function ticks(splits, isDuration) {
   const largest = Math.max(...splits.map(Math.abs));
   if (largest >= 10000) return splits.map((value) => decimal(value, 1, true));
   const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
-  const digits = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)));
+  let digits = 0;
+  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits += 1;
   return splits.map((value) => decimal(value + 0, digits));
 }
 

@@ -1,9 +1,8 @@
 // The few numbers that one looks at first, each with its last minutes.
 
 import { byId, element, say } from "./dom.js";
-import { duration, reading, scaleFor } from "./format.js";
-import { fragment } from "./place.js";
-import { settle } from "./place.js";
+import { reading, roughly, scaleFor } from "./format.js";
+import { fragment, settle } from "./place.js";
 import { visit } from "./contents.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -30,6 +29,32 @@ const TILES = [
   { chart: "system.net", label: "Net sent", value: (row, ids) => Math.abs(row[pick(ids, ["OutOctets", "sent"], 1)] ?? 0) },
   { chart: "system.uptime", label: "Uptime", value: (row) => row[0], plain: true },
 ];
+
+const SPARK_POINTS = 80;
+
+/** The means of as many stretches as a small picture can show. */
+function thin(times, points) {
+  const size = Math.ceil(times.length / SPARK_POINTS);
+  if (size < 2) return [times, points];
+  const starts = [];
+  const means = [];
+  // Whole strides from a fixed origin, so that the picture moves but does not boil.
+  const stride = size * Math.max(1, times.at(-1) - times.at(-2));
+  let sum = 0;
+  let count = 0;
+  times.forEach((time, at) => {
+    if (points[at] !== null) {
+      sum += points[at];
+      count += 1;
+    }
+    const end = at + 1 === times.length || Math.floor(times[at + 1] / stride) !== Math.floor(time / stride);
+    if (!end) return;
+    starts.push(time);
+    means.push(count ? sum / count : null);
+    sum = count = 0;
+  });
+  return [starts, means];
+}
 
 class Tile {
   near = false;
@@ -85,13 +110,14 @@ class Tile {
     const scale = scaleFor(units, Math.abs(newest ?? 0));
     const number = newest === null || newest === undefined ? null : newest * scale.factor;
     const sized = number === null ? 1 : Math.max(1, Math.abs(number));
-    say(this.number, number !== null && scale.duration ? duration(number) : reading(number, sized * 10));
+    say(this.number, number !== null && scale.duration ? roughly(number) : reading(number, sized * 10));
     say(this.units, number === null || scale.units === "load" ? "" : scale.units);
     if (this.line) this.#spark(times, points, units === "percentage" ? 100 : 0);
   }
 
-  #spark(times, points, most) {
+  #spark(allTimes, allPoints, most) {
     const { from, to } = this.view;
+    const [times, points] = thin(allTimes, allPoints);
     const top = Math.max(most, 1e-9, ...points.filter((value) => value !== null)) * 1.05;
     let line = "";
     let area = "";

@@ -26,6 +26,8 @@ export class Live {
   #range;
   #paused = false;
   #lost = 0;
+  #met = false;
+  #hurry = false;
   #wake = () => {};
   #stop = new AbortController();
 
@@ -64,6 +66,7 @@ export class Live {
 
   /** Do not wait for the next second. */
   wake() {
+    this.#hurry = true;
     this.#wake();
   }
 
@@ -76,12 +79,14 @@ export class Live {
   async run() {
     for (;;) {
       const began = performance.now();
+      this.#hurry = false;
       if (document.visibilityState === "visible") {
         try {
           await this.#batch();
           await this.onRound();
-          if (this.#lost) this.onState(this.#paused ? "paused" : "live", null);
+          if (this.#lost || !this.#met) this.onState(this.#paused ? "paused" : "live", null);
           this.#lost = 0;
+          this.#met = true;
         } catch (problem) {
           this.#lost += 1;
           if (this.#lost === 1) this.onState("lost", problem);
@@ -97,7 +102,8 @@ export class Live {
     const wait = this.#lost ? Math.min(LONGEST_WAIT, SECOND * 2 ** (this.#lost - 1)) * (0.75 + Math.random() / 2) : SECOND;
     return new Promise((resolve) => {
       this.#wake = resolve;
-      if (!idle) setTimeout(resolve, Math.max(50, wait - (this.#lost ? 0 : performance.now() - began)));
+      if (this.#hurry) resolve();
+      else if (!idle) setTimeout(resolve, Math.max(50, wait - (this.#lost ? 0 : performance.now() - began)));
     });
   }
 

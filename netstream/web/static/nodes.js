@@ -87,7 +87,7 @@ export class Nodes {
     const link = element(
       "a",
       { href: address(host, own, hosts) },
-      element("i", { className: `dot ${state}`, "aria-hidden": true }),
+      element("i", { className: `dot ${host.reachable ? "on" : "off"}`, "aria-hidden": true }),
       element("span", { className: "name", textContent: host.hostname || host.guid, title: host.guid }),
       element("span", { className: "state", textContent: note }),
     );

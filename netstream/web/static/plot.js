@@ -6,7 +6,9 @@ import { colour } from "./palette.js";
 const { uPlot } = globalThis;
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
-const AXIS_WIDTH = 58;
+const AXIS_WIDTH = 48;
+const PADDING = 12;
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
 // Points that stand alone would be invisible as lines.
 function lonely(plot, series) {
@@ -55,6 +57,8 @@ function isNegative(column) {
   for (const value of column) sum += value ?? 0;
   return sum < 0;
 }
+
+const isFlat = ({ show, min, max }) => !show || ![min, max].some((value) => Number.isFinite(value) && value !== 0);
 
 /** The vertical range: zero is in it for areas, and for lines where it costs little. */
 function heights(low, high, filled) {
@@ -136,18 +140,19 @@ export class Plot {
   #options(shown, isDuration) {
     const { color: ink, borderTopColor: rule } = getComputedStyle(this.parent);
     const filled = this.type !== "line";
-    const opacity = this.type === "stacked" ? "a6" : "40";
+    const stacked = this.type === "stacked";
     const series = shown.map((show, index) => ({
       show,
       stroke: colour(index),
-      width: this.type === "stacked" ? 1 : 1.5,
-      fill: filled ? `${colour(index)}${opacity}` : undefined,
+      // The edge of a layer without height would cover the one below it.
+      width: stacked ? 0 : 1.5,
+      fill: filled ? `${colour(index)}${stacked ? "cc" : "40"}` : undefined,
       points: { show: true, filter: lonely, size: 3 },
     }));
     const axis = { stroke: ink, font: FONT, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
     return {
       ...this.#size(),
-      padding: [8, 12, 0, 0],
+      padding: [8, PADDING, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -165,19 +170,29 @@ export class Plot {
           ...axis,
           grid: { show: false },
           gap: 4,
-          size: 24,
-          space: 72,
-          values: (_plot, splits) => {
+          size: 21,
+          space: 64,
+          incrs: TIME_STEPS,
+          values: (plot, splits) => {
             const fine = splits.some((split) => split % 60 !== 0);
-            return splits.map(fine ? timeOfDay : hourAndMinute);
+            const most = plot.over.clientWidth + PADDING - (fine ? 24 : 15);
+            return splits.map((split) => {
+              // A label that does not fit is better left out than cut off.
+              if (plot.valToPos(split, "x") > most) return "";
+              return fine ? timeOfDay(split) : hourAndMinute(split);
+            });
           },
         },
         {
           ...axis,
           gap: 6,
-          size: isDuration ? AXIS_WIDTH + 20 : AXIS_WIDTH,
+          size: isDuration ? AXIS_WIDTH + 28 : AXIS_WIDTH,
           space: 34,
-          values: (_plot, splits) => ticks(splits, isDuration),
+          values: (plot, splits) => {
+            const labels = ticks(splits, isDuration);
+            // Where nothing happens, a scale says nothing.
+            return plot.series.slice(1).every(isFlat) ? labels.map((_label, at) => (splits[at] === 0 ? "0" : "")) : labels;
+          },
         },
       ],
       series: [{}, ...series],

@@ -1,0 +1,120 @@
+"""
+What a test of the dashboard starts from: a headless Chromium.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.interop.case import InteropTestCase
+from tests.interop.peers import missing, wait_for
+
+try:
+    from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.remote.webelement import WebElement
+except ImportError:
+    webdriver = Keys = None  # type: ignore[assignment,misc]
+
+STATIC = Path(__file__).resolve().parents[2] / "netstream" / "web" / "static"
+SWITCHES = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+)
+
+
+def _program(variable: str, *names: str) -> str:
+    found = os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)
+    if not found:
+        missing(f"none of {', '.join(names)} is on the path (apt-get install chromium chromium-driver)")
+    assert found is not None
+    return found
+
+
+class BrowserTestCase(InteropTestCase):
+    """
+    A test with nodes and a browser that looks at them.
+
+    @ivar browser: Its window is as wide as that of a small notebook.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        if webdriver is None:
+            missing("selenium cannot be imported (pip install selenium)")
+        options = webdriver.ChromeOptions()
+        options.binary_location = _program("NETSTREAM_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
+        for switch in (*SWITCHES, f"--user-data-dir={self.directory / 'browser'}"):
+            options.add_argument(switch)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        driver = _program("NETSTREAM_CHROMEDRIVER", "chromedriver")
+        self.browser = webdriver.Chrome(options=options, service=Service(driver))
+        self.addCleanup(self.browser.quit)
+        self.resize(1280, 800)
+
+    def resize(self, width: int, height: int) -> None:
+        """
+        Make the page so many CSS pixels large, also where windows have a
+        smallest width.
+        """
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def find(self, selector: str) -> WebElement:
+        """
+        @param selector: A CSS selector.
+        @return: The first element that it fits, once there is one.
+        """
+        found: WebElement = wait_for(
+            f"the page has {selector}", lambda: next(iter(self.browser.find_elements("css selector", selector)), None)
+        )
+        return found
+
+    def press(self, *keys: str) -> None:
+        """
+        Press keys one after the other, wherever the focus is.
+        """
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def text(self, selector: str) -> str:
+        """
+        @return: What the page says there, without what is hidden.
+        """
+        try:
+            return str(self.find(selector).text)
+        except StaleElementReferenceException:
+            return self.text(selector)
+
+    def wait_text(self, selector: str, wanted: str, timeout: float = 20.0) -> None:
+        """
+        Wait until the page says so.
+        """
+        wait_for(f"{selector} says {wanted!r}", lambda: wanted in self.text(selector), timeout)
+
+    def run_script(self, script: str, *arguments: Any) -> Any:
+        """
+        @param script: The body of an async function in the page.
+        @return: What it returns.
+        """
+        return self.browser.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            f"(async () => {{ {script} }}).call(null, ...arguments)"
+            ".then((value) => done({ value }), (problem) => done({ problem: String(problem) }));",
+            *arguments,
+        )
+
+    def complaints(self) -> list[str]:
+        """
+        @return: What the browser has had to complain about since it was last
+            asked: scripts that failed, and what a policy forbids.
+        """
+        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]

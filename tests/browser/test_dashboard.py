@@ -1,0 +1,151 @@
+"""
+What someone sees who opens a node's address.
+"""
+
+from __future__ import annotations
+
+from tests.browser.case import BrowserTestCase, Keys
+from tests.interop.peers import KEY, Peer, accepting, sending, wait_for
+
+CARD = "[data-chart='system.cpu']"
+
+
+class DashboardTests(BrowserTestCase):
+    """
+    The page at C{/} and at C{/host/NAME/}.
+    """
+
+    def open(self, peer: Peer, path: str = "/") -> None:
+        """
+        Look at a page of a node, until its first chart has values.
+        """
+        self.browser.get(f"http://{peer.address}{path}")
+        self.wait_values()
+
+    def values(self) -> list[str]:
+        """
+        @return: What the legend of the CPU chart says.
+        """
+        script = "return [...document.querySelectorAll(arguments[0])].map((value) => value.textContent)"
+        return list(self.browser.execute_script(script, f"{CARD} .value"))
+
+    def wait_values(self) -> list[str]:
+        """
+        Wait until that legend has numbers.
+        """
+        return wait_for(
+            "the CPU chart has values", lambda: [v for v in self.values() if v != "–"] and self.values(), 30
+        )
+
+    def wait_moved(self) -> None:
+        """
+        Wait until new samples have come in: the newest point of the chart is
+        a later one.
+        """
+        newest = """
+            document.querySelector(arguments[0] + " .plot").dispatchEvent(new KeyboardEvent("keydown", { key: "End" }));
+            const said = document.querySelector(arguments[0] + " time").textContent;
+            document.querySelector(arguments[0] + " .plot").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+            return said;
+        """
+        seen: set[str] = set()
+
+        def moved() -> bool:
+            if said := self.browser.execute_script(newest, CARD):
+                seen.add(said)
+            return len(seen) >= 3
+
+        wait_for("the CPU chart moves", moved, 30)
+
+    def test_moves(self) -> None:
+        """
+        The charts of a node are there by section and move, and the browser has
+        nothing to complain about.
+        """
+        node = self.node("atlas", role="standalone")
+        self.open(node)
+        self.wait_moved()
+        before = self.values()
+        wait_for("the values of the CPU chart change", lambda: self.values() != before, 20)
+        self.assertEqual("atlas", self.text("h1"))
+        self.assertEqual("Live", self.text("#live"))
+        self.assertIn("System Overview", self.text("#contents"))
+        self.assertTrue(self.find(f"{CARD} canvas").is_displayed())
+        self.assertEqual([], self.complaints())
+        self.assert_stopped(node)
+
+    def test_keyboard(self) -> None:
+        """
+        Everything can be reached and used with the keyboard alone: a dimension
+        is hidden, a chart is read point by point, and the time range stays in
+        the address.
+        """
+        self.open(self.node("atlas", role="standalone"))
+        self.wait_moved()
+        button = self.find(f"{CARD} [data-dimension='user']")
+        button.send_keys(Keys.SPACE)
+        self.assertEqual("false", button.get_attribute("aria-pressed"))
+        button.send_keys(Keys.ENTER)
+        self.assertEqual("true", button.get_attribute("aria-pressed"))
+
+        self.find(f"{CARD} .plot").send_keys(Keys.ARROW_LEFT)
+        at = self.text(f"{CARD} time")
+        self.assertRegex(at, r"^\d\d:\d\d:\d\d$")
+        self.assertNotEqual("", self.text("[data-chart='system.load'] time"), "all charts show the same second")
+
+        self.find("#ranges input:checked").send_keys(Keys.ARROW_LEFT)
+        self.assertIn("#last=1m", self.browser.current_url)
+        self.browser.refresh()
+        self.wait_values()
+        self.assertEqual("1m", self.find("#ranges input:checked").get_attribute("value"))
+        self.assertEqual([], self.complaints())
+
+    def test_other_nodes(self) -> None:
+        """
+        The menu of replicated nodes leads to a child, and says so when it is
+        away.
+        """
+        parent = self.node("atlas", role="parent", stream=accepting(KEY))
+        child = self.node("borealis", role="child", stream=sending(parent.address))
+        parent.wait_host("borealis")
+        self.open(parent)
+        self.find("#nodes-button").send_keys(Keys.ENTER)
+        self.assertIn("live", self.text(f"#nodes [data-guid='{child.guid}']"))
+        self.press(Keys.ARROW_DOWN, Keys.ENTER)
+        self.wait_text("h1", "borealis")
+        self.assertTrue(self.browser.current_url.startswith(f"http://{parent.address}/host/borealis/"))
+        self.wait_moved()
+        self.assertEqual([], self.complaints())
+        child.stop()
+        self.wait_text("#notice", "borealis is offline", 30)
+        self.find("#brand").click()
+        self.wait_text("h1", "atlas")
+
+    def test_recovers(self) -> None:
+        """
+        A page says that its node does not answer, and goes on by itself when
+        it does again.
+        """
+        node = self.node("atlas", role="standalone")
+        self.open(node)
+        node.stop()
+        self.wait_text("#notice", "atlas does not answer")
+        node.start()
+        self.wait_text("#live", "Live", 30)
+        self.assertEqual("", self.text("#notice"))
+        self.wait_moved()
+
+    def test_narrow(self) -> None:
+        """
+        Nothing sticks out on a small telephone, where the contents open over
+        the page.
+        """
+        self.resize(360, 740)
+        self.open(self.node("atlas", role="standalone"))
+        self.assertEqual(360, self.browser.execute_script("return document.documentElement.scrollWidth"))
+        button = self.find("#contents-button")
+        button.click()
+        self.assertTrue(self.find("#contents").is_displayed())
+        self.press(Keys.ESCAPE)
+        self.assertFalse(self.find("#contents").is_displayed())
+        self.assertEqual(button, self.browser.switch_to.active_element)
