@@ -2,6 +2,8 @@
 Samples on their way from lines to columns.
 """
 
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,40 +21,55 @@ class Columns:
 
     @ivar rows: How many rows there are.
     @ivar complete: How many of them, counted from the first, are complete.
+    @ivar room: How many there may be before the arrays have to grow.
     """
 
-    __slots__ = ("rows", "complete", "series", "time", "collected", "value", "flags")
+    __slots__ = ("rows", "complete", "room", "series", "time", "collected", "value", "flags")
 
     def __init__(self) -> None:
         self.rows = 0
         self.complete = 0
-        self.series: list[int] = []
-        self.time: list[int] = []
-        self.collected: list[int] = []
-        self.value: list[float] = []
-        self.flags: list[int] = []
+        self.room = 64
+        self.series = array("i", bytes(4 * 64))
+        self.time = array("q", bytes(8 * 64))
+        self.collected = array("q", bytes(8 * 64))
+        self.value = array("d", bytes(8 * 64))
+        self.flags = array("B", bytes(64))
 
-    def add(self, series: int, time: int, collected: int, value: float, flags: int) -> None:
+    def add(self, series: int, time: int, collected: int, value: float, flags: int) -> int:
         """
         Add a row.
         """
-        self.series.append(series)
-        self.time.append(time)
-        self.collected.append(collected)
-        self.value.append(value)
-        self.flags.append(flags)
-        self.rows += 1
+        row = self.rows
+        if row == self.room:
+            self.grow()
+        self.series[row] = series
+        self.time[row] = time
+        self.collected[row] = collected
+        self.value[row] = value
+        self.flags[row] = flags
+        self.rows = row + 1
+        return 0
 
-    def finish(self) -> None:
+    def grow(self) -> int:
+        """
+        Double the room.
+        """
+        room = self.room
+        self.series = array("i", bytes(self.series) + bytes(4 * room))
+        self.time = array("q", bytes(self.time) + bytes(8 * room))
+        self.collected = array("q", bytes(self.collected) + bytes(8 * room))
+        self.value = array("d", bytes(self.value) + bytes(8 * room))
+        self.flags = array("B", bytes(self.flags) + bytes(room))
+        self.room = 2 * room
+        return 0
+
+    def finish(self) -> int:
         """
         Make all rows complete.
         """
         self.complete = self.rows
-
-    def finish_open(self) -> None:
-        """
-        Make the rows of an open block complete if nothing else is.
-        """
+        return 0
 
     def take(self) -> tuple[Int32s, Int64s, Int64s, Float64s, Bytes]:
         """
@@ -61,15 +78,20 @@ class Columns:
         @return: Arrays of the series (int32), times (int64), collected values
             (int64), values (float64) and flags (uint8).
         """
-        n = self.complete
+        complete = self.complete
         taken = (
-            np.array(self.series[:n], np.int32),
-            np.array(self.time[:n], np.int64),
-            np.array(self.collected[:n], np.int64),
-            np.array(self.value[:n], np.float64),
-            np.array(self.flags[:n], np.uint8),
+            np.frombuffer(self.series, np.int32, complete).copy(),
+            np.frombuffer(self.time, np.int64, complete).copy(),
+            np.frombuffer(self.collected, np.int64, complete).copy(),
+            np.frombuffer(self.value, np.float64, complete).copy(),
+            np.frombuffer(self.flags, np.uint8, complete).copy(),
         )
-        del self.series[:n], self.time[:n], self.collected[:n], self.value[:n], self.flags[:n]
-        self.rows -= n
+        for row in range(complete, self.rows):
+            self.series[row - complete] = self.series[row]
+            self.time[row - complete] = self.time[row]
+            self.collected[row - complete] = self.collected[row]
+            self.value[row - complete] = self.value[row]
+            self.flags[row - complete] = self.flags[row]
+        self.rows -= complete
         self.complete = 0
         return taken

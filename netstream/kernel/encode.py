@@ -27,7 +27,7 @@ def _base64(number: int) -> str:
     return text
 
 
-def _integer(number: int, ieee754: bool) -> str:
+def integer_text(number: int, ieee754: bool) -> str:
     """
     @return: An integer in base 64 or hexadecimal.
     """
@@ -35,7 +35,7 @@ def _integer(number: int, ieee754: bool) -> str:
     return f"{sign}#{_base64(abs(number))}" if ieee754 else f"{sign}0x{abs(number):X}"
 
 
-def _real(number: float, ieee754: bool) -> str:
+def real_text(number: float, ieee754: bool) -> str:
     """
     @return: A floating point number as its bits, or as a decimal with at most
         7 decimals.
@@ -105,7 +105,7 @@ class Encoder:
         self._series[number] = _Series(
             chart,
             b"BEGIN " + quoted(chart, '"') + b" ",
-            b"BEGIN2 " + quoted(chart, "'") + b" " + _integer(update_every, self._ieee754).encode() + b" ",
+            b"BEGIN2 " + quoted(chart, "'") + b" " + integer_text(update_every, self._ieee754).encode() + b" ",
             b"SET " + quoted(dimension, '"') + b" = ",
             b"SET2 " + quoted(dimension, "'") + b" ",
         )
@@ -134,10 +134,10 @@ class Encoder:
                     text.append(b"END2\n")
                 chart = known.chart
                 second = t
-                text.append(b"%s%s #\n" % (known.begin2, _integer(t, ieee754).encode()))
+                text.append(b"%s%s #\n" % (known.begin2, integer_text(t, ieee754).encode()))
             if f & EMPTY:
                 v = float("nan")
-            line = f"{_integer(c, ieee754)} {_real(v, ieee754)} {_FLAGS[f & 7]}\n"
+            line = f"{integer_text(c, ieee754)} {real_text(v, ieee754)} {_FLAGS[f & 7]}\n"
             text.append(known.set2 + line.encode())
         if chart is not None:
             text.append(b"END2\n")

@@ -16,8 +16,11 @@ BEGIN, SET, END, BEGIN2, SET2, END2 = range(6)
 KEYWORDS = {b"BEGIN": BEGIN, b"SET": SET, b"END": END, b"BEGIN2": BEGIN2, b"SET2": SET2, b"END2": END2}
 LONGEST = 10**15
 """No duration is longer, in microseconds."""
+PERIODS = 10**6
+"""No update every is longer, in seconds."""
 LAST = 10**11
 """No time is later, in seconds."""
+NAN = float("nan")
 
 
 class Line:
@@ -25,17 +28,19 @@ class Line:
     A known line.
 
     @ivar prefix: Its text up to the first number; all of it if it has none.
+    @ivar size: Length of the prefix.
     @ivar plain: Whether it is written as version 1 lines are kept.
     @ivar next: Number of the line that followed it; -1 if none did.
     @ivar other: Number of the line that came the last time in its place.
     """
 
-    __slots__ = ("prefix", "kind", "number", "plain", "chart", "dimension", "next", "other")
+    __slots__ = ("prefix", "size", "kind", "number", "plain", "chart", "dimension", "next", "other")
 
     def __init__(
         self, prefix: bytes, kind: int, number: int, plain: bool, chart: Chart | None, dimension: Dimension | None
     ) -> None:
         self.prefix = prefix
+        self.size = len(prefix)
         self.kind = kind
         self.number = number
         self.plain = plain
@@ -87,7 +92,7 @@ class Ingest:
         self._known: list[Line] = []
         self._begins: dict[bytes, Line] = {}
         self._inside: dict[bytes, dict[bytes, Line]] = {}
-        self._last = -1
+        self._last: Line | None = None
         self._columns = Columns()
         self._chart: Chart | None = None
         self._version = 0
@@ -125,8 +130,7 @@ class Ingest:
             self._charts[name] = Chart(name, update_every, store_first)
             self._inside[name] = {}
         else:
-            known.period = update_every
-            known.store_first = store_first
+            known.change(update_every, store_first)
 
     def dimension(
         self,
@@ -166,6 +170,30 @@ class Ingest:
         known.multiplier = float(multiplier)
         known.divisor = float(divisor)
         known.no_reset = no_reset
+
+    def resume(self, chart: str, collected_at: int, updated_at: int) -> None:
+        """
+        Go on with a chart where the database of the child is, as it says at
+        the end of a replication.
+
+        @param chart: Its id; it is defined.
+        @param collected_at: Time of its last collection, microseconds.
+        @param updated_at: Time of its last point, microseconds.
+        """
+        self._charts[chart.encode("utf-8", "surrogateescape")].resume(collected_at, updated_at)
+
+    def resume_dimension(self, chart: str, dimension: str, collected: int, calculated: float) -> None:
+        """
+        Go on with a dimension where the database of the child is.
+
+        @param chart: Id of its chart.
+        @param dimension: Its id; it is defined.
+        @param collected: Integer collected last.
+        @param calculated: What was calculated of it; of an incremental
+            dimension, what is not stored yet.
+        """
+        owner = self._charts[chart.encode("utf-8", "surrogateescape")]
+        owner.dimensions[dimension.encode("utf-8", "surrogateescape")].resume(collected, calculated)
 
     def take(self) -> tuple[Int32s, Int64s, Int64s, Float64s, Bytes, bytes | None] | None:
         """
@@ -208,8 +236,10 @@ class Ingest:
                         break
                 at = after
                 self.lines += 1
+        except BaseException:
+            self._columns.finish()
+            raise
         finally:
-            self._columns.finish_open()
             self._pause(data)
         return at
 
@@ -220,9 +250,10 @@ class Ingest:
         @return: Offset of the next one; -1 if it is not known, or not written
             as usual.
         """
+        text = data
         line: Line | None = None
-        if self._last >= 0:
-            number = self._known[self._last].next
+        if self._last is not None:
+            number = self._last.next
             if number >= 0:
                 line = self._known[number]
                 if not data.startswith(line.prefix, at):
@@ -232,27 +263,31 @@ class Ingest:
             if line is None:
                 return -1
         kind = line.kind
-        reader.at = at + len(line.prefix)
+        stop = at + line.size
+        reader.at = stop
         reader.good = True
+        reader.plain = True
         if kind == SET2:
             if self._version != 2 or line.chart is not self._chart:
                 return -1
             collected = reader.integer()
-            if data[reader.at] != 32:
+            stop = reader.at
+            if text[stop] != 32:
                 return -1
-            reader.at += 1
-            if data[reader.at] == 35:
-                reader.at += 1
+            stop += 1
+            if text[stop] == 35:
                 value = float(collected)
-                while data[reader.at] > 32:
-                    reader.at += 1
+                while text[stop] > 32:
+                    stop += 1
             else:
+                reader.at = stop
                 value = reader.real()
-            if data[reader.at] != 32:
+                stop = reader.at
+            if text[stop] != 32 or not reader.good:
                 return -1
-            reader.at += 1
+            stop += 1
             flags = ANOMALOUS
-            byte = data[reader.at]
+            byte = text[stop]
             while byte != 10:
                 if byte == 65:
                     flags &= ~ANOMALOUS
@@ -262,89 +297,90 @@ class Ingest:
                     flags |= EMPTY
                 elif byte != 39:
                     return -1
-                reader.at += 1
-                byte = data[reader.at]
-            if not reader.good:
-                return -1
+                stop += 1
+                byte = text[stop]
             self._sample2(line.dimension, collected, value, flags)
         elif kind == SET:
             if self._version != 1 or line.chart is not self._chart:
                 return -1
-            byte = data[reader.at]
-            plain = 48 < byte <= 57 or data[reader.at + 1] == 10
             collected = reader.integer()
-            if data[reader.at] != 10 or not reader.good:
+            stop = reader.at
+            if text[stop] != 10 or not reader.good:
                 return -1
-            self._set(line.dimension, collected, line.plain and plain)
+            self._set(line.dimension, collected, line.plain and reader.plain)
         elif kind == BEGIN:
             usec = reader.unsigned()
-            if data[reader.at] != 10 or not reader.good:
+            stop = reader.at
+            if text[stop] != 10 or not reader.good or usec > LONGEST:
                 return -1
-            self._begin(line.chart, usec, line.plain, data, at)
+            self._begin(line.chart, usec, line.plain and reader.plain, data, at)
         elif kind == BEGIN2:
             period = reader.integer()
-            if data[reader.at] != 32:
+            if text[reader.at] != 32:
                 return -1
             reader.at += 1
             time = reader.integer()
-            if data[reader.at] != 32 or not reader.good:
+            stop = reader.at
+            if text[stop] != 32 or not reader.good:
                 return -1
-            while data[reader.at] != 10:
-                reader.at += 1
-            if not (0 < period < 1000000 and 0 < time < LAST):
+            if not 0 < period < PERIODS or not 0 < time < LAST:
                 return -1
-            self._begin2(line.chart, period, time)
+            while text[stop] != 10:
+                stop += 1
+            self._begin2(line.chart, period, time, data)
         else:
-            if line.chart is not self._chart or data[reader.at] != 10:
+            if line.chart is not self._chart or text[stop] != 10:
                 return -1
             if kind == END:
                 if self._version != 1:
                     return -1
-                self._end(line.plain, data, reader.at + 1)
+                self._end(line.plain, data, stop + 1)
             else:
                 if self._version != 2:
                     return -1
                 self._end2()
         self._follow(line)
-        return reader.at + 1
+        return stop + 1
 
-    def _follow(self, line: Line) -> None:
+    def _follow(self, line: Line) -> int:
         """
         Remember which line came after the last one; twice in a row makes it
         the one to expect.
         """
-        if self._last >= 0:
-            last = self._known[self._last]
+        last = self._last
+        if last is not None:
             if last.next < 0 or last.other == line.number:
                 last.next = line.number
             last.other = line.number
-        self._last = line.number
+        self._last = line
+        return 0
 
     def _look_up(self, data: bytes, at: int) -> Line | None:
         """
         @return: The known line that begins there.
         """
+        text = data
         stop = at
-        byte = data[stop]
+        byte = text[stop]
         while byte != 10 and byte != 39 and byte != 34:
             stop += 1
-            byte = data[stop]
+            byte = text[stop]
         if byte != 10:
             quote = byte
             stop += 1
-            byte = data[stop]
+            byte = text[stop]
             while byte != 10 and byte != quote:
                 stop += 1
-                byte = data[stop]
+                byte = text[stop]
             if byte == 10:
                 return None
             stop += 1
-            byte = data[stop]
+            byte = text[stop]
             while byte == 32 or byte == 61:
                 stop += 1
-                byte = data[stop]
+                byte = text[stop]
         prefix = data[at:stop]
-        if data[at] == 66:
+        if text[at] == 66:
             return self._begins.get(prefix)
         if self._chart is None:
             return None
@@ -365,13 +401,12 @@ class Ingest:
         kind = KEYWORDS.get(found[0][1], -1) if found else -1
         if kind < 0:
             return -1
-        start = -1
         chart = self._chart
         dimension = None
         if len(found) > 2 and found[1][1].startswith(b"SLOT:"):
             del found[1]
         given = [word for _, word in found[1:]]
-        if kind == BEGIN or kind == BEGIN2:
+        if kind in (BEGIN, BEGIN2):
             if not given:
                 raise SampleError(text, "no chart")
             chart = self._charts.get(given[0])
@@ -379,7 +414,7 @@ class Ingest:
                 raise SampleError(text, "unknown chart")
         elif chart is None or self._version != (1 if kind in (SET, END) else 2):
             raise SampleError(text, "outside of a block")
-        if kind == SET or kind == SET2:
+        if kind in (SET, SET2):
             if not given:
                 raise SampleError(text, "no dimension")
             assert chart is not None
@@ -403,11 +438,11 @@ class Ingest:
                 raise SampleError(text, "too few words")
             period = _whole(text, given[1])
             time = _whole(text, given[2])
-            if not 0 < period < 1000000:
+            if not 0 < period < PERIODS:
                 raise SampleError(text, "update every out of range")
             if not 0 < time < LAST:
                 raise SampleError(text, "time out of range")
-            self._begin2(chart, period, time)
+            self._begin2(chart, period, time, data)
         elif kind == SET2:
             if len(given) < 3:
                 raise SampleError(text, "too few words")
@@ -430,7 +465,7 @@ class Ingest:
         found: list[tuple[int, bytes]],
         chart: Chart | None,
         dimension: Dimension | None,
-    ) -> None:
+    ) -> int:
         """
         Make a line known, so that it can be predicted.
 
@@ -438,72 +473,79 @@ class Ingest:
         same line in ever new ways.
         """
         assert chart is not None
-        if kind == END or kind == END2:
+        if kind in (END, END2):
             prefix = text
         elif len(found) > 2:
             prefix = text[: found[2][0]]
         else:
-            self._last = -1
-            return
+            self._last = None
+            return 0
         table = self._inside[chart.name]
         limit = 4 * len(chart.order) + 16
-        if kind == BEGIN or kind == BEGIN2:
+        if kind in (BEGIN, BEGIN2):
             table = self._begins
             limit = 4 * len(self._charts) + 16
         line = table.get(prefix)
         if line is None:
             if len(table) >= limit:
-                self._last = -1
-                return
+                self._last = None
+                return 0
             name = chart.name if dimension is None else dimension.name
             plain = prefix == b"END" or prefix == b'BEGIN "' + name + b'" ' or prefix == b'SET "' + name + b'" = '
             line = Line(prefix, kind, len(self._known), plain, chart, dimension)
             self._known.append(line)
             table[prefix] = line
         self._follow(line)
+        return 0
 
-    def _begin(self, chart: Chart | None, usec: int, plain: bool, data: bytes, at: int) -> None:
+    def _begin(self, chart: Chart | None, usec: int, plain: bool, data: bytes, at: int) -> int:
         """
         Open a version 1 block.
         """
-        self._drop(data)
+        if self._version == 1:
+            self._drop(data)
         self._chart = chart
         self._version = 1
         self._usec = usec
-        self._plain = plain
         self._from = at
-        if plain and self._run < 0:
+        if not plain:
+            self._pause(data)
+        elif self._keep and self._run < 0:
             self._run = at
+        self._plain = plain
+        return 0
 
-    def _set(self, dimension: Dimension | None, value: int, plain: bool) -> None:
+    def _set(self, dimension: Dimension | None, value: int, plain: bool) -> int:
         """
         Collect an integer.
         """
         assert dimension is not None
-        if dimension.collected or not plain:
+        if dimension.collected:
             self._plain = False
-        if not dimension.collected:
+        else:
             self._block.append(dimension)
+        if not plain:
+            self._plain = False
         dimension.set(value)
+        return 0
 
-    def _end(self, plain: bool, data: bytes, after: int) -> None:
+    def _end(self, plain: bool, data: bytes, after: int) -> int:
         """
         Close a version 1 block.
         """
         chart = self._chart
         assert chart is not None
         if self._keep:
-            if not plain or not self._plain or self._run < 0:
-                if self._run >= 0 and self._from > self._run:
-                    self._kept.append(data[self._run : self._from])
-                self._run = -1
-                self._kept.append(self._canonical())
-            else:
+            if plain and self._plain:
                 self._from = after
-        self._block = []
+            else:
+                self._pause(data)
+                self._kept.append(self._canonical())
+        self._block.clear()
         self._chart = None
         self._version = 0
         chart.collect(self._usec, self._now, self._most, self._columns)
+        return 0
 
     def _canonical(self) -> bytes:
         """
@@ -516,55 +558,62 @@ class Ingest:
         lines.append(b"END\n")
         return b"".join(lines)
 
-    def _begin2(self, chart: Chart | None, period: int, time: int) -> None:
+    def _begin2(self, chart: Chart | None, period: int, time: int, data: bytes) -> int:
         """
         Open a version 2 block.
         """
         assert chart is not None
-        self._drop(b"")
+        if self._version == 1:
+            self._drop(data)
+        elif self._run >= 0:
+            self._pause(data)
         self._columns.finish()
         self._chart = chart
         self._version = 2
         self._time = time
         chart.period = period
+        return 0
 
-    def _sample2(self, dimension: Dimension | None, collected: int, value: float, flags: int) -> None:
+    def _sample2(self, dimension: Dimension | None, collected: int, value: float, flags: int) -> int:
         """
         Add a sample of a version 2 block.
         """
         assert dimension is not None
-        if flags & EMPTY or value - value != 0:
-            value = float("nan")
+        if flags & EMPTY or value - value != 0.0:
+            value = NAN
             flags = (flags & RESET) | EMPTY
         self._columns.add(dimension.series, self._time, collected, value, flags)
+        return 0
 
-    def _end2(self) -> None:
+    def _end2(self) -> int:
         """
         Close a version 2 block.
         """
         self._columns.finish()
         self._chart = None
         self._version = 0
+        return 0
 
-    def _drop(self, data: bytes) -> None:
+    def _drop(self, data: bytes) -> int:
         """
         Forget the open version 1 block.
         """
-        if self._version == 1:
-            for dimension in self._block:
-                dimension.collected = False
-            self._block = []
-            self._pause(data)
+        for dimension in self._block:
+            dimension.collected = False
+        self._block.clear()
+        self._pause(data)
+        return 0
 
-    def _pause(self, data: bytes) -> None:
+    def _pause(self, data: bytes) -> int:
         """
-        Keep the whole blocks of plain lines; the open one has to be written
-        anew.
+        Keep the lines of the whole blocks up to the open one, which has to be
+        written anew.
         """
-        if self._keep and self._run >= 0 and self._from > self._run:
+        if self._run >= 0 and self._from > self._run:
             self._kept.append(data[self._run : self._from])
         self._run = -1
         self._plain = False
+        return 0
 
 
 def _quoted(name: bytes) -> bytes:

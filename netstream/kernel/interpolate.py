@@ -6,11 +6,14 @@ The results are those that a Netdata agent stores.
 """
 
 from netstream.kernel.columns import RESET, Columns
-from netstream.kernel.text import signed
 
 ABSOLUTE, INCREMENTAL, ROW_PERCENTAGE, INCREMENT_PERCENTAGE = 0, 1, 2, 3
 SECOND = 1000000
+FARTHEST = 10**15
+"""A clock that is more microseconds ahead begins anew."""
 _MASK = 0xFFFFFFFFFFFFFFFF
+_SIGN = 0x8000000000000000
+_CAP = 0xFFFFFFFF
 
 
 class Dimension:
@@ -70,33 +73,47 @@ class Dimension:
         self.calculated = 0.0
         self.carried = 0.0
 
-    def set(self, value: int) -> None:
+    def resume(self, collected: int, calculated: float) -> None:
+        """
+        Go on where the child's own database is.
+
+        @param collected: Integer collected last.
+        @param calculated: What was calculated of it; of an incremental
+            dimension, what is not stored yet.
+        """
+        self.last = collected
+        self.carried = calculated
+        self.count = max(self.count, 1)
+
+    def set(self, value: int) -> int:
         """
         Collect an integer.
         """
         self.value = value
         self.collected = True
+        return 0
+
+    def fell(self) -> bool:
+        """
+        @return: Whether a counter is below its last value.  Counters are
+            unsigned.
+        """
+        last = self.last & _MASK
+        value = self.value & _MASK
+        return last > value
 
     def increment(self) -> int:
         """
-        @return: By how much a counter grew, if it only grows; 0 if it was reset.
+        @return: By how much a counter grew; 0 if it was reset.
         """
         last = self.last & _MASK
         value = self.value & _MASK
         if last <= value:
-            return signed(value - last)
-        highest = self.highest
-        if highest > 0xFFFFFFFF:
-            cap = _MASK
-        elif highest > 0xFFFF:
-            cap = 0xFFFFFFFF
-        elif highest > 0xFF:
-            cap = 0xFFFF
-        else:
-            cap = 0xFF
+            return _signed(value - last)
+        cap = _MASK if self.highest > 0xFFFFFFFF else _CAP
         delta = (cap - last + value) & _MASK
         acceptable = cap // 100 * 10
-        return signed(delta) if delta < acceptable and last > cap - acceptable else 0
+        return _signed(delta) if delta < acceptable and last > cap - acceptable else 0
 
 
 class Chart:
@@ -121,8 +138,6 @@ class Chart:
         "collected_at",
         "updated_at",
         "synchronised",
-        "total",
-        "last_total",
     )
 
     def __init__(self, name: bytes, period: int, store_first: bool) -> None:
@@ -134,8 +149,28 @@ class Chart:
         self.collected_at = 0
         self.updated_at = 0
         self.synchronised = False
-        self.total = 0
-        self.last_total = 0
+
+    def change(self, period: int, store_first: bool) -> None:
+        """
+        Take a new definition.  The next duration is that of the parent's own
+        clock.
+        """
+        if period != self.period:
+            self.period = period
+            self.updated_at -= self.updated_at % (period * SECOND)
+        self.store_first = store_first
+        self.synchronised = False
+
+    def resume(self, collected_at: int, updated_at: int) -> None:
+        """
+        Go on where the child's own database is.
+
+        @param collected_at: Time of its last collection, microseconds.
+        @param updated_at: Time of its last point, microseconds.
+        """
+        self.collected_at = max(self.collected_at, collected_at)
+        self.updated_at = max(self.updated_at, updated_at - updated_at % (self.period * SECOND))
+        self.synchronised = True
 
     def elapsed(self, given: int, now: int) -> int:
         """
@@ -143,12 +178,16 @@ class Chart:
         @param now: Microseconds.
         @return: Duration since the last collection, in microseconds.
         """
+        if self.collected_at > now + FARTHEST:
+            self.collected_at = now
+            self.updated_at = now - now % (self.period * SECOND)
+            return 0
         if given and self.synchronised:
             return given
         self.synchronised = True
-        return abs(now - self.collected_at)
+        return now - self.collected_at if now > self.collected_at else self.collected_at - now
 
-    def collect(self, given: int, now: int, most: int, columns: Columns) -> None:
+    def collect(self, given: int, now: int, most: int, columns: Columns) -> int:
         """
         End a block: add the points that are due.
 
@@ -160,40 +199,54 @@ class Chart:
         period = self.period * SECOND
         first = self.collected_at == 0
         if first:
-            self.collected_at = now // period * period + (0 if self.store_first else SECOND // 2)
+            # The agent takes the middle of the second as the time of the first collection.
+            self.collected_at = now - now % period
+            self.updated_at = self.collected_at
             since = self.collected_at - period
-            self.updated_at = self.collected_at // period * period
+            if self.store_first:
+                self.updated_at = since
+                for dimension in self.order:
+                    dimension.count = 1
+            else:
+                self.collected_at += SECOND // 2
+                since += SECOND // 2
         else:
+            elapsed = self.elapsed(given, now)
             since = self.collected_at
-            self.collected_at += self.elapsed(given, now)
-        self.calculate()
-        self.interpolate(since, most, columns)
+            self.collected_at += elapsed
+        self.interpolate(since, most, self.calculate(), columns)
         for dimension in self.order:
             if dimension.collected:
                 dimension.last = dimension.value
-                if dimension.algorithm == INCREMENTAL:
-                    if not first:
-                        dimension.carried += dimension.calculated
-                else:
+                if dimension.algorithm != INCREMENTAL:
                     dimension.carried = dimension.calculated
+                elif not first:
+                    dimension.carried += dimension.calculated
                 dimension.calculated = 0.0
                 dimension.collected = False
-        self.last_total = self.total
-        columns.finish()
+        return 0
 
-    def calculate(self) -> None:
+    def calculate(self) -> bool:
         """
         Turn collected integers into calculated values.
+
+        @return: Whether a counter was reset or overflowed.
         """
         total = 0
+        last_total = 0
+        reset = False
         for dimension in self.order:
             if dimension.collected:
                 dimension.count += 1
-                magnitude = abs(dimension.value)
+                magnitude = _signed(-dimension.value) if dimension.value < 0 else dimension.value
                 if magnitude > dimension.highest:
                     dimension.highest = magnitude
-                total = signed(total + dimension.value)
-        self.total = total
+                total = _signed(total + dimension.value)
+                if dimension.algorithm == INCREMENT_PERCENTAGE and dimension.last > dimension.value:
+                    reset |= dimension.count > 1 and not dimension.no_reset
+                    dimension.last = dimension.value
+                last_total = _signed(last_total + dimension.last)
+        growth = _signed(total - last_total)
         for dimension in self.order:
             if not dimension.collected:
                 dimension.calculated = 0.0
@@ -204,40 +257,48 @@ class Chart:
             elif dimension.count <= 1:
                 dimension.calculated = 0.0
             elif dimension.algorithm == INCREMENTAL:
-                increment = dimension.increment()
-                dimension.calculated += float(increment) * dimension.multiplier / dimension.divisor
+                reset |= dimension.fell() and not dimension.no_reset
+                dimension.calculated += float(dimension.increment()) * dimension.multiplier / dimension.divisor
             else:
-                if dimension.last > dimension.value:
-                    dimension.last = dimension.value
-                growth = signed(total - self.last_total)
                 dimension.calculated = (
-                    100.0 * float(signed(dimension.value - dimension.last)) / float(growth) if growth else 0.0
+                    100.0 * float(_signed(dimension.value - dimension.last)) / float(growth) if growth else 0.0
                 )
+        return reset
 
-    def interpolate(self, since: int, most: int, columns: Columns) -> None:
+    def interpolate(self, since: int, most: int, reset: bool, columns: Columns) -> int:
         """
-        Add the points of all boundaries that are due.
+        Add the points that are due.
+
+        @param since: When the interval began that the block is about.
+        @param most: Points are stored while fewer than this many are due.
+        @param reset: Whether to mark the first one.
         """
         period = self.period * SECOND
         now = self.collected_at
-        stored = self.updated_at
-        due = stored + period
-        left = (now - stored) // period
-        flags = RESET if self.was_reset() else 0
+        due = self.updated_at + period
+        left = (now - self.updated_at) // period
+        if now % period == 0:
+            left += 1
+        flags = RESET if reset else 0
+        if left > most:
+            # Of a long hole only the end is filled: no need to walk all of it.
+            skipped = left - most
+            since = self.skip(since, due + (skipped - 1) * period)
+            due = since + period
+            left = most
+            flags = 0
         while due <= now:
+            part = float(due - since) / float(now - since)
             for dimension in self.order:
                 if dimension.algorithm == INCREMENTAL:
-                    value = dimension.calculated * float(due - since) / float(now - since)
+                    value = dimension.calculated * part
                     dimension.calculated -= value
-                    value += dimension.carried
+                    value = (value + dimension.carried) / float(self.period)
                     dimension.carried = 0.0
-                    value /= float(self.period)
                 elif left == 1:
                     value = dimension.calculated
                 else:
-                    value = (dimension.calculated - dimension.carried) * float(due - since) / float(
-                        now - since
-                    ) + dimension.carried
+                    value = (dimension.calculated - dimension.carried) * part + dimension.carried
                 if dimension.collected and dimension.count > 1 and left < most:
                     columns.add(dimension.series, due // SECOND, dimension.value, value, flags)
             self.updated_at = due
@@ -245,20 +306,28 @@ class Chart:
             since = due
             due += period
             left -= 1
+        columns.finish()
+        return 0
 
-    def was_reset(self) -> bool:
+    def skip(self, since: int, until: int) -> int:
         """
-        @return: Whether a counter fell in this block.
+        Leave out points.
+
+        @param since: When the interval began that the block is about.
+        @param until: Time of the last point that is left out, microseconds.
+        @return: C{until}.
         """
+        part = float(until - since) / float(self.collected_at - since)
         for dimension in self.order:
-            if (
-                dimension.collected
-                and dimension.count > 1
-                and not dimension.no_reset
-                and (
-                    (dimension.algorithm == INCREMENTAL and (dimension.last & _MASK) > (dimension.value & _MASK))
-                    or (dimension.algorithm == INCREMENT_PERCENTAGE and dimension.last > dimension.value)
-                )
-            ):
-                return True
-        return False
+            if dimension.algorithm == INCREMENTAL:
+                dimension.calculated -= dimension.calculated * part
+                dimension.carried = 0.0
+        self.updated_at = until
+        return until
+
+
+def _signed(value: int) -> int:
+    """
+    @return: An integer modulo 2**64, between -2**63 and 2**63 - 1.
+    """
+    return ((value + _SIGN) & _MASK) - _SIGN

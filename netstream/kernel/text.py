@@ -2,14 +2,10 @@
 Words and numbers of sample lines.
 """
 
-from struct import Struct
+from array import array
 
-_BITS = Struct("<Q")
-_REAL = Struct("<d")
 _MASK = 0xFFFFFFFFFFFFFFFF
 _SIGN = 0x8000000000000000
-
-DECIMAL, HEXADECIMAL, BASE64 = 10, 16, 64
 
 
 class SampleError(ValueError):
@@ -34,8 +30,9 @@ def _digits() -> bytes:
     @return: For each byte its value as a digit of base 64; 255 if it is none.
     """
     table = bytearray(b"\xff" * 256)
-    for value, digit in enumerate(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):
-        table[digit] = value
+    digits = list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    for value in range(64):
+        table[digits[value]] = value
     return bytes(table)
 
 
@@ -44,10 +41,16 @@ def _hexadecimal() -> bytes:
     @return: For each byte its value as a hexadecimal digit; 255 if it is none.
     """
     table = bytearray(b"\xff" * 256)
-    for value, digit in enumerate(b"0123456789ABCDEF"):
-        table[digit] = value
-        table[digit | 32] = value
+    digits = list(b"0123456789ABCDEF")
+    for value in range(16):
+        table[digits[value]] = value
+        table[digits[value] | 32] = value
     return bytes(table)
+
+
+_BASE64 = _digits()
+_HEXADECIMAL = _hexadecimal()
+_POWERS = array("d", [10.0**n for n in range(16)])
 
 
 class Reader:
@@ -58,17 +61,22 @@ class Reader:
 
     @ivar at: Offset of the next byte.
     @ivar good: Whether all numbers were well-formed since this was set.
+    @ivar plain: Whether all integers were decimal since this was set.
     """
 
-    __slots__ = ("text", "at", "good", "base64", "hexadecimal", "powers")
+    __slots__ = ("data", "text", "at", "good", "plain", "base64", "hexadecimal", "powers", "bits", "reals")
 
     def __init__(self, text: bytes) -> None:
+        self.data = text
         self.text = text
         self.at = 0
         self.good = True
-        self.base64 = _digits()
-        self.hexadecimal = _hexadecimal()
-        self.powers = [10.0**n for n in range(16)]
+        self.plain = True
+        self.base64 = _BASE64
+        self.hexadecimal = _HEXADECIMAL
+        self.powers = _POWERS
+        self.bits = array("Q", [0])
+        self.reals = memoryview(self.bits).cast("B").cast("d")
 
     def digits(self, bits: int) -> int:
         """
@@ -83,7 +91,7 @@ class Reader:
         value = 0
         digit = table[text[at]]
         while digit != 255:
-            value = ((value << bits) | digit) & 0xFFFFFFFFFFFFFFFF
+            value = ((value << bits) | digit) & _MASK
             at += 1
             digit = table[text[at]]
         if at == start or (at - start) * bits > 66:
@@ -101,15 +109,17 @@ class Reader:
         at = self.at
         byte = text[at]
         if byte == 35:  # '#'
+            self.plain = False
             self.at = at + 1
             return self.digits(6)
         if byte == 48 and text[at + 1] == 120:  # '0x'
+            self.plain = False
             self.at = at + 2
             return self.digits(4)
         start = at
         value = 0
         while 48 <= byte <= 57:
-            value = (value * 10 + (byte - 48)) & 0xFFFFFFFFFFFFFFFF
+            value = (value * 10 + (byte - 48)) & _MASK
             at += 1
             byte = text[at]
         if at == start or at - start > 20:
@@ -139,10 +149,10 @@ class Reader:
         byte = text[at]
         if byte == 64:  # '@'
             self.at = at + 1
-            return real_of(self.digits(6))
+            return self.of_bits(self.digits(6))
         if byte == 37:  # '%'
             self.at = at + 1
-            return real_of(self.digits(4))
+            return self.of_bits(self.digits(4))
         negative = byte == 45
         if negative:
             at += 1
@@ -173,6 +183,13 @@ class Reader:
             return -quotient if negative else quotient
         return self.word(start)
 
+    def of_bits(self, bits: int) -> float:
+        """
+        @return: The floating point number of 64 bits.
+        """
+        self.bits[0] = bits
+        return self.reals[0]
+
     def word(self, start: int) -> float:
         """
         Read a floating point number that is not a plain one.
@@ -180,7 +197,7 @@ class Reader:
         @param start: Where it begins.
         @return: The number; NaN for all words that are not finite.
         """
-        text = self.text
+        text = self.data
         at = start
         while text[at] in b"+-.0123456789eE":
             at += 1
@@ -204,14 +221,6 @@ def signed(value: int) -> int:
     @return: An integer modulo 2**64, between -2**63 and 2**63 - 1.
     """
     return ((value + _SIGN) & _MASK) - _SIGN
-
-
-def real_of(bits: int) -> float:
-    """
-    @return: The floating point number of 64 bits.
-    """
-    number: float = _REAL.unpack(_BITS.pack(bits))[0]
-    return number
 
 
 def words(line: bytes) -> list[tuple[int, bytes]]:

@@ -1,0 +1,19 @@
+cimport cython
+from libc.stdint cimport int64_t
+
+cdef class Columns:
+    cdef readonly Py_ssize_t rows
+    cdef readonly Py_ssize_t complete
+    cdef Py_ssize_t room
+    cdef int[::1] series
+    cdef int64_t[::1] time
+    cdef int64_t[::1] collected
+    cdef double[::1] value
+    cdef unsigned char[::1] flags
+
+    @cython.locals(row=Py_ssize_t)
+    cdef int add(self, int series, int64_t time, int64_t collected, double value, int flags) except -1
+    cdef int grow(self) except -1
+    cdef int finish(self) except -1
+    @cython.locals(complete=Py_ssize_t, row=Py_ssize_t)
+    cpdef tuple take(self)
