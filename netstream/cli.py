@@ -15,9 +15,9 @@ from pathlib import Path
 
 from netstream import __version__
 from netstream.config import ConfigError, load
+from netstream.config.keys import mark, new_key
 from netstream.config.places import STOCK, STREAM_CONF, config_directory
 from netstream.config.settings import Role, Settings, StreamSettings
-from netstream.model.identity import fingerprint, new_guid
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _genkey(chosen: argparse.Namespace) -> int:
-    print(new_guid())
+    print(new_key())
     return 0
 
 
@@ -125,7 +125,7 @@ def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
 def _sending(stream: StreamSettings) -> str:
     if not stream.enabled:
         return "nobody"
-    return f"{' '.join(parent.text for parent in stream.destinations)} with API key {fingerprint(stream.api_key)}"
+    return f"{' '.join(parent.text for parent in stream.destinations)} with API key {mark(stream.api_key)}"
 
 
 def _edit(chosen: argparse.Namespace) -> int:

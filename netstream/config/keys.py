@@ -1,5 +1,5 @@
 """
-The first API key of a parent.
+API keys: new ones, and the first one of a parent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,21 @@ from pathlib import Path
 from netstream.config.errors import ConfigError
 from netstream.config.places import OWN_KEYS, STREAM_CONF, foreign
 from netstream.config.settings import Settings
-from netstream.model.identity import new_guid
+from netstream.model.identity import fingerprint, new_guid
+
+
+def new_key() -> str:
+    """
+    @return: An API key that nobody else has.
+    """
+    return new_guid()
+
+
+def mark(key: str) -> str:
+    """
+    @return: The name of a key where the key itself must not be seen.
+    """
+    return fingerprint(key)
 
 
 def ensure_key(settings: Settings) -> tuple[str, Path]:
@@ -24,7 +38,7 @@ def ensure_key(settings: Settings) -> tuple[str, Path]:
     @return: The key and the file.
     @raise ConfigError: Neither file can be written.
     """
-    key = new_guid()
+    key = new_key()
     places = [settings.config_dir / STREAM_CONF, settings.data_dir / OWN_KEYS]
     if foreign(settings.config_dir):
         del places[0]

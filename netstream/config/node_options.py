@@ -5,6 +5,7 @@ Every option of C{netstream.conf}, which are those of C{netdata.conf}.
 from __future__ import annotations
 
 from netstream.config.options import (
+    ADDRESSES,
     BOOLEAN,
     BYTES,
     CLEANUP,
@@ -75,8 +76,8 @@ def _tier(tier: int) -> tuple[Option, ...]:
             (GLOBAL, "dbengine disk space"),
         )
     options = (
-        option(DB, f"{name} retention size", MEBIBYTES, "1024MiB", *sizes),
-        option(
+        later(DB, f"{name} retention size", MEBIBYTES, "1024MiB", *sizes),
+        (later if tier else option)(
             DB, f"{name} retention time", DAYS, ("14d", "3mo")[tier] if tier < 2 else "2y", f"{name} retention days"
         ),
     )
@@ -89,7 +90,7 @@ DB_OPTIONS = (
     option(DB, "db", MODE, "dbengine", "mode", (GLOBAL, "memory mode"), field="mode"),
     option(DB, "update every", PERIOD, "1s", (GLOBAL, "update every"), field="update_every"),
     option(DB, "retention", RETENTION, "3600", (GLOBAL, "history")),
-    option(DB, "storage tiers", whole(1, TIERS), "3", field="storage_tiers"),
+    later(DB, "storage tiers", whole(1, TIERS), "3", field="storage_tiers"),
     later(
         DB,
         "dbengine page cache size",
@@ -107,7 +108,7 @@ DB_OPTIONS = (
         "new",
         *(f"dbengine tier {tier} backfill" for tier in range(1, TIERS)),
     ),
-    option(
+    later(
         DB,
         "cleanup obsolete charts after",
         CLEANUP,
@@ -116,7 +117,7 @@ DB_OPTIONS = (
         (GLOBAL, "cleanup obsolete charts after seconds"),
         field="cleanup_charts",
     ),
-    option(
+    later(
         DB,
         "cleanup orphan hosts after",
         CLEANUP,
@@ -177,7 +178,7 @@ WEB_OPTIONS = (
     later(WEB, "tls version", choice("1", "1.0", "1.1", "1.2", "1.3"), "1.3"),
     later(WEB, "tls ciphers", TEXT, "none"),
     *(
-        (option if what in GUARDED else later)(WEB, f"allow {what} from", PATTERN, words)
+        (option if what in GUARDED else later)(WEB, f"allow {what} from", ADDRESSES, words)
         for what, words in ALLOW.items()
     ),
     option(WEB, "allowed host names", PATTERN, field="host_names"),
@@ -199,7 +200,7 @@ WEB_OPTIONS = (
         (GLOBAL, "disconnect idle web clients after seconds"),
         field="idle_timeout",
     ),
-    option(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
+    later(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
     later(WEB, "web server threads", NUMBER),
     later(WEB, "web server max sockets", NUMBER, "5000"),
     option(

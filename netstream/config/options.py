@@ -190,6 +190,18 @@ def _choice(*words: str) -> Kind:
     return Kind("word", str, doubt)
 
 
+def _addresses_doubt(text: str) -> str:
+    """
+    Find the words that look like addresses and fit none.
+    """
+    for word in text.split():
+        if word.lstrip("!") in ("127.0.0.1", "::1"):
+            return f"{quoted(word)} never fits, this machine is 'localhost'"
+        if "/" in word:
+            return f"{quoted(word)} never fits, there are no network masks; write a pattern such as '10.*'"
+    return ""
+
+
 def _key(text: str) -> str:
     if text:
         try:
@@ -206,6 +218,7 @@ THREE_VALUED = Kind("yes, no or auto", three_valued, boolean_doubt)
 TEXT = Kind("text", str)
 PATH = Kind("path", str)
 PATTERN = Kind("pattern", pattern)
+ADDRESSES = Kind("pattern", pattern, _addresses_doubt)
 NUMBER = _whole(0, (1 << 63) - 1)
 PORT = _whole(1, 65535)
 DURATION = _duration()

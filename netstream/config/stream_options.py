@@ -5,6 +5,7 @@ Every option of C{stream.conf}.
 from __future__ import annotations
 
 from netstream.config.options import (
+    ADDRESSES,
     API_KEY,
     BOOLEAN,
     BYTES,
@@ -38,7 +39,7 @@ STREAM_OPTIONS = (
     option(STREAM, "send charts matching", PATTERN, "*", field="charts"),
     option(STREAM, "buffer size", BYTES, "10MiB", "buffer size bytes", field="buffer_size"),
     option(STREAM, "reconnect delay", DELAY, "15s", "reconnect delay seconds", field="reconnect_delay"),
-    option(STREAM, "initial clock resync iterations", NUMBER, "60", field="clock_resync_iterations"),
+    later(STREAM, "initial clock resync iterations", NUMBER, "60", field="clock_resync_iterations"),
     later(STREAM, "enable compression", BOOLEAN, "yes", field="compression"),
     later(STREAM, "brotli compression level", whole(0, 11), "3"),
     later(STREAM, "zstd compression level", whole(1, 22), "3"),
@@ -54,7 +55,7 @@ STREAM_OPTIONS = (
 KEY_OPTIONS = (
     option(KEY, "type", choice("api", "machine")),
     option(KEY, "enabled", BOOLEAN),
-    option(KEY, "allow from", PATTERN, "*"),
+    option(KEY, "allow from", ADDRESSES, "*"),
     option(KEY, "update every", PERIOD, field="update_every"),
     option(KEY, "retention", RETENTION, "", "default history", "history"),
     option(KEY, "db", MODE, "", "default memory mode", "memory mode", field="mode"),

@@ -120,6 +120,16 @@ class AdmissionTests(ConfigCase):
         self.assertIn("'allow from = 10.0.0.1'", self.refused(OPEN + "allow from =\n"))
         self.assertIn("localhost", self.refused(OPEN + "allow from = 127.0.0.1\n", "127.0.0.1"))
 
+    def test_addresses_that_never_fit(self) -> None:
+        """
+        An address in a form that no list is compared with gets a warning.
+        """
+        for text, word in (("127.0.0.1", "'localhost'"), ("10.* !::1", "'localhost'"), ("10.0.0.0/8", "masks")):
+            settings = self.load(f"[web]\nallow streaming from = {text}\n", OPEN + f"allow from = {text}\n")
+            self.assertEqual([w.partition(" ")[0] for w in settings.warnings], ["stream.conf:4:", "netstream.conf:2:"])
+            for warning in settings.warnings:
+                self.assertIn(word, warning)
+
     def test_precedence(self) -> None:
         """
         The GUID's section goes over the key's, which goes over the rest.
