@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 __all__ = ["Node", "settings"]
 
 if TYPE_CHECKING:
-    from netstream.config import settings
+    from netstream.config import load as settings
     from netstream.roles import Node
 
 
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
 
         return Node
     if name == "settings":
-        from netstream.config import settings
+        from netstream.config import load as settings
 
         return settings
     raise AttributeError(name)

@@ -28,18 +28,19 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 import netstream
-from netstream.collect import CollectService
+from netstream.collect.service import CollectService
 from netstream.collect.facts import host_info, host_labels
 from netstream.config.machine import machine_guid
 from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
 from netstream.db.databases import Databases
+from netstream.db.workers import Workers
 from netstream.hub.hub import Host, Hub
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.parent import Parent
 from netstream.streaming.proxy import Forwarder
-from netstream.web import site
+from netstream.web.site import site
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -69,10 +70,18 @@ class Node(MultiService):
     _log = Logger()
     hub: Hub
 
-    def __init__(self, settings: Settings, reactor: Any, collect: MakeCollector = CollectService) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        collect: MakeCollector = CollectService,
+        workers: Workers | None = None,
+    ) -> None:
         """
-        @param reactor: Provides time, TCP, Unix sockets and names.
+        @param reactor: Provides time, TCP, Unix sockets, names and threads.
         @param collect: Makes the service that measures this machine.
+        @param workers: Where databases do blocking work; threads of their own
+            if not given.
         """
         super().__init__()
         self.settings = settings
@@ -80,6 +89,7 @@ class Node(MultiService):
         self.urls: list[str] = []
         self._reactor = reactor
         self._make_collector = collect
+        self._workers = workers
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -101,7 +111,7 @@ class Node(MultiService):
         for warning in settings.warnings:
             self._log.warn("{warning}", warning=warning)
         guid = machine_guid(settings.data_dir)
-        self._databases = Databases(settings, self._reactor)
+        self._databases = Databases(settings, self._reactor, self._workers)
         await self._databases.open()
         info = host_info(guid, settings.node.hostname, settings.db.update_every)
         self.hub = Hub(info, self._databases.of(settings.db.mode))
@@ -220,4 +230,6 @@ class Node(MultiService):
 
 
 async def _stopped(port: IListeningPort) -> None:
-    await port.stopListening()
+    stopping = port.stopListening()
+    if stopping is not None:
+        await stopping

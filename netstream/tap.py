@@ -19,7 +19,7 @@ from netstream.config import ConfigError, ensure_key, load
 from netstream.config.settings import Role, Settings
 
 
-class Options(usage.Options):  # type: ignore[misc]
+class Options(usage.Options):
     """
     The command line, and the settings that it gives with the files.
 
@@ -128,7 +128,7 @@ def makeService(options: Options) -> IService:
         if not failure.check(OSError, ValueError):
             log.failure("the node cannot start", failure)
         register(_end_with_failure)
-        reactor.stop()  # type: ignore[attr-defined]
+        reactor.stop()
 
     node.ready.addErrback(failed)
     return node

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from netstream.config.settings import Mode, Settings
 from netstream.db import DBEngine, NoneDB, RamDB
 from netstream.db.interfaces import IMetricsDB
+from netstream.db.workers import Workers
 
 
 class Databases:
@@ -19,16 +20,17 @@ class Databases:
     One engine for each mode that some host may use.
     """
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(self, settings: Settings, reactor: Any, workers: Workers | None = None) -> None:
         """
-        @param reactor: Provides time and threads.
+        @param reactor: Provides time, and threads unless C{workers} does.
+        @param workers: Where blocking work is done.
         """
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
         if Mode.RAM in settings.modes:
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
         if Mode.DBENGINE in settings.modes:
             self._engines[Mode.DBENGINE] = DBEngine(
-                settings.data_dir / "db", reactor, retention=settings.db.tier_retention[0]
+                settings.data_dir / "db", reactor, retention=settings.db.tier_retention[0], workers=workers
             )
 
     def __iter__(self) -> Iterator[IMetricsDB]:

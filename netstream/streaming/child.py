@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import cast
 
 from attrs import evolve
 from twisted.application.internet import ClientService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IConsumer,
     IDelayedCall,
     IProtocol,
     IProtocolFactory,
@@ -28,8 +30,8 @@ from netstream.config.settings import Destination, StreamSettings
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
-from netstream.session import Sender
 from netstream.session.handshake import OFFER, agreed
+from netstream.session.sender import Sender
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.outbox import Outbox
 from netstream.wire.commands import FunctionCall
@@ -53,6 +55,7 @@ class ChildProtocol(Protocol):
     One connection to a parent.
     """
 
+    transport: ITCPTransport | None
     _log = Logger()
 
     def __init__(self, uplink: Uplink, destination: Destination) -> None:
@@ -108,7 +111,7 @@ class ChildProtocol(Protocol):
         uplink, host = self._uplink, self._uplink.host
         self._sender = Sender(agreed(answer.capabilities), host.info.guid, uplink.settings.charts)
         self._outbox = Outbox(self.transport, uplink.settings.buffer_size)
-        self.transport.registerProducer(self._outbox, True)
+        cast(IConsumer, self.transport).registerProducer(self._outbox, True)
         uplink.began(self._destination)
         start = self._sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
         self._outbox.put(start, samples=False)

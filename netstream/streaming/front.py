@@ -50,6 +50,8 @@ class FrontProtocol(Protocol):
     connection on.
     """
 
+    transport: ITCPTransport | None
+
     def __init__(self, front: FrontFactory, address: IAddress) -> None:
         self._front = front
         self._address = address
@@ -145,7 +147,7 @@ class FrontFactory(Factory):
         self.undecided: Counter[str] = Counter()
         self.connections: set[FrontProtocol] = set()
 
-    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> FrontProtocol | None:
         """
         Admit a connection by its address (called by Twisted).
         """

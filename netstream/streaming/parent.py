@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attrs import evolve
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,8 +16,9 @@ from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.address import peer_name
-from netstream.session import ProtocolError, Receiver
+from netstream.session import ProtocolError
 from netstream.session.handshake import negotiate
+from netstream.session.receiver import Receiver
 from netstream.streaming.front import address_text, peer_text
 from netstream.wire.capabilities import Capability
 from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, StreamRequest, accepted
@@ -38,6 +39,7 @@ class ParentProtocol(Protocol):
     One connection of a child.
     """
 
+    transport: ITCPTransport | None
     _log = Logger()
 
     def __init__(self, parent: Parent, address: IAddress, allowed: bool) -> None:
@@ -52,7 +54,6 @@ class ParentProtocol(Protocol):
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
-        self._noted: set[str] = set()
         self.host: Host | None = None
         self.heard = 0.0
 
@@ -135,9 +136,9 @@ class ParentProtocol(Protocol):
 
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
-        host = self.host
+        host, receiver = self.host, self._receiver
         try:
-            for update in self._receiver.receive(data, self.heard):
+            for update in receiver.receive(data, self.heard):
                 host.apply(update)
         except ProtocolError as problem:
             self._reason = str(problem)
@@ -145,8 +146,7 @@ class ParentProtocol(Protocol):
                 "{peer}: {host}: closed: {problem}", peer=self.peer, host=host.info.hostname, problem=problem
             )
             self._abort()
-        for keyword in self._receiver.notes.keys() - self._noted:
-            self._noted.add(keyword)
+        for keyword in receiver.notes.news():
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
             )

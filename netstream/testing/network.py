@@ -5,7 +5,7 @@ one clock that only moves when it is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -86,7 +86,7 @@ class SimulatedTransport:
             self._producer.pauseProducing()
         self._schedule()
 
-    def writeSequence(self, data: Sequence[bytes]) -> None:
+    def writeSequence(self, data: Iterable[bytes]) -> None:
         """
         Send bytes.
         """

@@ -13,13 +13,14 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from netstream.config import load
 from netstream.config.settings import Role, Settings
 from netstream.db.interfaces import Columns
+from netstream.db.workers import Inline
 from netstream.hub.hub import Hub
 from netstream.roles import Node
 from netstream.session.handshake import OFFER
@@ -87,6 +88,8 @@ class Script(Service):
 
 
 class _Answer(Protocol):
+    transport: ITCPTransport | None
+
     def __init__(self, request: bytes) -> None:
         self._request = request
         self.received = b""
@@ -129,7 +132,7 @@ class WorldNode:
 
         @raise Exception: It could not start.
         """
-        self.service = Node(self._make(), self.machine, self._collector)
+        self.service = Node(self._make(), self.machine, self._collector, Inline())
         self.service.startService()
         self._world.settle(self.service.ready)
 
