@@ -1,0 +1,192 @@
+"""
+The service that measures this machine at every tick.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from collections.abc import Mapping, Sequence
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from netstream.collect.collector import Collector, MakeCollector, Odd
+from netstream.collect.diskstats import DiskStats
+from netstream.collect.entropy import Entropy
+from netstream.collect.files import Machine
+from netstream.collect.loadavg import LoadAverage
+from netstream.collect.meminfo import MemInfo
+from netstream.collect.mounts import Mounts
+from netstream.collect.netdev import NetDev
+from netstream.collect.own import Own
+from netstream.collect.stat import Stat
+from netstream.collect.uptime import Uptime
+from netstream.collect.vmstat import VMStat
+from netstream.config.settings import Settings
+from netstream.hub.hub import Hub
+from netstream.session.receiver import Receiver
+from netstream.wire.capabilities import Capability
+
+PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
+    "proc": (Stat, Uptime, LoadAverage, Entropy, VMStat, MemInfo, NetDev, DiskStats),
+    "diskspace": (Mounts,),
+    "netstream monitoring": (Own,),
+}
+"""Collectors by the name that switches them off in C{[plugins]}."""
+
+_PASSING = frozenset({errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Failures that say nothing of the file that could not be read."""
+
+_PAUSE = 60
+"""Seconds without collecting after our own text could not be read."""
+
+
+class CollectService(Service):
+    """
+    Ticks at the whole multiples of the period on the wall clock, lets each
+    collector measure, and tells the hub what they say.
+
+    A collector that fails is switched off with one line in the log; ticks that
+    come too late are left out, not made up for.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        clock: IReactorTime,
+        *,
+        machine: Machine | None = None,
+        plugins: Mapping[str, Sequence[MakeCollector]] = PLUGINS,
+    ) -> None:
+        """
+        @param clock: Its seconds are UTC.
+        @param machine: Where the machine shows itself; this one by itself.
+        @param plugins: What there is to run.
+        """
+        self._hub = hub
+        self._settings = settings
+        self._clock = clock
+        self._machine = machine or Machine()
+        self._plugins = plugins
+        self._every = settings.db.update_every
+        self._collectors: list[Collector] = []
+        self._measuring: set[str] = set()
+        self._receiver: Receiver | None = None
+        self._resume = 0.0
+        self._next: IDelayedCall | None = None
+        self._due = 0.0
+
+    def startService(self) -> None:
+        """
+        Begin to collect at the next whole multiple of the period (called by
+        Twisted).
+        """
+        super().startService()
+        self._receiver = self._new_receiver()
+        for plugin, makers in self._plugins.items():
+            if self._settings.plugins.get(plugin, True):
+                for make in makers:
+                    self._collectors.append(make(self._machine, self._every))
+        self._plan(self._clock.seconds())
+
+    def stopService(self) -> None:
+        """
+        Stop collecting (called by Twisted).
+        """
+        super().stopService()
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._next = None
+        for collector in self._collectors:
+            collector.close()
+        self._collectors.clear()
+        self._measuring.clear()
+        self._receiver = None
+
+    def _new_receiver(self) -> Receiver:
+        return Receiver(
+            self._hub.local.table,
+            Capability.CLABELS,
+            update_every=self._every,
+            gap_when_lost=self._settings.db.gap_when_lost,
+            node=self._hub.local.info.guid,
+        )
+
+    def _plan(self, now: float) -> None:
+        self._due = (math.floor(now / self._every) + 1) * float(self._every)
+        self._next = self._clock.callLater(self._due - now, self._tick)
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        if 0 < self._due - now <= self._every:
+            # Timers of some reactors are early by a moment.
+            self._next = self._clock.callLater(self._due - now, self._tick)
+            return
+        self._plan(now)
+        if now >= self._resume or self._resume - now > _PAUSE:
+            self._tell(b"".join([self._measured(it, int(now * 1e6)) for it in tuple(self._collectors)]), now)
+
+    def _measured(self, collector: Collector, now: int) -> bytes:
+        try:
+            text = collector.collect(now)
+        except OSError as problem:
+            if problem.errno in _PASSING:
+                return self._skip(collector, problem)
+            return self._switch_off(collector, problem.strerror or str(problem))
+        except Odd as problem:
+            return self._switch_off(collector, problem.reason)
+        except (ValueError, LookupError) as problem:
+            return self._switch_off(collector, f"it is not as expected ({problem!r})")
+        except Exception:
+            self._log.failure("{source}: the collector failed", Failure(), source=collector.source)
+            return self._remove(collector)
+        self._measuring.add(collector.source)
+        return text
+
+    def _skip(self, collector: Collector, problem: OSError) -> bytes:
+        if collector.source in self._measuring:
+            self._log.warn(
+                "{source}: not collected until it can be read again: {reason}",
+                source=collector.source,
+                reason=problem.strerror,
+            )
+        return self._withdrawn(collector)
+
+    def _switch_off(self, collector: Collector, reason: str) -> bytes:
+        self._log.warn("{source}: not collected: {reason}", source=collector.source, reason=reason)
+        return self._remove(collector)
+
+    def _remove(self, collector: Collector) -> bytes:
+        self._collectors.remove(collector)
+        collector.close()
+        return self._withdrawn(collector)
+
+    def _withdrawn(self, collector: Collector) -> bytes:
+        text = collector.withdraw()
+        if collector.source not in self._measuring:
+            # Nobody has heard of its charts.
+            return b""
+        self._measuring.remove(collector.source)
+        return text
+
+    def _tell(self, text: bytes, now: float) -> None:
+        if self._receiver is None:
+            return
+        try:
+            for update in self._receiver.receive(text, now):
+                self._hub.local.apply(update)
+        except Exception:
+            self._log.failure(
+                "what was collected could not be taken in; nothing is collected for {pause} s", Failure(), pause=_PAUSE
+            )
+            # What was not heard is lost: everyone begins anew, definitions first.
+            self._resume = now + _PAUSE
+            self._receiver = self._new_receiver()
+            for collector in self._collectors:
+                collector.withdraw()
