@@ -5,11 +5,10 @@ The parent's side of a connection: what a child says becomes updates.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from enum import Enum, auto
 from math import isfinite
 
 import numpy as np
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from netstream.kernel import Ingest
 from netstream.model.chart import Chart, Dimension
@@ -28,8 +27,10 @@ from netstream.model.updates import (
 from netstream.session.definitions import chart_of, dimension_of
 from netstream.session.errors import ProtocolError
 from netstream.session.labels import label, label_name
+from netstream.session.limits import Limits
 from netstream.session.notes import Notes
 from netstream.session.path import DOCUMENT, parse_path
+from netstream.session.stages import MISSING, NEXT, Stage
 from netstream.wire.capabilities import Capability
 from netstream.wire.commands import (
     ChartLabel,
@@ -48,78 +49,34 @@ from netstream.wire.commands import (
     Unknown,
     WithdrawFunction,
 )
-from netstream.wire.decoder import LONGEST_LINE, LONGEST_PAYLOAD, Decoder
+from netstream.wire.decoder import Decoder
 from netstream.wire.errors import WireError
 from netstream.wire.words import clean
 
-__all__ = ["Limits", "ProtocolError", "Receiver", "Stage"]
+__all__ = ["Limits", "ProtocolError", "Receiver"]
 
 
-class Stage(Enum):
+LONGEST_HELP = 2000
+"""Characters that are kept of a function's help."""
+LONGEST_TAGS = 200
+"""Characters that are kept of a function's tags."""
+
+
+def _weight(chart: Chart | None) -> int:
     """
-    Where the definition of charts stands.
+    @return: Characters of a chart's own texts.
     """
-
-    START = auto()
-    """No chart was named yet."""
-    DEFINITION = auto()
-    """A chart is being defined."""
-    LABELS = auto()
-    """And some of its labels wait for their commit."""
-    CHART = auto()
-    """A chart is current and its definition complete."""
+    if chart is None:
+        return 0
+    texts = (chart.id, chart.name, chart.title, chart.units, chart.family, chart.context, chart.plugin, chart.module)
+    return sum(map(len, texts))
 
 
-NEXT: Mapping[tuple[Stage, type[Line]], Stage] = {
-    (Stage.START, DefineChart): Stage.DEFINITION,
-    (Stage.DEFINITION, DefineChart): Stage.DEFINITION,
-    (Stage.LABELS, DefineChart): Stage.DEFINITION,
-    (Stage.CHART, DefineChart): Stage.DEFINITION,
-    (Stage.DEFINITION, DefineDimension): Stage.DEFINITION,
-    (Stage.LABELS, DefineDimension): Stage.LABELS,
-    (Stage.CHART, DefineDimension): Stage.DEFINITION,
-    (Stage.DEFINITION, ChartLabel): Stage.LABELS,
-    (Stage.LABELS, ChartLabel): Stage.LABELS,
-    (Stage.CHART, ChartLabel): Stage.LABELS,
-    (Stage.LABELS, CommitChartLabels): Stage.DEFINITION,
-    (Stage.DEFINITION, EndDefinition): Stage.CHART,
-    (Stage.LABELS, EndDefinition): Stage.CHART,
-    (Stage.CHART, EndDefinition): Stage.CHART,
-}
-"""Which line of a definition may come when, and what is then."""
-
-MISSING = {
-    DefineDimension: "a dimension without a chart",
-    ChartLabel: "a chart label without a chart",
-    CommitChartLabels: "a commit without a chart label",
-    EndDefinition: "the end of a definition without a chart",
-}
-"""What is wrong with a line that L{NEXT} does not have."""
-
-
-@frozen
-class Limits:
+def _label_weight(labels: Mapping[str, Label] | None) -> int:
     """
-    How much one connection may make us keep.
-
-    @ivar charts: Charts.
-    @ivar dimensions: Dimensions of all charts.
-    @ivar host_labels: Labels of the host.
-    @ivar chart_labels: Labels of all charts.
-    @ivar variables: Variables of the host and all charts.
-    @ivar functions: Functions of the host and all charts.
-    @ivar line: Bytes of a line.
-    @ivar payload: Bytes of a body of several lines.
+    @return: Characters of labels.
     """
-
-    charts: int = 100_000
-    dimensions: int = 500_000
-    host_labels: int = 1_000
-    chart_labels: int = 1_000_000
-    variables: int = 100_000
-    functions: int = 10_000
-    line: int = LONGEST_LINE
-    payload: int = LONGEST_PAYLOAD
+    return sum(len(name) + len(label.value) for name, label in (labels or {}).items())
 
 
 @define
@@ -186,6 +143,7 @@ class Receiver:
         self._charts: dict[str, Chart] = {}
         self._dimension_count = 0
         self._chart_label_count = 0
+        self._text = 0
         self._respelled: set[tuple[str, str]] = set()
         self._obsolete: dict[int, str] = {}
         self._labels: dict[str, Label] = {}
@@ -243,6 +201,11 @@ class Receiver:
         if count >= most:
             raise self._wrong(f"more than {most} {what}", line)
 
+    def _keep(self, characters: int, line: Line) -> None:
+        self._text += characters
+        if self._text > self._limits.text:
+            raise self._wrong(f"more than {self._limits.text} characters of definitions", line)
+
     def _samples(self, batch: SampleBatch) -> Iterator[Update]:
         yield from self._complete()
         if self._obsolete:
@@ -299,6 +262,7 @@ class Receiver:
         self._open = None
         self.stage = Stage.CHART
         self._chart_label_count -= len(opened.pending or ())
+        self._text -= _label_weight(opened.pending)
         chart = evolve(opened.chart, dimensions=opened.dimensions, labels=opened.labels)
         if opened.bare and chart == self._charts.get(opened.id):
             return opened.held
@@ -315,6 +279,7 @@ class Receiver:
         dimensions = dict(known.dimensions) if known else {}
         labels = known.labels if known else {}
         chart = chart_of(line, self._update_every, {}, {})
+        self._keep(_weight(chart) - _weight(known), line)
         if chart.id != line.id:
             self._respelled.add((line.id, ""))
         self._open = _Definition(line.id, chart, dimensions, labels)
@@ -336,10 +301,14 @@ class Receiver:
     def _define_dimension(self, line: DefineDimension) -> list[Update]:
         opened = self._reopened()
         dimension = dimension_of(line)
-        if dimension.id not in opened.dimensions:
+        known = opened.dimensions.get(dimension.id)
+        if known is None:
             count = self._dimension_count + len(self._respelled)
             self._room(count, self._limits.dimensions, "dimensions", line)
+            self._room(len(opened.dimensions), self._limits.chart_dimensions, "dimensions of one chart", line)
             self._dimension_count += 1
+        old = len(known.id) + len(known.name) if known else 0
+        self._keep(len(dimension.id) + len(dimension.name) - old, line)
         if dimension.id != line.id and (opened.id, line.id) not in self._respelled:
             self._room(len(self._respelled), self._limits.dimensions, "dimensions", line)
             self._respelled.add((opened.id, line.id))
@@ -360,16 +329,20 @@ class Receiver:
         if opened.pending is None:
             opened.pending = {}
         name = label_name(line.key)
-        if name and name not in opened.pending:
+        if not name:
+            return []
+        known = opened.pending.get(name)
+        if known is None:
             self._room(self._chart_label_count, self._limits.chart_labels, "chart labels", line)
             self._chart_label_count += 1
-        if name:
-            opened.pending[name] = label(line.value, line.source)
+        new = opened.pending[name] = label(line.value, line.source)
+        self._keep(len(new.value) - len(known.value) if known else len(name) + len(new.value), line)
         return []
 
     def _commit_chart_labels(self, line: CommitChartLabels) -> list[Update]:
         opened = self._reopened()
         self._chart_label_count -= len(opened.labels)
+        self._text -= _label_weight(opened.labels)
         opened.labels = opened.pending or {}
         opened.pending = None
         return []
@@ -410,6 +383,7 @@ class Receiver:
         key = (clean(chart_id) if of_chart else "", name)
         if key not in self._variables:
             self._room(len(self._variables), self._limits.variables, "variables", line)
+            self._keep(len(name), line)
             self._variables.add(key)
         update = VariableSet(name, line.value, key[0])
         return self._hold(update) if of_chart else [*self._complete(), update]
@@ -421,14 +395,15 @@ class Receiver:
         key = (clean(chart_id), name)
         if key not in self._functions:
             self._room(len(self._functions), self._limits.functions, "functions", line)
+            self._keep(len(name), line)
             self._functions.add(key)
         update = FunctionOffered(
             Function(
                 name,
                 line.timeout,
-                clean(line.help),
+                clean(line.help)[:LONGEST_HELP],
                 key[0],
-                clean(line.tags),
+                clean(line.tags)[:LONGEST_TAGS],
                 line.access,
                 line.priority,
                 line.version,

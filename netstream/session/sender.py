@@ -24,6 +24,7 @@ from netstream.model.updates import (
     VariableSet,
 )
 from netstream.session.definitions import chart_line, definition
+from netstream.session.errors import ProtocolError
 from netstream.session.notes import Notes
 from netstream.session.path import path_document
 from netstream.wire.capabilities import Capability
@@ -40,6 +41,7 @@ from netstream.wire.commands import (
     WithdrawFunction,
 )
 from netstream.wire.decoder import LineDecoder
+from netstream.wire.errors import WireError
 
 _NEW, _SENT, _LEFT_OUT = 0, 1, 2
 
@@ -122,14 +124,21 @@ class Sender:
         Take in what the parent says.
 
         @return: Its commands; what is not known or not readable is skipped.
-        @raise WireError: A line or payload is too long.
+        @raise ProtocolError: While it is exhausted: a line or payload is too
+            long.
         """
         self._decoder.receive(data)
-        for command in self._decoder.commands(tolerant=True):
-            if isinstance(command, Unknown):
-                self.notes.skipped(command.keyword)
-            else:
-                yield command
+        return self._commands()
+
+    def _commands(self) -> Iterator[Line]:
+        try:
+            for command in self._decoder.commands(tolerant=True):
+                if isinstance(command, Unknown):
+                    self.notes.skipped(command.keyword)
+                else:
+                    yield command
+        except WireError as problem:
+            raise ProtocolError(problem.line_number, problem.reason, problem.line) from problem
 
     def answer(self, call: FunctionCall) -> bytes:
         """

@@ -26,7 +26,8 @@ from netstream.model.updates import (
     VariableSet,
 )
 from netstream.session.handshake import OWN
-from netstream.session.receiver import MISSING, NEXT, Limits, ProtocolError, Receiver, Stage
+from netstream.session.receiver import Limits, ProtocolError, Receiver
+from netstream.session.stages import MISSING, NEXT, Stage
 from netstream.wire.commands import TO_PARENT, DefineChart
 from tests.recordings import child, children
 from tests.session.model import HostModel, model, told
@@ -439,9 +440,38 @@ class WrongTests(SynchronousTestCase):
             ("chart labels", "chart_labels", b"CHART a.b\n" + b"".join(b"CLABEL a%d x 1\n" % n for n in range(11))),
             ("variables", "variables", b"".join(b"VARIABLE HOST a%d = 1\n" % n for n in range(11))),
             ("functions", "functions", b"".join(b"FUNCTION GLOBAL a%d\n" % n for n in range(11))),
+            (
+                "dimensions of one chart",
+                "chart_dimensions",
+                b"CHART a.b\n" + b"".join(b"DIMENSION d%d\n" % n for n in range(11)),
+            ),
         ):
             self.assertIn(f"more than 10 {name}", str(self.wrong(data, **{limit: 10})))
             heard(data, **{limit: 12})
+
+    def test_ceiling_of_text(self) -> None:
+        """
+        Nor more characters, in whatever they are.
+        """
+        text = b"x" * 600
+        for data in (
+            b"CHART a.b '' '" + text + b"'\n",
+            b"CHART a.b\nDIMENSION x " + text + b"\n",
+            b"CHART a.b\nDIMENSION x\nDIMENSION x " + text + b"\n",
+            b"CHART a.b\nCLABEL x " + text + b" 1\n",
+            b"VARIABLE HOST " + text + b" = 1\n",
+            b"FUNCTION GLOBAL " + text + b"\n",
+        ):
+            self.assertIn("more than 500 characters", str(self.wrong(data, text=500)))
+            heard(data, text=1000)
+
+    def test_text_replaced(self) -> None:
+        """
+        What is defined again does not count twice.
+        """
+        data = b"CHART a.b '' title\nDIMENSION x name\nCLABEL k value 1\nCLABEL_COMMIT\nVARIABLE CHART v = 1\n"
+        pending = b"CLABEL k value 1\nCHART_DEFINITION_END\n"
+        heard((data + pending) * 50, text=100)
 
     def test_ceiling_of_labels(self) -> None:
         """

@@ -24,13 +24,13 @@ from netstream.model.updates import (
     Update,
     VariableSet,
 )
+from netstream.session.errors import ProtocolError
 from netstream.session.handshake import OFFER, OWN, agreed, negotiate
 from netstream.session.receiver import Receiver
 from netstream.session.sender import Sender
 from netstream.wire.capabilities import MARKERS, Capability
 from netstream.wire.commands import FunctionCall, FunctionCallWithPayload, NodeId, ReplayChart
 from netstream.wire.decoder import LONGEST_LINE
-from netstream.wire.errors import WireError
 from netstream.wire.handshake import Accepted, ReplyReader
 from tests.recordings import child, children, parents
 from tests.session.model import HostModel, model
@@ -433,7 +433,7 @@ class ParentTests(SynchronousTestCase):
         A parent that never ends its line is told apart.
         """
         one = sender()
-        with self.assertRaises(WireError):
+        with self.assertRaises(ProtocolError):
             list(one.receive(b"x" * (LONGEST_LINE + 1)))
 
 
