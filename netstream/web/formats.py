@@ -85,7 +85,7 @@ def _matrix(view: View) -> bytes:
     if "ms" in view.question.options:
         table[:, 0] *= 1000
     table[:, 1:] = _ordered(view, view.values)
-    return _numbers(_rounded(table)).replace(b"],[", b"],\n[")
+    return _numbers(_rounded(table))
 
 
 def _keys(view: View) -> list[str]:
@@ -145,9 +145,9 @@ def _table(separator: str, end: bytes = b"\r\n") -> Callable[[View], bytes]:
 
 def _markdown(view: View) -> bytes:
     names = ["time", *(cell(name, "|").replace("|", "\\|").replace("<", "&lt;") for name in view.names)]
-    head = "|".join(names).encode("utf-8", "replace") + b"\n" + b"|".join([b":---:"] * len(names))
+    head = "|".join(names).encode("utf-8", "replace") + b"\r\n" + b"|".join([b":---:"] * len(names))
     rows = zip(_dates(view), _lines(view), strict=True)
-    return b"\n".join([head, *(moment + b"|" + line.replace(b",", b"|") for moment, line in rows), b""])
+    return b"\r\n".join([head, *(moment + b"|" + line.replace(b",", b"|") for moment, line in rows), b""])
 
 
 def _csvjsonarray(view: View) -> bytes:
@@ -166,8 +166,8 @@ def folded(view: View) -> Float64s:
     options, values = view.question.options, view.values
     empty = np.count_nonzero(~np.isnan(values), axis=1, keepdims=True) == 0
     safe = np.where(empty, 0.0, values)
-    if "min2max" in options and values.shape[1] > 1:
-        one = np.nanmax(safe, axis=1) - np.nanmin(safe, axis=1)
+    if "min2max" in options:
+        one = np.maximum(np.nanmax(safe, axis=1), 0) - np.minimum(np.nanmin(safe, axis=1), 0)
     elif "average" in options:
         one = np.nanmean(safe, axis=1)
     elif "min" in options:

@@ -128,6 +128,7 @@ class Exposition:
     def __init__(self, choice: Choice) -> None:
         self._choice = choice
         self._families: dict[str, _Family] = {}
+        self._instances: dict[str, str] = {}
 
     def add(self, name: str, kind: str, help: str, labels: str, spare: str, value: str, milliseconds: int) -> None:
         """
@@ -156,11 +157,14 @@ class Exposition:
 
     def node(self, host: Host, now: float) -> None:
         """
-        Add who a node is.
+        Add who a node is; call it first.  A node whose name is taken by one
+        before it goes by its GUID.
         """
         info = host.info
+        instance = info.guid if info.hostname in self._instances.values() else info.hostname
+        self._instances[info.guid] = instance
         labels = {
-            "instance": info.hostname,
+            "instance": instance,
             "application": info.program or "netdata",
             "version": version_of(host),
         }
@@ -180,7 +184,7 @@ class Exposition:
                 self.add(metric, "gauge", "", labels, labels, f"{value:.7f}", int(now) * 1000)
 
     def _instance(self, host: Host) -> str:
-        return f',instance="{label_value(host.info.hostname)}"' if self._choice.instance else ""
+        return f',instance="{label_value(self._instances[host.info.guid])}"' if self._choice.instance else ""
 
     def _labels(self, host: Host, chart: Chart, dimension: Dimension | None, names: bool) -> str:
         text = f'chart="{label_value(chart.name if names else chart.id)}",family="{label_value(chart.family)}"'

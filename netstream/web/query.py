@@ -211,8 +211,8 @@ async def _fetch(
     most = max(1, min(MOST_ROWS, MOST_CELLS // len(dimensions)))
 
     plan = window(question.after, question.before, question.points, update_every, now, aligned, span)
-    if len(plan) > most:
-        plan = window(question.after, question.before, most, update_every, now, aligned, span)
+    if len(plan) > most:  # a window has up to half as many rows again as it is asked for
+        plan = window(question.after, question.before, max(1, most * 2 // 3), update_every, now, aligned, span)
     if span is not None and (plan.before < span.first or plan.after >= span.last):
         raise _nothing()
 
@@ -226,6 +226,8 @@ async def _fetch(
     except UnknownMethod as problem:
         raise Refusal(400, f"group: {problem}.\n") from problem
     values = columns.values
+    if "abs" in question.options:
+        values = np.abs(values)
     if share:
         values = _share(values, [id for id, _ in series], len(dimensions))
     found = int(np.count_nonzero(~np.isnan(values)))
@@ -243,7 +245,7 @@ def _share(values: Float64s, owners: Sequence[str], count: int) -> Float64s:
     shares = np.empty((len(values), count))
     for owner in dict.fromkeys(owners[:count]):
         of_owner = np.array([name == owner for name in owners])
-        total = np.nansum(np.abs(values[:, of_owner]), axis=1)
+        total = np.nansum(values[:, of_owner], axis=1)
         total[total == 0] = np.nan
         shown = np.flatnonzero(of_owner[:count])
         share = values[:, shown] * 100 / total[:, None]
@@ -256,8 +258,6 @@ def _shape(values: Float64s, options: frozenset[str]) -> tuple[Float64s, Sequenc
     @return: The values after C{options}, and which columns are left; L{None}
         is all.
     """
-    if "abs" in options:
-        values = np.abs(values)
     kept = None
     if "nonzero" in options:
         some = np.flatnonzero(np.any(np.nan_to_num(values) != 0, axis=0))

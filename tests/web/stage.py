@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from netstream.config.settings import NodeSettings, Role, Settings, WebSettings
 from netstream.db.interfaces import IMetricsDB
@@ -148,6 +150,7 @@ class Stage:
         """
         host = host or self.local
         self.chart(chart, host)
+        rows = dict(sorted(rows.items()))
         width = len(chart.dimensions)
         numbers = [host.table.number(chart.id, dimension) for dimension in chart.dimensions]
         values = np.asarray(list(rows.values()), float).reshape(-1)
@@ -187,7 +190,7 @@ class Stage:
         for _ in range(200):
             self.clock.advance(0)
         written = transport.value()
-        protocol.connectionLost(None)
+        protocol.connectionLost(Failure(ConnectionDone()))
         return list(_responses(written, head=data.startswith(b"HEAD ")))
 
     def get(self, target: str | bytes, peer: str = "127.0.0.1", method: str = "GET", **headers: str) -> Response:

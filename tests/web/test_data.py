@@ -1,0 +1,345 @@
+"""
+Samples over HTTP: windows, folding, options and formats.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from netstream.db.ram import RamDB
+from netstream.model.chart import Chart, Dimension
+from netstream.web.formats import FORMATS, cell
+from netstream.web.query import MOST_CELLS, OPTIONS
+from tests.web.stage import CPU, DISK, LOAD, NOW, Stage
+
+NAN = float("nan")
+
+
+class DataTests(SynchronousTestCase):
+    """
+    Tests for C{data}.
+    """
+
+    def setUp(self) -> None:
+        self.stage = Stage()
+        self.stage.fill(LOAD, {NOW - 4: [1, 10], NOW - 3: [2, 20], NOW - 2: [NAN, 30], NOW - 1: [4, 40.12345678]})
+        self.window = f"after={NOW - 4}&before={NOW - 1}"
+
+    def ask(self, question: str = "", chart: str = "system.load") -> Any:
+        """
+        @return: The answer over the four seconds, as JSON.
+        """
+        return self.stage.get(f"/api/v1/data?chart={chart}&{self.window}&{question}").json()
+
+    def text(self, question: str) -> str:
+        """
+        @return: The same as text.
+        """
+        return self.stage.get(f"/api/v1/data?chart=system.load&{self.window}&{question}").text
+
+    def test_json(self) -> None:
+        """
+        Rows come newest first, gaps are null, and numbers have seven decimals.
+        """
+        self.assertEqual(
+            self.ask(),
+            {
+                "labels": ["time", "load1", "load5"],
+                "data": [[NOW - 1, 4, 40.1234568], [NOW - 2, None, 30], [NOW - 3, 2, 20], [NOW - 4, 1, 10]],
+            },
+        )
+        body = self.text("")
+        self.assertIn(f"[{NOW - 3},2,20]", body)
+
+    def test_last_value(self) -> None:
+        """
+        The question that home automation asks is answered with one row.
+        """
+        found = self.stage.get("/api/v1/data?chart=system.load&before=0&after=-1&options=seconds").json()
+        self.assertEqual(found["data"], [[NOW - 1, 4, 40.1234568]])
+
+    def test_order_and_times(self) -> None:
+        """
+        C{flip} begins with the oldest row, C{ms} counts milliseconds.
+        """
+        self.assertEqual([row[0] for row in self.ask("options=flip")["data"]], list(range(NOW - 4, NOW)))
+        self.assertEqual(self.ask("options=ms,flip")["data"][0][0], (NOW - 4) * 1000)
+
+    def test_groups(self) -> None:
+        """
+        Rows are folded to the points that are asked for, by the method that is
+        asked for; a method that there is not is refused by name.
+        """
+        for group, expected in (
+            ("average", [[4, 35.0617284], [1.5, 15]]),
+            ("sum", [[4, 70.1234568], [3, 30]]),
+            ("min", [[4, 30], [1, 10]]),
+            ("max", [[4, 40.1234568], [2, 20]]),
+        ):
+            rows = self.ask(f"points=2&group={group}&options=unaligned")["data"]
+            self.assertEqual([row[1:] for row in rows], expected, group)
+        refused = self.stage.get("/api/v1/data?chart=system.load&group=nonsense")
+        self.assertEqual(refused.status, 400)
+        self.assertIn("'nonsense'", refused.text)
+
+    def test_dimensions(self) -> None:
+        """
+        Dimensions are chosen by id or name, with patterns and refusals, in any
+        spelling of the parameter; hidden ones only when they are named.
+        """
+        for parameter in ("dimension", "dimensions", "dim", "dims"):
+            self.assertEqual(self.ask(f"{parameter}=load5")["labels"], ["time", "load5"])
+        self.assertEqual(self.ask("dimensions=!load1|*")["labels"], ["time", "load5"])
+        self.stage.fill(CPU, {NOW - 1: [25, 75]})
+        self.assertEqual(self.ask(chart="system.cpu")["labels"], ["time", "user"])
+        self.assertEqual(self.ask("dimensions=idle", "system.cpu")["labels"], ["time", "idle"])
+        self.assertEqual(self.ask("options=all-dimensions", "system.cpu")["labels"], ["time", "user", "idle"])
+
+    def test_match_ids_or_names(self) -> None:
+        """
+        C{match-ids} and C{match-names} narrow what patterns are compared with.
+        """
+        self.stage.fill(evolve(LOAD, dimensions={"i": Dimension("i", "n")}), {NOW - 1: [1]})
+        self.assertEqual(self.ask("dimensions=i")["labels"], ["time", "n"])
+        self.assertEqual(self.ask("dimensions=n&options=match-names")["labels"], ["time", "n"])
+        refused = self.stage.get("/api/v1/data?chart=system.load&dimensions=n&options=match-ids")
+        self.assertEqual(refused.status, 404)
+
+    def test_charts(self) -> None:
+        """
+        A chart is named by id, by name or by patterns, or by its context.
+        """
+        self.stage.fill(DISK, {NOW - 1: [5, -6]})
+        for question in ("chart=disk.sda", "chart=disk.system", "chart=disk.*", "context=disk.io", "context=disk.*"):
+            found = self.stage.get(f"/api/v1/data?{question}&after=-1").json()
+            self.assertEqual(found, {"labels": ["time", "reads", "writes"], "data": [[NOW - 1, 5, -6]]})
+        both = self.stage.get("/api/v1/data?chart=disk.sda,system.load&after=-1").json()
+        self.assertEqual(both["labels"], ["time", "load1", "load5", "reads", "writes"])
+
+    def test_options(self) -> None:
+        """
+        Values change as options say.
+        """
+        self.stage.fill(DISK, {NOW - 2: [NAN, 0], NOW - 1: [30, -10]})
+        self.window = f"after={NOW - 2}&before={NOW - 1}"
+        for options, expected in (
+            ("", [[30, -10], [None, 0]]),
+            ("abs", [[30, 10], [None, 0]]),
+            ("null2zero", [[30, -10], [0, 0]]),
+            ("abs,percentage", [[75, 25], [None, 0]]),
+        ):
+            rows = self.ask(f"options={options}", "disk.sda")["data"]
+            self.assertEqual([row[1:] for row in rows], expected, options)
+        self.stage.fill(LOAD, {NOW - 2: [0, 1], NOW - 1: [0, NAN]})
+        self.assertEqual(self.ask("options=nonzero")["labels"], ["time", "load5"])
+        self.stage.fill(CPU, {NOW - 2: [0, 0], NOW - 1: [0, 0]})
+        self.assertEqual(self.ask("options=nonzero", "system.cpu")["labels"], ["time", "user"])
+
+    def test_share_of_the_whole(self) -> None:
+        """
+        A percentage is of all dimensions of the chart, shown or not.
+        """
+        self.stage.fill(CPU, {NOW - 1: [50, 150]})
+        found = self.stage.get("/api/v1/data?chart=system.cpu&after=-1&options=percentage").json()
+        self.assertEqual(found["data"], [[NOW - 1, 25]])
+
+    def test_object_rows(self) -> None:
+        """
+        Rows as objects have a key of its own for each column.
+        """
+        rows = self.ask("options=objectrows")["data"]
+        self.assertEqual(rows[0], {"time": NOW - 1, "load1": 4, "load5": 40.1234568})
+        self.assertEqual(rows[1]["load1"], None)
+        self.stage.fill(evolve(LOAD, id="system.load2", name=""), {NOW - 1: [7, 8]})
+        both = self.ask("options=objectrows", "system.load*")["data"][0]
+        self.assertEqual(len(both), 5)
+        self.assertEqual(both["system.load2.load1"], 7)
+
+    def test_jsonwrap(self) -> None:
+        """
+        The wrapped answer says what it is an answer to.
+        """
+        found = self.ask("options=jsonwrap,flip&points=2&group=max")
+        self.assertEqual(
+            list(found),
+            ["api", "id", "name", "view_update_every", "update_every", "first_entry", "last_entry", "before", "after",
+             "group", "options", "dimension_names", "dimension_ids", "functions", "latest_values",
+             "view_latest_values", "dimensions", "points", "format", "db_points_per_tier", "result", "min", "max"],
+        )  # fmt: skip
+        self.assertEqual((found["first_entry"], found["last_entry"]), (NOW - 4, NOW - 1))
+        self.assertEqual((found["view_update_every"], found["update_every"], found["points"]), (2, 1, 2))
+        self.assertEqual((found["before"] - found["after"], found["group"]), (3, "max"))
+        self.assertEqual(found["options"], "flip,jsonwrap,natural-points")
+        self.assertEqual(found["latest_values"], [4, 40.1234568])
+        self.assertEqual(found["view_latest_values"], found["result"]["data"][-1][1:])
+        self.assertEqual((found["min"], found["max"]), (2, 40.1234568))
+
+    def test_every_format(self) -> None:
+        """
+        Each format is answered alone and wrapped, with and without rows of
+        times in seconds.
+        """
+        for name in FORMATS:
+            for options in ("", "seconds", "ms", "jsonwrap", "jsonwrap,seconds,flip"):
+                answer = self.stage.get(f"/api/v1/data?chart=system.load&{self.window}&format={name}&options={options}")
+                self.assertEqual(answer.status, 200, name)
+                if "jsonwrap" in options or answer.headers["Content-Type"].startswith("application/json"):
+                    answer.json()
+                if "jsonwrap" in options:
+                    self.assertEqual(answer.json()["format"], name)
+
+    def test_every_option(self) -> None:
+        """
+        Each option is accepted with each other, in both spellings; words that
+        mean nothing are ignored.
+        """
+        for one in [*OPTIONS, "nonsense"]:
+            for other in OPTIONS:
+                self.ask(f"options={one}|{other}")
+
+    def test_csv(self) -> None:
+        """
+        Spreadsheets get a header, local dates and CRLF, or seconds.
+        """
+        lines = self.text("format=csv&options=seconds").split("\r\n")
+        self.assertEqual(lines[:3], ["time,load1,load5", f"{NOW - 1},4,40.1234568", f"{NOW - 2},null,30"])
+        self.assertEqual(lines[-1], "")
+        self.assertRegex(self.text("format=csv"), r"\r\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,4,40\.1234568\r\n")
+        self.assertIn(f"{NOW - 1}\t4\t40.1234568\r\n", self.text("format=tsv&options=seconds"))
+        self.assertEqual(self.text("format=markdown&options=seconds").split("\r\n")[1], ":---:|:---:|:---:")
+
+    def test_long_csv(self) -> None:
+        """
+        Dates over months, with a change to summer time perhaps, are those of
+        each row.
+        """
+        stage = Stage(RamDB(365 * 86400, 1))
+        stage.fill(LOAD, {NOW - 200 * 86400: [1, 1], NOW: [2, 2]})
+        lines = stage.get("/api/v1/data?chart=system.load&after=0&points=50&format=csv").text.split("\r\n")
+        self.assertGreaterEqual(len(lines), 40)
+
+    def test_one_number_a_row(self) -> None:
+        """
+        Formats without columns fold the dimensions of a row.
+        """
+        self.assertEqual(self.text("format=ssv"), "44.1234568 30 22 11")
+        self.assertEqual(self.text("format=ssvcomma&options=flip"), "11,22,30,44.1234568")
+        self.assertEqual(self.ask("format=array&options=average"), [22.0617284, 30, 11, 5.5])
+        self.assertEqual(self.ask("format=array&options=max"), [40.1234568, 30, 20, 10])
+
+    def test_other_json(self) -> None:
+        """
+        The formats of charting libraries are JSON as well.
+        """
+        self.assertEqual(self.ask("format=csvjsonarray")[:2], [["time", "load1", "load5"], [NOW - 1, 4, 40.1234568]])
+        table = self.ask("format=datatable")
+        self.assertEqual([column["label"] for column in table["cols"]], ["time", "", "", "load1", "load5"])
+        self.assertRegex(table["rows"][0]["c"][0]["v"], r"Date\(20\d\d,\d+,\d+,\d+,\d+,\d+\)")
+        self.assertEqual([c["v"] for c in table["rows"][1]["c"][1:]], [None, None, None, 30])
+
+    def test_refusals(self) -> None:
+        """
+        What makes no sense is refused with a reason that names it.
+        """
+        for question, status, reason in (
+            ("", 400, "No chart or context is given."),
+            ("chart=none", 404, "No metrics where matched to query."),
+            ("chart=system.load&dimensions=none", 404, "No metrics where matched to query."),
+            ("chart=system.load&after=1000&before=2000", 404, "No metrics where matched to query."),
+            ("chart=system.load&after=soon", 400, "after: 'soon' is not a whole number"),
+            ("chart=system.load&before=--1", 400, "before: '--1' is not a whole number"),
+            ("chart=system.load&points=nan", 400, "points: 'nan' is not a whole number"),
+            ("chart=system.load&format=html", 400, "format: 'html' is not offered; there are json, csv"),
+            ("chart=system.load&gtime=60", 400, "gtime: "),
+        ):
+            answer = self.stage.get(f"/api/v1/data?{question}")
+            self.assertEqual((answer.status, answer.text[: len(reason)]), (status, reason), question)
+
+    def test_absurd_numbers(self) -> None:
+        """
+        Numbers without measure cost no more than others.
+        """
+        huge = "9" * 25
+        for question in (
+            f"after=-{huge}&before={huge}",
+            f"after={huge}&before=-{huge}",
+            f"after=1&before={huge}&points={huge}",
+            f"after=-{huge}&points={huge}",
+            "after=0&before=0&points=0",
+            f"after=-{10**9}",
+        ):
+            answer = self.stage.get(f"/api/v1/data?chart=system.load&{question}")
+            self.assertIn(answer.status, (200, 404), question)
+            self.assertLess(len(answer.body), 6 << 20)
+
+    def test_wide_answers(self) -> None:
+        """
+        Many dimensions get fewer rows, and far too many are refused.
+        """
+        wide = Chart("w.w", dimensions={f"d{i}": Dimension(f"d{i}") for i in range(1000)})
+        self.stage.fill(wide, {s: [1.0] * 1000 for s in range(NOW - 1200, NOW)})
+        found = self.stage.get("/api/v1/data?chart=w.w&after=-1200").json()
+        self.assertLessEqual(len(found["data"]) * 1000, MOST_CELLS)
+        self.assertEqual(found["data"][0][1:], [1] * 1000)
+        self.stage.chart(Chart("x.x", dimensions={f"d{i}": Dimension(f"d{i}") for i in range(2001)}))
+        refused = self.stage.get("/api/v1/data?chart=x.x")
+        self.assertEqual(refused.status, 400)
+        self.assertIn("2001 dimensions", refused.text)
+
+    def test_file_name(self) -> None:
+        """
+        A download gets the name that was asked for, and nothing else.
+        """
+        header = self.stage.get("/api/v1/data?chart=system.load&filename=a%22b%0d%0ac.csv").headers
+        self.assertEqual(header["Content-Disposition"], 'attachment; filename="a_b__c.csv"')
+
+    def test_numbers(self) -> None:
+        """
+        Numbers of any size survive, infinities are null, and zero has no sign.
+        """
+        values = [0.1, -0.0, 1e-9, 1e300, -1e308, float("inf"), 123456789012.5, 1e16, -1e-7]
+        self.stage.fill(
+            Chart("n.n", dimensions={"d": Dimension("d")}), {NOW - 9 + i: [v] for i, v in enumerate(values)}
+        )
+        body = self.stage.get("/api/v1/data?chart=n.n&after=-9&options=flip")
+        found = [row[1] for row in body.json()["data"]]
+        self.assertEqual(found, [0.1, 0, 0, 1e300, -1e308, None, 123456789012.5, 1e16, -1e-7])
+        self.assertNotIn("-0,", body.text.replace("-0]", "-0,"))
+        self.assertTrue(all(math.isfinite(v) for v in found if v is not None))
+
+    def test_cells(self) -> None:
+        """
+        A name in a spreadsheet is a text, whatever it looks like.
+        """
+        for name, expected in (
+            ("user", "user"),
+            ("=1+1", "'=1+1"),
+            ("+x", "'+x"),
+            ("-x", "'-x"),
+            ("@x", "'@x"),
+            ("a,b", '"a,b"'),
+            ('a"b', '"a""b"'),
+            ("a\r\nb", "a  b"),
+            ("\t=x", " =x"),
+        ):
+            written = cell(name, ",")
+            self.assertEqual(written, expected)
+            self.assertEqual(len(next(csv.reader([written]))), 1)
+
+    def test_long(self) -> None:
+        """
+        An hour of seconds arrives complete and exact.
+        """
+        values = np.round(np.random.default_rng(1).random((3600, 2)) * 100, 7)
+        self.stage.fill(LOAD, {NOW - 3600 + i: list(row) for i, row in enumerate(values)})
+        rows = self.stage.get("/api/v1/data?chart=system.load&after=-3600&options=flip").json()["data"]
+        self.assertEqual(len(rows), 3600)
+        self.assertEqual(rows[:100], [[NOW - 3600 + i, *map(float, values[i])] for i in range(100)])
+        self.assertEqual(json.loads(json.dumps(rows)), rows)

@@ -1,0 +1,130 @@
+"""
+The files of the dashboard over HTTP.
+"""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netstream.web.pages import Pages, packaged
+from tests.web.stage import CHILD, Stage
+
+
+class PagesTests(SynchronousTestCase):
+    """
+    Tests for L{Pages}.
+    """
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        (self.folder / "inner").mkdir(parents=True)
+        (self.folder / "index.html").write_text("<p>")
+        (self.folder / "inner" / "app.js").write_text("1")
+        (self.folder / "notes.py").write_text("secret")
+        (self.folder / ".hidden.txt").write_text("secret")
+        (self.folder.parent / "outside.txt").write_text("secret")
+
+    def test_types(self) -> None:
+        """
+        Files come with their type, from sub-folders too.
+        """
+        pages = Pages(self.folder)
+        index, script = pages.get("index.html"), pages.get("inner/app.js")
+        assert index is not None and script is not None
+        self.assertEqual(index.content_type, "text/html; charset=utf-8")
+        self.assertEqual((script.content_type, script.body), ("text/javascript; charset=utf-8", b"1"))
+
+    def test_nothing_else(self) -> None:
+        """
+        Nothing outside the folder is served, nor what is no page.
+        """
+        pages = Pages(self.folder)
+        for path in ("../outside.txt", "inner/../../outside.txt", "/etc/passwd", "", "inner", "inner/", "notes.py",
+                     ".hidden.txt", "index.html\x00", "INDEX.HTML"):  # fmt: skip
+            self.assertIsNone(pages.get(path), path)
+
+    def test_vanished(self) -> None:
+        """
+        A file that is gone is not found, and a changed one is read again.
+        """
+        pages = Pages(self.folder)
+        (self.folder / "index.html").write_text("<b>")
+        changed = pages.get("index.html")
+        assert changed is not None
+        self.assertEqual(changed.body, b"<b>")
+        (self.folder / "index.html").unlink()
+        self.assertIsNone(pages.get("index.html"))
+
+    def test_no_folder(self) -> None:
+        """
+        Without files there are no pages, and no error.
+        """
+        self.assertIsNone(Pages(self.folder / "none").get("index.html"))
+
+
+class DashboardTests(SynchronousTestCase):
+    """
+    Tests for the dashboard through the site.
+    """
+
+    def setUp(self) -> None:
+        self.stage = Stage()
+        self.stage.usual()
+
+    def test_index(self) -> None:
+        """
+        The dashboard is there for this node, and the same for each other.
+        """
+        for target in ("/", "/index.html", "/host/web1/", f"/host/{CHILD}/", "/host/web1/index.html"):
+            page = self.stage.get(target)
+            self.assertEqual((page.status, page.headers["Content-Type"]), (200, "text/html; charset=utf-8"), target)
+            self.assertIn("<title>", page.text)
+
+    def test_files(self) -> None:
+        """
+        Each file of the dashboard is served below each page.
+        """
+        for name in ("vendor/uPlot.min.css", "vendor/uPlot.iife.min.js"):
+            expected = (packaged() / name).read_bytes()
+            for prefix in ("/static/", "/host/web1/static/"):
+                self.assertEqual(self.stage.get(prefix + name).body, expected)
+
+    def test_slash(self) -> None:
+        """
+        A node's page without its slash leads to the one with it, on the same
+        host whatever that is called.
+        """
+        for name, where in (("web1", "/host/web1/"), ("WEB1?x=1", "/host/WEB1/"), (CHILD, f"/host/{CHILD}/")):
+            moved = self.stage.get(f"/host/{name}")
+            self.assertEqual((moved.status, moved.headers["Location"]), (308, where))
+
+    def test_revalidated(self) -> None:
+        """
+        A browser asks again each time, and gets what it has only once.
+        """
+        first = self.stage.get("/", Accept_Encoding="gzip")
+        self.assertEqual(first.headers["Cache-Control"], "no-cache")
+        again = self.stage.get("/", If_None_Match=first.headers["ETag"])
+        self.assertEqual((again.status, again.body), (304, b""))
+        self.assertEqual(self.stage.get("/", If_None_Match='W/"other"').status, 200)
+
+    def test_outside(self) -> None:
+        """
+        No path leads out of the folder, however it is written.
+        """
+        for target in (
+            "/../api.py",
+            "/static/../../api.py",
+            "/static/..%2f..%2fapi.py",
+            "/static/%2e%2e/%2e%2e/api.py",
+            "/static/..%5c..%5capi.py",
+            "/static//etc/passwd",
+            "/static/%00",
+            "/host/web1/../../api.py",
+            "/static/",
+            "/static",
+            "/none.html",
+        ):
+            page = self.stage.get(target)
+            self.assertEqual(page.status, 404, target)
+            self.assertNotIn(b"import", page.body)

@@ -1,0 +1,206 @@
+"""
+HTTP: methods, headers, compression, connections.
+"""
+
+import json
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import datetimeToString
+
+from tests.web.stage import CHILD, NOW, Stage
+
+
+class SiteTests(SynchronousTestCase):
+    """
+    Tests for L{netstream.web.site}.
+    """
+
+    def setUp(self) -> None:
+        self.stage = Stage()
+        self.stage.usual()
+
+    def test_methods(self) -> None:
+        """
+        Only reading is offered: what would change something is refused with
+        the methods there are, and its body is not kept.
+        """
+        for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE", "NONSENSE"):
+            refused = self.stage.get("/api/v1/info", method=method)
+            self.assertEqual((refused.status, refused.headers["Allow"]), (405, "GET, HEAD, OPTIONS"), method)
+        body = b"x" * 300_000
+        for kind in (b"text/plain", b"multipart/form-data; boundary=b", b"application/x-www-form-urlencoded"):
+            head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+            (refused,) = self.stage.raw(head % (kind, len(body)) + body)
+            self.assertEqual(refused.status, 405)
+
+    def test_options(self) -> None:
+        """
+        OPTIONS is answered, and opens the node to no other origin.
+        """
+        answer = self.stage.get("/api/v1/info", method="OPTIONS", Origin="https://elsewhere.example")
+        self.assertEqual((answer.status, answer.text), (200, "OK"))
+        self.assertIn("x-auth-token", answer.headers["Access-Control-Allow-Headers"])
+        self.assertNotIn("Access-Control-Allow-Origin", answer.headers)
+
+    def test_head(self) -> None:
+        """
+        HEAD gives the headers of GET and no body.
+        """
+        with_body = self.stage.get("/api/v1/chart?chart=system.load")
+        without = self.stage.get("/api/v1/chart?chart=system.load", method="HEAD")
+        self.assertEqual((without.status, without.body), (200, b""))
+        self.assertEqual(without.headers["Content-Length"], with_body.headers["Content-Length"])
+
+    def test_headers(self) -> None:
+        """
+        Nobody else's page may read or frame an answer, or make a browser take
+        it for something else.
+        """
+        for target in ("/", "/api/v1/info", "/api/v1/none", "/host/none/", "/none"):
+            headers = self.stage.get(target).headers
+            self.assertNotIn("Access-Control-Allow-Origin", headers)
+            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+            self.assertIn("default-src 'self'", headers["Content-Security-Policy"])
+            self.assertIn("frame-ancestors 'self'", headers["Content-Security-Policy"])
+            self.assertIn("Date", headers)
+            self.assertNotIn("TwistedWeb", headers["Server"])
+
+    def test_caching(self) -> None:
+        """
+        What is relative to now is never kept; a window long past may be.
+        """
+        for target in ("/api/v1/info", "/api/v1/data?chart=system.load&after=-5", "/api/v1/none"):
+            headers = self.stage.get(target).headers
+            self.assertEqual(headers["Cache-Control"], "no-cache, no-store, must-revalidate")
+            self.assertEqual(headers["Pragma"], "no-cache")
+        self.stage.clock.advance(7200)
+        past = self.stage.get(f"/api/v1/data?chart=system.load&after={NOW - 60}&before={NOW}").headers
+        self.assertEqual(past["Cache-Control"], "public, max-age=3600")
+        self.assertEqual(past["Expires"], datetimeToString(NOW + 10800).decode())
+
+    def test_gzip(self) -> None:
+        """
+        Large answers are compressed for those who take it, however large.
+        """
+        target = "/api/v1/data?chart=disk.sda&after=-600"
+        plain = self.stage.get(target)
+        packed = self.stage.get(target, Accept_Encoding="deflate, gzip;q=0.5")
+        self.assertNotIn("Content-Encoding", plain.headers)
+        self.assertEqual(packed.headers["Content-Encoding"], "gzip")
+        self.assertEqual(packed.headers["Vary"], "Accept-Encoding")
+        self.assertEqual(packed.body, plain.body)
+        self.assertLess(int(packed.headers["Content-Length"]), len(plain.body))
+        self.assertNotIn("Content-Encoding", self.stage.get(target, Accept_Encoding="gzip;q=0, br").headers)
+        self.assertNotIn("Content-Encoding", self.stage.get("/api/v1/alarms", Accept_Encoding="gzip").headers)
+        off = Stage(gzip=False)
+        off.usual()
+        self.assertNotIn("Content-Encoding", off.get(target, Accept_Encoding="gzip").headers)
+
+    def test_gzip_in_slices(self) -> None:
+        """
+        An answer of many slices comes out whole.
+        """
+        stage = Stage()
+        stage.usual()
+        for number in range(400):
+            chart = stage.local.charts["system.load"]
+            stage.chart(type(chart)(f"many.c{number}", title="t" * 500, dimensions=chart.dimensions))
+        packed = stage.get("/api/v1/charts", Accept_Encoding="gzip")
+        self.assertEqual(packed.json()["charts_count"], 403)
+
+    def test_keep_alive(self) -> None:
+        """
+        Many requests on one connection are answered in order.
+        """
+        request = b"GET /api/v1/%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        answers = self.stage.raw(request % b"info" + request % b"none" + request % b"data?chart=system.load")
+        self.assertEqual([answer.status for answer in answers], [200, 404, 200])
+
+    def test_unix_socket(self) -> None:
+        """
+        A client on a Unix socket is a local one.
+        """
+        protocol = self.stage.site.buildProtocol(UNIXAddress(None))
+        assert protocol is not None
+        transport = StringTransport(UNIXAddress(b"/run/x"), UNIXAddress(None))
+        protocol.makeConnection(transport)
+        protocol.dataReceived(b"GET /api/v1/alarm_log HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 200 "))
+
+    def test_stream_info(self) -> None:
+        """
+        What children read before they stream comes with its exact length,
+        uncompressed, within their limit, whether the host is known or not.
+        """
+        for guid, status in ((CHILD, 200), ("3" * 8, 404), ("", 404), (CHILD.upper(), 200)):
+            found = self.stage.get(f"/api/v3/stream_info?machine_guid={guid}", Accept_Encoding="identity")
+            self.assertEqual((found.status, found.json()["status"]), (status, status))
+            self.assertIn(b"\r\nContent-Length: %d\r\n" % len(found.body), found.raw)
+            self.assertLess(len(found.raw), 8192)
+        found = self.stage.get(f"/api/v3/stream_info?machine_guid={CHILD}").json()
+        self.assertEqual(
+            (found["ingest_type"], found["ingest_status"], found["first_time_s"], found["last_time_s"]),
+            ("child", "online", NOW - 600, NOW),
+        )
+        self.assertEqual((found["nodes"], found["receivers"]), (2, 1))
+
+    def test_stream_info_states(self) -> None:
+        """
+        A child learns that it asks itself, or that it is away.
+        """
+        local = self.stage.local.info.guid
+        found = self.stage.get(f"/api/v3/stream_info?machine_guid={local}").json()
+        self.assertEqual((found["ingest_type"], found["db_liveness"]), ("localhost", "live"))
+        child = self.stage.hub.get(CHILD)
+        assert child is not None
+        self.stage.hub.disconnect(child, NOW)
+        found = self.stage.get(f"/api/v3/stream_info?machine_guid={CHILD}").json()
+        self.assertEqual((found["ingest_type"], found["db_liveness"]), ("archived", "stale"))
+
+    def test_broken(self) -> None:
+        """
+        An error of ours is one refused request and one failure in the log,
+        without its inside in the answer.
+        """
+        self.stage.hub.local.charts = {"x": object()}  # type: ignore[dict-item]
+        answer = self.stage.get("/api/v1/charts")
+        self.assertEqual(answer.status, 500)
+        self.assertNotIn("object", answer.text)
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+    def test_client_leaves(self) -> None:
+        """
+        A client that leaves while its answer is made leaves no error behind.
+        """
+        chart = self.stage.local.charts["system.load"]
+        for number in range(500):
+            self.stage.chart(type(chart)(f"many.c{number}", dimensions=chart.dimensions))
+        protocol = self.stage.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+        assert protocol is not None
+        transport = StringTransport(IPv4Address("TCP", "127.0.0.1", 1), IPv4Address("TCP", "127.0.0.1", 1))
+        protocol.makeConnection(transport)
+        protocol.dataReceived(b"GET /api/v1/charts HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertEqual(transport.value(), b"")
+        protocol.connectionLost(Failure(ConnectionDone()))
+        for _ in range(20):
+            self.stage.clock.advance(0)
+        self.assertEqual(transport.value(), b"")
+
+    def test_strict_json(self) -> None:
+        """
+        All that is JSON is strict.
+        """
+        targets = ("info", "charts", "chart?chart=system.load", "contexts", "context?context=disk.io", "alarms",
+                   "alarms?all", "alarms?active", "alarms_values", "alarm_count", "alarm_log",
+                   "data?chart=system.load", "data?context=*&options=jsonwrap", "allmetrics?format=json")  # fmt: skip
+        for target in targets:
+            for prefix in ("", "/host/web1", f"/host/{CHILD}"):
+                answer = self.stage.get(f"{prefix}/api/v1/{target}")
+                self.assertIn(answer.status, (200, 404), target)
+                if answer.status == 200:
+                    self.assertEqual(answer.headers["Content-Type"], "application/json; charset=utf-8")
+                    json.dumps(answer.json(), allow_nan=False)
