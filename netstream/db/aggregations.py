@@ -43,10 +43,12 @@ def _picked(cube: Cube, where: npt.NDArray[np.intp]) -> Float64s:
 
 
 def _median(cube: Cube) -> Float64s:
-    values, count = np.sort(cube, axis=1), np.count_nonzero(~np.isnan(cube), axis=1)
-    return (
-        _picked(values, np.maximum(count - 1, 0) // 2) + _picked(values, np.minimum(count, cube.shape[1] - 1) // 2)
-    ) / 2
+    values = np.sort(cube, axis=1)
+    count = np.count_nonzero(~np.isnan(cube), axis=1)
+    below = np.maximum(count - 1, 0) // 2
+    above = np.minimum(count // 2, cube.shape[1] - 1)
+    found: Float64s = (_picked(values, below) + _picked(values, above)) / 2
+    return found
 
 
 def _nearest(cube: Cube) -> Float64s:
@@ -76,7 +78,8 @@ def _deviation(cube: Cube) -> Float64s:
 
 
 def _variation(cube: Cube) -> Float64s:
-    return 100 * _deviation(cube) / np.abs(np.nanmean(cube, axis=1))
+    found: Float64s = 100 * _deviation(cube) / np.abs(_average(cube))
+    return found
 
 
 _CONDITION = re.compile(r"\s*(!=|<>|<=|>=|==|[!<>=:]|)\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*\Z")

@@ -45,6 +45,13 @@ class Block:
         self._used = 0
 
     @property
+    def end(self) -> int:
+        """
+        Its last second.
+        """
+        return self.start + SECONDS - 1
+
+    @property
     def rows(self) -> int:
         """
         Seconds that have a row.

@@ -1,0 +1,90 @@
+"""
+Where blocking work is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+_T = TypeVar("_T")
+
+
+class Workers(Protocol):
+    """
+    Two places for blocking work; each does one thing after the other, in the
+    order in which it was asked.
+    """
+
+    def start(self) -> None:
+        """
+        Be ready for work.
+        """
+
+    def write(self, work: Callable[[], _T]) -> Deferred[_T]:
+        """
+        Work that changes files.
+
+        @return: Fires with its result, or fails with what it raised.
+        """
+
+    def read(self, work: Callable[[], _T]) -> Deferred[_T]:
+        """
+        Work that only reads.
+
+        @return: Fires with its result, or fails with what it raised.
+        """
+
+    def stop(self) -> None:
+        """
+        Release everything; all work is done by now.
+        """
+
+
+class Threads:
+    """
+    One thread for each of the two.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        """
+        @param reactor: Provides C{IReactorFromThreads}.
+        """
+        self._reactor = reactor
+        self._write = ThreadPool(0, 1, "netstream-db-write")
+        self._read = ThreadPool(0, 1, "netstream-db-read")
+
+    def start(self) -> None:
+        self._write.start()
+        self._read.start()
+
+    def write(self, work: Callable[[], _T]) -> Deferred[_T]:
+        return deferToThreadPool(self._reactor, self._write, work)
+
+    def read(self, work: Callable[[], _T]) -> Deferred[_T]:
+        return deferToThreadPool(self._reactor, self._read, work)
+
+    def stop(self) -> None:
+        self._write.stop()
+        self._read.stop()
+
+
+class Inline:
+    """
+    Does all work at once, for tests.
+    """
+
+    def start(self) -> None:
+        pass
+
+    def write(self, work: Callable[[], _T]) -> Deferred[_T]:
+        return maybeDeferred(work)
+
+    read = write
+
+    def stop(self) -> None:
+        pass
