@@ -43,9 +43,11 @@ class DashboardTests(BrowserTestCase):
         a later one.
         """
         newest = """
-            document.querySelector(arguments[0] + " .plot").dispatchEvent(new KeyboardEvent("keydown", { key: "End" }));
+            const plot = document.querySelector(arguments[0] + " .plot");
+            const press = (key) => plot.dispatchEvent(new KeyboardEvent("keydown", { key }));
+            press("End");
             const said = document.querySelector(arguments[0] + " time").textContent;
-            document.querySelector(arguments[0] + " .plot").dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+            press("Escape");
             return said;
         """
         seen: set[str] = set()

@@ -1,0 +1,166 @@
+"""
+A node that answers what a test wants.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tests.browser.case import STATIC
+
+TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'"
+
+Values = Callable[[int], list[float | None]]
+
+
+def chart(id: str, **more: Any) -> dict[str, Any]:
+    """
+    @return: A chart as C{api/v1/charts} describes it.
+    """
+    described = {
+        "id": id,
+        "name": id,
+        "type": id.partition(".")[0],
+        "family": "family",
+        "context": id,
+        "title": f"Title ({id})",
+        "priority": 1000,
+        "units": "things",
+        "chart_type": "line",
+        "update_every": 1,
+        "last_entry": int(time.time()),
+        "dimensions": {"a": {"name": "a"}, "b": {"name": "b"}},
+    }
+    return described | more
+
+
+class ScriptedNode:
+    """
+    An HTTP server on a loopback port that was free, with the dashboard and as
+    much of the API as it needs.
+
+    @ivar charts: By id.
+    @ivar values: By chart id, what its dimensions are at a second; two rising
+        numbers if nothing is given.
+    @ivar asked: The chart ids that were asked for, in order.
+    @ivar most: How many answers were under way at once at the most.
+    """
+
+    def __init__(self, hostname: str = "atlas", hosts: tuple[str, ...] = ()) -> None:
+        self.hostname = hostname
+        self.hosts = (hostname, *hosts)
+        self.charts: dict[str, dict[str, Any]] = {}
+        self.values: dict[str, Values] = {}
+        self.asked: list[str] = []
+        self.most = 0
+        self._under_way = 0
+        self._lock = threading.Lock()
+        node = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                status, kind, body = node.answer(self.path)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Security-Policy", POLICY)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """
+        Where the dashboard is.
+        """
+        return f"http://127.0.0.1:{self._server.server_port}/"
+
+    def stop(self) -> None:
+        """
+        Answer no more.
+        """
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def add(self, id: str, values: Values | None = None, **more: Any) -> None:
+        """
+        Have one more chart.
+        """
+        self.charts[id] = chart(id, **more)
+        if values:
+            self.values[id] = values
+
+    def answer(self, target: str) -> tuple[int, str, bytes]:
+        """
+        @return: Status, type and body.
+        """
+        parts = urlsplit(target)
+        path = parts.path.lstrip("/")
+        if path.startswith("host/"):
+            path = path.split("/", 2)[2]
+        query = dict(parse_qsl(parts.query))
+        match path:
+            case "api/v1/info":
+                return self._json(self._info())
+            case "api/v1/charts":
+                return self._json({"hostname": self.hostname, "charts": self.charts})
+            case "api/v1/data":
+                return self._counted(query)
+        file = STATIC / (path.removeprefix("static/") or "index.html")
+        if not file.is_file():
+            return 404, "text/plain", b"There is nothing here.\n"
+        return 200, TYPES.get(file.suffix[1:], "text/plain") + "; charset=utf-8", file.read_bytes()
+
+    def _json(self, value: object) -> tuple[int, str, bytes]:
+        return 200, "application/json", json.dumps(value).encode()
+
+    def _info(self) -> Mapping[str, object]:
+        hosts = [
+            {"guid": f"guid-{number}", "hostname": name, "reachable": True, "hops": min(number, 1)}
+            for number, name in enumerate(self.hosts)
+        ]
+        return {"uid": "guid-0", "version": "v1", "os_name": self.hostname, "mirrored_hosts_status": hosts}
+
+    def _counted(self, query: Mapping[str, str]) -> tuple[int, str, bytes]:
+        with self._lock:
+            self.asked.append(unquote(query["chart"]))
+            self._under_way += 1
+            self.most = max(self.most, self._under_way)
+        try:
+            return self._json(self._data(query))
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _data(self, query: Mapping[str, str]) -> Mapping[str, object]:
+        described = self.charts[query["chart"]]
+        values = self.values.get(query["chart"], lambda second: [second % 50, second % 50 + 1])
+        before = int(query["before"]) or int(time.time())
+        after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
+        names = [dimension["name"] for dimension in described["dimensions"].values()]
+        return {
+            "view_update_every": 1,
+            "dimension_ids": list(described["dimensions"]),
+            "dimension_names": names,
+            "result": {
+                "labels": ["time", *names],
+                "data": [[second, *values(second)] for second in range(after + 1, before + 1)],
+            },
+        }
