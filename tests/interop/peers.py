@@ -104,6 +104,20 @@ class PeerFailed(AssertionError):
     """
 
 
+class PeerExited(PeerFailed):
+    """
+    A node ended instead of serving.
+
+    @ivar status: Its exit status.
+    @ivar output: What it said.
+    """
+
+    def __init__(self, name: str, status: int, output: str) -> None:
+        super().__init__(f"{name} exited with status {status} instead of serving\n{output}")
+        self.status = status
+        self.output = output
+
+
 def missing(reason: str) -> None:
     """
     Skip a test, unless the environment says that everything must be here.
@@ -334,7 +348,7 @@ class Peer:
         """
         End it: ask first, then make sure.
 
-        @return: Its exit status; 0 if it did not run.
+        @return: Its exit status, negative for a signal; 0 if it did not run.
         """
         if self._process is None:
             return 0
@@ -555,7 +569,9 @@ class NetstreamNode(Peer):
         return [self.directory / "output.log"]
 
     def start(self) -> Self:
-        (self.directory / "etc" / "stream.conf").write_text(self.stream)
+        configuration = self.directory / "etc" / "stream.conf"
+        configuration.touch(0o600)
+        configuration.write_text(self.stream)
         command = [*TWISTD, "-n", "--pidfile="]
         if self.reactor:
             command.append(f"--reactor={self.reactor}")
@@ -576,11 +592,14 @@ class NetstreamNode(Peer):
         def served() -> re.Match[str] | int | None:
             status = self._exited()
             if status is not None:
-                raise PeerFailed(f"{self.name} exited with status {status} instead of serving")
+                raise PeerExited(self.name, status, self.tail())
             return re.search(r"serves http://[^/\s]*:(\d+)/", output.read_text(errors="replace")[earlier:])
 
         try:
             found = wait_for(f"{self.name} says where it serves", served, START_TIMEOUT)
+        except PeerExited:
+            self.kill()
+            raise
         except PeerFailed as problem:
             self.kill()
             raise PeerFailed(f"{problem}\n{self.tail()}") from None
