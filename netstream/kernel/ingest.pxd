@@ -34,6 +34,7 @@ cdef class Ingest:
     cdef int _version
     cdef int64_t _usec
     cdef int64_t _now
+    cdef int64_t _begun
     cdef int64_t _time
     cdef list _block
     cdef bint _plain

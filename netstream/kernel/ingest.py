@@ -71,6 +71,7 @@ class Ingest:
         "_version",
         "_usec",
         "_now",
+        "_begun",
         "_time",
         "_block",
         "_plain",
@@ -98,6 +99,7 @@ class Ingest:
         self._version = 0
         self._usec = 0
         self._now = 0
+        self._begun = 0
         self._time = 0
         self._block: list[Dimension] = []
         self._plain = False
@@ -403,7 +405,7 @@ class Ingest:
             return -1
         chart = self._chart
         dimension = None
-        if len(found) > 2 and found[1][1].startswith(b"SLOT:"):
+        if len(found) > 2 and text.startswith(b"SLOT:", found[1][0]):
             del found[1]
         given = [word for _, word in found[1:]]
         if kind in (BEGIN, BEGIN2):
@@ -507,6 +509,7 @@ class Ingest:
         self._chart = chart
         self._version = 1
         self._usec = usec
+        self._begun = self._now
         self._from = at
         if not plain:
             self._pause(data)
@@ -544,7 +547,7 @@ class Ingest:
         self._block.clear()
         self._chart = None
         self._version = 0
-        chart.collect(self._usec, self._now, self._most, self._columns)
+        chart.collect(self._usec, self._begun, self._most, self._columns)
         return 0
 
     def _canonical(self) -> bytes:
