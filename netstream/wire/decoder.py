@@ -22,6 +22,7 @@ LONGEST_PAYLOAD = 1 << 20
 
 _FRAME = 0xFA
 _SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
+_STARTS = (b"BEGIN", b"SET", b"END")
 
 
 @define
@@ -182,6 +183,7 @@ class Decoder(LineDecoder):
         self._ingest = ingest
         self._table = table
         self._now = 0
+        self._fed = False
 
     @property
     def line_number(self) -> int:
@@ -198,14 +200,17 @@ class Decoder(LineDecoder):
         self._now = now
         while True:
             wrong = None
-            if self._body is None and self._at < len(self._data):
+            if self._body is None and self._data.startswith(_STARTS, self._at):
+                self._fed = True
                 try:
                     self._at = self._ingest.feed(self._data, self._at, now)
                 except SampleError as problem:
                     wrong = self._wrong(problem.line, problem.reason, self.line_number + 1)
-            batch = self._taken()
-            if batch is not None:
-                yield batch
+            if self._fed:
+                self._fed = False
+                taken = self._ingest.take()
+                if taken is not None:
+                    yield SampleBatch(self._table, *taken)
             if wrong is not None:
                 raise wrong
             line = self._line()
@@ -215,16 +220,14 @@ class Decoder(LineDecoder):
             if command is not None:
                 yield command
 
-    def _taken(self) -> SampleBatch | None:
-        taken = self._ingest.take()
-        return None if taken is None else SampleBatch(self._table, *taken)
-
     def _unknown(self, keyword: str, line: bytes) -> Command | None:
         if keyword not in _SAMPLES:
             return super()._unknown(keyword, line)
         # The kernel stopped at the spelling: give it the plain one.
-        plain = keyword.encode() + b" " + line.lstrip().removeprefix(keyword.encode()).lstrip() + b"\n"
+        rest = line.partition(keyword.encode())[2]
+        plain = keyword.encode() + b" " + rest.removeprefix(b'"').removeprefix(b"'") + b"\n"
         self._lines -= 1
+        self._fed = True
         try:
             if self._ingest.feed(plain, 0, self._now) == len(plain):
                 return None

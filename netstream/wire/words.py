@@ -24,36 +24,31 @@ def _splitter(separators: str) -> re.Pattern[str]:
     )
 
 
-_PARENT = _splitter(r" \t\r\n\v\f=")
-_CHILD = _splitter(r" \t\r\n\v\f")
+_BLANKS = " \t\r\n\v\f"
+_PARENT = _splitter(_BLANKS + "=")
+_CHILD = _splitter(_BLANKS)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BARE = re.compile(r"[A-Za-z0-9_.:/+-]+\Z")
 
 
-def _split(line: str, word: re.Pattern[str]) -> list[str]:
-    words: list[str] = []
-    at = 0
-    while len(words) < MOST_WORDS:
-        found = word.match(line, at)
-        if found is None:
-            break
-        words.append(found[found.lastindex or 0])
-        at = found.end()
-    return words
+def _split(line: str, separators: str, word: re.Pattern[str]) -> list[str]:
+    # With nothing but a word at the end there is no place from which to search in vain.
+    found = word.findall(line.rstrip(separators))
+    return [double or single or plain for double, single, plain in found[:MOST_WORDS]]
 
 
 def parent_words(line: str) -> list[str]:
     """
     Split a line from a child, or from a collector, into words.
     """
-    return _split(line, _PARENT)
+    return _split(line, _BLANKS + "=", _PARENT)
 
 
 def child_words(line: str) -> list[str]:
     """
     Split a line from a parent into words.
     """
-    return _split(line, _CHILD)
+    return _split(line, _BLANKS, _CHILD)
 
 
 def clean(text: str) -> str:

@@ -161,6 +161,8 @@ class DecoderTests(SynchronousTestCase):
         odd, lines = said([DEFINED + b' \t BEGIN2 "a.b" 1 100 #\n"SET2" x 5 # A\r\n=END2\n'])
         self.assertEqual(odd, plain)
         self.assertEqual(lines, 5)
+        between, _ = said([DEFINED + b" BEGIN2 a.b 1 100 #\n SET2 x 5 # A\n END2\nOVERWRITE labels\n"])
+        self.assertEqual(between, [*plain, OverwriteLabels()])
 
     def test_long_line(self) -> None:
         """

@@ -53,6 +53,16 @@ class SplitTests(SynchronousTestCase):
         for line in ("", "  \t\r", " = "):
             self.assertEqual(parent_words(line), [])
 
+    def test_many_blanks(self) -> None:
+        """
+        Blanks without number cost nothing.
+        """
+        for blanks in (" " * 100000, "=" * 100000):
+            self.assertEqual(parent_words(f"X{blanks}"), ["X"])
+            self.assertEqual(parent_words(f"{blanks}X{blanks}Y"), ["X", "Y"])
+        for odd in ("'" + " " * 100000, "\\ " * 50000, '"' * 100001):
+            self.assertLessEqual(len(parent_words(f"X {odd}")), MOST_WORDS)
+
     def test_most(self) -> None:
         """
         A line has so many words and no more.
