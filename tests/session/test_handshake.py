@@ -11,8 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.session.handshake import OFFER, OWN, agreed, negotiate
 from netstream.wire.capabilities import COMPRESSIONS, MARKERS, Capability
-from netstream.wire.handshake import Accepted, ReplyReader, accepted
+from netstream.wire.handshake import Accepted, HandshakeError, ReplyReader, accepted, parse_request
 from tests.recordings import ROOT, children, parents
+
+PROBES = json.loads((ROOT / "handshake-probes.json").read_text())
+KEY = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+GUID = "44444444-4444-4444-8444-44444444abcd"
 
 REAL = {
     "1.37.1": Capability(16376),
@@ -30,9 +34,8 @@ class NegotiationTests(SynchronousTestCase):
         To every C{ver} a parent with the capabilities of a real one answers
         what that one answers.
         """
-        probes = json.loads((ROOT / "handshake-probes.json").read_text())
         count = 0
-        for probe in probes:
+        for probe in PROBES:
             found = re.fullmatch(r"ver=(None|\d+)", probe["probe"])
             if found is None:
                 continue
@@ -41,6 +44,41 @@ class NegotiationTests(SynchronousTestCase):
             self.assertEqual(reply.decode(), probe["reply"][0]["text"], probe["probe"])
             count += 1
         self.assertEqual(count, 32)
+
+    def test_as_real_parents_check(self) -> None:
+        """
+        Requests with missing, malformed and odd parameters get the replies
+        that real parents give.
+        """
+        good = {"key": KEY, "hostname": "synthetic-a", "machine_guid": GUID, "ver": "15352"}
+        changes = {
+            "no key": {"key": None},
+            "no hostname": {"hostname": None},
+            "no guid": {"machine_guid": None},
+            "key not uuid": {"key": "not-a-uuid"},
+            "guid not uuid": {"machine_guid": "not-a-uuid"},
+            "guid upper": {"machine_guid": GUID.upper()},
+            "empty value param": {"os": ""},
+            "hops=0": {"hops": "0"},
+            "hops=-1": {"hops": "-1"},
+            "hops=99999": {"hops": "99999"},
+            "encoded amp in hostname": {"hostname": "a%26b"},
+        }
+        seen = set()
+        for probe in PROBES:
+            if probe["probe"] in changes:
+                parameters = {**good, **changes[probe["probe"]]}
+                query = "&".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
+                reply = self._reply(f"STREAM {query} HTTP/1.1\r\n\r\n".encode(), REAL[probe["agent"]])
+                self.assertEqual(reply.decode(), probe["reply"][0]["text"], probe["probe"])
+                seen.add(probe["probe"])
+        self.assertEqual(seen, set(changes))
+
+    def _reply(self, head: bytes, own: Capability) -> bytes:
+        try:
+            return accepted(negotiate(parse_request(head).capabilities, own))
+        except HandshakeError as error:
+            return error.refusal.line() if error.refusal else b""
 
     def test_compressions(self) -> None:
         """

@@ -4,6 +4,7 @@ Tests for L{netstream.session.receiver}.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from itertools import product
 from random import Random
@@ -29,7 +30,7 @@ from netstream.session.handshake import OWN
 from netstream.session.receiver import Limits, ProtocolError, Receiver
 from netstream.session.stages import MISSING, NEXT, Stage
 from netstream.wire.commands import TO_PARENT, DefineChart
-from tests.recordings import child, children
+from tests.recordings import ROOT, child, children
 from tests.session.model import HostModel, model, told
 
 GUID = "11111111-1111-4111-8111-111111111111"
@@ -416,6 +417,39 @@ class WrongTests(SynchronousTestCase):
         for line in (b"CHART nodot", b"CLAIMED_ID x NULL", b"LABEL x = 1", b"REND 1", b"BEGIN a.c", b"SET x = 1"):
             error = self.wrong(b"CHART a.b\n" + line + b"\n")
             self.assertEqual((error.line_number, error.line), (2, line))
+
+    def test_as_real_parents(self) -> None:
+        """
+        We close upon what real parents close upon, but for keywords that they
+        do not know.
+        """
+        start = "CHART a.b\nDIMENSION d\n"
+        lines = {
+            "unknown keyword": "NO_SUCH x",
+            "empty lines": "\n\n",
+            "comment": "# x",
+            "defend no hist": "CHART_DEFINITION_END 0 0 5",
+            "BEGIN unknown chart": "BEGIN no.such 0",
+            "SET unknown dim": "BEGIN a.b 0\nSET z = 1",
+            "SET w/o BEGIN": "SET d = 1",
+            "CLAIMED_ID bad": "CLAIMED_ID x NULL",
+            "CLAIMED_ID other": f"CLAIMED_ID {OTHER} NULL",
+            "OVERWRITE w/o LABEL": "OVERWRITE labels",
+            "LABEL missing value": 'LABEL "x" = 1',
+            "REND short": "RBEGIN a.b\nREND 1 2",
+        }
+        seen = set()
+        for probe in json.loads((ROOT / "handshake-probes.json").read_text()):
+            if probe["probe"] in lines:
+                seen.add(probe["probe"])
+                try:
+                    heard(f"{start}{lines[probe['probe']]}\n".encode())
+                    closed = False
+                except ProtocolError:
+                    closed = True
+                tolerated = probe["probe"] in {"unknown keyword", "comment"}
+                self.assertEqual(closed, probe["closed_by_parent"] and not tolerated, probe["probe"])
+        self.assertEqual(seen, set(lines))
 
     def test_good_before(self) -> None:
         """
