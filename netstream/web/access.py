@@ -102,14 +102,14 @@ class Access:
             f"[web]\n    allow dashboard from = {was} {name}\n",
         )
 
-    def check_name(self, host: str | None) -> None:
+    def check_name(self, host: str) -> None:
         """
         Refuse to be called by a name that is not ours, since a page from
         anywhere can give its own name our address and then read us through
         the browser that shows it.
 
         @param host: The C{Host} header; programs may leave it out, browsers
-            never do.
+            never do.  More than one is malformed.
         @raise Refusal: The name is unknown or malformed.
         """
         if not host:

@@ -154,6 +154,14 @@ def headers_of(answer: Answer, now: float) -> list[tuple[str, str]]:
     return [*headers, *answer.headers.items()]
 
 
+def header(request: IRequest, name: bytes) -> str:
+    """
+    @return: All that a client says under the name of a header, C{""} for
+        nothing; bytes that are no ASCII stay recognizable as such.
+    """
+    return ", ".join(value.decode("latin-1") for value in request.requestHeaders.getRawHeaders(name, []))
+
+
 async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: bool) -> bytes:
     """
     Set status and headers of a response.
@@ -171,7 +179,7 @@ async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: 
         return b""
     if gzip and answer.compress and len(body) > _SMALL:
         request.setHeader("Vary", "Accept-Encoding")
-        if _ACCEPTS_GZIP.search(request.getHeader("Accept-Encoding") or ""):
+        if _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")):
             request.setHeader("Content-Encoding", "gzip")
             body = await _squeeze(body, clock)
     request.setHeader("Content-Length", str(len(body)))

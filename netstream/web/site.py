@@ -16,7 +16,7 @@ from twisted.web.resource import Resource
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
-from netstream.web.answer import Answer, Refusal, headers_of, text_answer
+from netstream.web.answer import Answer, Refusal, header, headers_of, text_answer
 from netstream.web.api import API
 from netstream.web.target import Parameters, parse
 
@@ -81,7 +81,7 @@ class Gate(Resource):
     def _check(self, request: IRequest) -> None:
         address = getattr(request.getClientAddress(), "host", None) or "localhost"
         self._access.check_peer(address, streaming=request.path == b"/api/v3/stream_info")
-        self._access.check_name(request.getHeader("Host"))
+        self._access.check_name(header(request, b"Host"))
         if request.method not in (b"GET", b"HEAD", b"OPTIONS"):
             raise Refusal(405, f"Only {METHODS} are answered here.\n", {"Allow": METHODS})
 

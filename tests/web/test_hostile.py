@@ -130,6 +130,20 @@ class HostileTests(SynchronousTestCase):
             self.assertNotIn("text/html", answer.headers["Content-Type"])
         self.assertEqual(self.stage.get(f"/host/{name}").headers["Location"], f"/host/{name.replace('/', '%2F')}/")
 
+    def test_header_bytes(self) -> None:
+        """
+        Headers of any bytes, or twice the one that must be single, are no
+        errors of ours.
+        """
+        for fields, status in (
+            (b"Host: \xff\xfe", 400),
+            (b"Host: localhost\r\nHost: localhost", 400),
+            (b"Host: localhost\r\nAccept-Encoding: \xff\r\nIf-None-Match: \xff", 200),
+        ):
+            for target in (b"/", b"/api/v1/charts"):
+                (answer,) = self.stage.raw(b"GET %b HTTP/1.1\r\n%b\r\n\r\n" % (target, fields))
+                self.assertEqual(answer.status, status, fields)
+
     def test_garbage(self) -> None:
         """
         What is no request is refused, and the next client is answered.
