@@ -28,8 +28,8 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 
 import netstream
-from netstream.collect.service import CollectService
 from netstream.collect.facts import host_info, host_labels
+from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
 from netstream.db.databases import Databases

@@ -273,6 +273,21 @@ class RefusalTests(WorldCase):
         self.assertTrue(self.parent.hub.find("child").online)
         self.assert_same(child, self.parent, "child", START + 6, START + 9)
 
+    def test_ahead_of_time(self) -> None:
+        """
+        Samples of a clock that is far ahead are refused; honest ones before
+        and after are kept.
+        """
+        guid = "99999999-9999-4999-8999-999999999999"
+        now = self.one.now
+        lines = "CHART a.b\nDIMENSION c\n" + "".join(
+            f"BEGIN2 a.b 1 {time} #\nSET2 c 5 # A\nEND2\n" for time in (now, now + 86400, now + 1)
+        )
+        request = f"STREAM key={KEY}&hostname=ahead&machine_guid={guid}&ver=17144 HTTP/1.1\r\n\r\n{lines}"
+        self.parent.exchange(request.encode())
+        found = self.parent.read(guid, "a.b", "c", now - 10, now + 100_000)
+        self.assertEqual(found, {now: 5.0, now + 1: 5.0})
+
     def test_half_a_request(self) -> None:
         """
         Who never completes a request is dropped, and no timer stays.

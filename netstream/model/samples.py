@@ -99,3 +99,22 @@ class SampleBatch:
 
     def __len__(self) -> int:
         return len(self.series)
+
+    def until(self, last: int) -> SampleBatch:
+        """
+        @param last: UTC second.
+        @return: The samples up to that second; the batch itself if it has no
+            later ones.
+        """
+        if not len(self) or int(self.time.max()) <= last:
+            return self
+        kept = self.time <= last
+        return SampleBatch(
+            self.table,
+            self.series[kept],
+            self.time[kept],
+            self.collected[kept],
+            self.value[kept],
+            self.flags[kept],
+            self.lines,
+        )

@@ -33,6 +33,7 @@ from netstream.model.updates import Update
 from netstream.session.handshake import OFFER, agreed
 from netstream.session.sender import Sender
 from netstream.streaming.destinations import Backoff, Destinations
+from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
 from netstream.wire.commands import FunctionCall
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
@@ -74,9 +75,7 @@ class ChildProtocol(Protocol):
         Ask to be admitted, in one write (called by Twisted).
         """
         assert self.transport is not None
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpKeepAlive(True)
-            self.transport.setTcpNoDelay(True)
+        watch_over(self.transport)
         self.transport.write(self._uplink.request())
         self._timer = self._uplink.clock.callLater(self._uplink.settings.timeout, self._no_answer)
 

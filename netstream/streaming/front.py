@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from netstream.config.settings import Listener, WebSettings
 from netstream.model.address import peer_name
+from netstream.streaming.liveness import watch_over
 
 _STREAM = b"STREAM "
 _NO_TLS = (
@@ -67,9 +68,7 @@ class FrontProtocol(Protocol):
         self._front.connections.add(self)
         self._front.undecided[address_text(self._address)] += 1
         self._deadline = self._front.clock.callLater(FIRST_BYTES_WITHIN, self.transport.abortConnection)
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpKeepAlive(True)
-            self.transport.setTcpNoDelay(True)
+        watch_over(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """

@@ -16,6 +16,7 @@ from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.address import peer_name
+from netstream.model.samples import SampleBatch
 from netstream.session import ProtocolError
 from netstream.session.handshake import negotiate
 from netstream.session.receiver import Receiver
@@ -29,6 +30,9 @@ HEADER_WITHIN = 10.0
 SILENT_FOR = 60.0
 """Seconds without a byte after which a child is taken for dead, at least."""
 
+AHEAD_MOST = 60
+"""Seconds that a sample may be ahead of our clock; later ones are refused."""
+
 STALE_AFTER = 10.0
 """Seconds without a byte after which a child may be replaced by a newer
 connection with its GUID, at least."""
@@ -37,6 +41,10 @@ connection with its GUID, at least."""
 class ParentProtocol(Protocol):
     """
     One connection of a child.
+
+    @ivar host: Who it is, once it is admitted.
+    @ivar heard: When its last bytes came, UTC seconds.
+    @ivar refused: Samples that were refused, being ahead of our clock.
     """
 
     transport: ITCPTransport | None
@@ -56,6 +64,7 @@ class ParentProtocol(Protocol):
         self._reason = ""
         self.host: Host | None = None
         self.heard = 0.0
+        self.refused = 0
 
     @property
     def peer(self) -> str:
@@ -139,7 +148,7 @@ class ParentProtocol(Protocol):
         host, receiver = self.host, self._receiver
         try:
             for update in receiver.receive(data, self.heard):
-                host.apply(update)
+                host.apply(self._not_ahead(update) if isinstance(update, SampleBatch) else update)
         except ProtocolError as problem:
             self._reason = str(problem)
             self._log.warn(
@@ -150,6 +159,26 @@ class ParentProtocol(Protocol):
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
             )
+
+    def _not_ahead(self, batch: SampleBatch) -> SampleBatch:
+        """
+        Leave out samples of a child whose clock is wrong, since they would
+        stand before all honest ones to come.
+        """
+        kept = batch.until(int(self.heard) + AHEAD_MOST)
+        if kept is not batch:
+            if not self.refused:
+                self._log.warn(
+                    "{peer}: {host}: its clock is ahead: samples of {time} are refused; set its clock right",
+                    peer=self.peer,
+                    host=self._name(),
+                    time=int(batch.time.max()),
+                )
+            self.refused += len(batch) - len(kept)
+        return kept
+
+    def _name(self) -> str:
+        return self.host.info.hostname if self.host is not None else "?"
 
     def _check_silence(self) -> None:
         silent = self._parent.clock.seconds() - self.heard
