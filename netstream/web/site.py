@@ -136,6 +136,6 @@ def site(hub: Hub, settings: Settings, clock: IReactorTime) -> server.Site:
     return APISite(
         Gate(Access(settings), inside, clock),
         requestFactory=APIRequest,
-        timeout=settings.web.idle_timeout,
+        timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )

@@ -120,6 +120,21 @@ class SiteTests(SynchronousTestCase):
         answers = self.stage.raw(request % b"info" + request % b"none" + request % b"data?chart=system.load")
         self.assertEqual([answer.status for answer in answers], [200, 404, 200])
 
+    def test_idle(self) -> None:
+        """
+        A client that says nothing is cut off after the time that is set, and
+        never if that is 0.
+        """
+        for seconds, cut in ((30, True), (0, False)):
+            stage = Stage(idle_timeout=seconds)
+            protocol = stage.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+            assert protocol is not None
+            transport = StringTransport(IPv4Address("TCP", "127.0.0.1", 1), IPv4Address("TCP", "127.0.0.1", 1))
+            protocol.makeConnection(transport)
+            stage.clock.pump([1] * 40)
+            self.assertEqual(transport.disconnecting, cut)
+            protocol.connectionLost(Failure(ConnectionDone()))
+
     def test_unix_socket(self) -> None:
         """
         A client on a Unix socket is a local one.
