@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 
 from netstream.collect.charts import STACKED, ChartText, Source, absolute, safe_id
@@ -38,13 +39,15 @@ class Question:
     the process even if it is never answered.
 
     @ivar answer: The answer, or the failure; L{None} until it is there.
+    @ivar thread: Where it is asked.
     """
 
     def __init__(self, statvfs: StatVFS, point: str) -> None:
         self.answer: os.statvfs_result | OSError | None = None
         self._statvfs = statvfs
         self._point = point
-        Thread(target=self._ask, name=f"statvfs {point}", daemon=True).start()
+        self.thread = Thread(target=self._ask, name=f"statvfs {point}", daemon=True)
+        self.thread.start()
 
     def _ask(self) -> None:
         try:
@@ -125,7 +128,9 @@ class MountedSpace:
         turn = now // (self._every * 1_000_000)
         if turn != self._asked and may_ask:
             self._asked = turn
-            self._question = Question(self._statvfs, self.mount.point)
+            # Without a thread to be had there is a gap, as without an answer.
+            with suppress(RuntimeError):
+                self._question = Question(self._statvfs, self.mount.point)
         return text
 
     def _blocks(self, now: int, state: os.statvfs_result) -> bytes:

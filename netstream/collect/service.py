@@ -164,8 +164,9 @@ class CollectService(Service):
 
     def _remove(self, collector: Collector) -> bytes:
         self._collectors.remove(collector)
+        text = self._withdrawn(collector)
         collector.close()
-        return self._withdrawn(collector)
+        return text
 
     def _withdrawn(self, collector: Collector) -> bytes:
         text = collector.withdraw()
