@@ -1,0 +1,76 @@
+"""
+Tests of the page on collection.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from netstream.collect.collector import MakeCollector
+from netstream.collect.service import PLUGINS
+from tests.collect.trees import (
+    LOADAVG,
+    MEMINFO,
+    NET_DEV,
+    NOW,
+    SECOND,
+    STAT,
+    UPTIME,
+    VMSTAT,
+    TreeTestCase,
+    write,
+)
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "collection.md"
+CHART = re.compile(r'^CHART "[^"]*" "[^"]*" "[^"]*" "[^"]*" "[^"]*" "([^"]*)"', re.MULTILINE)
+DISK = "254 0 vda 100 3 1100 83 203 2 4064 90 1 637 1111 12 1 848 14 4 5\n"
+
+
+class PageTests(TreeTestCase):
+    """
+    C{docs/collection.md}.
+    """
+
+    def contexts(self, make: MakeCollector) -> set[str]:
+        """
+        @return: The contexts that a collector has on a machine with everything.
+        """
+        collector = make(self.machine, 1)
+        self.addCleanup(collector.close)
+        text = collector.collect(NOW) + collector.collect(NOW + SECOND)
+        return set(CHART.findall(text.decode()))
+
+    def test_contexts(self) -> None:
+        """
+        The page names every context beside the option that switches it off, and none that does not exist.
+        """
+        self.sys("block/vda")
+        self.sys(
+            **{
+                f"class__net__eth0__{name}": value
+                for name, value in {"mtu": "1500", "carrier": "1", "operstate": "up", "speed": "1"}.items()
+            }
+        )
+        write(
+            self.machine.proc,
+            {
+                "stat": STAT,
+                "loadavg": LOADAVG,
+                "uptime": UPTIME,
+                "vmstat": VMSTAT,
+                "meminfo": MEMINFO,
+                "net/dev": NET_DEV,
+                "diskstats": DISK,
+                "self/mountinfo": "27 1 254:0 / / rw - ext4 /dev/vda rw\n",
+                "self/statm": "1 2 3 4 5 6 7\n",
+                "sys/kernel/random/entropy_avail": "256\n",
+            },
+        )
+        documented: dict[str, set[str]] = {}
+        for line in PAGE.read_text().splitlines():
+            cells = line.split("|")
+            if len(cells) == 5 and cells[1].strip().strip("`") in PLUGINS:
+                documented.setdefault(cells[1].strip().strip("`"), set()).update(re.findall(r"`([^`]*)`", cells[3]))
+        for plugin, makers in PLUGINS.items():
+            self.assertEqual(documented[plugin], set().union(*(self.contexts(make) for make in makers)), plugin)

@@ -1,0 +1,211 @@
+"""
+This machine, measured by the agent that Debian packages and by netstream, side by side.
+
+The agent streams to a parent in this process; netstream's collectors run in this process on a clock that
+follows the real one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import select
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from twisted.internet.task import Clock
+
+from netstream.collect import CollectService
+from netstream.config.settings import NodeSettings, Role, Settings
+from netstream.db.none import NoneDB
+from netstream.hub.hub import Host, Hub
+from netstream.model.host import HostInfo
+from netstream.session.receiver import Receiver
+from netstream.wire.capabilities import Capability
+from tests.interop.case import InteropTestCase
+from tests.interop.peers import RealAgent, missing, require_agent
+
+DURATION = 14.0
+"""Seconds to watch both; the load is collected every five."""
+
+AGREED = Capability.VCAPS | Capability.HLABELS | Capability.CLABELS
+
+ESSENTIAL = (
+    "system.cpu",
+    "system.load",
+    "system.ram",
+    "system.uptime",
+    "system.processes",
+    "system.active_processes",
+    "system.forks",
+    "system.ctxt",
+    "system.intr",
+    "system.pgpgio",
+    "mem.available",
+    "mem.committed",
+    "mem.pgfaults",
+    "cpu.cpu0",
+)
+"""What both must have on any machine."""
+
+COVERED = frozenset(
+    {
+        "/proc/stat",
+        "/proc/uptime",
+        "/proc/loadavg",
+        "/proc/sys/kernel/random/entropy_avail",
+        "/proc/vmstat",
+        "/proc/meminfo",
+        "/proc/net/dev",
+        "/proc/diskstats",
+    }
+)
+"""Modules of the agent whose charts netstream has as well."""
+
+LEFT_OUT = re.compile(
+    r"mem\.(numa|thp_.*|zswap.*|balloon)\Z|cpu\.cpufreq|cpu\.core_throttling|cpu.*_cpuidle|disk_bcache"
+)
+"""Charts of those modules that netstream does not have."""
+
+MOMENTARY = re.compile(r"disk_qops\.")
+"""Charts that only one may have come to see."""
+
+CLOSE: Mapping[str, float] = {
+    "system.uptime": 2.0,
+    "system.load": 2.0,
+    "system.ram": 512.0,
+    "mem.available": 512.0,
+    "mem.committed": 2048.0,
+    "mem.kernel": 256.0,
+    "mem.slab": 256.0,
+    "system.swap": 256.0,
+    "system.entropy": 4096.0,
+}
+"""How far the last values may be apart, in the units of the chart: other programs are at work meanwhile."""
+
+COUNTERS = ("system.cpu", "system.ctxt", "system.intr", "system.forks", "system.pgpgio", "mem.pgfaults", "system.io")
+"""Charts of counters since the machine started, which must nearly agree."""
+
+
+class CollectingAgent(RealAgent):
+    """
+    An agent that measures the machine and the space on its disks.
+    """
+
+    def _write(self) -> None:
+        super()._write()
+        conf = self.directory / "etc" / "netdata.conf"
+        conf.write_text(conf.read_text().replace("    diskspace = no", "    diskspace = yes"))
+
+
+class CollectTests(InteropTestCase):
+    """
+    What netstream collects is what the agent collects.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        if not Path("/proc/stat").exists():
+            missing("this machine has no /proc/stat")
+        require_agent()
+
+    def ours(self, clock: Clock) -> tuple[Host, CollectService]:
+        """
+        Start to collect.
+        """
+        hub = Hub(HostInfo("22222222-2222-4222-8222-222222222222", "ours"), NoneDB())
+        nowhere = self.directory / "nowhere"
+        settings = Settings(Role.STANDALONE, nowhere, nowhere, NodeSettings("ours"))
+        service = CollectService(hub, settings, clock)
+        service.startService()
+        self.addCleanup(service.stopService)
+        return hub.local, service
+
+    def both(self) -> tuple[Host, Host]:
+        """
+        Let both measure for a while.
+
+        @return: The agent and netstream as hosts.
+        """
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.settimeout(20)
+        agent = CollectingAgent(
+            "collecting", self.directory / "agent", proc=True, sends_to=[address], stream={"enable compression": "no"}
+        )
+        self._started(agent)
+        connection, _ = listener.accept()
+        self.addCleanup(connection.close)
+        connection.settimeout(20)
+        request = b""
+        while b"\r\n\r\n" not in request:
+            chunk = connection.recv(65536)
+            self.assertTrue(chunk, "the agent hung up")
+            request += chunk
+        connection.sendall(b"Hit me baby, push them over with the version=%d" % AGREED)
+        theirs = Host(HostInfo(agent.guid, agent.name), NoneDB())
+        receiver = Receiver(theirs.table, AGREED, update_every=1, node=agent.guid)
+        clock = Clock()
+        clock.advance(time.time())
+        ours, _ = self.ours(clock)
+        end = time.monotonic() + DURATION
+        while time.monotonic() < end:
+            ready, _, _ = select.select([connection], [], [], 0.02)
+            if ready:
+                chunk = connection.recv(1 << 20)
+                self.assertTrue(chunk, "the agent hung up")
+                for update in receiver.receive(chunk, time.time()):
+                    theirs.apply(update)
+            clock.advance(max(0.0, time.time() - clock.seconds()))
+        self.assertEqual(agent.stop(), 0)
+        return theirs, ours
+
+    def test_same(self) -> None:
+        """
+        Every chart that both have is defined alike to the last detail, netstream misses none of the modules it
+        covers, and what changes slowly has the same values.
+        """
+        theirs, ours = self.both()
+        common = sorted(theirs.charts.keys() & ours.charts.keys())
+        for chart in ESSENTIAL:
+            self.assertIn(chart, common)
+        print(f"{len(common)} charts are alike, of {len(ours.charts)} here and {len(theirs.charts)} there")
+        for chart in common:
+            self.assertEqual(theirs.charts[chart], ours.charts[chart])
+            self.assertEqual(list(theirs.charts[chart].dimensions), list(ours.charts[chart].dimensions))
+        covered = {
+            chart.id
+            for chart in theirs.charts.values()
+            if (chart.module in COVERED or chart.plugin == "diskspace.plugin") and not LEFT_OUT.match(chart.id)
+        }
+        ours_only = {chart.id for chart in ours.charts.values() if chart.plugin != "netstream.plugin"}
+        self.assertEqual([], sorted(x for x in covered ^ ours_only if not MOMENTARY.match(x)))
+        self.assert_close(theirs, ours)
+
+    def assert_close(self, theirs: Host, ours: Host) -> None:
+        """
+        The newest values of slow charts and of counters agree.
+        """
+        compared = 0
+        for chart in sorted(theirs.charts.keys() & ours.charts.keys()):
+            space = chart.startswith(("disk_space.", "disk_inodes."))
+            if chart not in CLOSE and chart not in COUNTERS and not space:
+                continue
+            for dimension in theirs.charts[chart].dimensions:
+                second, value, collected = theirs.latest.of(theirs.table.find(chart, dimension))
+                our_second, our_value, our_collected = ours.latest.of(ours.table.find(chart, dimension))
+                what = f"{chart} {dimension}: {value} ({collected}) and {our_value} ({our_collected})"
+                self.assertLessEqual(abs(second - our_second), 6, what)
+                if chart in COUNTERS:
+                    room = max(20_000, 0.02 * abs(collected))
+                    self.assertLessEqual(abs(collected - our_collected), room, what)
+                elif space:
+                    close = math.isclose(value, our_value, rel_tol=0.05, abs_tol=1.0 if "space" in chart else 5000)
+                    self.assertTrue(close, what)
+                else:
+                    self.assertLessEqual(abs(value - our_value), CLOSE[chart], what)
+                compared += 1
+        self.assertGreater(compared, 20)
