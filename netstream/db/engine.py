@@ -53,7 +53,7 @@ to half as many more, so that not all nodes do it at once."""
 _IDLE = 600
 _EXPIRE_EVERY = 600
 _RETRY = 30
-_MOST_FROZEN = 8
+_MOST_WAITING = 512 << 20
 _MOST_UNWRITTEN = 4_000_000
 
 
@@ -166,7 +166,7 @@ class DBEngine:
                 self._write_journal(node)
             rows = node.grid.rows
             if rows >= self._rows + node.stagger * self._rows // 512 or (rows and now - node.touched > _IDLE):
-                node.freeze()
+                self._freeze(node)
             self._seal(node)
         if now >= self._expire_at:
             self._expire_at = now + _EXPIRE_EVERY
@@ -247,7 +247,7 @@ class DBEngine:
             node.append(batch, self._oldest(node))
             if len(node.grid.blocks) > self._rows:
                 self._write_journal(node)
-                node.freeze()
+                self._freeze(node)
                 self._seal(node)
         return succeed(None)
 
@@ -294,15 +294,15 @@ class DBEngine:
                 node.sealed(job, series)
             else:
                 self._retry_at = self._reactor.seconds() + _RETRY
-                self._drop_oldest(node)
 
         self._try("row groups", work).addCallback(stored)
 
-    def _drop_oldest(self, node: HotNode) -> None:
-        if len(node.frozen) > _MOST_FROZEN:
-            dropped = node.frozen.pop(0)
+    def _freeze(self, node: HotNode) -> None:
+        node.freeze()
+        while sum(waiting.grid.nbytes for waiting in node.frozen[1:]) > _MOST_WAITING:
+            dropped = node.frozen.pop(1)
             self._log.error(
-                "{directory}: {samples} samples of {node} are dropped, as they cannot be stored and memory is bounded",
+                "{directory}: {samples} samples of {node} are dropped, as they come faster than they can be stored",
                 directory=self.directory,
                 samples=dropped.grid.samples,
                 node=node.guid,

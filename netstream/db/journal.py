@@ -31,8 +31,8 @@ from netstream.model.samples import Bytes, Float64s, Int32s, Int64s
 
 _MAGIC = b"NSJ1"
 _HEADER = struct.Struct("<4sBII")
-_COUNT = struct.Struct("<Iq")
-_SAMPLE_BYTES = 4 + 4 + 8 + 1
+_COUNT = struct.Struct("<I")
+_SAMPLE_BYTES = 4 + 8 + 8 + 1
 _MOST_BODY = 1 << 28
 _MOST_SAMPLES = 1 << 20
 
@@ -112,25 +112,19 @@ def forget_of(body: bytes) -> str:
 
 def samples(columns: Samples) -> Iterator[bytes]:
     """
-    Records of samples: count uint32, first second int64, then compressed
-    numbers int32, seconds after the first uint32, values float64, flags uint8.
+    Records of samples: count uint32, and compressed numbers int32, seconds
+    int64, values float64, flags uint8.
     """
     for at in range(0, len(columns.time), _MOST_SAMPLES):
-        order = slice(at, at + _MOST_SAMPLES)
-        yield from _samples(columns.number[order], columns.time[order], columns.value[order], columns.flags[order])
-
-
-def _samples(number: Int32s, time: Int64s, value: Float64s, flags: Bytes) -> Iterator[bytes]:
-    first = int(time.min())
-    if int(time.max()) - first >= 1 << 32:
-        half = time < first + (1 << 31)
-        yield from _samples(number[half], time[half], value[half], flags[half])
-        yield from _samples(number[~half], time[~half], value[~half], flags[~half])
-        return
-    plain = b"".join(
-        (number.astype("<i4").tobytes(), (time - first).astype("<u4").tobytes(), value.tobytes(), flags.tobytes())
-    )
-    yield _record(Kind.SAMPLES, _COUNT.pack(len(time), first) + ZstdCompressor(level=1).compress(plain))
+        part = slice(at, at + _MOST_SAMPLES)
+        plain = (
+            columns.number[part].astype("<i4").tobytes(),
+            columns.time[part].astype("<i8").tobytes(),
+            columns.value[part].astype("<f8").tobytes(),
+            columns.flags[part].tobytes(),
+        )
+        packed = ZstdCompressor(level=1).compress(b"".join(plain))
+        yield _record(Kind.SAMPLES, _COUNT.pack(len(columns.time[part])) + packed)
 
 
 def samples_of(body: bytes) -> Samples:
@@ -138,7 +132,7 @@ def samples_of(body: bytes) -> Samples:
     @raise ValueError: The body is not what L{samples} makes.
     """
     try:
-        count, first = _COUNT.unpack_from(body)
+        (count,) = _COUNT.unpack_from(body)
         if count > _MOST_SAMPLES:
             raise ValueError(f"{count} samples in one record")
         plain = ZstdDecompressor().decompress(body[_COUNT.size :], max_output_size=count * _SAMPLE_BYTES)
@@ -148,9 +142,9 @@ def samples_of(body: bytes) -> Samples:
         raise ValueError("a column is cut off")
     return Samples(
         np.frombuffer(plain, "<i4", count).astype(np.int32),
-        np.frombuffer(plain, "<u4", count, 4 * count).astype(np.int64) + first,
-        np.frombuffer(plain, "<f8", count, 8 * count).astype(np.float64),
-        np.frombuffer(plain, np.uint8, count, 16 * count),
+        np.frombuffer(plain, "<i8", count, 4 * count).astype(np.int64),
+        np.frombuffer(plain, "<f8", count, 12 * count).astype(np.float64),
+        np.frombuffer(plain, np.uint8, count, 20 * count),
     )
 
 

@@ -37,9 +37,7 @@ def _labels(fields: Mapping[str, Any]) -> dict[str, Label]:
 
 
 def _text(value: attrs.AttrsInstance) -> str:
-    return json.dumps(
-        {"v": VERSION, **attrs.asdict(value, value_serializer=_plain)}, separators=(",", ":"), ensure_ascii=False
-    )
+    return json.dumps({"v": VERSION, **attrs.asdict(value, value_serializer=_plain)}, separators=(",", ":"))
 
 
 def chart_text(chart: Chart) -> str:

@@ -13,6 +13,9 @@ from netstream.db.interfaces import Span, Window
 RELATIVE = 3 * 365 * 86400
 """Times closer to 0 than this are relative."""
 
+MOST_ROWS = 500_000
+"""No window has more rows, whatever is asked."""
+
 DEFAULT = 600
 """Seconds shown if neither C{after} nor stored samples say more."""
 
@@ -65,6 +68,7 @@ def window(
     stored = max(1, (before - after + 1) // every)
     if points <= 0 or points > stored:
         points = stored
+    points = min(points, MOST_ROWS)
     group, rest = divmod(stored, points)
     if rest > points // 2:
         group += 1
@@ -74,5 +78,5 @@ def window(
         move = -late if to_the_end else step - late
         before, after = before + move, after + move
     if before - after > points * step:
-        points = -(-stored // group)
+        points = min(-(-stored // group), MOST_ROWS)
     return Window(before - points * step, before, step)

@@ -14,7 +14,7 @@ Import the module rather than the class, or C{trial} runs the class by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -108,6 +108,12 @@ class MetricsDBTests(SynchronousTestCase):
         @return: What is stored of some series.
         """
         return self.result(self.db.read(node, series, after, before))
+
+    def bounds(self, node: str = NODE) -> Mapping[str, Span]:
+        """
+        @return: What there is of each chart.
+        """
+        return self.result(self.db.bounds(node))
 
     def assert_rows(self, found: Columns, *rows: tuple[float, ...]) -> None:
         """
@@ -242,7 +248,7 @@ class MetricsDBTests(SynchronousTestCase):
         self.assert_rows(self.read(("no", "chart")))
         self.assert_rows(self.read(X, Y, node=OTHER))
         self.assert_rows(self.read())
-        self.assertEqual(dict(self.result(self.db.bounds(OTHER))), {})
+        self.assertEqual(self.bounds(OTHER), {})
 
     def test_flags(self) -> None:
         """
@@ -297,11 +303,11 @@ class MetricsDBTests(SynchronousTestCase):
         """
         self.append((X, NOW, 1.0), (Y, NOW + 4, 1.0), (Z, NOW + 2, 1.0))
         self.assertEqual(
-            dict(self.result(self.db.bounds(NODE))),
+            self.bounds(NODE),
             {"chart.a": Span(NOW, NOW + 4), "chart.b": Span(NOW + 2, NOW + 2)},
         )
         self.append((X, NOW - 100, 1.0))
-        self.assertEqual(self.result(self.db.bounds(NODE))["chart.a"], Span(NOW - 100, NOW + 4))
+        self.assertEqual(self.bounds(NODE)["chart.a"], Span(NOW - 100, NOW + 4))
 
     def test_query(self) -> None:
         """
@@ -398,7 +404,7 @@ class MetricsDBTests(SynchronousTestCase):
         self.append((X, NOW, 1.0), (Z, NOW, 2.0))
         self.result(self.db.forget(NODE, "chart.a"))
         self.assert_rows(self.read(X, Z), (NOW, NAN, 2.0))
-        self.assertEqual(set(self.result(self.db.bounds(NODE))), {"chart.b"})
+        self.assertEqual(set(self.bounds(NODE)), {"chart.b"})
         self.assertEqual(dict(self.result(self.db.stored())[0].charts), {})
         self.append((Y, NOW + 1, 3.0), (X, NOW + 2, 4.0), (("new", "n"), NOW + 2, 5.0))
         self.assert_rows(
@@ -420,8 +426,8 @@ class MetricsDBTests(SynchronousTestCase):
         self.result(self.db.forget(NODE))
         self.assert_rows(self.read(X))
         self.assert_rows(self.read(X, node=OTHER), (NOW, 2.0))
-        self.assertEqual(list(self.result(self.db.stored())), [])
-        self.assertEqual(dict(self.result(self.db.bounds(NODE))), {})
+        self.assertEqual(len(self.result(self.db.stored())), 0)
+        self.assertEqual(self.bounds(NODE), {})
         self.append((X, NOW + 1, 3.0))
         self.assert_rows(self.read(X), (NOW + 1, 3.0))
 

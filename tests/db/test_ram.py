@@ -31,7 +31,7 @@ class RamDBTests(metrics_db.MetricsDBTests):
         self.assertEqual(
             self.read(X, before=NOW + 2000).values[-300:, 0].tolist(), [float(i) for i in range(1700, 2000)]
         )
-        self.assertLessEqual(self.result(self.db.bounds(NODE))["chart.a"].first, NOW + 1700)
+        self.assertLessEqual(self.bounds()["chart.a"].first, NOW + 1700)
 
     def test_older_than_the_ring(self) -> None:
         """
@@ -49,9 +49,9 @@ class RamDBTests(metrics_db.MetricsDBTests):
         for i in range(0, 10_000, 60):
             self.append((Z, NOW + i, 1.0))
         self.assertEqual(self.result(self.db.stats()).series, 1)
-        self.assertEqual(list(self.result(self.db.bounds(NODE))), ["chart.b"])
+        self.assertEqual(list(self.bounds()), ["chart.b"])
         self.append((X, NOW + 10_000, 2.0))
-        self.assertEqual(self.result(self.db.bounds(NODE))["chart.a"], Span(NOW + 10_000, NOW + 10_000))
+        self.assertEqual(self.bounds()["chart.a"], Span(NOW + 10_000, NOW + 10_000))
 
     def test_memory(self) -> None:
         """
