@@ -99,7 +99,8 @@ class ChildProtocol(Protocol):
     def _answered(self, answer: Accepted | Refusal) -> None:
         self._timer = None
         if isinstance(answer, Refusal):
-            self._postpone(answer.postpone, answer.reason)
+            said = f" (it says: {answer.text})" if answer.text else ""
+            self._postpone(answer.postpone, answer.reason + said)
             return
         self._begin(answer)
         if answer.rest:
@@ -239,9 +240,11 @@ class Uplink(Service):
         self.dropped = 0
         backoff = Backoff(1.0, max(settings.reconnect_delay, 1.0), jitter)
         self.destinations = Destinations(settings.destinations, backoff, jitter)
+        factory = Factory.forProtocol(self._protocol)
+        factory.noisy = False
         self._client = ClientService(
             _Choice(self, connector),
-            Factory.forProtocol(self._protocol),
+            factory,
             retryPolicy=lambda attempt: self.destinations.delay(clock.seconds()),
             clock=clock,
         )
