@@ -16,12 +16,12 @@ from netstream.web.charts import listed, version_of
 UNKNOWN = "unknown"
 
 _FACTS = {
-    "os_name": "NETDATA_HOST_OS_NAME",
-    "os_id": "NETDATA_HOST_OS_ID",
-    "os_id_like": "NETDATA_HOST_OS_ID_LIKE",
-    "os_version": "NETDATA_HOST_OS_VERSION",
-    "os_version_id": "NETDATA_HOST_OS_VERSION_ID",
-    "os_detection": "NETDATA_HOST_OS_DETECTION",
+    "os_name": "NETDATA_SYSTEM_OS_NAME",
+    "os_id": "NETDATA_SYSTEM_OS_ID",
+    "os_id_like": "NETDATA_SYSTEM_OS_ID_LIKE",
+    "os_version": "NETDATA_SYSTEM_OS_VERSION",
+    "os_version_id": "NETDATA_SYSTEM_OS_VERSION_ID",
+    "os_detection": "NETDATA_SYSTEM_OS_DETECTION",
     "cores_total": "NETDATA_SYSTEM_CPU_LOGICAL_CPU_COUNT",
     "total_disk_space": "NETDATA_SYSTEM_TOTAL_DISK_SIZE",
     "cpu_freq": "NETDATA_SYSTEM_CPU_FREQ",
@@ -44,12 +44,10 @@ _FACTS = {
     "cloud_instance_type": "NETDATA_INSTANCE_CLOUD_INSTANCE_TYPE",
     "cloud_instance_region": "NETDATA_INSTANCE_CLOUD_INSTANCE_REGION",
 }
-_FORMER_NAMES = {"os_name": "NETDATA_SYSTEM_OS_NAME"}
 
 
 def _fact(host: Host, name: str) -> str:
-    system = host.info.system
-    return system.get(_FACTS[name]) or system.get(_FORMER_NAMES.get(name, "")) or UNKNOWN
+    return host.info.system.get(_FACTS[name]) or UNKNOWN
 
 
 def _collectors(host: Host) -> list[dict[str, str]]:
