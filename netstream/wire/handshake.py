@@ -75,7 +75,7 @@ class Refusal(Enum):
         -4,
         "You are not permitted to access this. Check the logs for more info.",
         60,
-        "the parent does not permit it: see its log",
+        "not permitted by the parent, whose log says why",
     )
     CANNOT_SEND = (-5, "", 60, "the request could not be sent")
     NO_REPLY = (-6, "", 30, "the parent did not reply in time")
