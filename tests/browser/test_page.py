@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 
-from tests.browser.case import STATIC, BrowserTestCase
+from tests.browser.case import STATIC, BrowserTestCase, Keys
 from tests.browser.scripted import ScriptedNode
 from tests.interop.peers import wait_for
 
@@ -107,6 +107,28 @@ class PageTests(BrowserTestCase):
         node.asked.clear()
         wait_for("some seconds pass", lambda: time.monotonic() > ends)
         self.assertEqual([], node.asked)
+
+    def test_narrow(self) -> None:
+        """
+        Nothing sticks out on a small telephone, however long a name is; the
+        contents open over the page there.
+        """
+        self.resize(360, 740)
+        node = self.scripted("long-name." * 20, ("long-name." * 20,))
+        dimensions = {"d": {"name": "long name " * 20}, "e": {"name": "longname" * 20}}
+        node.add("system.cpu", title="Long title " * 20, units="unit/" * 20, family="fam" * 40, dimensions=dimensions)
+        node.add("system.load", family="other")
+        self.browser.get(node.url)
+        wait_for("the legend has values", lambda: self.text(".card .value") != "–")
+        self.find("#nodes-button").click()
+        self.assertGreaterEqual(360, self.browser.execute_script("return document.documentElement.scrollWidth"))
+        self.press(Keys.ESCAPE)
+        button = self.find("#contents-button")
+        button.click()
+        self.assertTrue(self.find("#contents").is_displayed())
+        self.press(Keys.ESCAPE)
+        self.assertFalse(self.find("#contents").is_displayed())
+        self.assertEqual(button, self.browser.switch_to.active_element)
 
     def test_gap(self) -> None:
         """

@@ -88,7 +88,7 @@ export class Card {
     this.#drawn = state;
     this.#measure();
     const some = feed.times.length > 0;
-    this.blank.hidden = some || feed.version < 0;
+    this.blank.hidden = some;
     say(this.blank, feed.loaded ? "No data in this time" : "Loading…");
     const { factor } = this.#scale;
     const scaled = factor === 1 ? feed.values : feed.values.map((column) => column.map((v) => (v === null ? null : v * factor)));

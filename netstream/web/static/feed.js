@@ -110,8 +110,10 @@ export class Feed {
     this.#append(rows);
     this.#forget(now);
     this.loaded = true;
-    this.#due = Math.max(this.#newest + this.#step, now + Math.min(this.#step, 5) - 0.5);
-    if (now - this.#newest > 5 * this.#step) this.#due = now + Math.min(this.#step, 5) - 0.5;
+    // What is late is asked for again soon, what has nothing at all a little later.
+    const late = now - this.#newest > 5 * this.#step;
+    const soon = now + (this.times.length ? Math.min(this.#step, 5) : 3) - 0.5;
+    this.#due = late ? soon : Math.max(this.#newest + this.#step, soon);
     this.version += 1;
   }
 

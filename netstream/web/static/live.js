@@ -8,9 +8,8 @@ const SECOND = 1000;
 const LONGEST_WAIT = 5 * SECOND;
 
 /**
- * @typedef {object} View something that shows feeds: a card or a tile
- * @property {import("./feed.js").Feed[]|undefined} feeds
- * @property {import("./feed.js").Feed|undefined} feed
+ * @typedef {object} View something that shows a feed: a card or a tile
+ * @property {import("./feed.js").Feed} feed
  * @property {boolean} near whether it is on or near the screen
  * @property {() => void} draw
  */
@@ -58,6 +57,7 @@ export class Live {
 
   set range(range) {
     this.#range = range;
+    for (const view of this.views) view.feed.reset();
     this.#look();
     this.draw();
     this.#stop.abort();
@@ -109,7 +109,7 @@ export class Live {
 
   #feeds() {
     const feeds = new Set();
-    for (const view of this.views) if (view.near) for (const feed of view.feeds ?? [view.feed]) feeds.add(feed);
+    for (const view of this.views) if (view.near) feeds.add(view.feed);
     return [...feeds];
   }
 
@@ -146,7 +146,7 @@ export class Live {
     }
     feed.absorb(question, reply, clock.now());
     if (!first) return;
-    for (const view of this.views) if (view.near && (view.feed === feed || view.feeds?.includes(feed))) view.draw();
+    for (const view of this.views) if (view.near && view.feed === feed) view.draw();
   }
 
   /** Move the seconds on show to the newest points, or to now when there are none. */
