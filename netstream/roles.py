@@ -113,7 +113,7 @@ class Node(MultiService):
         guid = machine_guid(settings.data_dir)
         self._databases = Databases(settings, self._reactor, self._workers)
         await self._databases.open()
-        info = host_info(guid, settings.node.hostname, settings.db.update_every)
+        info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
         self.hub = Hub(info, self._databases.of(settings.db.mode))
         for database in self._databases:
             for stored in await database.stored():

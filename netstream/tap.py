@@ -118,17 +118,17 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    from netstream.roles import Node
+    from netstream.roles import CannotServe, Node
 
     node = Node(options.settings, reactor)
     log = Logger("netstream")
 
     def failed(failure: Failure) -> None:
         log.critical("the node cannot start: {reason}", reason=failure.getErrorMessage())
-        if not failure.check(OSError, ValueError):
+        if not failure.check(OSError, ValueError, ConfigError, CannotServe):
             log.failure("the node cannot start", failure)
         register(_end_with_failure)
-        reactor.stop()
+        reactor.callWhenRunning(reactor.stop)
 
     node.ready.addErrback(failed)
     return node

@@ -30,6 +30,7 @@ from netstream.config.settings import Destination, StreamSettings
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
+from netstream.session.errors import ProtocolError
 from netstream.session.handshake import OFFER, agreed
 from netstream.session.sender import Sender
 from netstream.streaming.destinations import Backoff, Destinations
@@ -145,9 +146,13 @@ class ChildProtocol(Protocol):
 
     def _hear(self, data: bytes) -> None:
         assert self._sender is not None and self._outbox is not None
-        for command in self._sender.receive(data):
-            if isinstance(command, FunctionCall):
-                self._outbox.put(self._sender.answer(command), samples=False)
+        try:
+            for command in self._sender.receive(data):
+                if isinstance(command, FunctionCall):
+                    self._outbox.put(self._sender.answer(command), samples=False)
+        except ProtocolError as problem:
+            self._reason = f"the parent breaks the protocol: {problem}"
+            self._abort()
 
     def _postpone(self, seconds: float, reason: str) -> None:
         self._reason = reason
