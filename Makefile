@@ -17,6 +17,7 @@ ARGUMENTS ?=
 
 BIN   := $(VENV)/bin
 BUILT := setup.cfg pyproject.toml $(wildcard setup.py) $(wildcard netstream/kernel/*.py)
+CODE  := benchmarks netstream setup.py tests twisted
 ifeq ($(CI),true)
 export NETSTREAM_REQUIRE_PEERS = 1
 endif
@@ -51,8 +52,8 @@ test: lint types docs unit
 check: lint types docs
 
 lint: venv-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 
 types: venv-dev
 	$(BIN)/mypy
