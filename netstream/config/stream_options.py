@@ -39,7 +39,7 @@ STREAM_OPTIONS = (
     option(STREAM, "send charts matching", PATTERN, "*", field="charts"),
     option(STREAM, "buffer size", BYTES, "10MiB", "buffer size bytes", field="buffer_size"),
     option(STREAM, "reconnect delay", DELAY, "15s", "reconnect delay seconds", field="reconnect_delay"),
-    later(STREAM, "initial clock resync iterations", NUMBER, "60", field="clock_resync_iterations"),
+    option(STREAM, "initial clock resync iterations", NUMBER, "60", field="clock_resync_iterations"),
     later(STREAM, "enable compression", BOOLEAN, "yes", field="compression"),
     later(STREAM, "brotli compression level", whole(0, 11), "3"),
     later(STREAM, "zstd compression level", whole(1, 22), "3"),

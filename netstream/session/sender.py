@@ -27,6 +27,7 @@ from netstream.session.definitions import chart_line, definition
 from netstream.session.errors import ProtocolError
 from netstream.session.notes import Notes
 from netstream.session.path import path_document
+from netstream.session.timing import Resync
 from netstream.wire.capabilities import Capability
 from netstream.wire.commands import (
     ClaimedId,
@@ -56,13 +57,18 @@ class Sender:
     @ivar notes: What the parent said that was skipped, by keyword.
     """
 
-    def __init__(self, capabilities: Capability, guid: str, charts: SimplePattern) -> None:
+    def __init__(
+        self, capabilities: Capability, guid: str, charts: SimplePattern, clock_resync_iterations: int = 0
+    ) -> None:
         """
         @param capabilities: What was agreed on.
         @param guid: Machine GUID of the host.
         @param charts: Selects charts by context, name and id: one of them must
             be wanted, and none refused.
+        @param clock_resync_iterations: How many collections of each chart
+            leave the timing to a version 1 parent.
         """
+        self._resync = Resync(clock_resync_iterations)
         self.notes = Notes()
         self._capabilities = capabilities
         self._guid = guid
@@ -159,6 +165,8 @@ class Sender:
             self._charts.pop(chart.id, None)
             self._ids.discard(chart.id.encode())
             return b""
+        if chart.id not in self._charts:
+            self._resync.begin(chart.id)
         self._charts[chart.id] = chart
         self._ids.add(chart.id.encode())
         return definition(chart, self._capabilities, variables)
@@ -203,19 +211,18 @@ class Sender:
         everything = bool((states == _SENT).all())
         if not self._interpolated and batch.lines is not None:
             if everything and self._pattern.everything:
-                return batch.lines
-            return bytes(select(batch.lines, self._ids))
+                return self._resync.apply(batch.lines)
+            return self._resync.apply(select(batch.lines, self._ids))
         wanted = slice(None) if everything else states == _SENT
         encode = self._encoder.v2 if self._interpolated else self._encoder.v1
-        return bytes(
-            encode(
-                batch.series[wanted],
-                batch.time[wanted],
-                batch.collected[wanted],
-                batch.value[wanted],
-                batch.flags[wanted],
-            )
+        lines = encode(
+            batch.series[wanted],
+            batch.time[wanted],
+            batch.collected[wanted],
+            batch.value[wanted],
+            batch.flags[wanted],
         )
+        return lines if self._interpolated else self._resync.apply(lines)
 
     def _states_of(self, batch: SampleBatch) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """

@@ -110,7 +110,12 @@ class ChildProtocol(Protocol):
     def _begin(self, answer: Accepted) -> None:
         assert self.transport is not None
         uplink, host = self._uplink, self._uplink.host
-        self._sender = Sender(agreed(answer.capabilities), host.info.guid, uplink.settings.charts)
+        self._sender = Sender(
+            agreed(answer.capabilities),
+            host.info.guid,
+            uplink.settings.charts,
+            max(1, uplink.settings.clock_resync_iterations),
+        )
         self._outbox = Outbox(self.transport, uplink.settings.buffer_size)
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)
         uplink.began(self._destination)

@@ -17,9 +17,21 @@ from netstream.model.address import peer_name
 from netstream.streaming.liveness import watch_over
 
 _STREAM = b"STREAM "
-_NO_TLS = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 36\r\nConnection: close\r\n\r\n"
-    b"This port speaks no TLS, plain only\n"
+
+
+def _page(status: str, text: str) -> bytes:
+    """
+    @return: A whole HTTP answer after which the connection ends.
+    """
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\n"
+        f"Connection: close\r\n\r\n{text}\n"
+    ).encode()
+
+
+_NO_TLS = _page("400 Bad Request", "This port speaks no TLS, plain only")
+_NO_DASHBOARD = _page(
+    "403 Forbidden", "This port does not serve the dashboard and API: see [web] bind to of the node's netstream.conf"
 )
 
 FIRST_BYTES_WITHIN = 10.0
@@ -77,18 +89,21 @@ class FrontProtocol(Protocol):
         if self._inner is not None:
             self._inner.dataReceived(data)
             return
+        if self._deadline is None:
+            return
         self._held += data
         if len(self._held) < len(_STREAM) and _STREAM.startswith(self._held):
             return
         assert self.transport is not None
         self._decided()
+        streams = self._held.startswith(_STREAM)
         if self._held[0] <= 0x17:
             self._front.refuse_tls(self._address)
-            self.transport.write(_NO_TLS)
-            self.transport.loseConnection()
-            self._held = b""
+            self._refuse(_NO_TLS)
             return
-        streams = self._held.startswith(_STREAM)
+        if not streams and not self._front.serves("dashboard"):
+            self._refuse(_NO_DASHBOARD)
+            return
         inner = self._front.build(streams, self._address)
         if inner is None:
             self.transport.abortConnection()
@@ -96,6 +111,12 @@ class FrontProtocol(Protocol):
         held, self._held, self._inner = self._held, b"", inner
         inner.makeConnection(self.transport)
         inner.dataReceived(held)
+
+    def _refuse(self, page: bytes) -> None:
+        assert self.transport is not None
+        self._held = b""
+        self.transport.write(page)
+        self.transport.loseConnection()
 
     def _decided(self) -> None:
         if self._deadline is not None:
@@ -161,12 +182,18 @@ class FrontFactory(Factory):
             return None
         return FrontProtocol(self, addr)
 
+    def serves(self, feature: str) -> bool:
+        """
+        @return: Whether C{bind to} lets this port serve a feature.
+        """
+        return feature in self._listener.features
+
     def build(self, streams: bool, address: IAddress) -> IProtocol | None:
         """
         @return: The protocol that takes a connection over.
         """
         if streams:
-            return self._stream(address, "streaming" in self._listener.features)
+            return self._stream(address, self.serves("streaming"))
         return self._http(address)
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ class FrontTests(SynchronousTestCase):
         self.clock = Clock()
         self.made: list[Recorder] = []
 
-    def front(self, web: WebSettings | None = None) -> FrontFactory:
+    def front(self, web: WebSettings | None = None, features: frozenset[str] = ALL) -> FrontFactory:
         def make(kind: str) -> Recorder:
             self.made.append(Recorder(kind))
             return self.made[-1]
@@ -53,7 +53,7 @@ class FrontTests(SynchronousTestCase):
 
         return FrontFactory(
             self.clock,
-            Listener("*", "tcp", "", 19999, ALL),
+            Listener("*", "tcp", "", 19999, features),
             web or WebSettings(),
             stream,
             lambda address: make("http"),
@@ -93,6 +93,19 @@ class FrontTests(SynchronousTestCase):
         self.assertTrue(transport.disconnecting)
         head, body = transport.value().split(b"\r\n\r\n")
         self.assertIn(b"Content-Length: %d" % len(body), head)
+
+    def test_features(self) -> None:
+        """
+        A port for children only answers browsers with 403, and a port for
+        browsers only tells the streaming side so.
+        """
+        protocol, transport = self.connect(self.front(features=frozenset({"streaming"})))
+        protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 403 "))
+        self.assertEqual(self.made, [])
+        protocol, transport = self.connect(self.front(features=frozenset({"dashboard"})))
+        protocol.dataReceived(b"STREAM key=")
+        self.assertEqual(self.made[-1].kind, "stream False")
 
     def test_silent_peer(self) -> None:
         """
