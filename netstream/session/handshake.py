@@ -17,11 +17,12 @@ OWN = (
     | Capability.FUNCTIONS
     | Capability.INTERPOLATED
     | Capability.IEEE754
+    | Capability.SLOTS
 )
 """What we can do as a parent."""
 
-OFFER = OWN & ~Capability.FUNCTIONS
-"""What we can do as a child: not yet answer calls."""
+OFFER = OWN & ~Capability.FUNCTIONS & ~Capability.SLOTS
+"""What we can do as a child: not yet answer calls, and number no charts."""
 
 COMPRESSION_ORDER = (Capability.ZSTD, Capability.LZ4, Capability.BROTLI, Capability.GZIP)
 """Which compression a parent prefers, the best first."""

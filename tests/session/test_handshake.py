@@ -108,7 +108,7 @@ class NegotiationTests(SynchronousTestCase):
                 continue
             answer = negotiate(recording.request.capabilities)
             self.assertIn(Capability.VCAPS, answer)
-            unspoken = COMPRESSIONS | MARKERS | Capability.REPLICATION | Capability.SLOTS | Capability.MLMODELS
+            unspoken = COMPRESSIONS | MARKERS | Capability.REPLICATION | Capability.MLMODELS
             self.assertFalse(answer & unspoken)
             has_v2 = Capability.INTERPOLATED in recording.request.capabilities
             self.assertEqual(Capability.INTERPOLATED in answer, has_v2, recording.name)
