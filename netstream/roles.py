@@ -35,6 +35,7 @@ from netstream.config.settings import Destination, KeySettings, Listener, Settin
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
 from netstream.hub.hub import Host, Hub
+from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
 from netstream.streaming.front import FrontFactory
@@ -132,6 +133,13 @@ class Node(MultiService):
 
     def _greet(self) -> None:
         role = self.settings.role.value
+        if COMPILED:
+            self._log.info("the compiled kernel runs")
+        else:
+            self._log.info(
+                "the kernel runs as plain Python, with the same results but some forty times slower; with a C compiler"
+                " and Python's headers (gcc libc6-dev python3-dev) an installation compiles it"
+            )
         if not self.urls:
             self._log.info("netstream {version} ({role}) runs without a port", version=netstream.__version__, role=role)
         for url in self.urls:

@@ -1,0 +1,153 @@
+"""
+The documentation holds: what it tells to type works, and its links lead
+somewhere.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+import netstream
+from netstream.cli import main
+from netstream.config import load
+from netstream.tap import Options
+from netstream.testing import KEY, World
+
+TOP = Path(__file__).parents[1]
+PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ELSEWHERE = ("git clone", "systemctl restart netdata")
+"""Commands of other programs."""
+PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
+
+
+def blocks(*kinds: str) -> Iterator[tuple[str, str]]:
+    """
+    @return: Page and text of each fenced block of these kinds.
+    """
+    for page in PAGES:
+        for kind, text in BLOCK.findall(page.read_text()):
+            if kind in kinds:
+                yield page.name, text
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """
+    @return: Page and command of each line of a block of commands.
+    """
+    for page, text in blocks("sh", ""):
+        for line in text.splitlines():
+            if re.match(r"(\S*/)?(make|twistd|netstream|curl|git|systemctl) ", line):
+                yield page, line
+    for page in PAGES:
+        for line in re.findall(r"`((?:\S*/)?(?:twistd|netstream) [^`]+)`", page.read_text()):
+            if "FILE" not in line and "COMMAND" not in line:
+                yield page.name, line
+
+
+class CommandTests(SynchronousTestCase):
+    """
+    Every command that the documentation shows is one that works.
+    """
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+
+    def run_command(self, line: str) -> None:
+        words = [PLACES.get(word, word) for word in shlex.split(line, comments=True)]
+        program, arguments = words[0].rpartition("/")[2], words[1:]
+        if program == "make":
+            targets = re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text(), re.MULTILINE)
+            wanted = [word for word in arguments if "=" not in word and not word.startswith(("-", "["))]
+            self.assertEqual([word for word in wanted if word not in targets], [])
+        elif program == "twistd":
+            arguments = arguments[arguments.index("netstream") + 1 :]
+            options = Options()
+            with contextlib.redirect_stdout(io.StringIO()):
+                options.parseOptions(
+                    [*arguments, "--config-dir", str(self.directory / "etc"), "--data-dir", str(self.directory)]
+                )
+            self.assertEqual([w for w in options.settings.warnings if "unknown" in w], [])
+        elif program == "netstream":
+            if arguments[0] in ("genkey", "check"):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    self.assertIn(main([*arguments]), (None, 0))
+            else:
+                self.assertIn(arguments[0], ("edit-config",))
+        elif program == "curl":
+            url = next(word for word in arguments if word.startswith("http"))
+            self.visit(url.partition("/api")[1] + url.partition("/api")[2])
+        else:
+            self.assertTrue(line.startswith(ELSEWHERE), line)
+
+    def visit(self, path: str) -> None:
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        world = World(directory)
+        self.addCleanup(world.stop)
+        node = world.node("documented")
+        node.say("CHART system.cpu '' CPU percentage cpu system.cpu stacked 100 1\nDIMENSION user '' absolute 1 1\n")
+        for _ in range(5):
+            node.say("BEGIN system.cpu 1000000\nSET user = 5\nEND\n")
+            world.advance(1)
+        answer = node.exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer[:200])
+
+    def test_commands(self) -> None:
+        """
+        What a reader types is understood.
+        """
+        found = list(commands())
+        self.assertGreater(len(found), 15)
+        for page, line in found:
+            with self.subTest(page=page, line=line):
+                try:
+                    self.run_command(line)
+                except Exception as problem:
+                    self.fail(f"{page}: {line}: {problem!r}")
+
+    def test_configuration(self) -> None:
+        """
+        Each piece of a configuration file that is shown is one without a
+        warning.
+        """
+        for page, text in blocks("ini"):
+            if "[section]" in text:
+                continue
+            for name in ("stream.conf", "netstream.conf"):
+                (self.directory / name).unlink(missing_ok=True)
+            of_stream = re.search(r"^\[(stream|[0-9a-f-]{36})\]", text, re.MULTILINE)
+            path = self.directory / ("stream.conf" if of_stream else "netstream.conf")
+            path.write_text(text)
+            path.chmod(0o600)
+            settings = load("standalone", self.directory, self.directory / "data")
+            self.assertEqual([w for w in settings.warnings if "not yet effective" not in w], [], page)
+
+    def test_embedding(self) -> None:
+        """
+        The node of the README can be made in any program.
+        """
+        reactor = MemoryReactorClock()
+        made = netstream.settings(role="child", data_dir=self.directory, destination="parent.example", api_key=KEY)
+        self.assertEqual(netstream.Node(made, reactor).settings, made)
+
+
+class LinkTests(SynchronousTestCase):
+    """
+    Links within the documentation.
+    """
+
+    def test_links(self) -> None:
+        """
+        Each page and picture that a page names is there.
+        """
+        for page in PAGES:
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+                self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
