@@ -94,7 +94,7 @@ class CommandTests(SynchronousTestCase):
         self.addCleanup(world.stop)
         node = world.node("documented")
         node.say("CHART system.cpu '' CPU percentage cpu system.cpu stacked 100 1\nDIMENSION user '' absolute 1 1\n")
-        for _ in range(5):
+        for _ in range(30):
             node.say("BEGIN system.cpu 1000000\nSET user = 5\nEND\n")
             world.advance(1)
         answer = node.exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
