@@ -46,8 +46,8 @@ def commands() -> Iterator[tuple[str, str]]:
             if re.match(r"(\S*/)?(make|twistd|netstream|curl|git|systemctl) ", line):
                 yield page, line
     for page in PAGES:
-        for line in re.findall(r"`((?:\S*/)?(?:twistd|netstream) [^`]+)`", page.read_text()):
-            if "FILE" not in line and "COMMAND" not in line:
+        for line in re.findall(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config))[^`]+)`", page.read_text()):
+            if " -n" in line or line.partition(" ")[0] != "twistd":
                 yield page.name, line
 
 
