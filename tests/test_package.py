@@ -92,7 +92,7 @@ class WheelTests(SynchronousTestCase):
         self.assertNotIn("twisted/plugins/__init__.py", names)
         self.assertIn("netstream/py.typed", names)
         for kind, suffixes in (
-            ("modules", [".py"]),
+            ("modules", [".py", ".pxd"]),
             ("dashboard", [".html", ".js", ".css", ".svg", ".txt", ".woff2", ".ico"]),
             ("stock configuration", [".conf"]),
         ):
