@@ -22,6 +22,7 @@ from netstream.testing import KEY, World
 TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config))[^`]+)`")
 ELSEWHERE = ("git clone", "systemctl restart netdata")
 """Commands of other programs."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
@@ -46,7 +47,7 @@ def commands() -> Iterator[tuple[str, str]]:
             if re.match(r"(\S*/)?(make|twistd|netstream|curl|git|systemctl) ", line):
                 yield page, line
     for page in PAGES:
-        for line in re.findall(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config))[^`]+)`", page.read_text()):
+        for line in INLINE.findall(page.read_text()):
             if " -n" in line or line.partition(" ")[0] != "twistd":
                 yield page.name, line
 
