@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from netstream.db.aggregations import method_of
 from netstream.db.catalog import Catalog
 from netstream.db.definitions import Definitions
 from netstream.db.folding import fold
-from netstream.db.hot import HotNode
+from netstream.db.hot import HotNode, Unwritten
 from netstream.db.interfaces import (
     Columns,
     Durability,
@@ -46,7 +46,7 @@ from netstream.model.samples import SampleBatch
 WRITE_EVERY = 2.0
 """Seconds between two writes of the journals: what C{kill -9} may cost."""
 
-ROWS = 512
+ROWS = 256
 """Rows that a node has in memory, at least, before they become row groups; up
 to half as many more, so that not all nodes do it at once."""
 
@@ -104,6 +104,7 @@ class DBEngine:
         self._definitions = Definitions()
         self._failing: set[str] = set()
         self._seen_damage: set[int] = set()
+        self._sealing = False
         self._retry_at = 0.0
         self._expire_at = 0.0
         self._loop = LoopingCall(self._tick)
@@ -137,21 +138,23 @@ class DBEngine:
         found = self._found
         self._loop.stop()
         self._write_definitions()
-        for node in self._nodes.values():
-            self._write_journal(node)
+        self._write_journals(self._nodes.values())
         self._found = None
-        await self._workers.write(self._close_journals)
-        await self._workers.read(found.reader.close)
-        await self._workers.write(found.writer.close)
-        os.close(found.lock)
-        self._nodes.clear()
-        self._workers.stop()
-
-    def _close_journals(self) -> None:
-        for journal in self._journals.values():
-            with suppress(OSError):
-                journal.close()
+        journals = list(self._journals.values())
         self._journals.clear()
+
+        def close_journals() -> None:
+            for journal in journals:
+                journal.close()
+
+        try:
+            await self._try("journals", close_journals)
+            await self._workers.read(found.reader.close)
+            await self._workers.write(found.writer.close)
+        finally:
+            os.close(found.lock)
+            self._nodes.clear()
+            self._workers.stop()
 
     def _tick(self) -> None:
         try:
@@ -161,17 +164,15 @@ class DBEngine:
 
     def _work(self, now: float) -> None:
         self._write_definitions()
+        self._write_journals(node for node in self._nodes.values() if not node.writing)
         for node in self._nodes.values():
-            if not node.writing:
-                self._write_journal(node)
             rows = node.grid.rows
             if rows >= self._rows + node.stagger * self._rows // 512 or (rows and now - node.touched > _IDLE):
                 self._freeze(node)
-            self._seal(node)
+        self._seal()
         if now >= self._expire_at:
             self._expire_at = now + _EXPIRE_EVERY
-            for node in self._nodes.values():
-                self._expire(node)
+            self._expire()
 
     # What is said of nodes and charts.
 
@@ -246,32 +247,52 @@ class DBEngine:
             node.touched = self._reactor.seconds()
             node.append(batch, self._oldest(node))
             if len(node.grid.blocks) > self._rows:
-                self._write_journal(node)
+                self._write_journals([node])
                 self._freeze(node)
-                self._seal(node)
+                self._seal()
         return succeed(None)
 
-    def _write_journal(self, node: HotNode) -> None:
-        taken = node.take()
-        if not taken:
-            return
-        path = journal_path(self.directory, node.guid, node.generation)
-        journal = self._journals.setdefault(path, Journal(path))
-        node.writing += 1
+    def _write_journals(self, nodes: Iterable[HotNode]) -> None:
+        """
+        Write what the journals of some nodes lack, all in one piece of work:
+        handing work to a thread costs both threads time.
+        """
+        taken: list[tuple[HotNode, Journal, Unwritten]] = []
+        for node in nodes:
+            unwritten = node.take()
+            if unwritten:
+                path = journal_path(self.directory, node.guid, node.generation)
+                taken.append((node, self._journals.setdefault(path, Journal(path)), unwritten))
+                node.writing += 1
+        left = list(taken)
 
-        def written(done: bool) -> None:
-            node.writing -= 1
-            if not done:
-                node.unwritten = taken.before(node.unwritten)
+        def work() -> None:
+            while left:
+                _, journal, unwritten = left[0]
+                journal.write(unwritten.records())
+                del left[0]
+
+        def done(_: bool) -> None:
+            for node, _journal, _unwritten in taken:
+                node.writing -= 1
+            for node, _journal, unwritten in left:
+                node.unwritten = unwritten.before(node.unwritten)
                 if node.unwritten.samples > _MOST_UNWRITTEN:
                     node.unwritten.chunks.clear()
 
-        self._try("journals", lambda: journal.write(taken.records())).addCallback(written)
+        if taken:
+            self._try("journals", work).addCallback(done)
 
-    def _seal(self, node: HotNode) -> None:
-        if node.sealing or not node.frozen or self._reactor.seconds() < self._retry_at:
+    def _seal(self) -> None:
+        """
+        Make row groups of what waits for it, one grid after the other.
+        """
+        if self._sealing or self._found is None or self._reactor.seconds() < self._retry_at:
             return
-        node.sealing = True
+        node = next((node for node in self._nodes.values() if node.frozen), None)
+        if node is None:
+            return
+        self._sealing = True
         job, series, numbers = node.frozen[0], dict(node.unsealed), node.next_number
         spans, catalog = job.grid.bounds(), self._ours.writer
         paths = [
@@ -287,11 +308,13 @@ class DBEngine:
                 journal.remove()
 
         def stored(done: bool) -> None:
-            node.sealing = False
+            self._sealing = False
             if done:
-                for path in paths:
-                    self._journals.pop(path, None)
+                for journal in journals:
+                    if self._journals.get(journal.path) is journal:
+                        del self._journals[journal.path]
                 node.sealed(job, series)
+                self._seal()
             else:
                 self._retry_at = self._reactor.seconds() + _RETRY
 
@@ -308,24 +331,25 @@ class DBEngine:
                 node=node.guid,
             )
 
-    def _expire(self, node: HotNode) -> None:
-        catalog, oldest = self._ours.writer, self._oldest(node)
+    def _expire(self) -> None:
+        catalog = self._ours.writer
+        oldest = {node.guid: self._oldest(node) for node in self._nodes.values()}
 
-        def soon(more: bool | None) -> None:
-            if more:
+        def work() -> None:
+            more = [catalog.expire(guid, second) for guid, second in oldest.items()]
+            if any(more):
                 self._expire_at = 0.0
 
-        work = self._workers.write(lambda: catalog.expire(node.guid, oldest))
-        work.addCallbacks(soon, lambda failure: self._failed("row groups", failure))
+        self._try("row groups", work)
 
-    def _try(self, what: str, work: Callable[[], None]) -> Deferred[bool]:
+    def _try(self, what: str, work: Callable[[], object]) -> Deferred[bool]:
         """
         Do work that the disk may refuse.
 
         @return: Fires with whether it was done; if not, it may be tried again.
         """
 
-        def done(_: None) -> bool:
+        def done(_: object) -> bool:
             if what in self._failing:
                 self._failing.remove(what)
                 self._log.info("{directory}: {what} can be written again", directory=self.directory, what=what)
@@ -419,7 +443,7 @@ class DBEngine:
         elif known is not None:
             numbers = known.next_number
             known.forget(chart)
-            self._write_journal(known)
+            self._write_journals([known])
 
         def work() -> None:
             for journal in journals:
@@ -436,7 +460,10 @@ class DBEngine:
         catalog = self._ours.reader
 
         def work() -> Stats:
-            disk = sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file())
+            disk = 0
+            for path in self.directory.rglob("*"):
+                with suppress(FileNotFoundError):
+                    disk += path.stat().st_size
             return Stats(len(nodes), series, hot + catalog.samples(), memory, disk)
 
         return self._workers.read(work)

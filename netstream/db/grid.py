@@ -100,6 +100,21 @@ class Block:
         if self.flags is not None:
             self.flags[rows, column] = 0 if flags is None else flags
 
+    def put_second(self, width: int, offset: int, column: Int32s, value: Float64s, flags: Bytes | None) -> None:
+        """
+        Write samples of one second; otherwise as L{put}.
+        """
+        row = int(self._row[offset])
+        if row < 0:
+            row = self._row[offset] = self._used
+            self._used += 1
+        self._fit(self._used, width)
+        self.values[row, column] = value
+        if flags is not None and self.flags is None:
+            self.flags = np.zeros(self.values.shape, np.uint8)
+        if self.flags is not None:
+            self.flags[row, column] = 0 if flags is None else flags
+
     def get(self, column: Int32s, after: int, before: int) -> Columns:
         """
         @param column: Columns wanted; -1 and columns it has not are empty.
@@ -265,6 +280,13 @@ class Grid:
         elif np.isnan(value).any():
             odd = np.where(np.isnan(value), np.uint8(EMPTY), flags)
         self.samples += len(time)
+        second = int(time[0])
+        if (time == second).all():
+            self._first[column] = np.minimum(self._first[column], second)
+            self._last[column] = np.maximum(self._last[column], second)
+            block = self._block(second // SECONDS)
+            block.put_second(len(self._keys), second - block.start, column, value, odd)
+            return
         np.minimum.at(self._first, column, time)
         np.maximum.at(self._last, column, time)
         numbers = time // SECONDS

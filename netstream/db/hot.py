@@ -106,7 +106,6 @@ class HotNode:
         default.
     @ivar touched: When it last got samples, UTC seconds.
     @ivar writing: How many writes of its journal are under way.
-    @ivar sealing: Whether one of C{frozen} is being stored right now.
     """
 
     def __init__(self, guid: str) -> None:
@@ -122,7 +121,6 @@ class HotNode:
         self.spans: dict[str, Span] = {}
         self.retention: int | None = None
         self.touched = 0.0
-        self.sealing = False
         self.writing = 0
         self._column_numbers = _NONE
 

@@ -8,7 +8,8 @@ A row group is one run of bytes, little endian::
     times      rows int64 seconds, compressed
     directory  for each column, ascending by number:
                number uint32, start uint32, length uint32, crc32 uint32
-    columns    each compressed by itself: rows float64, and then rows uint8 of
+    columns    each by itself: one float64 if all rows have that value and no
+               flags; else compressed: rows float64, and then rows uint8 of
                flags unless all are 0
 
 Values and flags are raw in the sense of L{netstream.db.overlay}.  Each column
@@ -39,6 +40,8 @@ _HEADER = struct.Struct("<4sIIII")
 _DIRECTORY = np.dtype([("number", "<u4"), ("start", "<u4"), ("length", "<u4"), ("crc", "<u4")])
 _LEVEL = 1
 _AT_ONCE = 256
+_ONE = 8
+"""Bytes of a column with one value; what is compressed is always longer."""
 
 
 class Damaged(ValueError):
@@ -106,11 +109,16 @@ def _group(stretch: Sequence[Block], column: Int32s, number: Int64s) -> RowGroup
         samples += int(np.count_nonzero(written))
         values = np.ascontiguousarray(rows.values.T)
         noted = set(np.flatnonzero(rows.flags.any(axis=0)).tolist())
+        bits = values.view(np.int64)
+        same = set(np.flatnonzero((bits == bits[:, :1]).all(axis=1)).tolist()) - noted
         for place in np.flatnonzero(written.any(axis=0)).tolist():
-            plain = values[place].tobytes()
-            if place in noted:
-                plain += rows.flags[:, place].tobytes()
-            packed = compressor.compress(plain)
+            if place in same:
+                packed = values[place, :1].tobytes()
+            else:
+                plain = values[place].tobytes()
+                if place in noted:
+                    plain += rows.flags[:, place].tobytes()
+                packed = compressor.compress(plain)
             entries.append((int(number[some + place]), start, len(packed), crc32(packed)))
             parts.append(packed)
             start += len(packed)
@@ -164,6 +172,9 @@ def columns_of(data: bytes, numbers: Sequence[int], after: int, before: int) -> 
         packed = data[start : start + int(directory["length"][place])]
         if crc32(packed) != directory["crc"][place]:
             damaged += 1
+            continue
+        if len(packed) == _ONE:
+            values[:, column] = np.frombuffer(packed, "<f8")
             continue
         plain = _unpacked(packed, rows * 9)
         values[:, column] = np.frombuffer(plain, "<f8", rows)[inside]
