@@ -40,7 +40,7 @@ V1: Final = 8 | 16 | 32 | 64 | 128 | 512
 """Plain v1 with labels, all in one request (C{V1 V2 VN VCAPS HLABELS CLABELS})."""
 V2: Final = V1 | 16384 | 32768
 """With C{INTERPOLATED} and C{IEEE754}."""
-PHASES: Final = 10
+PHASES: Final = 50
 """How many moments of the second children are spread over."""
 
 
@@ -59,6 +59,10 @@ def double(value: float) -> str:
     @return: A stored value as 2.x agents write it.
     """
     return "@" + base64_number(struct.unpack("<Q", struct.pack("<d", value))[0])
+
+
+SEGMENT: Final = 1400
+"""Bytes of a write: real children write as they collect, and a network delivers packets."""
 
 
 class Metrics:
@@ -141,6 +145,7 @@ class Connection:
         self.name = f"load-{number:04}"
         self.unsent = memoryview(b"")
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.sendall(
             f"STREAM key={KEY}&hostname={self.name}&registry_hostname={self.name}"
             f"&machine_guid=10adf000-0000-4000-8000-{number:012}&update_every=1&os=linux&timezone=Etc/UTC"
@@ -165,7 +170,7 @@ class Connection:
         """
         try:
             while self.unsent:
-                self.unsent = self.unsent[self.socket.send(self.unsent) :]
+                self.unsent = self.unsent[self.socket.send(self.unsent[:SEGMENT]) :]
         except BlockingIOError:
             pass
 
