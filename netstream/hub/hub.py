@@ -52,6 +52,7 @@ class Host:
     One node, with what is known of it now.
 
     It changes by L{apply} alone, and tells its listeners after each change.
+    One that fails harms neither the others nor whoever applies.
 
     @ivar info: Who it is.
     @ivar db: What keeps its samples.
@@ -117,10 +118,11 @@ class Host:
                 if self.db.keeps and len(update):
                     self._keep(self.db.append(update))
             case ChartDefined(chart):
-                if self.charts.get(chart.id) != chart:
-                    self.charts[chart.id] = chart
-                    if self.db.keeps:
-                        self._keep(self.db.put_chart(self.info.guid, chart))
+                if self.charts.get(chart.id) == chart:
+                    return  # said again, as on every connection
+                self.charts[chart.id] = chart
+                if self.db.keeps:
+                    self._keep(self.db.put_chart(self.info.guid, chart))
             case LabelsReplaced(labels):
                 self.labels = dict(labels)
                 self.save()
@@ -135,7 +137,15 @@ class Host:
             case PathKnown(entries):
                 self.path = entries
         for listener in tuple(self._listeners):
-            listener(update)
+            try:
+                listener(update)
+            except Exception:
+                self._log.failure(
+                    "{host}: {listener} did not take in an update",
+                    Failure(),
+                    host=self.info.hostname,
+                    listener=listener,
+                )
 
     def restore(self, stored: StoredHost) -> None:
         """

@@ -39,7 +39,11 @@ class Latest:
             return
         if len(batch.table) > len(self.time):
             self._grow(len(batch.table))
-        newer = batch.time >= self.time[batch.series]
+        newer = np.flatnonzero(batch.time >= self.time[batch.series])
+        time = batch.time[newer]
+        if (time[1:] < time[:-1]).any():
+            # The last of a series is the one that stays.
+            newer = newer[np.argsort(time, kind="stable")]
         series = batch.series[newer]
         self.time[series] = batch.time[newer]
         self.value[series] = np.where(batch.flags[newer] & EMPTY, np.nan, batch.value[newer])

@@ -66,6 +66,43 @@ class HostTests(SynchronousTestCase):
         self.host.apply(batch(self.host, ("a", 90, 2.0)))
         self.assertEqual(self.host.latest.of(0)[:2], (100, 1.0))
 
+    def test_any_order_in_a_batch(self) -> None:
+        """
+        Of several samples of one series that arrive together, in whatever
+        order, the one of the latest second is the newest.
+        """
+        self.host.apply(batch(self.host, ("a", 102, 2.0), ("b", 101, 4.0), ("a", 101, 1.0), ("b", 103, 5.0)))
+        self.assertEqual(self.host.latest.of(0)[:2], (102, 2.0))
+        self.assertEqual(self.host.latest.of(1)[:2], (103, 5.0))
+        self.host.apply(batch(self.host, ("a", 104, 6.0), ("a", 103, 7.0), ("a", 104, 8.0)))
+        self.assertEqual(self.host.latest.of(0)[:2], (104, 8.0))
+
+    def test_said_again(self) -> None:
+        """
+        A definition that says what is known already is not passed on; one
+        that differs is.
+        """
+        heard: list[Update] = []
+        self.host.subscribe(heard.append)
+        for title in ("One", "One", "Other"):
+            self.host.apply(ChartDefined(Chart("c.d", title=title, dimensions={"a": Dimension("a")})))
+        self.assertEqual([u.chart.title for u in heard if isinstance(u, ChartDefined)], ["One", "Other"])
+
+    def test_listener_that_fails(self) -> None:
+        """
+        One listener that fails keeps no update from the others.
+        """
+        heard: list[Update] = []
+
+        def fail(update: Update) -> None:
+            raise KeyError("broken")
+
+        self.host.subscribe(fail)
+        self.host.subscribe(heard.append)
+        self.host.apply(VariableSet("v", 2.0))
+        self.assertEqual(len(heard), 1)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
     def test_unknown_series(self) -> None:
         """
         A series without a sample has none.
