@@ -8,14 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ServerEndpoint,
-    TCP6ServerEndpoint,
-    UNIXClientEndpoint,
-    UNIXServerEndpoint,
-)
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IAddress,
@@ -23,9 +17,9 @@ from twisted.internet.interfaces import (
     IProtocol,
     IReactorTime,
     IStreamClientEndpoint,
-    IStreamServerEndpoint,
 )
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 import netstream
 from netstream.collect.facts import host_info, host_labels
@@ -39,6 +33,7 @@ from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
 from netstream.streaming.front import FrontFactory
+from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
 from netstream.streaming.proxy import Forwarder
 from netstream.web.site import site
@@ -59,11 +54,13 @@ class Node(MultiService):
 
     It starts in order: what is kept is opened and read, then the ports open,
     then collecting and sending begin; and it stops in the opposite order, so
-    that the last sample is written before C{stopService} is done.
+    that the last sample is written before C{stopService} is done.  What it
+    opened before it failed to start is closed again.
 
     @ivar settings: What it was told.
     @ivar ready: Fires with the node when it has started; fails with
-        L{CannotServe} or L{OSError} if it could not.
+        L{CannotServe} or L{OSError} if it could not, and with
+        L{CancelledError} if it was stopped before.
     @ivar hub: What it knows; set once L{ready} has fired.
     @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}.
     """
@@ -98,14 +95,32 @@ class Node(MultiService):
         self._forwarder: Forwarder | None = None
         self._collector: IService | None = None
         self._starting: Deferred[None] | None = None
+        self._stopping = False
 
     def startService(self) -> None:
         """
         Begin to start; L{ready} tells when that is done (called by Twisted).
         """
         super().startService()
-        self._starting = Deferred.fromCoroutine(self._start())
+        self._stopping = False
+        self._starting = Deferred.fromCoroutine(self._start_or_release())
         self._starting.addCallbacks(lambda _: self.ready.callback(self), self.ready.errback)
+
+    async def _start_or_release(self) -> None:
+        try:
+            await self._start()
+        except Exception:
+            await self._release()
+            raise
+
+    def _go_on(self) -> None:
+        """
+        Between two steps of the start.
+
+        @raise CancelledError: There shall be no next one.
+        """
+        if self._stopping:
+            raise CancelledError()
 
     async def _start(self) -> None:
         settings = self.settings
@@ -114,17 +129,20 @@ class Node(MultiService):
         guid = machine_guid(settings.data_dir)
         self._databases = Databases(settings, self._reactor, self._workers)
         await self._databases.open()
+        self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
         self.hub = Hub(info, self._databases.of(settings.db.mode))
         for database in self._databases:
             for stored in await database.stored():
                 self.hub.restore(stored, database)
+            self._go_on()
         self.hub.local.info = info
         self.hub.local.save()
         labels = host_labels(settings)
         self.hub.local.apply(LabelsReplaced(labels))
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
         await self._listen(self._parent)
+        self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
@@ -189,23 +207,16 @@ class Node(MultiService):
 
             front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http)
             try:
-                port = await self._server_endpoint(listener).listen(front)
+                ports = await listen(self._reactor, listener, front)
             except CannotListenError as problem:
                 problems.append(f"[web] bind to: {listener.text}: {problem.socketError}")
                 self._log.error("{problem}", problem=problems[-1])
                 continue
             self._fronts.append(front)
-            self._ports.append(port)
-            self.urls.append(self._url(listener, port))
+            self._ports += ports
+            self.urls.append(self._url(listener, ports[0]))
         if problems and not self._ports:
             raise CannotServe("; ".join(problems))
-
-    def _server_endpoint(self, listener: Listener) -> IStreamServerEndpoint:
-        if listener.protocol == "unix":
-            return UNIXServerEndpoint(self._reactor, listener.host, mode=0o660, wantPID=True)
-        if ":" in listener.host:
-            return TCP6ServerEndpoint(self._reactor, listener.port, interface=listener.host)
-        return TCP4ServerEndpoint(self._reactor, listener.port, interface=listener.host)
 
     def _url(self, listener: Listener, port: IListeningPort) -> str:
         if listener.protocol == "unix":
@@ -221,23 +232,30 @@ class Node(MultiService):
         @return: Fires when the last connection is closed and the last sample
             is written.
         """
+        self._stopping = True
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        if self._starting is not None and not self._starting.called:
-            self._starting.cancel()
-        await gatherResults([Deferred.fromCoroutine(_stopped(port)) for port in self._ports])
-        self._ports.clear()
+        if self._starting is not None:
+            # A database that is being opened must be there to be closed.
+            await self._starting
+        await self._release()
+
+    async def _release(self) -> None:
+        """
+        Close all that is open; what cannot be closed keeps nothing else open.
+        """
+        ports, self._ports = self._ports, []
+        for port in ports:
+            try:
+                await maybeDeferred(port.stopListening)
+            except Exception:
+                self._log.failure("{port} was not closed", Failure(), port=str(port))
         if self._parent is not None:
             self._parent.stop()
         await super().stopService()
-        for front in self._fronts:
-            front.close()
-        if self._databases is not None:
-            await self._databases.close()
-
-
-async def _stopped(port: IListeningPort) -> None:
-    stopping = port.stopListening()
-    if stopping is not None:
-        await stopping
+        fronts, self._fronts = self._fronts, []
+        await gatherResults([front.close() for front in fronts])
+        databases, self._databases = self._databases, None
+        if databases is not None:
+            await databases.close()

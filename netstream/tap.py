@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from twisted.application.service import IService
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
@@ -124,6 +125,8 @@ def makeService(options: Options) -> IService:
     log = Logger("netstream")
 
     def failed(failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return  # stopped before it was ready, which is no failure
         log.critical("the node cannot start: {reason}", reason=failure.getErrorMessage())
         if not failure.check(OSError, ValueError, ConfigError, CannotServe):
             log.failure("the node cannot start", failure)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -37,6 +38,9 @@ _NO_DASHBOARD = _page(
 FIRST_BYTES_WITHIN = 10.0
 """Seconds that a peer has until its first bytes tell what it wants."""
 
+CLOSED_WITHIN = 5.0
+"""Seconds that peers have to read the rest when this node stops."""
+
 UNDECIDED_PER_ADDRESS = 100
 """Connections of one address that may be undecided at once."""
 
@@ -54,7 +58,11 @@ def peer_text(address: object) -> str:
     @return: The peer for a log: address and port, or C{unix socket}.
     """
     host, port = getattr(address, "host", None), getattr(address, "port", None)
-    return "unix socket" if host is None else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if host is None:
+        return "unix socket"
+    if "." in host and host.startswith("::ffff:"):
+        host = host.removeprefix("::ffff:")  # IPv4 on a port that takes both
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class FrontProtocol(Protocol):
@@ -130,9 +138,9 @@ class FrontProtocol(Protocol):
         Pass the end on (called by Twisted).
         """
         self._decided()
-        self._front.connections.discard(self)
         if self._inner is not None:
             self._inner.connectionLost(reason)
+        self._front.lost(self)
 
 
 class FrontFactory(Factory):
@@ -166,6 +174,8 @@ class FrontFactory(Factory):
         self._http = http
         self.undecided: Counter[str] = Counter()
         self.connections: set[FrontProtocol] = set()
+        self._closed: Deferred[None] | None = None
+        self._limit: IDelayedCall | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> FrontProtocol | None:
         """
@@ -196,13 +206,39 @@ class FrontFactory(Factory):
             return self._stream(address, self.serves("streaming"))
         return self._http(address)
 
-    def close(self) -> None:
+    def close(self) -> Deferred[None]:
         """
         Close every connection, as this node stops.
+
+        @return: Fires when the last one is closed; who does not read the rest
+            is cut off.
         """
+        closed: Deferred[None] = Deferred()
+        if not self.connections:
+            closed.callback(None)
+            return closed
+        self._closed = closed
+        self._limit = self.clock.callLater(CLOSED_WITHIN, self._cut_off)
         for connection in tuple(self.connections):
             if connection.transport is not None:
                 connection.transport.loseConnection()
+        return closed
+
+    def _cut_off(self) -> None:
+        for connection in tuple(self.connections):
+            if connection.transport is not None:
+                connection.transport.abortConnection()
+
+    def lost(self, connection: FrontProtocol) -> None:
+        """
+        A connection is closed.
+        """
+        self.connections.discard(connection)
+        if self._closed is not None and not self.connections:
+            closed, self._closed = self._closed, None
+            if self._limit is not None and self._limit.active():
+                self._limit.cancel()
+            closed.callback(None)
 
     def leave(self, address: str) -> None:
         """

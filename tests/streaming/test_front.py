@@ -2,7 +2,7 @@
 Tests for the one port that serves children and browsers.
 """
 
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config.settings import Listener, WebSettings
 from netstream.model.pattern import pattern
-from netstream.streaming.front import UNDECIDED_PER_ADDRESS, FrontFactory
+from netstream.streaming.front import CLOSED_WITHIN, UNDECIDED_PER_ADDRESS, FrontFactory, address_text, peer_text
 
 ALL = frozenset({"dashboard", "streaming"})
 PEER = IPv4Address("TCP", "192.0.2.7", 4711)
@@ -146,3 +146,49 @@ class FrontTests(SynchronousTestCase):
         self.assertIsNone(self.front(web).buildProtocol(PEER))
         web = WebSettings(allow={"connections": pattern("192.0.*")})
         self.assertIsNotNone(self.front(web).buildProtocol(PEER))
+
+    def test_close(self) -> None:
+        """
+        Closing is done when the last connection is closed, and leaves no timer.
+        """
+        front = self.front()
+        one, transport = self.connect(front)
+        other, _ = self.connect(front)
+        other.dataReceived(b"GET ")
+        closed = front.close()
+        self.assertTrue(transport.disconnecting)
+        one.connectionLost()
+        self.assertNoResult(closed)
+        other.connectionLost()
+        self.successResultOf(closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.successResultOf(front.close())
+
+    def test_close_with_a_peer_that_does_not_read(self) -> None:
+        """
+        Who does not read the rest does not keep the node from stopping.
+        """
+        front = self.front()
+        protocol, transport = self.connect(front)
+        protocol.dataReceived(b"GET ")
+        closed = front.close()
+        self.assertFalse(transport.disconnected)
+        self.clock.advance(CLOSED_WITHIN)
+        self.assertTrue(transport.disconnected)
+        protocol.connectionLost()
+        self.successResultOf(closed)
+
+    def test_names_of_peers(self) -> None:
+        """
+        A port for IPv4 and IPv6 names an IPv4 peer as IPv4, to logs and to
+        access lists.
+        """
+        for address, text, name in (
+            (PEER, "192.0.2.7:4711", "192.0.2.7"),
+            (IPv6Address("TCP", "::ffff:192.0.2.7", 4711), "192.0.2.7:4711", "192.0.2.7"),
+            (IPv6Address("TCP", "::ffff:127.0.0.1", 4711), "127.0.0.1:4711", "localhost"),
+            (IPv6Address("TCP", "fe80::1%eth0.7", 4711), "[fe80::1%eth0.7]:4711", "fe80::1%eth0.7"),
+            (UNIXAddress(None), "unix socket", "localhost"),
+        ):
+            with self.subTest(address=address):
+                self.assertEqual((peer_text(address), address_text(address)), (text, name))

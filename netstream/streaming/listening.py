@@ -1,0 +1,82 @@
+"""
+Where a node listens: an entry of C{bind to} becomes ports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, UNIXServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+
+from netstream.config.settings import Listener
+
+
+def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Deferred[Sequence[IListeningPort]]:
+    """
+    Listen where an entry says.  All addresses means IPv6 and IPv4, or IPv4
+    alone on a machine without IPv6.
+
+    A Unix socket that nobody serves any more is replaced.
+
+    @param reactor: Provides TCP and Unix sockets.
+    @return: The ports, one at least; fails with L{CannotListenError}.
+    """
+    return Deferred.fromCoroutine(_listen(reactor, listener, factory))
+
+
+async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:
+    if listener.protocol == "unix":
+        _remove_unserved(listener.host)
+        return [await UNIXServerEndpoint(reactor, listener.host, mode=0o660).listen(factory)]
+    if ":" in listener.host:
+        scope = f"%{listener.interface}" if listener.interface else ""
+        return [await TCP6ServerEndpoint(reactor, listener.port, interface=listener.host + scope).listen(factory)]
+    if listener.host:
+        return [await TCP4ServerEndpoint(reactor, listener.port, interface=listener.host).listen(factory)]
+    try:
+        six = await TCP6ServerEndpoint(reactor, listener.port, interface="::").listen(factory)
+    except CannotListenError:
+        # Whatever else is wrong than a missing IPv6 is wrong with IPv4 as well, which then says so.
+        return [await TCP4ServerEndpoint(reactor, listener.port).listen(factory)]
+    if not _six_alone(six):
+        return [six]
+    try:
+        return [six, await TCP4ServerEndpoint(reactor, six.getHost().port).listen(factory)]
+    except CannotListenError:
+        await maybeDeferred(six.stopListening)
+        raise
+
+
+def _six_alone(port: IListeningPort) -> bool:
+    """
+    @return: Whether a port on C{::} takes no IPv4, as some systems are set up.
+    """
+    listening = getattr(port, "socket", None)
+    return listening is not None and bool(listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+
+
+def _remove_unserved(path: str) -> None:
+    """
+    Remove a socket file that a process left which did not end cleanly.
+
+    Who listens is asked by connecting: process numbers in a lock file lie
+    after a restart of a container.  What cannot be removed is left for
+    C{bind} to complain of.
+    """
+    with contextlib.suppress(OSError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
