@@ -2,6 +2,8 @@
 The languages of C{destination} and C{bind to}.
 """
 
+import socket
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -69,6 +71,17 @@ class AddressTests(SynchronousTestCase):
     """
     Entries become places to connect to or to listen at.
     """
+
+    def setUp(self) -> None:
+        """
+        Know one service, wherever the tests run; a minimal system knows none.
+        """
+        self.patch(socket, "getservbyname", self.port_of)
+
+    def port_of(self, name: str, protocol: str) -> int:
+        if (name, protocol) == ("http", "tcp"):
+            return 80
+        raise OSError("service/proto not found")
 
     def test_lists(self) -> None:
         """
