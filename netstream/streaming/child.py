@@ -22,7 +22,7 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.logger import Logger, LogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -36,6 +36,7 @@ from netstream.session.sender import Sender
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
+from netstream.wire.capabilities import Capability
 from netstream.wire.commands import FunctionCall
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 
@@ -47,6 +48,10 @@ UNREACHABLE_FOR = 5.0
 
 REST_OF_REPLY_WITHIN = 0.5
 """Seconds in which the rest of a reply comes that may be incomplete."""
+
+SLICE = 32768
+"""Bytes of a long beginning that are handed to the transport at once, so that
+it is seen whether a slow parent takes them."""
 
 STOP_WITHIN = 5.0
 """Seconds that a parent has to read the rest when we stop."""
@@ -70,6 +75,7 @@ class ChildProtocol(Protocol):
         self._timer: IDelayedCall | None = None
         self._reason = ""
         self._dropping = False
+        self._timed = False
 
     def connectionMade(self) -> None:
         """
@@ -77,7 +83,12 @@ class ChildProtocol(Protocol):
         """
         assert self.transport is not None
         watch_over(self.transport)
-        self.transport.write(self._uplink.request())
+        try:
+            request = self._uplink.request()
+        except ValueError as problem:
+            self._postpone(Refusal.CANNOT_SEND.postpone, f"it cannot be asked: {problem}")
+            return
+        self.transport.write(request)
         self._timer = self._uplink.clock.callLater(self._uplink.settings.timeout, self._no_answer)
 
     def _no_answer(self) -> None:
@@ -87,6 +98,8 @@ class ChildProtocol(Protocol):
         """
         Read the answer, then what the parent says (called by Twisted).
         """
+        if self._reason:
+            return
         if self._sender is not None:
             self._hear(data)
             return
@@ -100,8 +113,7 @@ class ChildProtocol(Protocol):
     def _answered(self, answer: Accepted | Refusal) -> None:
         self._timer = None
         if isinstance(answer, Refusal):
-            said = f" (it says: {answer.text})" if answer.text else ""
-            self._postpone(answer.postpone, answer.reason + said)
+            self._postpone(answer.postpone, _reason(answer))
             return
         self._begin(answer)
         if answer.rest:
@@ -110,44 +122,67 @@ class ChildProtocol(Protocol):
     def _begin(self, answer: Accepted) -> None:
         assert self.transport is not None
         uplink, host = self._uplink, self._uplink.host
+        capabilities = agreed(answer.capabilities)
+        self._timed = Capability.INTERPOLATED in capabilities
         self._sender = Sender(
-            agreed(answer.capabilities),
+            capabilities,
             host.info.guid,
             uplink.settings.charts,
             max(1, uplink.settings.clock_resync_iterations),
         )
-        self._outbox = Outbox(self.transport, uplink.settings.buffer_size)
+        start = self._sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
+        self._outbox = Outbox(self.transport, max(uplink.settings.buffer_size, 3 * len(start)), uplink.clock.seconds)
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)
         uplink.began(self._destination)
-        start = self._sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
-        self._outbox.put(start, samples=False)
+        for at in range(0, len(start), SLICE):
+            self._outbox.put(start[at : at + SLICE], samples=False)
         self._cancel = host.subscribe(self._send)
+        self._watch()
 
     def _send(self, update: Update) -> None:
         assert self._sender is not None and self._outbox is not None
-        piece = self._sender.send(update)
+        try:
+            piece = self._sender.send(update)
+        except Exception:
+            self._log.failure("{host}: an update cannot be sent", Failure(), host=self._uplink.host.info.hostname)
+            self._give_up("something of it cannot be sent")
+            return
         if not piece:
             return
         fits = self._outbox.put(piece, isinstance(update, SampleBatch))
-        if self._outbox.paused and self._timer is None:
-            self._timer = self._uplink.clock.callLater(self._uplink.settings.timeout, self._check_progress)
-        if fits:
+        if self._outbox.overfull or not (fits or self._timed):
+            # Lines of version 1 say how long after the ones before they are, so that none can be left out.
+            self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
             return
-        if not self._dropping:
+        self._watch()
+        if not fits and not self._dropping:
             self._dropping = True
             self._log.warn(
                 "{destination} reads too slowly: [stream] buffer size of {size} bytes is full; the oldest samples of"
                 " {host} are dropped",
                 destination=self._destination.text,
-                size=self._uplink.settings.buffer_size,
+                size=self._outbox.most,
                 host=self._uplink.host.info.hostname,
             )
 
+    def _watch(self) -> None:
+        """
+        While the parent takes nothing, see to it that this ends.
+        """
+        assert self._outbox is not None
+        if self._outbox.paused and self._timer is None:
+            clock = self._uplink.clock
+            left = self._outbox.paused_since + self._uplink.settings.timeout - clock.seconds()
+            self._timer = clock.callLater(max(0.0, left), self._check_progress)
+
     def _check_progress(self) -> None:
         self._timer = None
-        if self._outbox is not None and self._outbox.paused:
-            self._reason = f"it took nothing for {self._uplink.settings.timeout:g} s"
-            self._abort()
+        assert self._outbox is not None
+        waited = self._uplink.clock.seconds() - self._outbox.paused_since
+        if self._outbox.paused and waited >= self._uplink.settings.timeout:
+            self._give_up(f"it took nothing for {self._uplink.settings.timeout:g} s")
+        else:
+            self._watch()
 
     def _hear(self, data: bytes) -> None:
         assert self._sender is not None and self._outbox is not None
@@ -156,24 +191,43 @@ class ChildProtocol(Protocol):
                 if isinstance(command, FunctionCall):
                     self._outbox.put(self._sender.answer(command), samples=False)
         except ProtocolError as problem:
-            self._reason = f"the parent breaks the protocol: {problem}"
-            self._abort()
+            self._give_up(f"the parent breaks the protocol: {problem}")
+            return
+        if self._outbox.overfull:
+            self._give_up("it asks more than it reads answers")
 
     def _postpone(self, seconds: float, reason: str) -> None:
-        self._reason = reason
         self._uplink.postpone(self._destination, seconds)
-        self._abort()
+        self._give_up(reason)
 
-    def _abort(self) -> None:
+    def _give_up(self, reason: str) -> None:
         assert self.transport is not None
+        self._reason = reason
+        self._unsubscribe()
+        self._stop_timer()
         self.transport.abortConnection()
 
-    def give_up(self) -> None:
+    def finish(self) -> None:
+        """
+        Nothing more will come: hand the rest to the transport, which is about
+        to be closed.
+        """
+        self._unsubscribe()
+        if self._outbox is not None and not self._reason:
+            self._outbox.flush()
+            # A transport with a producer that it has paused would never close.
+            cast(IConsumer, self.transport).unregisterProducer()
+
+    def cut_off(self) -> None:
         """
         The parent did not read the rest in time.
         """
-        self._reason = f"it did not read the rest within {STOP_WITHIN:g} s"
-        self._abort()
+        self._give_up(f"it did not read the rest within {STOP_WITHIN:g} s")
+
+    def _unsubscribe(self) -> None:
+        if self._cancel is not None:
+            self._cancel()
+            self._cancel = None
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -185,13 +239,29 @@ class ChildProtocol(Protocol):
         The parent is gone (called by Twisted).
         """
         self._stop_timer()
-        if self._cancel is not None:
-            self._cancel()
+        self._unsubscribe()
         accepted = self._sender is not None
         if not accepted and not self._reason:
-            self._uplink.postpone(self._destination, UNREACHABLE_FOR)
+            answer = self._reader.finish()
+            if isinstance(answer, Refusal) and answer is not Refusal.NO_REPLY:
+                self._reason = _reason(answer)
+                self._uplink.postpone(self._destination, answer.postpone)
+            else:
+                self._uplink.postpone(self._destination, UNREACHABLE_FOR)
         dropped = self._outbox.dropped if self._outbox is not None else 0
         self._uplink.ended(self._destination, accepted, self._reason or reason.getErrorMessage(), dropped)
+
+
+def _reason(refusal: Refusal) -> str:
+    return refusal.reason + (f" (it says: {refusal.text})" if refusal.text else "")
+
+
+class _Client(ClientService):
+    """
+    Tells the log nothing of each attempt; what matters is said by L{Uplink}.
+    """
+
+    _log = Logger(observer=LogPublisher())
 
 
 @implementer(IStreamClientEndpoint)
@@ -252,7 +322,7 @@ class Uplink(Service):
         self.destinations = Destinations(settings.destinations, backoff, jitter)
         factory = Factory.forProtocol(self._protocol)
         factory.noisy = False
-        self._client = ClientService(
+        self._client = _Client(
             _Choice(self, connector),
             factory,
             retryPolicy=lambda attempt: self.destinations.delay(clock.seconds()),
@@ -260,6 +330,7 @@ class Uplink(Service):
         )
         self._said: set[tuple[str, str]] = set()
         self._connection: ChildProtocol | None = None
+        self._since = 0.0
 
     def _protocol(self) -> ChildProtocol:
         assert self.destinations.current is not None
@@ -280,9 +351,12 @@ class Uplink(Service):
         @return: Fires when the connection is closed.
         """
         super().stopService()
+        connection = self._connection
+        if connection is not None:
+            connection.finish()
         stopped: Deferred[None] = self._client.stopService()
-        if self._connection is not None:
-            limit = self.clock.callLater(STOP_WITHIN, self._connection.give_up)
+        if connection is not None and self._connection is connection:
+            limit = self.clock.callLater(STOP_WITHIN, connection.cut_off)
 
             def over(result: None) -> None:
                 if limit.active():
@@ -309,7 +383,8 @@ class Uplink(Service):
         A destination could not be connected.
         """
         self.postpone(destination, UNREACHABLE_FOR)
-        self._say(destination, f"cannot connect: {failure.getErrorMessage()}")
+        if self.running:
+            self._say(destination, f"cannot connect: {failure.getErrorMessage()}")
 
     def began(self, destination: Destination) -> None:
         """
@@ -317,6 +392,7 @@ class Uplink(Service):
         """
         self.destinations.accepted()
         self.connected = destination
+        self._since = self.clock.seconds()
         self._said.clear()
         self._log.info("{host} streams to {destination}", host=self.host.info.hostname, destination=destination.text)
 
@@ -328,14 +404,15 @@ class Uplink(Service):
         self._connection = None
         self.dropped += dropped
         if accepted:
-            self.destinations.lost()
+            now = self.clock.seconds()
+            self.destinations.lost(now - self._since, now)
             self._log.info(
                 "{host} streams to {destination} no more: {reason}",
                 host=self.host.info.hostname,
                 destination=destination.text,
                 reason=reason,
             )
-        else:
+        elif self.running:
             self._say(destination, reason)
 
     def _say(self, destination: Destination, reason: str) -> None:

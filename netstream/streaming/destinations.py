@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 
 from netstream.config.settings import Destination
 
+SETTLED_AFTER = 30.0
+"""Seconds that a connection lasts before its end is no failure any more."""
+
 
 class Backoff:
     """
@@ -36,7 +39,7 @@ class Backoff:
 
     def reset(self) -> None:
         """
-        A parent accepted us: begin with short pauses again.
+        A parent took our samples for a while: begin with short pauses again.
         """
         self._delay = self._first
 
@@ -46,9 +49,9 @@ class Destinations:
     The parents of one host in the order of the configuration, and what became
     of the last attempt at each.
 
-    Only an accepted handshake counts as success.  A parent that refuses is
-    left alone for a random time up to what its answer asks for, so that the
-    others come first.
+    Only an accepted handshake counts as success, and only one that holds ends
+    the growth of the pauses.  A parent that refuses is left alone for a random
+    time up to what its answer asks for, so that the others come first.
 
     @ivar current: The one that is being tried or that accepted us.
     """
@@ -94,17 +97,24 @@ class Destinations:
         The current destination takes our samples.
         """
         assert self.current is not None
-        self._backoff.reset()
         self._tried.clear()
         self._not_before.pop(self.current, None)
 
-    def lost(self) -> None:
+    def lost(self, lasted: float, now: float) -> None:
         """
         The connection to one that had accepted us ended: the others go first.
+
+        @param lasted: For how many seconds it took our samples; one that ends
+            us soon each time is left alone for growing pauses.
         """
-        if self.current is not None:
-            self._order.remove(self.current)
-            self._order.append(self.current)
+        if self.current is None:
+            return
+        self._order.remove(self.current)
+        self._order.append(self.current)
+        if lasted >= SETTLED_AFTER:
+            self._backoff.reset()
+        else:
+            self._not_before[self.current] = now + self._backoff.next()
 
     def delay(self, now: float) -> float:
         """
@@ -113,6 +123,8 @@ class Destinations:
         """
         if any(self._not_before.get(d, 0.0) <= now and d not in self._tried for d in self._order):
             return 0.1 + 0.4 * self._jitter()
-        self._tried.clear()
-        soonest = min(self._not_before.get(d, 0.0) for d in self._order)
-        return max(self._backoff.next(), soonest - now)
+        rests = [self._not_before.get(d, 0.0) - now for d in self._order]
+        if self._tried:
+            self._tried.clear()
+            return max(self._backoff.next(), min(rests))
+        return max(0.1, min(rests))

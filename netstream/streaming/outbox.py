@@ -5,6 +5,7 @@ What waits for a parent that reads slowly.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from twisted.internet.interfaces import IPushProducer, ITransport
 from zope.interface import implementer
@@ -19,21 +20,33 @@ class Outbox:
     Over the bound the oldest samples go; what defines and describes stays,
     since samples without it would mean nothing.
 
+    @ivar most: Bytes that may wait.
     @ivar dropped: Pieces of samples that were dropped.
     @ivar waiting: Bytes that wait here.
     @ivar paused: Whether the transport takes no bytes now.
+    @ivar paused_since: When it took the last, in seconds of the clock; has
+        no meaning while it is not paused.
     """
 
-    def __init__(self, transport: ITransport, most: int) -> None:
+    def __init__(self, transport: ITransport, most: int, now: Callable[[], float]) -> None:
         """
-        @param most: Bytes of samples that may wait.
+        @param now: Tells the seconds of a clock.
         """
         self._transport = transport
-        self._most = most
+        self.most = most
+        self._now = now
         self._pieces: deque[tuple[bytes, bool]] = deque()
         self.waiting = 0
         self.dropped = 0
         self.paused = False
+        self.paused_since = 0.0
+
+    @property
+    def overfull(self) -> bool:
+        """
+        Whether more waits than may, as nothing of it can be dropped.
+        """
+        return self.waiting > self.most
 
     def put(self, piece: bytes, samples: bool) -> bool:
         """
@@ -47,14 +60,14 @@ class Outbox:
             return True
         self._pieces.append((piece, samples))
         self.waiting += len(piece)
-        return self.waiting <= self._most or not self._shrink()
+        return self.waiting <= self.most or not self._shrink()
 
     def _shrink(self) -> bool:
         """
         @return: Whether something was dropped.
         """
         kept: deque[tuple[bytes, bool]] = deque()
-        target = self._most * 3 // 4
+        target = self.most * 3 // 4
         before = self.dropped
         while self._pieces:
             piece, samples = self._pieces.popleft()
@@ -70,6 +83,8 @@ class Outbox:
         """
         The transport's buffer is full (called by the transport).
         """
+        if not self.paused:
+            self.paused_since = self._now()
         self.paused = True
 
     def resumeProducing(self) -> None:
@@ -81,6 +96,15 @@ class Outbox:
             piece, _ = self._pieces.popleft()
             self.waiting -= len(piece)
             self._transport.write(piece)
+
+    def flush(self) -> None:
+        """
+        Hand all that waits to the transport, though it takes none now: this is
+        the last.
+        """
+        while self._pieces:
+            self._transport.write(self._pieces.popleft()[0])
+        self.waiting = 0
 
     def stopProducing(self) -> None:
         """

@@ -87,8 +87,26 @@ class DestinationsTests(SynchronousTestCase):
         found = destinations(A, B)
         found.choose(0)
         found.accepted()
-        found.lost()
+        found.lost(60.0, 0)
         self.assertEqual(found.choose(1), B)
+
+    def test_soon_lost_is_a_failure(self) -> None:
+        """
+        A parent that accepts and ends the connection soon is left alone for
+        growing pauses; once a connection held, they are short again.
+        """
+        found = destinations(A)
+        pauses = []
+        for _ in range(4):
+            found.choose(0)
+            found.accepted()
+            found.lost(2.0, 0)
+            pauses.append(found.delay(0))
+        self.assertEqual(pauses, [0.75, 1.5, 3.0, 6.0])
+        found.choose(0)
+        found.accepted()
+        found.lost(60.0, 60)
+        self.assertLess(found.delay(60), 1.0)
 
     def test_refusing_is_no_success(self) -> None:
         """
@@ -111,6 +129,6 @@ class DestinationsTests(SynchronousTestCase):
         found = destinations(A)
         found.choose(0)
         found.accepted()
-        found.lost()
+        found.lost(60.0, 0)
         self.assertLess(found.delay(0), 1.0)
         self.assertEqual(found.choose(1), A)

@@ -15,7 +15,7 @@ class OutboxTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.transport = StringTransport()
-        self.outbox = Outbox(self.transport, 100)
+        self.outbox = Outbox(self.transport, 100, lambda: 0.0)
 
     def test_passes_on(self) -> None:
         """
@@ -47,6 +47,41 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual(self.outbox.dropped, 3)
         self.outbox.resumeProducing()
         self.assertEqual(self.transport.value(), b"D" * 20 + b"3" * 20 + b"4" * 20 + b"5" * 20)
+
+    def test_paused_since(self) -> None:
+        """
+        How long the transport takes nothing counts from the first pause.
+        """
+        now = [5.0]
+        outbox = Outbox(self.transport, 100, lambda: now[0])
+        outbox.pauseProducing()
+        now[0] = 7.0
+        outbox.pauseProducing()
+        self.assertEqual(outbox.paused_since, 5.0)
+        outbox.resumeProducing()
+        outbox.pauseProducing()
+        self.assertEqual(outbox.paused_since, 7.0)
+
+    def test_overfull(self) -> None:
+        """
+        When nothing of what waits can be dropped, that shows.
+        """
+        self.outbox.pauseProducing()
+        self.outbox.put(b"D" * 100, samples=False)
+        self.assertFalse(self.outbox.overfull)
+        self.outbox.put(b"D", samples=False)
+        self.assertTrue(self.outbox.overfull)
+
+    def test_flush(self) -> None:
+        """
+        At the end all that waits is handed over, in order.
+        """
+        self.outbox.pauseProducing()
+        self.outbox.put(b"1", samples=False)
+        self.outbox.put(b"2", samples=True)
+        self.outbox.flush()
+        self.outbox.resumeProducing()
+        self.assertEqual((self.transport.value(), self.outbox.waiting), (b"12", 0))
 
     def test_bounded(self) -> None:
         """
