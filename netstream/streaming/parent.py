@@ -73,6 +73,13 @@ class ParentProtocol(Protocol):
         """
         return peer_text(self._address)
 
+    @property
+    def stale_after(self) -> float:
+        """
+        Seconds without a byte after which a newer connection may take over.
+        """
+        return max(STALE_AFTER, 3.0 * self.host.info.update_every if self.host is not None else 0.0)
+
     def connectionMade(self) -> None:
         """
         Begin to wait for the request (called by Twisted).
@@ -304,11 +311,19 @@ class Parent:
             )
             return Refusal.LOCALHOST
         every = self.settings.web.streaming_every
-        if self._stopping or (every and now - self._last_accepted < every):
+        if self._stopping:
+            return Refusal.BUSY
+        if every and now - self._last_accepted < every:
+            self._log.info(
+                "{peer}: {host} refused for now: [web] accept a streaming request every {every} s",
+                peer=connection.peer,
+                host=info.hostname,
+                every=every,
+            )
             return Refusal.BUSY
         older = self.connections.get(info.guid)
         if older is not None:
-            if now - older.heard < max(STALE_AFTER, 3 * info.update_every):
+            if now - older.heard < older.stale_after:
                 self._log.warn(
                     "{peer}: {host} refused: {guid} is already streaming from {older}",
                     peer=connection.peer,
@@ -324,7 +339,11 @@ class Parent:
                 older=older.peer,
                 silent=now - older.heard,
             )
+            replaced = older.host
             older.replaced()
+            if replaced is not None:
+                # Who listens begins anew, since the one that comes may be set up otherwise.
+                self._hub.disconnect(replaced, now)
         self._last_accepted = now
         self.admitted[info.guid] = settings
         if settings.update_every:

@@ -55,7 +55,7 @@ class Forwarder(Service):
         guid = host.info.guid
         running = self.uplinks.get(guid)
         settings = self._forwarding(host) if host.online and self.running else None
-        wanted = settings is not None and settings.enabled and bool(settings.destinations)
+        wanted = settings is not None and settings.enabled and bool(settings.destinations and settings.api_key)
         if running is not None and not wanted:
             del self.uplinks[guid]
             self._end(host, running)
@@ -89,9 +89,9 @@ class Forwarder(Service):
         super().stopService()
         if self._cancel is not None:
             self._cancel()
-        for uplink in tuple(self.uplinks.values()):
+        uplinks, self.uplinks = self.uplinks, {}
+        for uplink in uplinks.values():
             self._end(uplink.host, uplink)
-        self.uplinks.clear()
         done: Deferred[None] = Deferred()
         DeferredList(list(self._stopping.values())).addCallback(lambda _: done.callback(None))
         return done
