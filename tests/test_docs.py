@@ -9,7 +9,10 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import TestLoader, TestResult
 
+from twisted.application.service import Application, IServiceCollection
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -138,6 +141,34 @@ class CommandTests(SynchronousTestCase):
         reactor = MemoryReactorClock()
         made = netstream.settings(role="child", data_dir=self.directory, destination="parent.example", api_key=KEY)
         self.assertEqual(netstream.Node(made, reactor).settings, made)
+
+    def test_examples(self) -> None:
+        """
+        Examples of code can be run, and those that are tests pass.
+        """
+        ran = 0
+        for page, text in blocks("python"):
+            if page != "embedding.md":
+                continue
+            names: dict[str, Any] = {"__name__": "documented"}
+            exec(compile(text, page, "exec"), names)
+            for case in [n for n in names.values() if isinstance(n, type) and n.__module__ == "documented"]:
+                result = TestResult()
+                TestLoader().loadTestsFromTestCase(case).run(result)
+                ran += result.testsRun
+                self.assertEqual([text for _, text in result.failures + result.errors], [])
+        self.assertEqual(ran, 1)
+
+    def test_application(self) -> None:
+        """
+        The example of a node in an application gives it one.
+        """
+        text = next(text for page, text in blocks("python") if page == "embedding.md")
+        names: dict[str, Any] = {}
+        exec(text, names)
+        application = Application("documented")
+        node = names["add_child"](application, MemoryReactorClock(), KEY)
+        self.assertEqual(list(IServiceCollection(application)), [node])
 
 
 class LinkTests(SynchronousTestCase):
