@@ -125,7 +125,7 @@ class Node(MultiService):
     async def _start(self) -> None:
         settings = self.settings
         for warning in settings.warnings:
-            self._log.warn("{warning}", warning=warning)
+            self._log.warn("{text}", text=warning)
         guid = machine_guid(settings.data_dir)
         self._databases = Databases(settings, self._reactor, self._workers)
         await self._databases.open()

@@ -78,7 +78,7 @@ class SimulatedTransport:
         """
         Send bytes.
         """
-        if self._lost or self.disconnecting:
+        if self._lost:
             return
         self._out += data
         if len(self._out) > WINDOW and self._producer is not None and not self._producer_paused:
@@ -100,7 +100,15 @@ class SimulatedTransport:
     def _deliver(self) -> None:
         self._scheduled = False
         other = self._other
-        if self._lost or other is None or self._network.is_cut(self._host.host, self._peer.host):
+        if self._lost or other is None:
+            return
+        if self._cut:
+            if self.disconnecting and not self._out:
+                self._end(ConnectionDone(), ConnectionDone())
+            return
+        if other._lost:
+            # It went while the network was cut, and answers now that it is gone.
+            self._end(ConnectionLost(), ConnectionLost())
             return
         if self._out and other._reading and not other._lost:
             size = self._network.chunk(len(self._out))
@@ -115,22 +123,30 @@ class SimulatedTransport:
                 self._schedule()
             return
         if self._producer_paused and self._producer is not None:
+            # As Twisted's: who has a producer that was paused closes after that had its turn.
             self._producer_paused = False
             self._producer.resumeProducing()
         elif self._producer is not None and self._producer_pulls:
             self._producer.resumeProducing()
-        if self.disconnecting and not self._out:
+        elif self.disconnecting:
             self._end(ConnectionDone(), ConnectionDone())
 
     def wake(self) -> None:
         """
         The network works again.
         """
-        if self._out or self.disconnecting:
+        if self._out or self.disconnecting or (self._other is not None and self._other._lost):
             self._schedule()
 
+    @property
+    def _cut(self) -> bool:
+        return self._network.is_cut(self._host.host, self._peer.host)
+
     def _end(self, mine: Exception, theirs: Exception) -> None:
-        other = self._other
+        """
+        Be closed; the other end hears of it unless the network is cut.
+        """
+        other = None if self._cut else self._other
         for end, reason in ((self, mine), (other, theirs)):
             if end is not None and not end._lost:
                 end._lost = True
@@ -145,6 +161,7 @@ class SimulatedTransport:
         """
         if not self.disconnecting:
             self.disconnecting = True
+            self._reading = False
             self._schedule()
 
     def abortConnection(self) -> None:
@@ -152,6 +169,7 @@ class SimulatedTransport:
         Close at once.
         """
         self.disconnecting = True
+        self._reading = False
         self._network.clock.callLater(0, self._end, ConnectionAborted(), ConnectionLost())
 
     def getPeer(self) -> IAddress:
@@ -183,6 +201,8 @@ class SimulatedTransport:
         There is no producer any more.
         """
         self._producer = None
+        if self.disconnecting:
+            self._schedule()
 
     def pauseProducing(self) -> None:
         """
@@ -194,7 +214,7 @@ class SimulatedTransport:
         """
         Read again.
         """
-        self._reading = True
+        self._reading = not self.disconnecting
         if self._other is not None:
             self._other.wake()
 
