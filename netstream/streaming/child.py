@@ -116,7 +116,7 @@ class ChildProtocol(Protocol):
             self._postpone(answer.postpone, _reason(answer))
             return
         self._begin(answer)
-        if answer.rest:
+        if answer.rest and not self._reason:
             self._hear(answer.rest)
 
     def _begin(self, answer: Accepted) -> None:
@@ -124,13 +124,19 @@ class ChildProtocol(Protocol):
         uplink, host = self._uplink, self._uplink.host
         capabilities = agreed(answer.capabilities)
         self._timed = Capability.INTERPOLATED in capabilities
-        self._sender = Sender(
+        sender = Sender(
             capabilities,
             host.info.guid,
             uplink.settings.charts,
             max(1, uplink.settings.clock_resync_iterations),
         )
-        start = self._sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
+        try:
+            start = sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
+        except Exception:
+            self._log.failure("{host}: what is known of it cannot be sent", Failure(), host=host.info.hostname)
+            self._postpone(Refusal.CANNOT_SEND.postpone, "what is known of it cannot be sent")
+            return
+        self._sender = sender
         self._outbox = Outbox(self.transport, max(uplink.settings.buffer_size, 3 * len(start)), uplink.clock.seconds)
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)
         uplink.began(self._destination)

@@ -395,8 +395,13 @@ class ReconnectTests(ChildCase):
         self.assertTrue(wire.aborted)
         self.host.apply(VariableSet("v", None))  # type: ignore[arg-type]
         wire.close()
-        self.host.variables.clear()
         self.clock.advance(1)
+        self.wire.protocol.dataReceived(REPLY + b"FUNCTION t1 10 'top'\n")
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+        self.assertTrue(self.wire.aborted)
+        self.wire.close()
+        self.host.variables.clear()
+        self.clock.advance(60)
         self.wire.protocol.dataReceived(REPLY)
         self.assertIn(b"c.d", self.wire.value())
 
