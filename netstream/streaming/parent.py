@@ -17,6 +17,7 @@ from netstream.db.interfaces import IMetricsDB
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.address import peer_name
 from netstream.model.samples import SampleBatch
+from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
 from netstream.session.handshake import negotiate
 from netstream.session.receiver import Receiver
@@ -29,6 +30,15 @@ HEADER_WITHIN = 10.0
 
 SILENT_FOR = 60.0
 """Seconds without a byte after which a child is taken for dead, at least."""
+
+HOSTS_MOST = 20_000
+"""Hosts that this node knows at most; a new one beyond is refused as busy."""
+
+CHARTS_MOST = 100_000
+"""Charts of one host over all its connections."""
+
+SERIES_MOST = 1_000_000
+"""Series of one host over all its connections."""
 
 AHEAD_MOST = 60
 """Seconds that a sample may be ahead of our clock; later ones are refused."""
@@ -155,6 +165,11 @@ class ParentProtocol(Protocol):
         host, receiver = self.host, self._receiver
         try:
             for update in receiver.receive(data, self.heard):
+                if isinstance(update, ChartDefined) and self._too_much(host, update):
+                    raise ProtocolError(
+                        receiver.lines,
+                        f"the host has more than {CHARTS_MOST} charts or {SERIES_MOST} series over all its connections",
+                    )
                 host.apply(self._not_ahead(update) if isinstance(update, SampleBatch) else update)
         except ProtocolError as problem:
             self._reason = str(problem)
@@ -166,6 +181,10 @@ class ParentProtocol(Protocol):
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
             )
+
+    def _too_much(self, host: Host, defined: ChartDefined) -> bool:
+        new = defined.chart.id not in host.charts
+        return (new and len(host.charts) >= CHARTS_MOST) or len(host.table) > SERIES_MOST
 
     def _not_ahead(self, batch: SampleBatch) -> SampleBatch:
         """
@@ -310,6 +329,15 @@ class Parent:
                 guid=info.guid,
             )
             return Refusal.LOCALHOST
+        if len(self._hub) >= HOSTS_MOST and self._hub.get(info.guid) is None:
+            self._log.warn(
+                "{peer}: {host} ({guid}) refused: this node knows {most} hosts already, which is the most",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                most=HOSTS_MOST,
+            )
+            return Refusal.BUSY
         every = self.settings.web.streaming_every
         if self._stopping:
             return Refusal.BUSY

@@ -2,6 +2,7 @@
 Tests for the receiving side, with children that are written down.
 """
 
+from netstream.streaming import parent as receiving
 from netstream.streaming.parent import HEADER_WITHIN, SILENT_FOR, STALE_AFTER
 from netstream.testing import KEY
 from netstream.wire.handshake import Refusal
@@ -50,6 +51,33 @@ class AdmissionTests(WorldCase):
         self.world.advance(5)
         self.assertTrue(self.child(parent, machine_guid=other).received.startswith(ACCEPTED))
         self.assertFalse(first.closed)
+
+    def test_too_many_hosts(self) -> None:
+        """
+        A key that comes with ever new GUIDs cannot fill the memory; hosts that
+        are known are still admitted.
+        """
+        parent = self.world.node("parent", "parent")
+        self.patch(receiving, "HOSTS_MOST", 2)
+        first = self.child(parent)
+        self.assertTrue(first.received.startswith(ACCEPTED))
+        self.assertEqual(self.child(parent, machine_guid=GUID.replace("9", "8")).received, Refusal.BUSY.line())
+        self.assertIn("which is the most", self.logged[-1])
+        self.world.advance(STALE_AFTER)
+        self.assertTrue(self.child(parent).received.startswith(ACCEPTED))
+
+    def test_too_many_charts(self) -> None:
+        """
+        A host that defines ever new charts is stopped, also over several
+        connections; what it had stays.
+        """
+        parent = self.world.node("parent", "parent")
+        self.patch(receiving, "CHARTS_MOST", 2)
+        for name in ("a", "b", "c"):
+            self.child(parent).say(f"CHART x.{name}\nDIMENSION d\nBEGIN x.{name} 0\nEND\n".encode())
+            self.world.advance(STALE_AFTER)
+        self.assertEqual(set(self.host(parent).charts), {"x.a", "x.b"})
+        self.assertTrue(any("more than 2 charts" in line for line in self.logged))
 
     def test_period_of_a_guid(self) -> None:
         """
