@@ -60,7 +60,7 @@ class Node(MultiService):
     @ivar settings: What it was told.
     @ivar ready: Fires with the node when it has started; fails with
         L{CannotServe} or L{OSError} if it could not, and with
-        L{CancelledError} if it was stopped before.
+        C{CancelledError} if it was stopped before.
     @ivar hub: What it knows; set once L{ready} has fired.
     @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}.
     """

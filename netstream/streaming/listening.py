@@ -27,7 +27,7 @@ def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Defer
     A Unix socket that nobody serves any more is replaced.
 
     @param reactor: Provides TCP and Unix sockets.
-    @return: The ports, one at least; fails with L{CannotListenError}.
+    @return: The ports, one at least; fails with C{CannotListenError}.
     """
     return Deferred.fromCoroutine(_listen(reactor, listener, factory))
 
