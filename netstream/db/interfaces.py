@@ -32,12 +32,6 @@ class Durability(Enum):
     POWER = "power"
 
 
-class UnknownNode(KeyError):
-    """
-    The database has nothing of a node of that GUID.
-    """
-
-
 class UnknownMethod(ValueError):
     """
     There is no time aggregation of that name.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -255,13 +255,6 @@ class Hub:
         host.seen = now
         host.save()
         self._tell(host)
-
-    def rename_local(self, hostname: str) -> None:
-        """
-        This node has another host name now.
-        """
-        self.local.info = evolve(self.local.info, hostname=hostname)
-        self.local.save()
 
     def forget(self, guid: str) -> None:
         """
