@@ -8,7 +8,7 @@ import os
 import sys
 from atexit import register
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from twisted.application.service import IService
 from twisted.internet.defer import CancelledError
@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
+import netstream
 from netstream.config import ConfigError, ensure_key, load
 from netstream.config.settings import Role, Settings
 
@@ -64,6 +65,13 @@ class Options(usage.Options):
         SECTION may begin with 'stream.conf:'.
         """
         self._overrides.append(override)
+
+    def opt_version(self) -> NoReturn:
+        """
+        Display the version of netstream and exit.
+        """
+        print(f"netstream {netstream.__version__}")
+        sys.exit(0)
 
     def postOptions(self) -> None:
         """
