@@ -80,3 +80,39 @@ class ProxyTests(InteropTestCase):
         self.assert_same_charts(child, parent, ("system.cpu", "system.ram"))
         self.assert_same_samples(child, parent, "system.cpu")
         self.assert_stopped(child, proxy)
+
+
+class RealProxyTests(InteropTestCase):
+    """
+    A real agent stands between a child and a netstream parent.
+    """
+
+    def test_between_netstream(self) -> None:
+        """
+        A netstream child reaches a netstream parent through a real agent.
+        """
+        parent = self.node("ns-parent", role="parent", stream=accepting(KEY))
+        proxy = self.agent("real-proxy", accepts=[KEY], sends_to=[parent.address], fixture=True)
+        child = self.node("ns-child", role="child", stream=sending(proxy.address), options=["db/mode=ram"])
+        parent.wait_samples("system.cpu", child.name, count=8)
+        self.assert_same_charts(child, parent, ("system.cpu", "system.ram"))
+        self.assert_same_samples(child, parent, "system.ram")
+        parent.wait_host(proxy.name, online=True)
+        status = {entry["hostname"]: entry for entry in parent.get("info")["mirrored_hosts_status"]}
+        self.assertEqual((status[proxy.name]["hops"], status[child.name]["hops"]), (1, 2))
+        self.assert_stopped(child, parent)
+
+    def test_between_real_and_netstream(self) -> None:
+        """
+        A real child reaches a netstream parent through a real agent, with all
+        its charts, labels and values.
+        """
+        parent = self.node("ns-parent", role="parent", stream=accepting(KEY))
+        proxy = self.agent("real-proxy", accepts=[KEY], sends_to=[parent.address])
+        child = self.agent("real-child", sends_to=[proxy.address], fixture=True)
+        shown = parent.wait_samples("fixture.simple", child.name, count=10)
+        for second, value in shown["absolute dim"].items():
+            self.assertEqual(value, absolute(second))
+        self.assert_same_charts(child, parent)
+        self.assertEqual(parent.get("info", child.name)["host_labels"], child.get("info")["host_labels"])
+        self.assert_stopped(parent)
