@@ -12,9 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults, mayb
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
-    IAddress,
     IListeningPort,
-    IProtocol,
     IReactorTime,
     IStreamClientEndpoint,
 )
@@ -198,14 +196,9 @@ class Node(MultiService):
         Open the ports; one that cannot be opened is logged.
         """
         problems = []
+        pages = site(self.hub, self.settings, self._reactor)
         for listener in self.settings.web.listeners:
-            pages = site(self.hub, self.settings, self._reactor)
-
-            def http(address: IAddress, pages: Any = pages) -> IProtocol | None:
-                built: IProtocol | None = pages.buildProtocol(address)
-                return built
-
-            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http)
+            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, pages.buildProtocol)
             try:
                 ports = await listen(self._reactor, listener, front)
             except CannotListenError as problem:

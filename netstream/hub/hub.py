@@ -256,12 +256,6 @@ class Hub:
         host.save()
         self._tell(host)
 
-    def forget(self, guid: str) -> None:
-        """
-        Know a host no more; its samples stay where they are.
-        """
-        self._hosts.pop(guid, None)
-
     def _tell(self, host: Host) -> None:
         for watcher in tuple(self._watchers):
             watcher(host)

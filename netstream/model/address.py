@@ -23,6 +23,16 @@ _NEAR = tuple(
 _MAPPED = "::ffff:"
 
 
+def unmapped(address: str) -> str:
+    """
+    @param address: Numeric address.
+    @return: IPv4 without the prefix that it has on a port that takes IPv6 as
+        well; any other as it is.
+    """
+    mapped = address.lower().startswith(_MAPPED) and "." in address
+    return address[len(_MAPPED) :] if mapped else address
+
+
 def peer_name(address: str) -> str:
     """
     The text that C{allow ... from} patterns are compared with.
@@ -32,9 +42,7 @@ def peer_name(address: str) -> str:
     @return: C{localhost} for C{127.0.0.1}, C{::1} and Unix sockets; IPv4
         without the prefix of a mapped address; C{UNKNOWN} for no address.
     """
-    text = address.strip()
-    if text.lower().startswith(_MAPPED) and "." in text:
-        text = text[len(_MAPPED) :]
+    text = unmapped(address.strip())
     if text in ("127.0.0.1", "::1", "localhost", "unix") or text.startswith("unix:"):
         return "localhost"
     return text or "UNKNOWN"

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.config.settings import Listener, WebSettings
-from netstream.model.address import peer_name
+from netstream.model.address import peer_name, unmapped
 from netstream.streaming.liveness import watch_over
 
 _STREAM = b"STREAM "
@@ -60,8 +60,7 @@ def peer_text(address: object) -> str:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         return "unix socket"
-    if "." in host and host.startswith("::ffff:"):
-        host = host.removeprefix("::ffff:")  # IPv4 on a port that takes both
+    host = unmapped(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

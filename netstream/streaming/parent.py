@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.hub import Host, Hub, Link
-from netstream.model.address import peer_name
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
@@ -170,7 +169,7 @@ class ParentProtocol(Protocol):
                         receiver.lines,
                         f"the host has more than {CHARTS_MOST} charts or {SERIES_MOST} series over all its connections",
                     )
-                host.apply(self._not_ahead(update) if isinstance(update, SampleBatch) else update)
+                host.apply(self._not_ahead(host, update) if isinstance(update, SampleBatch) else update)
         except ProtocolError as problem:
             self._reason = str(problem)
             self._log.warn(
@@ -186,7 +185,7 @@ class ParentProtocol(Protocol):
         new = defined.chart.id not in host.charts
         return (new and len(host.charts) >= CHARTS_MOST) or len(host.table) > SERIES_MOST
 
-    def _not_ahead(self, batch: SampleBatch) -> SampleBatch:
+    def _not_ahead(self, host: Host, batch: SampleBatch) -> SampleBatch:
         """
         Leave out samples of a child whose clock is wrong, since they would
         stand before all honest ones to come.
@@ -197,14 +196,11 @@ class ParentProtocol(Protocol):
                 self._log.warn(
                     "{peer}: {host}: its clock is ahead: samples of {time} are refused; set its clock right",
                     peer=self.peer,
-                    host=self._name(),
+                    host=host.info.hostname,
                     time=int(batch.time.max()),
                 )
             self.refused += len(batch) - len(kept)
         return kept
-
-    def _name(self) -> str:
-        return self.host.info.hostname if self.host is not None else "?"
 
     def _check_silence(self) -> None:
         silent = self._parent.clock.seconds() - self.heard
@@ -299,7 +295,7 @@ class Parent:
         @return: Whether C{[web] allow streaming from} admits a peer.
         """
         allowed = self.settings.web.allow.get("streaming")
-        return allowed is None or allowed.matches(peer_name(address_text(address)))
+        return allowed is None or allowed.matches(address_text(address))
 
     def consider(self, connection: ParentProtocol, request: StreamRequest, address: str) -> Refusal | None:
         """
