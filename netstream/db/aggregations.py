@@ -167,8 +167,11 @@ def _trimmed_median(percent: float) -> Method:
     return trimmed
 
 
-def _memory(cube: Cube) -> float:
-    size = cube.shape[1]
+def _weight(cube: Cube) -> float:
+    """
+    @return: How much a new value counts beside those before it.
+    """
+    size = int(np.count_nonzero((~np.isnan(cube)).any(axis=2), axis=1).max(initial=1))
     return 2 / (1 + (_LONGEST_MEMORY if size == 1 else min(size, _LONGEST_MEMORY)))
 
 
@@ -177,55 +180,79 @@ def _rank_from_end(there: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.maximum(found, 0)
 
 
-def _exponential(cube: Cube) -> Float64s:
+class _Exponential:
     """
-    Single exponential smoothing, which goes on from group to group.
+    Single exponential smoothing, which goes on from group to group and from
+    cube to cube.
     """
-    weight = _memory(cube)
-    there = ~np.isnan(cube)
-    fade = (1 - weight) ** np.arange(cube.shape[1] + 1)
-    added = np.where(there, weight * fade[_rank_from_end(there)] * cube, 0).sum(axis=1)
-    kept = fade[np.count_nonzero(there, axis=1)]
-    level = np.nan_to_num(_first(cube.reshape(1, -1, cube.shape[2]))[0])
-    found = np.empty(kept.shape)
-    for group in range(len(cube)):
-        level = level * kept[group] + added[group]
-        found[group] = level
-    return found
+
+    def __init__(self) -> None:
+        self._weight = 0.0
+        self._level: Float64s | None = None
+
+    def __call__(self, cube: Cube) -> Float64s:
+        self._weight = weight = self._weight or _weight(cube)
+        there = ~np.isnan(cube)
+        fade = (1 - weight) ** np.arange(cube.shape[1] + 1)
+        added = np.where(there, weight * fade[_rank_from_end(there)] * cube, 0).sum(axis=1)
+        kept = fade[np.count_nonzero(there, axis=1)]
+        first = _first(cube.reshape(1, -1, cube.shape[2]))[0]
+        level = first if self._level is None else np.where(np.isnan(self._level), first, self._level)
+        begun = np.logical_or.accumulate(there.any(axis=1), axis=0) | (
+            False if self._level is None else ~np.isnan(self._level)
+        )
+        state = np.nan_to_num(level)
+        found = np.empty(kept.shape)
+        for group in range(len(cube)):
+            state = state * kept[group] + added[group]
+            found[group] = state
+        self._level = np.where(begun[-1], state, np.nan)
+        return found
 
 
-def _double_exponential(cube: Cube) -> Float64s:
+class _DoubleExponential:
     """
-    Double exponential smoothing, which goes on from group to group.
+    Double exponential smoothing, which goes on from group to group and from
+    cube to cube.
 
     The second value sets off the trend; up to it the level is the first.
     """
-    groups, size, series = cube.shape
-    weight = _memory(cube)
-    there = ~np.isnan(cube)
-    flat = cube.reshape(1, -1, series)
-    one = _first(flat)[0]
-    begun = there.reshape(-1, series).cumsum(axis=0).reshape(cube.shape)
-    there &= begun > 1
-    two = _first(np.where(there, cube, np.nan).reshape(1, -1, series))[0]
 
-    both = weight * weight
-    turn = np.array([[1 - weight, 1 - weight], [-both, 1 - both]])
-    powers = [np.eye(2)]
-    for _ in range(size):
-        powers.append(turn @ powers[-1])
-    power = np.array(powers)
-    pushed = power @ np.array([weight, both])
-    rank = _rank_from_end(there)
-    added = np.where(there[..., None], pushed[rank] * cube[..., None], 0).sum(axis=1)
-    kept = power[np.count_nonzero(there, axis=1)]
+    def __init__(self) -> None:
+        self._weight = 0.0
+        self._begun: npt.NDArray[np.int64] | None = None
+        self._one = self._state = np.zeros(0)
 
-    state = np.nan_to_num(np.stack((two, two - one), axis=-1))
-    found = np.empty((groups, series))
-    for group in range(groups):
-        state = np.einsum("sij,sj->si", kept[group], state) + added[group]
-        found[group] = state[:, 0]
-    return np.where(begun[:, -1, :] > 1, found, one)
+    def __call__(self, cube: Cube) -> Float64s:
+        groups, size, series = cube.shape
+        self._weight = weight = self._weight or _weight(cube)
+        if self._begun is None:
+            self._begun, self._one, self._state = np.zeros(series, np.int64), np.zeros(series), np.zeros((series, 2))
+        there = ~np.isnan(cube)
+        self._one = np.where(self._begun == 0, _first(cube.reshape(1, -1, series))[0], self._one)
+        begun = self._begun + there.reshape(-1, series).cumsum(axis=0).reshape(cube.shape)
+        there &= begun > 1
+        two = _first(np.where(there, cube, np.nan).reshape(1, -1, series))[0]
+
+        both = weight * weight
+        turn = np.array([[1 - weight, 1 - weight], [-both, 1 - both]])
+        powers = [np.eye(2)]
+        for _ in range(size):
+            powers.append(turn @ powers[-1])
+        power = np.array(powers)
+        pushed = power @ np.array([weight, both])
+        rank = _rank_from_end(there)
+        added = np.stack([np.where(there, part[rank] * cube, 0).sum(axis=1) for part in pushed.T], axis=-1)
+        kept = power[np.count_nonzero(there, axis=1)]
+
+        start = np.nan_to_num(np.stack((two, two - self._one), axis=-1))
+        state = np.where((self._begun < 2)[:, None], start, self._state)
+        found = np.empty((groups, series))
+        for group in range(groups):
+            state = np.einsum("sij,sj->si", kept[group], state) + added[group]
+            found[group] = state[:, 0]
+        self._begun, self._state = begun[-1, -1], state
+        return np.where(begun[:, -1, :] > 1, found, self._one)
 
 
 _PLAIN: dict[str, Method] = {
@@ -244,10 +271,12 @@ _PLAIN: dict[str, Method] = {
     "incremental-sum": _difference,
     "incremental_sum": _difference,
     "latest": _latest,
-    "ses": _exponential,
-    "ema": _exponential,
-    "ewma": _exponential,
-    "des": _double_exponential,
+}
+_SMOOTHING: dict[str, Callable[[], Method]] = {
+    "ses": _Exponential,
+    "ema": _Exponential,
+    "ewma": _Exponential,
+    "des": _DoubleExponential,
 }
 _WITH_PERCENT: dict[str, tuple[Callable[[float], Method], float, float]] = {
     "percentile": (_percentile, 95, 100),
@@ -259,6 +288,9 @@ _NUMBERED = re.compile(r"([a-z-]+?)([0-9]+)\Z")
 
 def method_of(name: str, options: str = "") -> Method:
     """
+    Find a method.  The one that is returned is for the groups of one question:
+    called again, it takes the cube to follow the one before.
+
     @param options: The percentage of a percentile or trimmed mean or median,
         which comes before the one in the name; the condition of C{countif}.
     @raise UnknownMethod: There is none of that name, or its argument is
@@ -266,6 +298,8 @@ def method_of(name: str, options: str = "") -> Method:
     """
     if name in _PLAIN:
         return _PLAIN[name]
+    if name in _SMOOTHING:
+        return _SMOOTHING[name]()
     if name == "countif":
         return _count_if(options)
     numbered = _NUMBERED.match(name)

@@ -8,9 +8,77 @@ import warnings
 
 import numpy as np
 
-from netstream.db.aggregations import method_of
+from netstream.db.aggregations import Cube, method_of
 from netstream.db.interfaces import Columns, Window
-from netstream.model.samples import ANOMALOUS, EMPTY, RESET, Int64s
+from netstream.db.merging import MERGING, NOTED, Groups, Merging
+from netstream.model.samples import EMPTY, Bytes, Float64s, Int64s
+
+
+class Gathering:
+    """
+    Time aggregation by a method that has to see all samples of a row at once.
+    """
+
+    def __init__(self, window: Window, series: int, method: str, options: str = "") -> None:
+        """
+        @raise UnknownMethod: There is none of that name.
+        """
+        self._window = window
+        self._work = method_of(method, options)
+        self._values: Float64s = np.full((len(window), series), np.nan)
+        self._flags: Bytes = np.full((len(window), series), EMPTY, np.uint8)
+
+    def add(self, columns: Columns) -> None:
+        """
+        @param columns: All samples of some rows of the window, which come
+            after those that were added before; others do not count.
+        """
+        groups = Groups(columns.times, self._window)
+        if not len(groups):
+            return
+        cube = _cube(groups, columns.values[groups.inside])
+        empty = np.isnan(cube)
+        none = empty.all(axis=1) if empty.any() else None
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = self._work(cube)
+        if none is not None:
+            found = np.where(none, np.nan, found)
+        self._values[groups.rows] = found
+        noted = groups.reduced(np.bitwise_or, columns.flags[groups.inside] & NOTED)
+        self._flags[groups.rows] = np.where(np.isnan(found), np.uint8(EMPTY), noted)
+
+    def done(self) -> Columns:
+        """
+        @return: The rows of the window.
+        """
+        return Columns(times_of(self._window), self._values, self._flags)
+
+
+def _cube(groups: Groups, values: Float64s) -> Cube:
+    most, series = int(groups.counts.max()), values.shape[1]
+    if int(groups.counts.min()) == most:
+        return values.reshape(len(groups), most, series)
+    cube = np.full((len(groups), most, series), np.nan)
+    row = np.repeat(np.arange(len(groups)), groups.counts)
+    cube[row, np.arange(len(values)) - groups.starts[row]] = values
+    return cube
+
+
+def times_of(window: Window) -> Int64s:
+    """
+    @return: The seconds at which the rows of a window end.
+    """
+    return window.after + window.step * np.arange(1, len(window) + 1, dtype=np.int64)
+
+
+def merging(method: str, window: Window, series: int) -> Merging | None:
+    """
+    @return: What makes the rows of a window by parts; L{None} if the method
+        has to see all samples of a row at once.
+    """
+    make = MERGING.get(method)
+    return None if make is None else make(window, series)
 
 
 def fold(columns: Columns, window: Window, method: str, options: str = "") -> Columns:
@@ -25,23 +93,12 @@ def fold(columns: Columns, window: Window, method: str, options: str = "") -> Co
         gaps is a gap; its flags are those of all its stored rows together.
     @raise UnknownMethod: There is none of that name.
     """
-    work = method_of(method, options)
-    times: Int64s = window.after + window.step * np.arange(1, len(window) + 1, dtype=np.int64)
     series = columns.values.shape[1]
-    values = np.full((len(times), series), np.nan)
-    flags = np.full((len(times), series), EMPTY, np.uint8)
-    inside = slice(*np.searchsorted(columns.times, (window.after, window.after + len(times) * window.step), "right"))
-    group = (columns.times[inside] - window.after - 1) // window.step
-    if len(group):
-        used, start, count = np.unique(group, return_index=True, return_counts=True)
-        cube = np.full((len(used), int(count.max()), series), np.nan)
-        place = np.repeat(np.arange(len(used)), count), np.arange(len(group)) - np.repeat(start, count)
-        cube[place] = columns.values[inside]
-        some = ~np.isnan(cube).all(axis=1)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore", RuntimeWarning)
-            found = work(cube)
-        values[used] = np.where(some, found, np.nan)
-        noted = np.bitwise_or.reduceat(columns.flags[inside] & np.uint8(ANOMALOUS | RESET), start, axis=0)
-        flags[used] = np.where(np.isnan(values[used]), EMPTY, noted)
-    return Columns(times, values, flags)
+    parts = merging(method, window, series)
+    if parts is not None:
+        parts.add(columns)
+        if not parts.doubtful().any():
+            return parts.done()
+    whole = Gathering(window, series, method, options)
+    whole.add(columns)
+    return whole.done()
