@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 import attrs
+import orjson
 
 from netstream.db.interfaces import HostRecord
 from netstream.model.chart import Algorithm, Chart, ChartType, Dimension
@@ -36,15 +37,48 @@ def _labels(fields: Mapping[str, Any]) -> dict[str, Label]:
     return {name: _made(Label, label) for name, label in fields.items()}
 
 
-def _text(value: attrs.AttrsInstance) -> str:
-    return json.dumps({"v": VERSION, **attrs.asdict(value, value_serializer=_plain)}, separators=(",", ":"))
+def _read(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except ValueError:  # it holds half of a surrogate pair
+        return json.loads(text)
+
+
+def _text(fields: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(fields).decode()
+    except TypeError:  # an id that is not valid UTF-8
+        return json.dumps(fields, separators=(",", ":"))
+
+
+def _told(value: attrs.AttrsInstance, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    @return: The fields of a value that are not as they are by default.
+    """
+    return {name: said for name, default in defaults.items() if (said := getattr(value, name)) != default}
+
+
+def _defaults(kind: type[attrs.AttrsInstance], *others: str) -> dict[str, Any]:
+    return {a.name: a.default for a in attrs.fields(kind) if a.name not in others}
+
+
+_CHART = _defaults(Chart, "chart_type", "dimensions", "labels")
+_DIMENSION = _defaults(Dimension, "algorithm")
 
 
 def chart_text(chart: Chart) -> str:
     """
-    @return: The definition of a chart as JSON.
+    @return: The definition of a chart as JSON; what is as it is by default is
+        left out.
     """
-    return _text(chart)
+    fields: dict[str, Any] = {"v": VERSION, **_told(chart, _CHART), "chart_type": chart.chart_type.value}
+    fields["dimensions"] = {
+        name: {**_told(dimension, _DIMENSION), "algorithm": int(dimension.algorithm)}
+        for name, dimension in chart.dimensions.items()
+    }
+    if chart.labels:
+        fields["labels"] = {name: {"value": label.value, "source": label.source} for name, label in chart.labels.items()}
+    return _text(fields)
 
 
 def chart_of(text: str) -> Chart:
@@ -52,7 +86,7 @@ def chart_of(text: str) -> Chart:
     @raise ValueError: The text is not the definition of a chart.
     """
     try:
-        fields = json.loads(text)
+        fields = _read(text)
         dimensions = {
             name: _made(
                 Dimension,
@@ -72,7 +106,7 @@ def host_text(record: HostRecord) -> str:
     """
     @return: A node's record as JSON.
     """
-    return _text(record)
+    return _text({"v": VERSION, **attrs.asdict(record, value_serializer=_plain)})
 
 
 def host_of(text: str) -> HostRecord:
@@ -80,7 +114,7 @@ def host_of(text: str) -> HostRecord:
     @raise ValueError: The text is not the record of a node.
     """
     try:
-        fields = json.loads(text)
+        fields = _read(text)
         info = _made(HostInfo, fields["info"])
         return HostRecord(info, _labels(fields.get("labels", {})), int(fields.get("connected", 0)))
     except (TypeError, KeyError, AttributeError) as problem:

@@ -16,8 +16,8 @@ _T = TypeVar("_T")
 
 class Workers(Protocol):
     """
-    Two places for blocking work; each does one thing after the other, in the
-    order in which it was asked.
+    Three places for blocking work.  Those that change files do one thing after
+    the other, in the order in which they were asked.
     """
 
     def start(self) -> None:
@@ -32,9 +32,16 @@ class Workers(Protocol):
         @return: Fires with its result, or fails with what it raised.
         """
 
+    def sync(self, work: Callable[[], _T]) -> Deferred[_T]:
+        """
+        Work that waits for the disk, beside that which changes files.
+
+        @return: Fires with its result, or fails with what it raised.
+        """
+
     def read(self, work: Callable[[], _T]) -> Deferred[_T]:
         """
-        Work that only reads.
+        Work that only reads; some of it may be done at the same time.
 
         @return: Fires with its result, or fails with what it raised.
         """
@@ -47,7 +54,7 @@ class Workers(Protocol):
 
 class Threads:
     """
-    One thread for each of the two.
+    One thread each for what changes files, and two that read.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -56,21 +63,25 @@ class Threads:
         """
         self._reactor = reactor
         self._write = ThreadPool(0, 1, "netstream-db-write")
-        self._read = ThreadPool(0, 1, "netstream-db-read")
+        self._sync = ThreadPool(0, 1, "netstream-db-sync")
+        self._read = ThreadPool(0, 2, "netstream-db-read")
 
     def start(self) -> None:
-        self._write.start()
-        self._read.start()
+        for pool in (self._write, self._sync, self._read):
+            pool.start()
 
     def write(self, work: Callable[[], _T]) -> Deferred[_T]:
         return deferToThreadPool(self._reactor, self._write, work)
+
+    def sync(self, work: Callable[[], _T]) -> Deferred[_T]:
+        return deferToThreadPool(self._reactor, self._sync, work)
 
     def read(self, work: Callable[[], _T]) -> Deferred[_T]:
         return deferToThreadPool(self._reactor, self._read, work)
 
     def stop(self) -> None:
-        self._write.stop()
-        self._read.stop()
+        for pool in (self._write, self._sync, self._read):
+            pool.stop()
 
 
 class Inline:
@@ -84,7 +95,7 @@ class Inline:
     def write(self, work: Callable[[], _T]) -> Deferred[_T]:
         return maybeDeferred(work)
 
-    read = write
+    sync = read = write
 
     def stop(self) -> None:
         pass
