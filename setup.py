@@ -9,7 +9,7 @@ import sys
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ("cells", "columns", "encode", "ingest", "interpolate", "text")
+MODULES = ("cells", "columns", "encode", "frames", "ingest", "interpolate", "seal", "text")
 
 
 class OptionalBuildExt(build_ext):

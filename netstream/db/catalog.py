@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import frozen
 
 from netstream.db.interfaces import SeriesKey, Span
-from netstream.db.rowgroups import RowGroup
+from netstream.db.version1.rowgroups import RowGroup
 
 VERSION = 1
 """Of the schema, in C{user_version}."""

@@ -37,7 +37,7 @@ from netstream.db.interfaces import (
 )
 from netstream.db.journal import Journal
 from netstream.db.overlay import finished, nothing, overlaid
-from netstream.db.rowgroups import columns_of, sealed
+from netstream.db.version1.rowgroups import columns_of, sealed
 from netstream.db.startup import CATALOG, Found, find, journal_path
 from netstream.db.workers import Threads, Workers
 from netstream.model.chart import Chart

@@ -1,5 +1,5 @@
 """
-Row groups: what is sealed comes back, and damage stays small.
+Row groups of the first version: what is sealed comes back, and damage stays small.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db.grid import Grid
 from netstream.db.interfaces import Columns
-from netstream.db.rowgroups import MOST_ROWS, RowGroup, columns_of, sealed
+from netstream.db.version1.rowgroups import MOST_ROWS, RowGroup, columns_of, sealed
 from netstream.model.samples import ANOMALOUS, EMPTY, SeriesTable
 from netstream.testing.metrics_db import NODE, NOW, X, Y, Z, batch
 

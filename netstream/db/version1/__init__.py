@@ -1,0 +1,3 @@
+"""
+What the first version of the disk engine wrote, for databases that are older.
+"""

@@ -1,0 +1,3 @@
+"""
+Tests of what the first version of the disk engine wrote.
+"""
