@@ -39,6 +39,7 @@ if os.environ.get("NETSTREAM_PURE"):
 try:
     from netstream.kernel import ingest
     from netstream.kernel.encode import Encoder, select
+    from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
     from netstream.kernel.text import SampleError
 finally:
@@ -48,4 +49,4 @@ finally:
 COMPILED: bool = not ingest.__file__.endswith(".py")
 """Whether the compiled kernel runs."""
 
-__all__ = ["COMPILED", "Encoder", "Ingest", "SampleError", "select"]
+__all__ = ["COMPILED", "Encoder", "Ingest", "SampleError", "payloads", "select"]
