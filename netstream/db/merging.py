@@ -263,7 +263,7 @@ class Nearest(Merging):
         are close to it.
         """
         low, high = _present(rows)
-        found: Mask = ((low < 0) & (high > 0)).any(axis=1)
+        found: Mask = np.logical_or.reduce((low < 0) & (high > 0), axis=1)
         return found
 
     def doubtful(self) -> Mask:

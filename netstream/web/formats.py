@@ -1,7 +1,7 @@
 """
 The formats in which C{data} answers.
 
-Numbers are written by the row, never by the cell: a million of them is an
+Numbers are written all at once, never one by one: a million of them is an
 ordinary answer.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 
-from netstream.model.samples import Float64s
+from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import JSON, TEXT, Answer, Refusal, encode
 from netstream.web.query import View
 
@@ -25,6 +25,9 @@ DECIMALS = 7
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FOREVER = 1 << 40
+_MARK = 5e-324
+"""Stands between the rows; a rounded number is 0 or much larger."""
+_MARKED = b"5e-324"
 
 
 def _rounded(values: Float64s) -> Float64s:
@@ -38,54 +41,94 @@ def _rounded(values: Float64s) -> Float64s:
 
 def _numbers(values: Float64s) -> bytes:
     """
+    @param values: Rounded, of one dimension.
     @return: A JSON array of numbers, without the C{.0} of whole ones.
     """
-    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).replace(b".0,", b",").replace(b".0]", b"]")
+    text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not (values == np.floor(values)).any():
+        return text
+    return text.replace(b".0,", b",").replace(b".0]", b"]")
 
 
 def _ordered(view: View, values: Float64s) -> Float64s:
     return values if "flip" in view.question.options else values[::-1]
 
 
-def _lines(view: View) -> list[bytes]:
+def _lines(view: View, separator: bytes = b",") -> list[bytes]:
     """
-    @return: The values of each row, divided by commas.
+    @return: The values of each row, divided by a separator.
     """
-    text = _numbers(_rounded(_ordered(view, view.values)))
-    return text[2:-2].split(b"],[") if len(text) > 2 else []
+    rows, columns = view.values.shape
+    if not rows:
+        return []
+    table = np.empty((rows, columns + 1))
+    table[:, 0] = _MARK
+    table[:, 1:] = _rounded(_ordered(view, view.values))
+    text = _numbers(table.ravel())[len(_MARKED) + 2 : -1]
+    if separator != b",":
+        text = text.replace(b",", separator)
+    return text.split(separator + _MARKED + separator)
 
 
-def _times(view: View) -> list[int]:
+def _seconds(view: View) -> Int64s:
+    """
+    @return: The time of each row, in milliseconds if they are asked for.
+    """
+    times = view.times if "flip" in view.question.options else view.times[::-1]
     factor = 1000 if "ms" in view.question.options else 1
-    times: list[int] = (_ordered(view, view.times.astype(np.float64)).astype(np.int64) * factor).tolist()
-    return times
+    return np.ascontiguousarray(times) * factor
 
 
-def _dates(view: View) -> list[bytes]:
+def _times(view: View, before: bytes = b"", after: bytes = b"") -> list[bytes]:
     """
-    @return: The time of each row as text: the local date, unless seconds or
-        milliseconds are asked for.
+    @return: The time of each row as a number, with a text before and after it.
     """
-    if view.question.options & {"seconds", "ms"}:
-        return [b"%d" % moment for moment in _times(view)]
     if not len(view.times):
         return []
+    text = orjson.dumps(_seconds(view), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    return (before + text.replace(b",", after + b"\0" + before) + after).split(b"\0")
+
+
+def _dates(view: View, before: bytes = b"", after: bytes = b"") -> list[bytes]:
+    """
+    @return: The time of each row as text, with another before and after it:
+        the local date, unless seconds or milliseconds are asked for.
+    """
+    if view.question.options & {"seconds", "ms"} or not len(view.times):
+        return _times(view, before, after)
     first, last = time.localtime(int(view.times[0])), time.localtime(int(view.times[-1]))
-    times = _ordered(view, view.times.astype(np.float64)).astype(np.int64)
+    times = _seconds(view)
     if first.tm_gmtoff == last.tm_gmtoff and view.times[-1] - view.times[0] < 28 * 86400:
         local = (times + first.tm_gmtoff).astype("datetime64[s]")
-        return [str(d).replace("T", " ").encode() for d in np.datetime_as_string(local).tolist()]
-    return [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)).encode() for moment in times.tolist()]
+        dates = np.datetime_as_string(local).astype("S19").view(np.uint8).reshape(-1, 19)
+        table = np.empty((len(times), len(before) + 19 + len(after)), np.uint8)
+        table[:, : len(before)] = np.frombuffer(before, np.uint8)
+        table[:, len(before) : len(before) + 19] = dates
+        table[:, len(before) + 10] = ord(" ")
+        table[:, len(before) + 19 :] = np.frombuffer(after, np.uint8)
+        found: list[bytes] = table.view(f"S{table.shape[1]}").ravel().tolist()
+        return found
+    return [
+        before + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)).encode() + after
+        for moment in times.tolist()
+    ]
 
 
-def _matrix(view: View) -> bytes:
-    rows, columns = view.values.shape
-    table = np.empty((rows, columns + 1))
-    table[:, 0] = _ordered(view, view.times.astype(np.float64))
-    if "ms" in view.question.options:
-        table[:, 0] *= 1000
-    table[:, 1:] = _ordered(view, view.values)
-    return _numbers(_rounded(table))
+def _alternating(one: Sequence[bytes], other: Sequence[bytes]) -> bytes:
+    parts = [b""] * (2 * len(one))
+    parts[0::2] = one
+    parts[1::2] = other
+    return b"".join(parts)
+
+
+def _arrays(view: View, between: bytes = b",") -> bytes:
+    """
+    @param between: What divides the rows.
+    @return: The rows as JSON arrays.
+    """
+    times = _times(view, b"]" + between + b"[", b",")
+    text = _alternating(times, _lines(view))
+    return text[1 + len(between) :] + b"]" if text else b""
 
 
 def _keys(view: View) -> list[str]:
@@ -101,17 +144,28 @@ def _keys(view: View) -> list[str]:
 
 
 def _objects(view: View) -> bytes:
-    labels = [encode(key).replace(b"%", b"%%") for key in _keys(view)]
-    template = b'{"time":%d,' + b",".join(label + b":%b" for label in labels) + b"}"
-    rows = zip(_times(view), _lines(view), strict=True)
-    return b"[" + b",\n".join(template % (moment, *line.split(b",")) for moment, line in rows) + b"]"
+    """
+    @return: The rows as JSON objects.
+    """
+    rows, columns = view.values.shape
+    if not rows:
+        return b""
+    cells = _numbers(_rounded(_ordered(view, view.values)).ravel())[1:-1].split(b",")
+    parts = [b"}"] * (rows * (2 * columns + 2))
+    each = 2 * columns + 2
+    parts[0::each] = _times(view, b'},\n{"time":')
+    for column, key in enumerate(_keys(view)):
+        parts[2 * column + 1 :: each] = [b"," + encode(key) + b":"] * rows
+        parts[2 * column + 2 :: each] = cells[column::columns]
+    parts[each - 1 :: each] = [b""] * rows
+    return b"".join(parts)[3:] + b"}"
 
 
 def _json(view: View) -> bytes:
     objects = "objectrows" in view.question.options
     names = _keys(view) if objects else view.names
-    labels = encode(["time", *names])
-    return b'{"labels":' + labels + b',\n"data":' + (_objects(view) if objects else _matrix(view)) + b"}"
+    rows = _objects(view) if objects else _arrays(view)
+    return b'{"labels":' + encode(["time", *names]) + b',\n"data":[' + rows + b"]}"
 
 
 def cell(text: str, separator: str, quotes: bool = False) -> str:
@@ -130,15 +184,13 @@ def cell(text: str, separator: str, quotes: bool = False) -> str:
     return text
 
 
-def _table(separator: str, end: bytes = b"\r\n") -> Callable[[View], bytes]:
+def _table(separator: str) -> Callable[[View], bytes]:
     def write(view: View) -> bytes:
         quotes = "label-quotes" in view.question.options
         header = separator.join(cell(name, separator, quotes) for name in ["time", *view.names])
         between = separator.encode()
-        rows = [header.encode("utf-8", "replace")]
-        for moment, line in zip(_dates(view), _lines(view), strict=True):
-            rows.append(moment + between + line.replace(b",", between))
-        return end.join([*rows, b""])
+        rows = _alternating(_dates(view, b"\r\n", between), _lines(view, between))
+        return header.encode("utf-8", "replace") + rows + b"\r\n"
 
     return write
 
@@ -146,16 +198,12 @@ def _table(separator: str, end: bytes = b"\r\n") -> Callable[[View], bytes]:
 def _markdown(view: View) -> bytes:
     names = ["time", *(cell(name, "|").replace("|", "\\|").replace("<", "&lt;") for name in view.names)]
     head = "|".join(names).encode("utf-8", "replace") + b"\r\n" + b"|".join([b":---:"] * len(names))
-    rows = zip(_dates(view), _lines(view), strict=True)
-    return b"\r\n".join([head, *(moment + b"|" + line.replace(b",", b"|") for moment, line in rows), b""])
+    return head + _alternating(_dates(view, b"\r\n", b"|"), _lines(view, b"|")) + b"\r\n"
 
 
 def _csvjsonarray(view: View) -> bytes:
-    return b"[" + encode(["time", *view.names]) + b"".join(b",\n" + row for row in _matrix_rows(view)) + b"]"
-
-
-def _matrix_rows(view: View) -> list[bytes]:
-    return [b"[%d,%b]" % row for row in zip(_times(view), _lines(view), strict=True)]
+    rows = _arrays(view, b",\n")
+    return b"[" + encode(["time", *view.names]) + (b",\n" + rows if rows else b"") + b"]"
 
 
 def folded(view: View) -> Float64s:
@@ -200,7 +248,7 @@ def _datatable(view: View) -> bytes:
     ]
     template = b'{"c":[{"v":"Date(%d,%d,%d,%d,%d,%d)"},{"v":null},{"v":null}' + b',{"v":%b}' * len(columns[3:]) + b"]}"
     rows = []
-    times = _ordered(view, view.times.astype(np.float64)).tolist()
+    times = (view.times if "flip" in view.question.options else view.times[::-1]).tolist()
     for moment, line in zip(times, _lines(view), strict=True):
         year, month, *rest = time.localtime(moment)[:6]
         rows.append(template % (year, month - 1, *rest, *line.split(b",")))
