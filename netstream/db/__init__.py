@@ -2,7 +2,7 @@
 What is kept: the interface of a metrics database, its engines, and queries.
 """
 
-from netstream.db.engine import DBEngine
+from netstream.db.dbengine.engine import DBEngine
 from netstream.db.none import NoneDB
 from netstream.db.ram import RamDB
 

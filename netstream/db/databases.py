@@ -30,7 +30,11 @@ class Databases:
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
         if Mode.DBENGINE in settings.modes:
             self._engines[Mode.DBENGINE] = DBEngine(
-                settings.data_dir / "db", reactor, retention=settings.db.tier_retention[0], workers=workers
+                settings.data_dir / "db",
+                reactor,
+                retention=settings.db.tier_retention,
+                sizes=settings.db.tier_size,
+                workers=workers,
             )
 
     def __iter__(self) -> Iterator[IMetricsDB]:

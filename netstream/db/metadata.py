@@ -77,7 +77,9 @@ def chart_text(chart: Chart) -> str:
         for name, dimension in chart.dimensions.items()
     }
     if chart.labels:
-        fields["labels"] = {name: {"value": label.value, "source": label.source} for name, label in chart.labels.items()}
+        fields["labels"] = {
+            name: {"value": label.value, "source": label.source} for name, label in chart.labels.items()
+        }
     return _text(fields)
 
 

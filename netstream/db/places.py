@@ -151,6 +151,14 @@ class Index:
                 if row.last > after and row.start <= before:
                     yield row
 
+    @property
+    def samples(self) -> int:
+        """
+        Samples of all live records.
+        """
+        sorted_ones = np.array(self._samples, np.int64)[np.array(self._live, np.uint8) != 0]
+        return int(sorted_ones.sum()) + sum(row.samples for some in self._recent.values() for row in some.values())
+
     def _of(self, node: int) -> tuple[int, int]:
         low = bisect_left(self._nodes, node)
         if low == len(self._nodes) or self._nodes[low] != node:

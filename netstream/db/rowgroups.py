@@ -162,6 +162,21 @@ class Writer:
             some = slice(begin, begin + _AT_ONCE)
             self._add(field, part.numbers[some], part.values[some], marks[some])
 
+    def add_cells(self, numbers: npt.NDArray[Any], cells: Uint64s, flags: Bytes) -> None:
+        """
+        Add columns of a hot page, as L{of_cells} reads them, in little memory.
+
+        @raise ValueError: They have another number of rows, or are too large.
+        """
+        columns = _used(numbers)
+        series = np.asarray(numbers)[columns].astype(np.uint32)
+        values = np.empty((_AT_ONCE, len(cells)))
+        marks = np.empty(values.shape, np.uint8)
+        for begin in range(0, len(columns), _AT_ONCE):
+            some = columns[begin : begin + _AT_ONCE]
+            turn(cells, flags, some, values[: len(some)], marks[: len(some)])
+            self.add(Field.VALUE, Part(series[begin : begin + _AT_ONCE], values[: len(some)], marks[: len(some)]))
+
     def _add(self, field: Field, numbers: Uint32s, values: Float64s, marks: Bytes) -> None:
         packed = np.empty(values.shape)
         states = np.empty(values.shape, np.uint8)
@@ -386,22 +401,22 @@ class RowGroup:
             and how many of the columns are damaged; these are empty.
         """
         wanted = np.asarray(numbers, np.int64)
-        values = np.full((len(wanted), self.rows), np.nan)
+        values = np.empty((len(wanted), self.rows))
         flags = np.zeros((len(wanted), self.rows), np.uint8)
         span = self._spans[field]
+        have = self.directory_numbers[span]
+        patterns: dict[int, Bytes] = {}
         damaged = 0
-        if span.start < span.stop:
-            have = self.directory_numbers[span]
-            places = have.searchsorted(wanted.astype(np.uint32))
-            places[places == len(have)] = 0
-            patterns: dict[int, Bytes] = {}
-            for i in np.flatnonzero(have[places] == wanted).tolist():
+        places = have.searchsorted(wanted.astype(np.uint32))
+        for i, (place, number) in enumerate(zip(places.tolist(), wanted.tolist(), strict=True)):
+            if place < len(have) and have[place] == number:
                 try:
-                    self._read(span.start + int(places[i]), values[i], flags[i], patterns)
+                    self._read(span.start + place, values[i], flags[i], patterns)
+                    continue
                 except Damaged:
                     damaged += 1
-                    values[i] = np.nan
                     flags[i] = 0
+            values[i] = np.nan
         return values[:, first:last].T, flags[:, first:last].T, damaged
 
     def group(self, low: int = 0, high: int = 1 << 32) -> Group:
@@ -521,8 +536,8 @@ class RowGroup:
         @return: A body.
         @raise Damaged: It is not what was written.
         """
-        stored = bytes(self.stored(place))
-        body = stored[: -_CRC.size]
+        stored = self.stored(place)
+        body = bytes(stored[: -_CRC.size])
         if crc32(body) != _CRC.unpack_from(stored, len(body))[0]:
             raise Damaged("its checksum is wrong")
         return body
@@ -613,14 +628,7 @@ def sealed(
     little memory.
     """
     writer = Writer(start, step, len(cells), single=single)
-    columns = _used(numbers)
-    series = np.asarray(numbers)[columns].astype(np.uint32)
-    values = np.empty((_AT_ONCE, len(cells)))
-    marks = np.empty(values.shape, np.uint8)
-    for begin in range(0, len(columns), _AT_ONCE):
-        some = columns[begin : begin + _AT_ONCE]
-        turn(cells, flags, some, values[: len(some)], marks[: len(some)])
-        writer.add(Field.VALUE, Part(series[begin : begin + _AT_ONCE], values[: len(some)], marks[: len(some)]))
+    writer.add_cells(numbers, cells, flags)
     return writer.finish()
 
 

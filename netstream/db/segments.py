@@ -182,6 +182,14 @@ class Segments:
         with self._lock:
             return sum(segment.dead for segment in self._segments())
 
+    @property
+    def samples(self) -> int:
+        """
+        How many samples and written gaps there are.
+        """
+        with self._lock:
+            return sum(segment.index.samples for segment in self._segments())
+
     # Writing.
 
     def append(self, node: int, start: int, last: int, step: int, samples: int, data: bytes, retention: int) -> None:
@@ -349,6 +357,13 @@ class Segments:
             if self._spans is None and self._sequence == before:
                 self._spans = dict(spans)
         return spans
+
+    def span(self, node: int) -> Span | None:
+        """
+        @return: The first and last second that there is of a node.
+        """
+        spans = self._spans
+        return (self.nodes() if spans is None else spans).get(node)
 
     # Getting rid of data.
 

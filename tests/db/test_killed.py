@@ -21,13 +21,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 class KilledTests(SynchronousTestCase):
     """
-    C{kill -9} costs seconds and nothing else.
+    C{kill -9} costs nothing.
     """
 
     def test_killed(self) -> None:
         """
-        Of what a node accepted before it was killed, five seconds at most are
-        missing, and nothing before them; the next process goes on.
+        All that a node accepted before it was killed is there afterwards; the
+        next process goes on.
         """
         directory = Path(self.mktemp()).absolute()
         second = first = int(time.time())
@@ -57,7 +57,8 @@ class KilledTests(SynchronousTestCase):
             found = self.successResultOf(db.read(NODE, [X], 0, second))
             self.successResultOf(db.close())
             kept = dict(zip(found.times.tolist(), found.values[:, 0].tolist(), strict=True))
-            self.assertEqual(kept, {s: accepted[s] for s in kept})
             self.assertEqual(list(kept), list(range(first, first + len(kept))))
-            self.assertLess(max(accepted.values()) - max(kept.values()), 5)
+            # It may have accepted one that it could not print any more.
+            self.assertEqual({s: kept[s] for s in accepted}, accepted)
+            self.assertLessEqual(len(kept) - len(accepted), 1)
             accepted, second = kept, max(kept) + 1

@@ -23,7 +23,7 @@ def main(directory: str, second: int) -> None:
     """
     Store a sample every 20 ms, each for the next second.
     """
-    db = DBEngine(Path(directory), reactor, rows=32)
+    db = DBEngine(Path(directory), reactor)
     table = SeriesTable(NODE)
 
     def store() -> None:

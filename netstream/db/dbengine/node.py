@@ -1,0 +1,503 @@
+"""
+What the disk engine has of one node outside of row groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import gcd
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from attrs import define, field
+
+from netstream.db.dbengine.pages import ROWS, Block, start_of
+from netstream.db.interfaces import Columns, SeriesKey, Span
+from netstream.db.overlay import nothing
+from netstream.kernel.cells import ABSENT, GAP, store
+from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable
+
+Reserve = Callable[["HotNode", int, int, int], "Block | None"]
+"""Gives a node a block for the epoch that begins at a second with a step, for
+so many series at least; L{None} if there is no room on the disk."""
+
+Named = Callable[["HotNode", Sequence[tuple[int, SeriesKey]]], None]
+"""Is told of the series of a node that got a number."""
+
+_NEVER = np.iinfo(np.int64).max
+_NONE: Int32s = np.zeros(0, np.int32)
+_XOR = np.uint64(ABSENT)
+_GAP = np.uint64(GAP)
+_NAN = np.float64("nan").view(np.uint64)
+
+
+@define(eq=False)
+class StoredSeries:
+    """
+    The series of one chart.
+
+    @ivar chart: Its id.
+    @ivar index: Counts the charts of the node.
+    @ivar numbers: Number by dimension.
+    """
+
+    chart: str
+    index: int
+    numbers: dict[str, int] = field(factory=dict)
+
+
+class SeriesNumbers:
+    """
+    The numbers that the series of a node have for ever.
+
+    @ivar next: For the next new series.
+    @ivar charts: By id.
+    @ivar first: int64 by index of chart: oldest second in row groups.
+    @ivar last: int64 by index of chart: newest one; 0 if there is none.
+    """
+
+    def __init__(self) -> None:
+        self.next = 0
+        self.charts: dict[str, StoredSeries] = {}
+        self._order: list[StoredSeries | None] = []
+        self._chart_of: Int32s = _NONE
+        self.first: Int64s = np.zeros(0, np.int64)
+        self.last: Int64s = np.zeros(0, np.int64)
+
+    def find(self, key: SeriesKey) -> int:
+        """
+        @return: The number of a series; -1 if it has none.
+        """
+        known = self.charts.get(key[0])
+        return -1 if known is None else known.numbers.get(key[1], -1)
+
+    def give(self, key: SeriesKey) -> int:
+        """
+        @return: The number of a series that has none yet.
+        """
+        number = self.next
+        self.set(key, number)
+        return number
+
+    def set(self, key: SeriesKey, number: int) -> None:
+        """
+        Take a number as that of a series.
+        """
+        known = self.chart(key[0])
+        known.numbers[key[1]] = number
+        if number >= len(self._chart_of):
+            more = np.full(max(64, number + 1 - len(self._chart_of), len(self._chart_of) // 2), -1, np.int32)
+            self._chart_of = np.concatenate((self._chart_of, more))
+        self._chart_of[number] = known.index
+        self.next = max(self.next, number + 1)
+
+    def chart(self, chart: str) -> StoredSeries:
+        """
+        @return: A chart, which is known from now on.
+        """
+        known = self.charts.get(chart)
+        if known is None:
+            known = self.charts[chart] = StoredSeries(chart, len(self._order))
+            self._order.append(known)
+            if known.index >= len(self.first):
+                more = max(16, len(self.first) // 2)
+                self.first = np.concatenate((self.first, np.full(more, _NEVER)))
+                self.last = np.concatenate((self.last, np.zeros(more, np.int64)))
+        return known
+
+    def forget(self, chart: str) -> Int32s:
+        """
+        @return: The numbers of the series of a chart, which is known no more.
+        """
+        known = self.charts.pop(chart, None)
+        if known is None:
+            return _NONE
+        self._order[known.index] = None
+        numbers = np.array(list(known.numbers.values()), np.int32)
+        self._chart_of[numbers] = -1
+        return numbers
+
+    def widen(self, span: Mapping[str, Span]) -> None:
+        """
+        Row groups have these seconds of charts from now on.
+        """
+        for chart, seconds in span.items():
+            index = self.chart(chart).index
+            self.first[index] = min(self.first[index], seconds.first)
+            self.last[index] = max(self.last[index], seconds.last)
+
+    def spans(self, blocks: Iterable[Block], sealed: bool, oldest: int = 0) -> dict[str, Span]:
+        """
+        @param sealed: Whether what row groups have counts as well.
+        @param oldest: What is older than this second does not count.
+        @return: Oldest and newest second of each chart that has any.
+        """
+        count = len(self._order)
+        first = self.first[:count].copy() if sealed else np.full(count, _NEVER)
+        last = self.last[:count].copy() if sealed else np.zeros(count, np.int64)
+        for block in blocks:
+            numbers = block.numbers
+            chart = np.where(numbers >= 0, self._chart_of[numbers], -1) if len(numbers) else numbers
+            some = np.flatnonzero((chart >= 0) & (block.highest[: block.used] >= 0))
+            start, step = block.page.start, block.page.step
+            np.minimum.at(first, chart[some], start + step * block.lowest[some].astype(np.int64))
+            np.maximum.at(last, chart[some], start + step * block.highest[some].astype(np.int64))
+        first = np.maximum(first, oldest)
+        found = {}
+        for index in np.flatnonzero((last >= first) & (last > 0)).tolist():
+            known = self._order[index]
+            if known is not None:
+                found[known.chart] = Span(int(first[index]), int(last[index]))
+        return found
+
+
+class Epoch:
+    """
+    One node's hot samples of one epoch.
+
+    @ivar start: Second of its first row.
+    @ivar step: Seconds from row to row.
+    @ivar touched: When something was written last, by the clock of whoever
+        writes.
+    @ivar failures: How often it could not become a row group.
+    """
+
+    def __init__(self, start: int, step: int, blocks: Iterable[Block] = ()) -> None:
+        self.start = start
+        self.step = step
+        self.touched = 0.0
+        self.failures = 0
+        self.blocks = list(blocks)
+        self._places: WeakKeyDictionary[SeriesTable, list[Int32s]] = WeakKeyDictionary()
+
+    @property
+    def end(self) -> int:
+        """
+        Second of its last row.
+        """
+        return self.start + (ROWS - 1) * self.step
+
+    @property
+    def used(self) -> int:
+        """
+        Columns that belong to a series.
+        """
+        return sum(block.used for block in self.blocks)
+
+    def add(self, block: Block) -> None:
+        """
+        Have another block.
+        """
+        self.blocks.append(block)
+        self._places = WeakKeyDictionary()
+
+    def reset(self) -> None:
+        """
+        Columns do not belong to the series any more to which they did.
+        """
+        self._places = WeakKeyDictionary()
+
+    def store(self, table: SeriesTable, series: Int32s, time: Int64s, value: Float64s, flags: Bytes) -> Int64s | None:
+        """
+        Write the samples that have a cell.
+
+        @return: Which ones have none, by position; L{None} if all have one.
+        """
+        places = self._places.get(table, ())
+        rest: Int64s | None = None
+        for block, place in zip(self.blocks, places, strict=False):
+            left = np.empty(len(series), np.uint8)
+            missed = store(
+                block.cells,
+                block.marks,
+                block.lowest,
+                block.highest,
+                place,
+                self.start,
+                self.step,
+                series,
+                time,
+                value,
+                flags,
+                left,
+            )
+            if missed < len(series):
+                block.page.dirty = True
+            if not missed:
+                return None
+            if missed < len(series):
+                here = np.flatnonzero(left)
+                rest = here if rest is None else rest[here]
+                series, time, value, flags = series[here], time[here], value[here], flags[here]
+        return np.arange(len(series)) if rest is None else rest
+
+    def place(self, table: SeriesTable, series: Int32s, numbers: Int32s) -> Int32s:
+        """
+        Give the series of a table their columns as far as there is room.
+
+        @param series: By number in the table.
+        @param numbers: Their numbers in the database.
+        @return: The series that have no column.
+        """
+        places = self._places.setdefault(table, [])
+        for i, block in enumerate(self.blocks):
+            if i == len(places):
+                places.append(_NONE)
+            if len(places[i]) < len(table):
+                wider = np.full(len(table), -1, np.int32)
+                wider[: len(places[i])] = places[i]
+                places[i] = wider
+            column = block.columns(numbers)
+            here = column >= 0
+            places[i][series[here]] = column[here]
+            series, numbers = series[~here], numbers[~here]
+        for place, block in zip(places, self.blocks, strict=True):
+            room = min(block.room, len(series))
+            if room:
+                place[series[:room]] = block.assign(numbers[:room])
+                block.page.dirty = True
+                series, numbers = series[room:], numbers[room:]
+        return series
+
+    def read(self, numbers: Int32s, after: int, before: int) -> Columns:
+        """
+        @param numbers: Of the series wanted; -1 is empty.
+        @return: The rows after C{after} up to C{before}, raw (see
+            L{netstream.db.overlay}).
+        """
+        low = max(0, (after - self.start) // self.step + 1)
+        high = min(ROWS, (before - self.start) // self.step + 1)
+        if low >= high:
+            return nothing(len(numbers))
+        values = np.full((high - low, len(numbers)), np.nan)
+        flags = np.zeros(values.shape, np.uint8)
+        written = np.zeros(high - low, np.bool_)
+        for block in self.blocks:
+            column = block.columns(numbers)
+            here = np.flatnonzero(column >= 0)
+            if not len(here):
+                continue
+            column = column[here]
+            cells = block.cells[low:high, column]
+            some = cells != 0
+            written |= some.any(axis=1)
+            bits = cells ^ _XOR
+            gaps = bits == _GAP
+            marks = block.marks[low:high, column]
+            if gaps.any():
+                marks |= np.where(gaps, np.uint8(EMPTY), np.uint8(0))
+                bits[gaps] = _NAN
+            bits[~some] = _NAN
+            values[:, here] = bits.view(np.float64)
+            flags[:, here] = marks
+        rows = np.flatnonzero(written)
+        times = self.start + self.step * (low + rows)
+        if len(rows) == len(written):
+            return Columns(times, values, flags)
+        return Columns(times, values[rows], flags[rows])
+
+
+class HotNode:
+    """
+    A node, its series, and the epochs that are not row groups yet.
+
+    @ivar guid: Machine GUID.
+    @ivar id: Its id in the catalog, pages and segments.
+    @ivar step: Seconds of which its times are multiples.
+    @ivar series: The numbers of its series.
+    @ivar epochs: Those that are written to, by start and step.
+    @ivar sealing: Those that become row groups just now, oldest first.
+    @ivar retention: Seconds that its own samples are kept; L{None} is the
+        default.
+    @ivar lost: Samples that found no room on the disk.
+    @ivar stale: When stretches of coarser tiers, by tier and the second
+        before them, were last touched by samples that they do not have.
+    """
+
+    def __init__(self, guid: str, id: int, named: Named | None = None) -> None:
+        """
+        @param named: Is told of series that got a number, before any sample
+            is stored under it.
+        """
+        self.guid = guid
+        self.id = id
+        self.named = named
+        self.step = 1
+        self.series = SeriesNumbers()
+        self.epochs: dict[tuple[int, int], Epoch] = {}
+        self.sealing: list[Epoch] = []
+        self.stale: dict[tuple[int, int], float] = {}
+        self.retention: int | None = None
+        self.lost = 0
+        self._current: Epoch | None = None
+        self._numbers: WeakKeyDictionary[SeriesTable, Int32s] = WeakKeyDictionary()
+
+    def append(self, batch: SampleBatch, oldest: int, now: float, reserve: Reserve) -> None:
+        """
+        Take samples in.
+
+        @param oldest: What is older than this second is not kept.
+        @param reserve: Gives a block where the node needs one.
+        """
+        series, time, value, flags = batch.series, batch.time, batch.value, batch.flags
+        current = self._current
+        if current is not None and current.start >= oldest:
+            current.touched = now
+            rest = current.store(batch.table, series, time, value, flags)
+            if rest is None:
+                return
+            if len(rest) < len(series):
+                series, time, value, flags = series[rest], time[rest], value[rest], flags[rest]
+        kept = np.flatnonzero(time >= max(oldest, 1))
+        if len(kept) < len(series):
+            series, time, value, flags = series[kept], time[kept], value[kept], flags[kept]
+        while len(series):
+            self._fit_step(time)
+            start = start_of(int(time[0]), self.step)
+            end = start + (ROWS - 1) * self.step
+            mine = (time >= start) & (time <= end)
+            here = np.flatnonzero(mine)
+            epoch = self.epochs.get((start, self.step))
+            if epoch is None:
+                epoch = self.epochs[start, self.step] = Epoch(start, self.step)
+            epoch.touched = now
+            if current is None or epoch.start >= current.start:
+                self._current = current = epoch
+            self._store(epoch, batch.table, series[here], time[here], value[here], flags[here], reserve)
+            others = np.flatnonzero(~mine)
+            series, time, value, flags = series[others], time[others], value[others], flags[others]
+
+    def _fit_step(self, time: Int64s) -> None:
+        if self.step == 1:
+            return
+        step = gcd(self.step, int(np.gcd.reduce(time)))
+        if self.step != step:
+            self.step = step
+            self._current = None
+
+    def _store(
+        self,
+        epoch: Epoch,
+        table: SeriesTable,
+        series: Int32s,
+        time: Int64s,
+        value: Float64s,
+        flags: Bytes,
+        reserve: Reserve,
+    ) -> None:
+        rest = epoch.store(table, series, time, value, flags)
+        if rest is None:
+            return
+        homeless: Int32s = np.unique(series[rest]).astype(np.int32)
+        # In the order of the batch, so that the cells of a second lie as they will come again.
+        homeless = homeless[np.argsort(_first_positions(series, homeless), kind="stable")]
+        numbers = self.numbers(table, homeless)
+        left = epoch.place(table, homeless, numbers)
+        while len(left):
+            expected = max(len(left), min(len(table) - epoch.used, 4 * len(left) + 1024))
+            block = reserve(self, epoch.start, epoch.step, expected)
+            if block is None:
+                break
+            epoch.add(block)
+            left = epoch.place(table, homeless, numbers)
+        rest = epoch.store(table, series, time, value, flags)
+        if rest is not None:
+            self.lost += len(rest)
+
+    def numbers(self, table: SeriesTable, series: Int32s) -> Int32s:
+        """
+        @param series: By number in the table.
+        @return: int32, their numbers in the database, given now to those that
+            have none.
+        """
+        known = self._numbers.get(table)
+        if known is None or len(known) < len(table):
+            wider = np.full(len(table) + len(table) // 8, -1, np.int32)
+            if known is not None:
+                wider[: len(known)] = known
+            known = self._numbers[table] = wider
+        found = known[series]
+        fresh: list[tuple[int, SeriesKey]] = []
+        for i in np.flatnonzero(found < 0).tolist():
+            key = table[int(series[i])]
+            number = self.series.find(key)
+            if number < 0:
+                number = self.series.give(key)
+                fresh.append((number, key))
+            known[series[i]] = found[i] = number
+        if fresh and self.named is not None:
+            self.named(self, fresh)
+        return found
+
+    def retire(self, epoch: Epoch) -> None:
+        """
+        Write to an epoch no more, as it becomes a row group.
+        """
+        del self.epochs[epoch.start, epoch.step]
+        if self._current is epoch:
+            self._current = None
+        self.sealing.append(epoch)
+
+    def sealed(self, epoch: Epoch, spans: Mapping[str, Span]) -> None:
+        """
+        An epoch has become a row group.
+
+        @param spans: What it holds, by chart.
+        """
+        self.sealing.remove(epoch)
+        self.series.widen({chart: span for chart, span in spans.items() if chart in self.series.charts})
+
+    def forget(self, chart: str) -> None:
+        """
+        Remove a chart.
+        """
+        numbers = self.series.forget(chart)
+        for epoch in self.hot():
+            for block in epoch.blocks:
+                block.forget(numbers)
+            epoch.reset()
+        self._numbers = WeakKeyDictionary()
+
+    def adopt(self, block: Block) -> None:
+        """
+        Take back a block that an earlier process wrote.
+        """
+        key = (block.page.start, block.page.step)
+        epoch = self.epochs.get(key)
+        if epoch is not None and any((known.columns(block.numbers) >= 0).any() for known in epoch.blocks):
+            # That one was on its way to become a row group when samples came late.
+            self.retire(epoch)
+            epoch = None
+        if epoch is None:
+            epoch = self.epochs[key] = Epoch(*key)
+        epoch.add(block)
+
+    def hot(self) -> Iterator[Epoch]:
+        """
+        @return: Its epochs, those first whose samples others replace.
+        """
+        yield from self.sealing
+        yield from self.epochs.values()
+
+    def spans(self, oldest: int) -> dict[str, Span]:
+        """
+        @param oldest: What is older than this second does not count.
+        @return: Oldest and newest second of each chart that has any.
+        """
+        return self.series.spans((block for epoch in self.hot() for block in epoch.blocks), True, oldest)
+
+    def read(self, epochs: Iterable[Epoch], numbers: Int32s, after: int, before: int) -> list[Columns]:
+        """
+        @param epochs: From L{hot}.
+        @return: Raw rows, those first that others replace.
+        """
+        return [epoch.read(numbers, after, before) for epoch in epochs if epoch.start <= before and epoch.end > after]
+
+
+def _first_positions(series: Int32s, wanted: Int32s) -> Int64s:
+    """
+    @return: Where each of the wanted ones comes first.
+    """
+    order = np.argsort(series, kind="stable")
+    found: Int64s = order[np.searchsorted(series[order], wanted)]
+    return found

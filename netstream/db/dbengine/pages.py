@@ -1,0 +1,396 @@
+"""
+Hot pages: the newest samples, in memory-mapped files.
+
+A page is a matrix of samples (see L{netstream.kernel.cells}) for one epoch: a
+stretch of L{ROWS} points of time.  The nodes that send now share pages, so
+that one C{fdatasync} a second serves many of them; what is older goes to a
+page of the node's own.  A page is its own journal: what is written is in the
+operating system's cache at once and outlives the process.
+
+The file, little endian::
+
+    header      magic "NSHP", version, rows, width, step uint32, reserved uint32,
+                start int64, crc32 of all this uint32, reserved uint32,
+                synced int64, boot id 40 bytes; padded to 4096
+    directory   width times node uint32, series uint32; padded to a multiple of 4096
+    cells       rows times width uint64
+    marks       rows times width uint8
+
+The directory has the id of the column's node, 0 for a free column, and the
+number of its series plus 1, 0 for a column that its node does not use yet.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from netstream.kernel.cells import Cells
+from netstream.model.samples import Bytes, Int32s
+
+ROWS = 900
+"""Points of time in an epoch: so epochs are whole minutes, and four an hour."""
+
+SUFFIX = ".page"
+
+_MAGIC = b"NSHP"
+_VERSION = 1
+_PAGE = 4096
+_HEADER = np.dtype(
+    [
+        ("magic", "S4"),
+        ("version", "<u4"),
+        ("rows", "<u4"),
+        ("width", "<u4"),
+        ("step", "<u4"),
+        ("reserved", "<u4"),
+        ("start", "<i8"),
+        ("crc", "<u4"),
+        ("reserved2", "<u4"),
+        ("synced", "<i8"),
+        ("boot", "S40"),
+    ]
+)
+_FIXED = 32
+_MOST_WIDTH = 1 << 24
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_KEPT_ROWS = 128
+"""Rows that stay mapped; older ones are left to the system's cache."""
+
+
+class DamagedPage(ValueError):
+    """
+    A file that is no hot page, or whose header is not what was written.
+    """
+
+
+def boot_id() -> str:
+    """
+    @return: What tells one start of the operating system from the next; empty
+        if nothing does.
+    """
+    try:
+        return _BOOT_ID.read_text().strip()[:40]
+    except OSError:
+        return ""
+
+
+def start_of(second: int, step: int) -> int:
+    """
+    @return: The first second of the epoch that a second is in.
+    """
+    return (second - step) // (ROWS * step) * (ROWS * step) + step
+
+
+def _up(size: int) -> int:
+    return -(-size // _PAGE) * _PAGE
+
+
+class HotPage:
+    """
+    One file, mapped.
+
+    @ivar start: Second of the first row.
+    @ivar step: Seconds from row to row.
+    @ivar shared: Whether nodes that come later may get columns in it.
+    @ivar used: Columns that belong to a node.
+    @ivar blocks: How many L{Block}s there are of it.
+    @ivar dirty: Whether something was written since the last L{sync} began.
+    @ivar cells: uint64 of shape (rows, width).
+    @ivar marks: uint8 of the same shape.
+    @ivar nodes: uint32 by column: id of its node.
+    @ivar series: uint32 by column: number of its series plus 1.
+    """
+
+    def __init__(self, path: Path, *, shared: bool = False) -> None:
+        """
+        Map a file that is there.
+
+        @raise DamagedPage: It is not a page.
+        @raise OSError: It cannot be mapped.
+        """
+        self.path = path
+        self.shared = shared
+        self.blocks = 0
+        self.dirty = False
+        self.torn = False
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            raw = os.pread(descriptor, _HEADER.itemsize, 0)
+            if len(raw) < _HEADER.itemsize:
+                raise DamagedPage(f"{path}: the header is cut off")
+            header = np.frombuffer(raw, _HEADER)[0]
+            rows, width = int(header["rows"]), int(header["width"])
+            if (
+                bytes(header["magic"]) != _MAGIC
+                or crc32(raw[:_FIXED]) != int(header["crc"])
+                or int(header["version"]) != _VERSION
+                or rows != ROWS
+                or not 0 < width <= _MOST_WIDTH
+                or int(header["step"]) < 1
+            ):
+                raise DamagedPage(f"{path}: the header is not what was written")
+            size = _size(width)
+            if os.fstat(descriptor).st_size < size:
+                self.torn = True
+                os.posix_fallocate(descriptor, 0, size)
+            self._map = mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+        self._header = np.frombuffer(self._map, _HEADER, 1)
+        self.start, self.step, self.width = int(header["start"]), int(header["step"]), width
+        directory: npt.NDArray[np.uint32] = np.frombuffer(self._map, "<u4", 2 * width, _PAGE).reshape(width, 2)
+        self.nodes, self.series = directory[:, 0], directory[:, 1]
+        at = _PAGE + _up(8 * width)
+        self.cells: Cells = np.frombuffer(self._map, "<u8", rows * width, at).reshape(rows, width)
+        self.marks: Bytes = np.frombuffer(self._map, np.uint8, rows * width, at + 8 * rows * width).reshape(rows, width)
+        self._cells_at = at
+        self._released = 0
+        taken = np.flatnonzero(self.nodes)
+        self.used = int(taken[-1]) + 1 if len(taken) else 0
+
+    @classmethod
+    def create(cls, path: Path, start: int, step: int, width: int, boot: str, *, shared: bool) -> HotPage:
+        """
+        Make a file, with all the room on the disk that it can ever need.
+
+        @raise OSError: There is no room for it, or it cannot be made.
+        """
+        header = np.zeros(1, _HEADER)
+        header["magic"], header["version"], header["rows"], header["width"] = _MAGIC, _VERSION, ROWS, width
+        header["step"], header["start"], header["boot"] = step, start, boot.encode()
+        header["crc"] = crc32(header.tobytes()[:_FIXED])
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, _size(width))
+            os.pwrite(descriptor, header.tobytes(), 0)
+            return cls(path, shared=shared)
+        except BaseException as problem:
+            path.unlink(missing_ok=True)
+            if isinstance(problem, OSError):
+                raise OSError(problem.errno or errno.EIO, problem.strerror, str(path)) from problem
+            raise
+        finally:
+            os.close(descriptor)
+
+    @property
+    def end(self) -> int:
+        """
+        Second of the last row.
+        """
+        return self.start + (ROWS - 1) * self.step
+
+    @property
+    def nbytes(self) -> int:
+        """
+        Bytes of the file.
+        """
+        return len(self._map)
+
+    def take(self, node: int, width: int) -> Block:
+        """
+        @return: Free columns for a node.
+        """
+        at = self.used
+        self.nodes[at : at + width] = node
+        self.used = at + width
+        return Block(self, node, at, width)
+
+    def found(self) -> Iterator[Block]:
+        """
+        @return: The blocks that an earlier process took.
+        """
+        nodes = self.nodes[: self.used]
+        edges = np.flatnonzero(np.diff(nodes)) + 1
+        for at, end in zip([0, *edges.tolist()], [*edges.tolist(), self.used], strict=True):
+            if end > at and nodes[at]:
+                block = Block(self, int(nodes[at]), at, end - at)
+                block.measure()
+                yield block
+
+    def recover(self, boot: str) -> int:
+        """
+        Drop what may not be as it was written, if the operating system has
+        been started anew since.
+
+        @return: How many samples were dropped, all of them later than the
+            last second that was surely on the disk.
+        """
+        header = self._header[0]
+        if header["boot"].decode("ascii", "replace") == boot:
+            return 0
+        row = max(0, min(ROWS, (int(header["synced"]) - self.start) // self.step + 1))
+        dropped = 0
+        for part in (np.s_[row:], np.s_[:row, np.flatnonzero(self.series == 0)]):
+            lost = int(np.count_nonzero(self.cells[part]))
+            if lost:
+                self.cells[part] = 0
+                self.marks[part] = 0
+            dropped += lost
+        self._header["boot"] = boot.encode()
+        self.dirty = True
+        return dropped
+
+    def sync(self, second: int) -> None:
+        """
+        Wait until the disk has everything.  Blocks.
+
+        @param second: The current one; all that is not later than it is
+            taken for written.
+        @raise OSError: The disk cannot say so.
+        """
+        self.dirty = False
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fdatasync(descriptor)
+            self._header["synced"] = second
+            os.fdatasync(descriptor)
+        except BaseException:
+            self.dirty = True
+            raise
+        finally:
+            os.close(descriptor)
+        self._release(second)
+
+    def _release(self, second: int) -> None:
+        """
+        Give the memory of old rows back; the system's cache has them.
+        """
+        row = min((second - self.start) // self.step, ROWS) - _KEPT_ROWS
+        stop = (self._cells_at + 8 * self.width * max(row, 0)) // _PAGE * _PAGE
+        begin = max(self._released, self._cells_at // _PAGE * _PAGE)
+        if stop - begin >= 16 * _PAGE:
+            self._map.madvise(mmap.MADV_DONTNEED, begin, stop - begin)
+            self._released = stop
+
+    def unlink(self) -> None:
+        """
+        Remove the file; what is mapped stays readable.
+        """
+        self.path.unlink(missing_ok=True)
+
+
+def _size(width: int) -> int:
+    return _PAGE + _up(8 * width) + _up(9 * ROWS * width)
+
+
+class Block:
+    """
+    Columns of a page that belong to one node.
+
+    @ivar node: Its id.
+    @ivar used: Columns that were given to a series, from the first on.
+    @ivar cells: uint64 of shape (rows, width), the node's own part.
+    @ivar marks: uint8 of the same shape.
+    @ivar lowest: int32 by column: first row that was written.
+    @ivar highest: int32 by column: last row that was written; -1 if none was.
+    """
+
+    def __init__(self, page: HotPage, node: int, at: int, width: int) -> None:
+        self.page = page
+        self.node = node
+        self.width = width
+        self.cells = page.cells[:, at : at + width]
+        self.marks = page.marks[:, at : at + width]
+        self._series = page.series[at : at + width]
+        self.used = int(np.flatnonzero(self._series).max(initial=-1)) + 1
+        self.lowest: Int32s = np.full(width, ROWS, np.int32)
+        self.highest: Int32s = np.full(width, -1, np.int32)
+        self._columns: Int32s | None = None
+        page.blocks += 1
+
+    @property
+    def room(self) -> int:
+        """
+        Columns without a series.
+        """
+        return self.width - self.used
+
+    @property
+    def numbers(self) -> Int32s:
+        """
+        int32 by used column: number of its series; -1 if that was forgotten.
+        """
+        return self._series[: self.used].astype(np.int32) - np.int32(1)
+
+    def assign(self, numbers: Int32s) -> Int32s:
+        """
+        Give series a column each; there is room.
+
+        @return: int32, their columns.
+        """
+        at = self.used
+        self._series[at : at + len(numbers)] = numbers + 1
+        self.used = at + len(numbers)
+        self._columns = None
+        return np.arange(at, self.used, dtype=np.int32)
+
+    def columns(self, numbers: Int32s) -> Int32s:
+        """
+        @param numbers: Of series; -1 is none.
+        @return: int32, the column of each; -1 if it has none here.
+        """
+        index = self._columns
+        if index is None:
+            mine = self.numbers
+            some = np.flatnonzero(mine >= 0)
+            index = np.full(int(mine.max(initial=-1)) + 1, -1, np.int32)
+            index[mine[some]] = some
+            self._columns = index
+        if not len(index):
+            return np.full(len(numbers), -1, np.int32)
+        known = (numbers >= 0) & (numbers < len(index))
+        found: Int32s = np.where(known, index[np.where(known, numbers, 0)], np.int32(-1))
+        return found
+
+    def measure(self) -> None:
+        """
+        Find the first and last row of each column, of a page that was mapped
+        again.
+        """
+        cells = self.cells[:, : self.used]
+        for limit, rows in ((self.lowest, range(ROWS)), (self.highest, range(ROWS - 1, -1, -1))):
+            left = np.arange(self.used)
+            for row in rows:
+                if not len(left):
+                    break
+                written = cells[row, left] != 0
+                if written.any():
+                    limit[left[written]] = row
+                    left = left[~written]
+
+    def forget(self, numbers: Int32s) -> None:
+        """
+        Take series out; their columns are not used again.
+        """
+        columns = self.columns(numbers)
+        columns = columns[columns >= 0]
+        if len(columns):
+            self._series[columns] = 0
+            self.cells[:, columns] = 0
+            self.marks[:, columns] = 0
+            self.lowest[columns] = ROWS
+            self.highest[columns] = -1
+            self._columns = None
+            self.page.dirty = True
+
+    def clear(self) -> None:
+        """
+        Have no series any more.
+        """
+        self.forget(self.numbers)
+
+    def count(self) -> int:
+        """
+        @return: Samples and written gaps in it, if each series has one in each
+            row between its first and its last.
+        """
+        high = self.highest[: self.used]
+        return int((high - self.lowest[: self.used] + 1)[high >= 0].sum())

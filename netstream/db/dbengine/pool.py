@@ -1,0 +1,152 @@
+"""
+The hot pages of all nodes, and which of them is given to whom.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from netstream.db.dbengine.pages import SUFFIX, Block, DamagedPage, HotPage
+
+NARROWEST = 256
+WIDEST = 16384
+"""Columns of a shared page, unless one node needs more."""
+
+
+class PagePool:
+    """
+    The files of one directory.
+
+    Nodes that write to the epoch in which the clock is share pages: each new
+    one is as wide as all before it together, so that there are few, and the
+    first of an epoch as wide as the last epoch needed.
+    """
+
+    def __init__(self, directory: Path, boot: str) -> None:
+        """
+        @param boot: See L{netstream.db.dbengine.pages.boot_id}.
+        """
+        self._directory = directory
+        self._boot = boot
+        self._pages: list[HotPage] = []
+        self._counter = count()
+        self._needed: dict[int, int] = {}
+        self._new = False
+
+    def __iter__(self) -> Iterator[HotPage]:
+        return iter(tuple(self._pages))
+
+    @property
+    def nbytes(self) -> int:
+        """
+        Bytes of all files.
+        """
+        return sum(page.nbytes for page in self._pages)
+
+    @property
+    def private(self) -> int:
+        """
+        How many pages belong to one node each.
+        """
+        return sum(not page.shared for page in self._pages)
+
+    def open(self) -> tuple[list[Block], list[str]]:
+        """
+        Find what an earlier process left.  Blocks.
+
+        @return: The blocks of nodes, and a sentence for each damage.
+        """
+        blocks: list[Block] = []
+        damage: list[str] = []
+        highest = -1
+        for path in sorted(self._directory.glob(f"*{SUFFIX}")):
+            if path.stem.isdecimal():
+                highest = max(highest, int(path.stem))
+            try:
+                page = HotPage(path)
+            except DamagedPage as problem:
+                aside = path.with_suffix(".damaged")
+                path.rename(aside)
+                damage.append(f"{problem}; it was put aside as {aside.name}")
+                continue
+            except OSError as problem:
+                damage.append(f"{path}: {problem.strerror}; its newest samples are missing")
+                continue
+            if page.torn:
+                damage.append(f"{path}: its end is cut off; the samples there are missing")
+            dropped = page.recover(self._boot)
+            if dropped:
+                damage.append(
+                    f"{path}: the system stopped without writing its last second; {dropped} samples are missing"
+                )
+            found = list(page.found())
+            if found:
+                self._pages.append(page)
+                blocks += found
+            else:
+                page.unlink()
+        self._counter = count(highest + 1)
+        return blocks, damage
+
+    def take(self, node: int, start: int, step: int, width: int, shared: bool) -> Block:
+        """
+        @param start: First second of the epoch.
+        @param width: Columns that are needed.
+        @param shared: Whether the epoch is the one of now.
+        @return: A block.
+        @raise OSError: There is no room on the disk.
+        """
+        if not shared:
+            return self._create(start, step, width, shared=False).take(node, width)
+        mine = [page for page in self._pages if page.shared and page.start == start and page.step == step]
+        for page in mine:
+            if page.width - page.used >= width:
+                return page.take(node, width)
+        wide = sum(page.width for page in mine) or self._needed.get(step, 0)
+        wide = max(width, min(WIDEST, max(NARROWEST, -(-wide // 64) * 64)))
+        return self._create(start, step, wide, shared=True).take(node, width)
+
+    def _create(self, start: int, step: int, width: int, *, shared: bool) -> HotPage:
+        path = self._directory / f"{next(self._counter):09d}{SUFFIX}"
+        page = HotPage.create(path, start, step, width, self._boot, shared=shared)
+        self._pages.append(page)
+        self._new = True
+        return page
+
+    def sync(self) -> None:
+        """
+        Wait until the disk knows of all files.  Blocks.
+        """
+        if self._new:
+            self._new = False
+            descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def release(self, block: Block) -> None:
+        """
+        A block is not needed any more; its samples are in a row group.
+        """
+        block.page.blocks -= 1
+
+    def sweep(self, now: float) -> list[HotPage]:
+        """
+        Forget the pages that nobody needs.
+
+        @return: They, to be unlinked.
+        """
+        unused = []
+        for page in self:
+            if page.shared and page.end < now:
+                page.shared = False
+                columns = sum(p.used for p in self if p.start == page.start and p.step == page.step)
+                self._needed[page.step] = max(columns, NARROWEST)
+            if not page.blocks and not page.shared:
+                self._pages.remove(page)
+                unused.append(page)
+        return unused

@@ -1,0 +1,127 @@
+"""
+What is stored of some series, put together for one question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from attrs import define, evolve, field, fields
+
+from netstream.db.dbengine.node import Epoch, HotNode
+from netstream.db.interfaces import Columns, SeriesKey, Span
+from netstream.db.overlay import overlaid
+from netstream.db.rowgroups import Damaged, Field, RowGroup
+from netstream.db.segments import Segments
+from netstream.db.tier_rows import Aggregates
+from netstream.db.tiers import STEPS, stored_rows
+from netstream.model.samples import Int32s
+
+_NEVER = 1 << 62
+_FIELDS = [a.name for a in fields(Aggregates)]
+
+
+@define(eq=False)
+class StoredSource:
+    """
+    A L{netstream.db.planning.Source} of the disk engine.
+
+    It is made in the reactor's thread and used in another one: hot pages are
+    looked at first, so that what becomes a row group meanwhile is not missed.
+
+    @ivar step: Seconds between the node's points.
+    @ivar tiers: For each tier the seconds of which it has rows.
+    @ivar damage: Gets a sentence for each part that could not be read.
+    """
+
+    step: int
+    tiers: Sequence[Span | None]
+    _segments: Sequence[Segments]
+    _node: int
+    _numbers: Int32s
+    _epochs: Sequence[Epoch]
+    _oldest: int
+    damage: list[str] = field(factory=list)
+
+    @classmethod
+    def of(
+        cls, segments: Sequence[Segments], node: HotNode, series: Sequence[SeriesKey], oldest: Sequence[int]
+    ) -> StoredSource:
+        """
+        @param oldest: By tier: what is older than this second does not count.
+        """
+        numbers = np.array([node.series.find(key) for key in series], np.int32)
+        tiers: list[Span | None] = []
+        for tier, each in enumerate(segments):
+            span = each.span(node.id)
+            first, last = (span.first, span.last) if span else (_NEVER, -1)
+            if tier == 0:
+                for epoch in node.hot():
+                    first, last = min(first, epoch.start), max(last, epoch.end)
+            else:
+                first -= STEPS[tier] - 1  # a row's first second
+                stale = [start for other, start in node.stale if other == tier]
+                last = min([last, *stale])
+            first = max(first, oldest[tier], 1)
+            tiers.append(Span(first, last) if first <= last else None)
+        return cls(node.step, tiers, segments, node.id, numbers, tuple(node.hot()), oldest[0])
+
+    @property
+    def width(self) -> int:
+        return len(self._numbers)
+
+    def part(self, first: int, last: int) -> StoredSource:
+        """
+        @return: The same for some of the series.
+        """
+        return evolve(self, numbers=self._numbers[first:last], damage=self.damage)
+
+    def raw(self, after: int, before: int) -> Columns:
+        """
+        @return: The samples after C{after} up to C{before}, raw.
+        """
+        after = max(after, self._oldest - 1)
+        layers = []
+        for place in self._segments[0].find(self._node, after, before):
+            try:
+                group = RowGroup(self._segments[0].read(place))
+                low = max(0, (after - group.start) // group.step + 1)
+                high = min(group.rows, (before - group.start) // group.step + 1)
+                values, flags, damaged = group.read(self._numbers, Field.VALUE, low, high)
+            except Damaged as problem:
+                self.damage.append(f"tier 0 of node {self._node}: {problem}")
+                continue
+            if damaged:
+                self.damage.append(f"tier 0 of node {self._node}: {damaged} columns from {group.start} on are damaged")
+            times = group.start + group.step * np.arange(low, high, dtype=np.int64)
+            layers.append(Columns(times, values, flags))
+        for epoch in self._epochs:
+            if epoch.start <= before and epoch.end > after:
+                layers.append(epoch.read(self._numbers, after, before))
+        return overlaid(layers, self.width)
+
+    def rows(self, tier: int, after: int, before: int) -> Aggregates:
+        """
+        @return: The rows of a tier that end after C{after} and not after
+            C{before}.
+        """
+        found = []
+        for place in self._segments[tier].find(self._node, after, before):
+            try:
+                group = RowGroup(self._segments[tier].read(place))
+            except Damaged as problem:
+                self.damage.append(f"tier {tier} of node {self._node}: {problem}")
+                continue
+            rows, damaged = stored_rows(group, self._numbers, after, before)
+            if damaged:
+                self.damage.append(f"tier {tier} of node {self._node}: {damaged} columns are damaged")
+            found.append(rows)
+        if not found:
+            none = np.zeros((0, self.width))
+            return Aggregates(np.zeros(0, np.int64), none, none, none, none, none)
+        return (
+            found[0]
+            if len(found) == 1
+            else Aggregates(*(np.concatenate([getattr(rows, name) for rows in found]) for name in _FIELDS))
+        )
