@@ -1,8 +1,7 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-cdef uint64_t _ABSENT, _EXPONENT, _FRACTION, _NEGATIVE
-cdef double _LEAST, _MOST, _WHOLE, _SMALL
+cdef uint64_t _ABSENT, _EXPONENT, _FRACTION, _NEGATIVE, _SIZE, _EXACT, _BRIEF, _LEAST, _MOST
 cdef int _SAME, _PLAIN, _INTEGER, _SHORT, _SINGLE
 cdef Py_ssize_t _AT_ONCE
 
@@ -14,7 +13,7 @@ cdef int _turn(
 
 @cython.locals(columns=Py_ssize_t, rows=Py_ssize_t, i=Py_ssize_t, row=Py_ssize_t, count=Py_ssize_t, gaps=Py_ssize_t,
                marked=cython.int, state=cython.int, fact=cython.int, first=uint64_t, word=uint64_t,
-               value=cython.double, size=cython.double, integer=int64_t)
+               size=uint64_t, integer=int64_t)
 cdef int _pack(
     const double[:, :] values, const uint64_t[:, :] bits, const unsigned char[:, :] flags, uint64_t[:, ::1] packed,
     unsigned char[:, ::1] states, int32_t[::1] counts, int32_t[::1] written, unsigned char[::1] facts) except -1

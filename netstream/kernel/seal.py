@@ -38,10 +38,12 @@ _ABSENT = ABSENT
 _EXPONENT = 0x7FF0000000000000
 _FRACTION = 0x000FFFFFFFFFFFFF
 _NEGATIVE = 0x8000000000000000
-_LEAST = 1.1754943508222875e-38
-_MOST = 3.4028234663852886e38
-_WHOLE = 9007199254740992.0
-_SMALL = 16777216.0
+# Bits of float64 without the sign are in the order of the sizes: 2**53, 2**24, the normal range of float32.
+_SIZE = 0x7FFFFFFFFFFFFFFF
+_EXACT = 0x4340000000000000
+_BRIEF = 0x4170000000000000
+_LEAST = 0x3810000000000000
+_MOST = 0x47EFFFFFE0000000
 _AT_ONCE = 64
 
 Int32s = npt.NDArray[np.int32]
@@ -137,10 +139,10 @@ def pack(
     packed[np.arange(shape[1]) < counts[:, None]] = values[there]
     bits = packed.view(np.uint64)
     used = np.arange(shape[1]) < counts[:, None]
-    size = np.abs(packed)
-    whole = (size <= _WHOLE) & (packed == np.trunc(packed)) & (bits != _NEGATIVE)
-    small = whole & (size < _SMALL)
-    single = (packed == 0) | ((size >= _LEAST) & (size <= _MOST))
+    size = bits & np.uint64(_SIZE)
+    whole = (size <= _EXACT) & (packed == np.trunc(packed)) & (bits != _NEGATIVE)
+    small = whole & (size < _BRIEF)
+    single = (size == 0) | ((size >= _LEAST) & (size <= _MOST))
     facts[:] = (
         np.where((~used | (bits == bits[:, :1])).all(axis=1), SAME, 0)
         | np.where((states == 0).all(axis=1), PLAIN, 0)
@@ -184,16 +186,15 @@ def _pack(values: Any, bits: Any, flags: Any, packed: Any, states: Any, counts: 
                     continue
                 if word != first:
                     fact &= ~_SAME
-                value = values[i, row]
-                size = value if value > 0 else -value
+                size = word & _SIZE
                 if fact & _INTEGER:
-                    if size > _WHOLE or word == _NEGATIVE:
+                    if size > _EXACT or word == _NEGATIVE:
                         fact &= ~(_INTEGER | _SHORT)
                     else:
-                        integer = cython.cast("int64_t", value)
-                        if integer != value:
+                        integer = cython.cast("int64_t", values[i, row])
+                        if integer != values[i, row]:
                             fact &= ~(_INTEGER | _SHORT)
-                        elif size >= _SMALL:
+                        elif size >= _BRIEF:
                             fact &= ~_SHORT
                 if size != 0 and (size < _LEAST or size > _MOST):
                     fact &= ~_SINGLE
