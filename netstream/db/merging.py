@@ -114,7 +114,7 @@ class Merging:
         groups = Groups(rows.times, self._window)
         if not len(groups):
             return
-        rows = rows.taken(groups.inside)
+        rows = rows.part(groups.inside)
         anomalous = groups.reduced(np.add, rows.anomalous) > 0
         if anomalous.any():
             self._flags[groups.rows] |= anomalous.astype(np.uint8) * np.uint8(ANOMALOUS)
@@ -244,18 +244,18 @@ class Nearest(Merging):
         self._above: Float64s = np.full((len(window), series), np.nan)
 
     def _samples(self, groups: Groups, values: Float64s) -> None:
-        least = np.fmin.reduce(values, axis=None, initial=np.inf)
-        if least < 0:
+        if np.fmin.reduce(values, axis=None, initial=0.0) < 0:
             _keep(np.fmax, np.fmax, groups, np.where(values < 0, values, np.nan), self._below)
             values = np.where(values >= 0, values, np.nan)
         _keep(np.minimum, np.fmin, groups, values, self._above)
 
     def _aggregates(self, groups: Groups, rows: Aggregates) -> None:
         low, high = _present(rows)
-        below = np.where(high <= 0, high, np.where(low < 0, low, np.nan))
-        above = np.where(low >= 0, low, np.where(high >= 0, high, np.nan))
-        _keep(np.fmax, np.fmax, groups, np.where(below < 0, below, np.nan), self._below)
-        _keep(np.fmin, np.fmin, groups, np.where(above >= 0, above, np.nan), self._above)
+        if np.fmin.reduce(low, axis=None, initial=0.0) < 0:
+            # Where there are both signs, both ends are candidates; more is not known.
+            _keep(np.fmax, np.fmax, groups, np.where(high < 0, high, np.where(low < 0, low, np.nan)), self._below)
+            low = np.where(low >= 0, low, np.where(high >= 0, high, np.nan))
+        _keep(np.minimum, np.fmin, groups, low, self._above)
 
     def unsure(self, rows: Aggregates) -> Mask:
         """
@@ -263,6 +263,8 @@ class Nearest(Merging):
         are close to it.
         """
         low, high = _present(rows)
+        if np.fmin.reduce(low, axis=None, initial=0.0) >= 0:
+            return super().unsure(rows)
         found: Mask = np.logical_or.reduce((low < 0) & (high > 0), axis=1)
         return found
 

@@ -44,13 +44,21 @@ class Aggregates:
     def __len__(self) -> int:
         return len(self.times)
 
-    def taken(self, rows: npt.NDArray[Any] | slice) -> Aggregates:
+    def part(self, rows: slice) -> Aggregates:
         """
-        @param rows: Which rows, as an index of numpy.
+        @return: Some rows that follow each other.
         """
         return Aggregates(
             self.times[rows], self.sum[rows], self.min[rows], self.max[rows], self.count[rows], self.anomalous[rows]
         )
+
+    def taken(self, some: npt.NDArray[np.bool_]) -> Aggregates:
+        """
+        @param some: Whether to take each of the rows.
+        """
+        rows = np.flatnonzero(some)
+        fields = (self.sum, self.min, self.max, self.count, self.anomalous)
+        return Aggregates(self.times[rows], *(np.take(each, rows, axis=0) for each in fields))
 
     def averages(self) -> Float64s:
         """

@@ -5,9 +5,15 @@ How several seconds become one row.
 from __future__ import annotations
 
 import json
+import math
+import operator
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db.folding import fold
@@ -37,6 +43,113 @@ def columns(*rows: tuple[float, ...], start: int = 1) -> Columns:
         values,
         np.where(np.isnan(values), EMPTY, 0).astype(np.uint8),
     )
+
+
+Groups = list[list[float]]
+
+
+def each(fold_one: Callable[[list[float]], float]) -> Callable[[Groups], list[float]]:
+    """
+    @return: What folds groups one by one, of which none is without a value.
+    """
+    return lambda groups: [fold_one(group) if group else NAN for group in groups]
+
+
+def some_mean(values: list[float], share: float, middle: bool) -> float:
+    """
+    The mean of a share of the values from the end nearest to zero, or from
+    the middle, the last one in part.
+    """
+    sign = -1.0 if min(values) < 0 else 1.0
+    ordered = sorted(sign * value for value in values)
+    wanted = len(ordered) * share
+    whole = math.floor(wanted + 1e-9)
+    rest = max(0.0, wanted - whole)
+    start = (len(ordered) - whole) // 2 if middle else 0
+    taken = ordered[start : start + whole]
+    if rest > 1e-9 and start + whole < len(ordered):
+        before = ordered[start + whole - 1 if start + whole else 0]
+        taken.append(before + rest * (ordered[start + whole] - before))
+    return sign * (sum(taken) / len(taken) if taken else ordered[0])
+
+
+def trimmed_median(values: list[float], percent: float) -> float:
+    """
+    The median of what is not at the edges of the range.
+    """
+    cut = (max(values) - min(values)) * percent / 100
+    return statistics.median([v for v in values if min(values) + cut <= v <= max(values) - cut] or values)
+
+
+def variation(values: list[float]) -> float:
+    """
+    The deviation in percent of the mean.
+    """
+    deviation, mean = statistics.stdev(values) if len(values) > 1 else 0.0, abs(statistics.fmean(values))
+    return 100 * deviation / mean if mean else (math.inf if deviation else NAN)
+
+
+def smoothed(groups: Groups, double: bool) -> list[float]:
+    """
+    Exponential smoothing of all values; the trend begins with the second.
+    """
+    size = max(1, *(len(group) for group in groups))
+    weight = 2 / (1 + (15 if size == 1 else min(size, 15)))
+    level, trend, count, found = 0.0, 0.0, 0, []
+    for group in groups:
+        for value in group:
+            count += 1
+            if count == 1:
+                first = level = value
+            elif double and count == 2:
+                level, trend = value, value - first
+            if count == 1 and double:
+                continue
+            before = level
+            level = weight * value + (1 - weight) * (level + trend)
+            if double:
+                trend = weight * (level - before) + (1 - weight) * trend
+        found.append(level if group else NAN)
+    return found
+
+
+SLOW: dict[tuple[str, str], Callable[[Groups], list[float]]] = {
+    **{(name, ""): each(statistics.fmean) for name in ("average", "avg", "mean")},
+    ("sum", ""): each(math.fsum),
+    ("min", ""): each(lambda group: min(group, key=abs)),
+    **{(name, ""): each(lambda group: max(group, key=abs)) for name in ("max", "extremes")},
+    ("median", ""): each(statistics.median),
+    ("stddev", ""): each(lambda group: statistics.stdev(group) if len(group) > 1 else 0.0),
+    **{(name, ""): each(variation) for name in ("cv", "rsd", "coefficient-of-variation")},
+    **{(name, ""): each(lambda group: group[-1] - group[0]) for name in ("incremental-sum", "incremental_sum")},
+    ("latest", ""): each(lambda group: group[-1]),
+    **{(name, ""): lambda groups: smoothed(groups, double=False) for name in ("ses", "ema", "ewma")},
+    ("des", ""): lambda groups: smoothed(groups, double=True),
+    **{
+        ("countif", f"{sign}1"): each(lambda group, test=test: 100 * sum(test(v, 1) for v in group) / len(group))
+        for sign, test in {
+            "": operator.eq, "=": operator.eq, "==": operator.eq, ":": operator.eq, "!": operator.ne,
+            "!=": operator.ne, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+            ">=": operator.ge,
+        }.items()
+    },
+    ("percentile", ""): each(lambda group: some_mean(group, 0.95, middle=False)),
+    **{
+        (f"percentile{n}", ""): each(lambda group, n=n: some_mean(group, n / 100, middle=False))
+        for n in (25, 50, 75, 80, 90, 95, 97, 98, 99)
+    },
+    ("trimmed-mean", ""): each(lambda group: some_mean(group, 0.9, middle=True)),
+    ("trimmed-median", ""): each(lambda group: trimmed_median(group, 5)),
+    **{
+        (f"trimmed-mean{n}", ""): each(lambda group, n=n: some_mean(group, 1 - n / 50, middle=True))
+        for n in (1, 2, 3, 5, 10, 15, 20, 25)
+    },
+    **{
+        (f"trimmed-median{n}", ""): each(lambda group, n=n: trimmed_median(group, n))
+        for n in (1, 2, 3, 5, 10, 15, 20, 25)
+    },
+}  # fmt: skip
+"""Every method that clients know, written as slowly and as plainly as can be."""
 
 
 class FoldTests(SynchronousTestCase):
@@ -69,6 +182,46 @@ class FoldTests(SynchronousTestCase):
             np.testing.assert_array_equal(found.times, expected[:, 0])
             gaps = (found.flags & EMPTY) != 0
             np.testing.assert_allclose(found.values[~gaps], expected[:, 1:][~gaps], rtol=1e-5, atol=2e-3, err_msg=name)
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        st.lists(
+            st.lists(
+                st.one_of(
+                    st.just(NAN),
+                    st.integers(-3, 3).map(float),
+                    st.floats(-1e6, 1e6, allow_subnormal=False).filter(lambda v: abs(v) > 1e-3),
+                ),
+                min_size=1,
+                max_size=9,
+            ),
+            min_size=1,
+            max_size=6,
+        ),
+        st.booleans(),
+    )
+    def test_as_written_plainly(self, groups: Groups, sparse: bool) -> None:
+        """
+        Every method and every spelling of it gives what a few lines of plain
+        Python give, with gaps, and where seconds are missing.
+        """
+        step = max(map(len, groups))
+        rows = [(row * step + place + 1, v) for row, group in enumerate(groups) for place, v in enumerate(group)]
+        if sparse:
+            rows = [(second, value) for second, value in rows if not math.isnan(value)] or rows[:1]
+        values = np.array([[value] for _, value in rows])
+        flags = np.where(np.isnan(values), EMPTY, 0).astype(np.uint8)
+        stored = Columns(np.array([second for second, _ in rows], np.int64), values, flags)
+        there = [[v for v in group if not math.isnan(v)] for group in groups]
+        for (method, options), slowly in SLOW.items():
+            found = fold(stored, Window(0, len(groups) * step, step), method, options)
+            expected = slowly(there)
+            most = max((abs(v) for group in there for v in group), default=1.0)
+            if method in ("cv", "rsd", "coefficient-of-variation"):  # means near zero say nothing
+                expected = [v if v < 1e6 else w for v, w in zip(expected, found.values[:, 0], strict=True)]
+            np.testing.assert_allclose(
+                found.values[:, 0], expected, rtol=1e-9, atol=1e-9 * most, err_msg=f"{method} {options} {there}"
+            )
 
     def test_simple(self) -> None:
         """
