@@ -138,10 +138,11 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
                 notes[target] = "refused" if "does not speak" in str(problem) else str(problem)
             time.sleep(1)
 
-        def figure(name: str, key: str, goal: float | None = None, most: bool = True, of: Any = seen) -> Figure:
-            return Figure(
-                name, {target: found[key] for target, found in of.items()}, goal, most, notes, of if goal else {}
-            )  # noqa: B023
+        def figure(
+            name: str, key: str, goal: float | None = None, most: bool = True, of: Any = seen, notes: Any = notes
+        ) -> Figure:
+            values = {target: found[key] for target, found in of.items()}
+            return Figure(name, values, goal, most, notes, of if goal else {})
 
         yield figure(f"as fast as possible, {compression}, M samples/s", "Msamples_s", 8, False)
         yield figure(f"its CPU a sample, {compression}, µs", "cpu_us_sample")

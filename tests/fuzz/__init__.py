@@ -1,0 +1,3 @@
+"""
+Bytes that nobody should send, in numbers that an ordinary run has time for.
+"""
