@@ -105,6 +105,12 @@ class RowGroup:
         self.directory_content: Uint64s = np.frombuffer(view, "<u8", columns, directory + 8 * columns)
         self._places: Uint64s = np.frombuffer(view, "<u8", patterns, directory + 16 * columns)
 
+    def __len__(self) -> int:
+        """
+        @return: How many bytes it has.
+        """
+        return len(self._view)
+
     @property
     def fields(self) -> tuple[Field, ...]:
         """
@@ -255,8 +261,6 @@ class RowGroup:
         @return: uint8 by row: its flags, or L{MISSING}.
         @raise Damaged: They are not what was written.
         """
-        if pattern > len(self._places):
-            raise Damaged("its pattern is not there")
         states: Bytes = np.frombuffer(_inflated(self._whole(self.pattern_place(pattern)), self.rows), np.uint8)
         if states.max() > MISSING:
             raise Damaged("its pattern is not what was written")
@@ -265,7 +269,10 @@ class RowGroup:
     def pattern_place(self, pattern: int) -> int:
         """
         @return: Offset and length of a pattern, as in the directory.
+        @raise Damaged: There is no such pattern.
         """
+        if pattern > len(self._places):
+            raise Damaged("its pattern is not there")
         return int(self._places[pattern - 1])
 
     def stored(self, place: int) -> memoryview:

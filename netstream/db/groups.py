@@ -20,7 +20,7 @@ from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s
 EPOCH_ROWS = 900
 """Rows of a row group of samples."""
 
-MOST_ROWS = 4096
+MOST_ROWS = 1024
 """Rows of any row group, at most."""
 
 Uint32s = npt.NDArray[np.uint32]

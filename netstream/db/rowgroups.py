@@ -185,11 +185,15 @@ class Writer:
         samples are not counted.
 
         @param but: Numbers of columns to leave out.
+        @raise Damaged: It cannot be copied.
         """
         span = group.span(field)
         kept = np.flatnonzero(~np.isin(group.directory_numbers[span], but)) + span.start
         kinds = group.directory_kinds[kept].astype(np.uint32)
         content = group.directory_content[kept].astype(np.uint64)
+        bodies = content[kinds & 255 != CONSTANT]
+        if int((bodies >> np.uint64(32)).sum()) > len(group):
+            raise Damaged("its columns are longer than all of it")
         patterns = {0: 0}
         for pattern in np.unique(kinds >> 8).tolist():
             if pattern:
