@@ -5,9 +5,10 @@ The receiving side: children connect, are checked, and stream into the hub.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from attrs import evolve
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,10 +19,12 @@ from netstream.hub.hub import Host, Hub, Link
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
-from netstream.session.handshake import negotiate
+from netstream.session.handshake import Spoiled, negotiate
 from netstream.session.receiver import Receiver
 from netstream.streaming.front import address_text, peer_text
+from netstream.streaming.pace import Pace
 from netstream.wire.capabilities import Capability
+from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
 from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, StreamRequest, accepted
 
 HEADER_WITHIN = 10.0
@@ -68,6 +71,8 @@ class ParentProtocol(Protocol):
         self._allowed = allowed
         self._reader: RequestReader | None = RequestReader()
         self._receiver: Receiver | None = None
+        self._decompressor: Decompressor | None = None
+        self._pace: Pace | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -102,7 +107,7 @@ class ParentProtocol(Protocol):
         """
         self.heard = self._parent.clock.seconds()
         if self._receiver is not None:
-            self._obey(data)
+            self._take(data)
         elif self._reader is not None:
             self._read_request(self._reader, data)
 
@@ -131,7 +136,7 @@ class ParentProtocol(Protocol):
         if refusal is not None:
             self._refuse(refusal)
         elif reader.rest:
-            self._obey(reader.rest)
+            self._take(reader.rest)
 
     def _refuse(self, refusal: Refusal) -> None:
         assert self.transport is not None
@@ -148,6 +153,8 @@ class ParentProtocol(Protocol):
         self._reader = None
         self._stop_timer()
         self.host = host
+        algorithm = algorithm_of(agreed)
+        self._decompressor = Decompressor(algorithm) if algorithm else None
         self._receiver = Receiver(
             host.table,
             agreed,
@@ -157,19 +164,52 @@ class ParentProtocol(Protocol):
         )
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
+        self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock)
         self.transport.write(accepted(agreed))
+        self._pace.hurry()
+
+    def _take(self, data: bytes) -> None:
+        """
+        Read what is streamed, compressed or not.
+        """
+        if self._decompressor is None:
+            self._obey(data)
+            return
+        assert self.host is not None
+        try:
+            for text in self._decompressor.receive(data):
+                self._obey(text)
+                if self._receiver is None:
+                    return
+        except CompressionError as problem:
+            self._reason = str(problem)
+            self._log.warn(
+                "{peer}: {host}: closed: {problem}; its next connections do without {algorithm}",
+                peer=self.peer,
+                host=self.host.info.hostname,
+                problem=problem,
+                algorithm=problem.algorithm,
+            )
+            self._parent.spoiled.note(self.host.info.guid, problem.algorithm, self.heard)
+            self._abort()
 
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
         host, receiver = self.host, self._receiver
+        defined = False
         try:
             for update in receiver.receive(data, self.heard):
-                if isinstance(update, ChartDefined) and self._too_much(host, update):
-                    raise ProtocolError(
-                        receiver.lines,
-                        f"the host has more than {CHARTS_MOST} charts or {SERIES_MOST} series over all its connections",
-                    )
-                host.apply(self._not_ahead(host, update) if isinstance(update, SampleBatch) else update)
+                if isinstance(update, SampleBatch):
+                    update = self._not_ahead(host, update)
+                elif isinstance(update, ChartDefined):
+                    defined = True
+                    if self._too_much(host, update):
+                        raise ProtocolError(
+                            receiver.lines,
+                            f"the host has more than {CHARTS_MOST} charts or {SERIES_MOST} series over all its"
+                            " connections",
+                        )
+                host.apply(update)
         except ProtocolError as problem:
             self._reason = str(problem)
             self._log.warn(
@@ -180,6 +220,8 @@ class ParentProtocol(Protocol):
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
             )
+        if self._receiver is not None and self._pace is not None:
+            self._pace.received(len(data), self.heard, may_wait=not defined)
 
     def _too_much(self, host: Host, defined: ChartDefined) -> bool:
         new = defined.chart.id not in host.charts
@@ -228,9 +270,17 @@ class ParentProtocol(Protocol):
 
     def _abort(self) -> None:
         assert self.transport is not None
+        self._end()
+        self.transport.abortConnection()
+
+    def _end(self) -> None:
+        """
+        Read nothing more.
+        """
         self._receiver = None
         self._stop_timer()
-        self.transport.abortConnection()
+        if self._pace is not None:
+            self._pace.stop()
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -241,8 +291,7 @@ class ParentProtocol(Protocol):
         """
         The child is gone (called by Twisted).
         """
-        self._stop_timer()
-        self._receiver = None
+        self._end()
         if self.host is not None:
             self._log.info(
                 "{peer}: {host} disconnected: {reason}",
@@ -259,6 +308,7 @@ class Parent:
 
     @ivar clock: Where timers are; its seconds are UTC.
     @ivar connections: The connection of each child, by machine GUID.
+    @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
     """
@@ -279,6 +329,7 @@ class Parent:
         self.clock = clock
         self.connections: dict[str, ParentProtocol] = {}
         self.admitted: dict[str, KeySettings] = {}
+        self.spoiled = Spoiled()
         self._hub = hub
         self._database = database
         self._last_accepted = clock.seconds() if settings.web.streaming_every else 0.0
@@ -372,7 +423,8 @@ class Parent:
         self.admitted[info.guid] = settings
         if settings.update_every:
             info = evolve(info, update_every=settings.update_every)
-        agreed = negotiate(request.capabilities)
+        wanted = settings.compressions if settings.compression else ()
+        agreed = negotiate(request.capabilities, compressions=self.spoiled.left(info.guid, wanted, now))
         link = Link(connection.peer, now, int(agreed))
         database = self._database(settings)
         host = self._hub.connect(info, database, link)
@@ -384,13 +436,14 @@ class Parent:
         self.connections[info.guid] = connection
         connection.begin(agreed, host)
         self._log.info(
-            "{peer}: {host} ({guid}) connected: {program} {version}, {hops} hops, database {mode}",
+            "{peer}: {host} ({guid}) connected: {program} {version}, {hops} hops, {compression}, database {mode}",
             peer=connection.peer,
             host=info.hostname,
             guid=info.guid,
             program=info.program,
             version=info.version,
             hops=info.hops,
+            compression=algorithm_of(agreed) or "not compressed",
             mode=host.db.mode,
         )
         return None

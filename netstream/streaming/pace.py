@@ -1,0 +1,118 @@
+"""
+Reading in few big pieces what comes in many small ones.
+
+A child writes its second in pieces of a packet or so.  Each that is read on
+its own costs a turn of the reactor, a system call, and one pass through
+sessions, hub and database, which is more than decoding its samples.  So a
+connection whose bytes trickle in is left alone for a moment after each read,
+until the rest has gathered in the buffer of the system.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+
+PAUSE = 0.03
+"""Seconds for which a connection is left alone."""
+
+PLENTY = 32768
+"""Bytes of one read after which the next one follows at once."""
+
+TRICKLES = 4
+"""Reads that follow shortly upon another, over those that do not, from which
+on bytes are said to trickle in."""
+
+PROMPT = 1.0
+"""Seconds for which everything is read at once after something was said that
+the peer may answer."""
+
+BUFFERS = 65536, 1 << 20
+"""Bytes that one read takes at least, and at most if more is there."""
+
+
+class Pace:
+    """
+    Decides after each read of a connection whether to wait before the next.
+
+    A connection that is closed by its peer while it waits is read to its end
+    as any other: the end is seen only when the reading goes on, after the
+    bytes before it.
+    """
+
+    def __init__(self, transport: IPushProducer, clock: IReactorTime) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._timer: IDelayedCall | None = None
+        self._score = 0
+        self._gathered = 0
+        self._last = 0.0
+        self._prompt_until = 0.0
+        self._descriptor = transport if isinstance(transport, FileDescriptor) else None
+
+    @property
+    def waits(self) -> bool:
+        """
+        Whether the connection is left alone now.
+        """
+        return self._timer is not None
+
+    def received(self, size: int, now: float, may_wait: bool = True) -> None:
+        """
+        Bytes were read and dealt with.
+
+        @param size: How many.
+        @param now: Seconds of the clock when they were.
+        @param may_wait: Whether nobody waits for an answer to what follows.
+        """
+        if self._descriptor is not None:
+            _fit(self._descriptor, size)
+        if self._timer is not None:
+            # TLS delivers several pieces of one read, whether it was paused or not.
+            self._gathered += size
+            if self._gathered >= PLENTY:
+                self._go_on()
+                self._prompt_until = max(self._prompt_until, now + PAUSE / 10)
+            return
+        trickles = now - self._last <= PAUSE * 1.5
+        self._last = now
+        self._score = min(self._score + 1, 2 * TRICKLES) if trickles else max(self._score - 1, 0)
+        if may_wait and size < PLENTY and self._score >= TRICKLES and now >= self._prompt_until:
+            self._gathered = size
+            self._transport.pauseProducing()
+            self._timer = self._clock.callLater(PAUSE, self._go_on)
+
+    def hurry(self) -> None:
+        """
+        Something was said that the peer may answer: read at once what comes
+        now and in the next second.
+        """
+        self._prompt_until = self._clock.seconds() + PROMPT
+        if self._timer is not None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self.stop()
+        self._last = self._clock.seconds()
+        self._transport.resumeProducing()
+
+    def stop(self) -> None:
+        """
+        Forget the timer: the connection is closed, or about to be.
+        """
+        if self._timer is not None:
+            if self._timer.active():
+                self._timer.cancel()
+            self._timer = None
+
+
+def _fit(descriptor: FileDescriptor, size: int) -> None:
+    """
+    Make the buffer for the next read fit the last one.
+    """
+    room = descriptor.bufferSize
+    least, most = BUFFERS
+    if size >= room and room < most:
+        descriptor.bufferSize = 2 * room
+    elif size < room // 8 and room > least:
+        descriptor.bufferSize = room // 2
