@@ -41,6 +41,13 @@ _NODE = {(option.section, option.name): option for option in NODE_OPTIONS}
 _KEY = {option.name: option for option in KEY_OPTIONS}
 _FEWEST = 5
 """Fewest entries that a database in memory keeps."""
+_FASTEST = {
+    "brotli compression level": 1,
+    "zstd compression level": 1,
+    "lz4 compression acceleration": 9,
+    "gzip compression level": 1,
+}
+"""How those compress who forward many hosts, unless told otherwise."""
 
 
 def _stream(name: str) -> Option:
@@ -157,6 +164,11 @@ def stream_settings(values: Values, role: Role) -> StreamSettings:
     settings = StreamSettings(
         **_fields(values, STREAM_OPTIONS), destinations=_destinations(values, _stream("destination"))
     )
+    if role in (Role.PARENT, Role.PROXY):
+        left: dict[str, Any] = {
+            _stream(name).field: level for name, level in _FASTEST.items() if values.entry(_stream(name)) is None
+        }
+        settings = evolve(settings, **left)
     sends = role in (Role.CHILD, Role.PROXY)
     enabled = values.entry(_stream("enabled"))
     if sends and enabled is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from netstream.config.settings import Mode
+from netstream.config.settings import COMPRESSIONS, Mode
 from netstream.config.values import boolean, boolean_doubt, duration, integer, quoted, size, three_valued
 from netstream.model.identity import guid
 from netstream.model.pattern import pattern
@@ -213,6 +213,20 @@ def _key(text: str) -> str:
     return text
 
 
+def _algorithms(text: str) -> tuple[str, ...]:
+    """
+    @return: The names that are known, each once.
+    """
+    return tuple(dict.fromkeys(word for word in text.split() if word in COMPRESSIONS))
+
+
+def _algorithms_doubt(text: str) -> str:
+    for word in text.split():
+        if word not in COMPRESSIONS:
+            return f"{quoted(word)} is no compression algorithm; known are {', '.join(map(repr, COMPRESSIONS))}"
+    return "" if text.split() else "names no compression algorithm; to accept none write 'enable compression = no'"
+
+
 BOOLEAN = Kind("boolean", boolean, boolean_doubt)
 THREE_VALUED = Kind("yes, no or auto", three_valued, boolean_doubt)
 TEXT = Kind("text", str)
@@ -233,6 +247,7 @@ MODE = Kind("database mode", _mode, _mode_doubt)
 RETENTION = Kind("entries or duration", _retention)
 API_KEY = Kind("UUID", _key)
 LIST = Kind("list", str)
+ALGORITHMS = Kind("list", _algorithms, _algorithms_doubt)
 DECIMAL = Kind("decimal number", float)
 whole = _whole
 choice = _choice

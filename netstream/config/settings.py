@@ -15,6 +15,8 @@ from netstream.model.pattern import SimplePattern, pattern
 
 EVERYTHING = pattern("*")
 NOTHING = pattern("")
+COMPRESSIONS = ("zstd", "lz4", "brotli", "gzip")
+"""The algorithms that there are, the preferred first."""
 
 
 class Role(Enum):
@@ -154,6 +156,11 @@ class StreamSettings:
     @ivar buffer_size: Bytes that may wait for a slow parent.
     @ivar reconnect_delay: Upper bound of the random pause after a round of
         failures, seconds.
+    @ivar compression: Whether to offer it.
+    @ivar zstd_level: 1 to 22, higher compresses more.
+    @ivar lz4_acceleration: 1 to 9, higher is faster and compresses less.
+    @ivar brotli_level: 0 to 11, higher compresses more.
+    @ivar gzip_level: 1 to 9, higher compresses more.
     """
 
     enabled: bool = False
@@ -165,6 +172,10 @@ class StreamSettings:
     reconnect_delay: float = 15.0
     clock_resync_iterations: int = 60
     compression: bool = True
+    zstd_level: int = 3
+    lz4_acceleration: int = 1
+    brotli_level: int = 3
+    gzip_level: int = 3
 
 
 @frozen
@@ -177,6 +188,9 @@ class KeySettings:
     @ivar update_every: Base period, only of a GUID section; 0 takes the
         child's.
     @ivar health: C{yes}, C{no} or C{auto}.
+    @ivar compression: Whether to accept it.
+    @ivar compressions: Names of the algorithms to accept, the preferred
+        first.
     """
 
     enabled: bool
@@ -188,6 +202,7 @@ class KeySettings:
     postpone_alerts: int = 60
     proxy: StreamSettings = StreamSettings()
     compression: bool = True
+    compressions: Sequence[str] = COMPRESSIONS
     replication: bool = True
     replication_period: int = 86400
     replication_step: int = 3600

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netstream.wire.capabilities import COMPRESSIONS, MARKERS, Capability, of_old_version, old_version
+from netstream.wire.compression import ALGORITHMS
 
 OWN = (
     MARKERS
@@ -15,16 +16,18 @@ OWN = (
     | Capability.CLAIM
     | Capability.CLABELS
     | Capability.FUNCTIONS
+    | Capability.BINARY
     | Capability.INTERPOLATED
     | Capability.IEEE754
     | Capability.SLOTS
+    | COMPRESSIONS
 )
 """What we can do as a parent."""
 
 OFFER = OWN & ~Capability.FUNCTIONS & ~Capability.SLOTS
 """What we can do as a child: not yet answer calls, and number no charts."""
 
-COMPRESSION_ORDER = (Capability.ZSTD, Capability.LZ4, Capability.BROTLI, Capability.GZIP)
+COMPRESSION_ORDER = tuple(ALGORITHMS.values())
 """Which compression a parent prefers, the best first."""
 
 
@@ -37,19 +40,18 @@ def negotiate(
     @param offered: What the child said.
     @param own: What the parent can do.
     @param compressions: In the order in which the parent prefers them; one
-        at most is kept.
+        at most is kept, and none that is not among them.
     @return: What may be used.  A child that is older than masks gets the
         capabilities of the highest version that both speak.
     """
     both = offered & own
+    compression = next((each for each in compressions if each in both), Capability(0))
+    both = both & ~COMPRESSIONS | compression
     if Capability.VCAPS not in offered:
         return of_old_version(old_version(both | MARKERS & offered))
-    agreed = both & ~MARKERS & ~COMPRESSIONS
+    agreed = both & ~MARKERS
     if Capability.INTERPOLATED not in agreed:
         agreed &= ~Capability.MLMODELS
-    for compression in compressions:
-        if compression in both:
-            return agreed | compression
     return agreed
 
 
@@ -59,3 +61,33 @@ def agreed(answer: Capability, offered: Capability = OFFER) -> Capability:
     real children but cannot exceed what was offered.
     """
     return answer & offered
+
+
+SPOILED_FOR = 3600.0
+"""Seconds for which an algorithm is not agreed on after it failed."""
+
+
+class Spoiled:
+    """
+    Which algorithms failed on a connection of which host, so that its next
+    connection does without.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[str, str], float] = {}
+
+    def note(self, guid: str, algorithm: str, now: float) -> None:
+        """
+        An algorithm failed.
+
+        @param now: UTC seconds.
+        """
+        self._until = {what: until for what, until in self._until.items() if until > now}
+        self._until[guid, algorithm] = now + SPOILED_FOR
+
+    def left(self, guid: str, algorithms: Iterable[str], now: float) -> list[Capability]:
+        """
+        @param algorithms: Names of those that are wanted, in order.
+        @return: Those of them that did not fail lately.
+        """
+        return [ALGORITHMS[name] for name in algorithms if self._until.get((guid, name), now) <= now]

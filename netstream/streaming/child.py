@@ -36,8 +36,9 @@ from netstream.session.sender import Sender
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
-from netstream.wire.capabilities import Capability
+from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import FunctionCall
+from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 
 Connector = Callable[[Destination, float], IStreamClientEndpoint]
@@ -68,7 +69,8 @@ class ChildProtocol(Protocol):
     def __init__(self, uplink: Uplink, destination: Destination) -> None:
         self._uplink = uplink
         self._destination = destination
-        self._reader = ReplyReader(OFFER)
+        self._offer = uplink.offer
+        self._reader = ReplyReader(self._offer)
         self._sender: Sender | None = None
         self._outbox: Outbox | None = None
         self._cancel: Callable[[], None] | None = None
@@ -84,7 +86,7 @@ class ChildProtocol(Protocol):
         assert self.transport is not None
         watch_over(self.transport)
         try:
-            request = self._uplink.request()
+            request = self._uplink.request(self._offer)
         except ValueError as problem:
             self._postpone(Refusal.CANNOT_SEND.postpone, f"it cannot be asked: {problem}")
             return
@@ -122,7 +124,7 @@ class ChildProtocol(Protocol):
     def _begin(self, answer: Accepted) -> None:
         assert self.transport is not None
         uplink, host = self._uplink, self._uplink.host
-        capabilities = agreed(answer.capabilities)
+        capabilities = agreed(answer.capabilities, self._offer)
         self._timed = Capability.INTERPOLATED in capabilities
         sender = Sender(
             capabilities,
@@ -137,13 +139,24 @@ class ChildProtocol(Protocol):
             self._postpone(Refusal.CANNOT_SEND.postpone, "what is known of it cannot be sent")
             return
         self._sender = sender
-        self._outbox = Outbox(self.transport, max(uplink.settings.buffer_size, 3 * len(start)), uplink.clock.seconds)
+        algorithm = algorithm_of(capabilities)
+        self._outbox = Outbox(
+            self.transport,
+            max(uplink.settings.buffer_size, 3 * len(start)),
+            uplink.clock,
+            Compressor(algorithm, uplink.levels) if algorithm else None,
+            self._cannot_compress,
+        )
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)
-        uplink.began(self._destination)
-        for at in range(0, len(start), SLICE):
-            self._outbox.put(start[at : at + SLICE], samples=False)
-        self._cancel = host.subscribe(self._send)
-        self._watch()
+        uplink.began(self._destination, algorithm)
+        at = 0
+        while at < len(start) and not self._reason:
+            end = start.rfind(b"\n", at, at + SLICE) + 1 or at + SLICE
+            self._outbox.put(start[at:end], samples=False)
+            at = end
+        if not self._reason:
+            self._cancel = host.subscribe(self._send)
+            self._watch()
 
     def _send(self, update: Update) -> None:
         assert self._sender is not None and self._outbox is not None
@@ -156,6 +169,8 @@ class ChildProtocol(Protocol):
         if not piece:
             return
         fits = self._outbox.put(piece, isinstance(update, SampleBatch))
+        if self._reason:
+            return
         if self._outbox.overfull or not (fits or self._timed):
             # Lines of version 1 say how long after the ones before they are, so that none can be left out.
             self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
@@ -170,6 +185,10 @@ class ChildProtocol(Protocol):
                 size=self._outbox.most,
                 host=self._uplink.host.info.hostname,
             )
+
+    def _cannot_compress(self, problem: CompressionError) -> None:
+        self._uplink.avoid(problem.algorithm)
+        self._give_up(f"{problem}; the next connection does without")
 
     def _watch(self) -> None:
         """
@@ -254,7 +273,10 @@ class ChildProtocol(Protocol):
                 self._uplink.postpone(self._destination, answer.postpone)
             else:
                 self._uplink.postpone(self._destination, UNREACHABLE_FOR)
-        dropped = self._outbox.dropped if self._outbox is not None else 0
+        dropped = 0
+        if self._outbox is not None:
+            self._outbox.stopProducing()
+            dropped = self._outbox.dropped
         self._uplink.ended(self._destination, accepted, self._reason or reason.getErrorMessage(), dropped)
 
 
@@ -305,6 +327,7 @@ class Uplink(Service):
 
     @ivar host: Whose samples.
     @ivar settings: Where to, and how.
+    @ivar levels: How much effort goes into compressing.
     @ivar connected: The destination that takes samples now, if any.
     @ivar dropped: Pieces of samples that a slow parent made us drop.
     """
@@ -334,6 +357,8 @@ class Uplink(Service):
             retryPolicy=lambda attempt: self.destinations.delay(clock.seconds()),
             clock=clock,
         )
+        self.levels = Levels(settings.zstd_level, settings.lz4_acceleration, settings.brotli_level, settings.gzip_level)
+        self._avoided = Capability(0)
         self._said: set[tuple[str, str]] = set()
         self._connection: ChildProtocol | None = None
         self._since = 0.0
@@ -371,12 +396,26 @@ class Uplink(Service):
             stopped.addCallback(over)
         return stopped
 
-    def request(self) -> bytes:
+    @property
+    def offer(self) -> Capability:
         """
+        What the next connection may agree on.
+        """
+        return OFFER & ~(self._avoided if self.settings.compression else COMPRESSIONS)
+
+    def avoid(self, algorithm: str) -> None:
+        """
+        An algorithm failed: do not offer it again.
+        """
+        self._avoided |= ALGORITHMS[algorithm]
+
+    def request(self, offer: Capability) -> bytes:
+        """
+        @param offer: What may be agreed on.
         @return: The request that introduces the host to a parent.
         """
         info = evolve(self.host.info, hops=self.host.info.hops + 1)
-        return StreamRequest(self.settings.api_key, info, OFFER).head()
+        return StreamRequest(self.settings.api_key, info, offer).head()
 
     def postpone(self, destination: Destination, seconds: float) -> None:
         """
@@ -392,15 +431,22 @@ class Uplink(Service):
         if self.running:
             self._say(destination, f"cannot connect: {failure.getErrorMessage()}")
 
-    def began(self, destination: Destination) -> None:
+    def began(self, destination: Destination, algorithm: str = "") -> None:
         """
         A destination accepted us.
+
+        @param algorithm: What is compressed with, if anything.
         """
         self.destinations.accepted()
         self.connected = destination
         self._since = self.clock.seconds()
         self._said.clear()
-        self._log.info("{host} streams to {destination}", host=self.host.info.hostname, destination=destination.text)
+        self._log.info(
+            "{host} streams to {destination}{how}",
+            host=self.host.info.hostname,
+            destination=destination.text,
+            how=f", compressed with {algorithm}" if algorithm else "",
+        )
 
     def ended(self, destination: Destination, accepted: bool, reason: str, dropped: int) -> None:
         """

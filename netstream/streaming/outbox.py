@@ -7,8 +7,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IPushProducer, ITransport
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
 from zope.interface import implementer
+
+from netstream.wire.compression import CompressionError, Compressor
+
+GATHERED = 1 << 16
+"""Bytes that are compressed and sent without waiting for more."""
 
 
 @implementer(IPushProducer)
@@ -20,6 +25,10 @@ class Outbox:
     Over the bound the oldest samples go; what defines and describes stays,
     since samples without it would mean nothing.
 
+    What is to be compressed is gathered until the end of the reactor's turn,
+    so that many small pieces become few frames; once compressed, nothing can
+    be dropped any more, as all that follows refers to it.
+
     @ivar most: Bytes that may wait.
     @ivar dropped: Pieces of samples that were dropped.
     @ivar waiting: Bytes that wait here.
@@ -28,13 +37,25 @@ class Outbox:
         no meaning while it is not paused.
     """
 
-    def __init__(self, transport: ITransport, most: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        transport: ITransport,
+        most: int,
+        clock: IReactorTime,
+        compressor: Compressor | None = None,
+        failed: Callable[[CompressionError], None] | None = None,
+    ) -> None:
         """
-        @param now: Tells the seconds of a clock.
+        @param compressor: Makes frames of what is sent, if they were agreed
+            on; it needs whole lines.
+        @param failed: Told if that fails; nothing more can be sent then.
         """
         self._transport = transport
         self.most = most
-        self._now = now
+        self._clock = clock
+        self._compressor = compressor
+        self._failed = failed
+        self._turn: IDelayedCall | None = None
         self._pieces: deque[tuple[bytes, bool]] = deque()
         self.waiting = 0
         self.dropped = 0
@@ -55,12 +76,58 @@ class Outbox:
         @param samples: Whether it may be dropped.
         @return: Whether nothing had to be dropped.
         """
-        if not self.paused:
+        if not self.paused and self._compressor is None:
             self._transport.write(piece)
             return True
         self._pieces.append((piece, samples))
         self.waiting += len(piece)
-        return self.waiting <= self.most or not self._shrink()
+        if self.paused:
+            return self.waiting <= self.most or not self._shrink()
+        if self.waiting >= GATHERED:
+            self._send()
+        elif self._turn is None:
+            self._turn = self._clock.callLater(0, self._send)
+        return True
+
+    def _send(self) -> None:
+        """
+        Hand to the transport what waits, as long as it takes it.
+        """
+        self._cancel()
+        while self._pieces and not self.paused:
+            self._write(self._next())
+
+    def _next(self) -> bytes:
+        """
+        @return: What is to be written next, taken from what waits: one piece,
+            or several if they are compressed together.
+        """
+        piece, _ = self._pieces.popleft()
+        size = len(piece)
+        if self._compressor is not None:
+            pieces = [piece]
+            while self._pieces and size < GATHERED:
+                pieces.append(self._pieces.popleft()[0])
+                size += len(pieces[-1])
+            piece = b"".join(pieces)
+        self.waiting -= size
+        return piece
+
+    def _write(self, piece: bytes) -> None:
+        if self._compressor is not None:
+            try:
+                piece = self._compressor.compress(piece)
+            except CompressionError as problem:
+                self.stopProducing()
+                if self._failed is not None:
+                    self._failed(problem)
+                return
+        self._transport.write(piece)
+
+    def _cancel(self) -> None:
+        if self._turn is not None and self._turn.active():
+            self._turn.cancel()
+        self._turn = None
 
     def _shrink(self) -> bool:
         """
@@ -84,7 +151,7 @@ class Outbox:
         The transport's buffer is full (called by the transport).
         """
         if not self.paused:
-            self.paused_since = self._now()
+            self.paused_since = self._clock.seconds()
         self.paused = True
 
     def resumeProducing(self) -> None:
@@ -92,24 +159,22 @@ class Outbox:
         The transport takes bytes again (called by the transport).
         """
         self.paused = False
-        while self._pieces and not self.paused:
-            piece, _ = self._pieces.popleft()
-            self.waiting -= len(piece)
-            self._transport.write(piece)
+        self._send()
 
     def flush(self) -> None:
         """
         Hand all that waits to the transport, though it takes none now: this is
         the last.
         """
+        self._cancel()
         while self._pieces:
-            self._transport.write(self._pieces.popleft()[0])
-        self.waiting = 0
+            self._write(self._next())
 
     def stopProducing(self) -> None:
         """
         The connection is gone (called by the transport).
         """
+        self._cancel()
         self._pieces.clear()
         self.waiting = 0
         self.paused = True

@@ -141,6 +141,25 @@ class RoleTests(ConfigCase):
             self.assertFalse(self.load(stream=SENDS, role=role).stream.enabled)
             self.assertTrue(self.load(stream=SENDS + "enabled = yes\n", role=role).stream.enabled)
 
+    def test_compression(self) -> None:
+        """
+        A parent and a proxy, who may forward many hosts, compress with the least effort, unless told otherwise.
+        """
+        for role, levels in (("standalone", (3, 1, 3, 3)), ("child", (3, 1, 3, 3)), ("parent", (1, 9, 1, 1))):
+            stream = self.load(stream=SENDS, role=role).stream
+            found = (stream.zstd_level, stream.lz4_acceleration, stream.brotli_level, stream.gzip_level)
+            self.assertEqual(found, levels, role)
+        told = self.load(stream=SENDS + "zstd compression level = 7\n", role="proxy").stream
+        self.assertEqual((told.zstd_level, told.gzip_level), (7, 1))
+
+    def test_unknown_compression(self) -> None:
+        """
+        An algorithm that does not exist is told, and the others of the list are used.
+        """
+        settings = self.load(stream=f"[{KEY}]\nenabled = yes\ncompression algorithms order = lzma gzip\n")
+        self.assertEqual(settings.admit(KEY, OTHER, "localhost").compressions, ("gzip",))
+        self.assertIn("'lzma' is no compression algorithm", settings.warnings[0])
+
     def test_what_is_missing(self) -> None:
         """
         A child or proxy without destination or key is told what to add.

@@ -65,6 +65,10 @@ STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("reconnect delay", "20", 20.0),
     ("initial clock resync iterations", "10", 10),
     ("enable compression", "no", False),
+    ("brotli compression level", "0", 0),
+    ("zstd compression level", "22", 22),
+    ("lz4 compression acceleration", "9", 9),
+    ("gzip compression level", "6", 6),
 ]
 KEY_VALUES: list[tuple[str, str, Any]] = [
     ("db", "ram", Mode.RAM),
@@ -76,6 +80,7 @@ KEY_VALUES: list[tuple[str, str, Any]] = [
     ("proxy api key", GUID, GUID),
     ("proxy send charts matching", "a*", pattern("a*")),
     ("enable compression", "no", False),
+    ("compression algorithms order", "lz4  gzip lz4", ("lz4", "gzip")),
     ("enable replication", "no", False),
     ("replication period", "2d", 172800),
     ("replication step", "10m", 600),

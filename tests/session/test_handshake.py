@@ -9,7 +9,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.session.handshake import OFFER, OWN, agreed, negotiate
+from netstream.session.handshake import OFFER, OWN, SPOILED_FOR, Spoiled, agreed, negotiate
 from netstream.wire.capabilities import COMPRESSIONS, MARKERS, Capability
 from netstream.wire.handshake import Accepted, HandshakeError, ReplyReader, accepted, parse_request
 from tests.recordings import ROOT, children, parents
@@ -97,6 +97,24 @@ class NegotiationTests(SynchronousTestCase):
         self.assertEqual(negotiate(offer, REAL["2.9.0"]), 63765440)
         gzip_first = (Capability.GZIP, Capability.ZSTD)
         self.assertEqual(negotiate(offer, REAL["2.9.0"], gzip_first), 64289728)
+        self.assertEqual(negotiate(offer, REAL["2.9.0"], ()), 63241152)
+        self.assertEqual(negotiate(Capability(16376), OWN) & COMPRESSIONS, Capability.LZ4)
+        self.assertEqual(negotiate(OFFER, OWN) & COMPRESSIONS, Capability.ZSTD)
+
+    def test_spoiled(self) -> None:
+        """
+        An algorithm that failed is not agreed on with that host for a while, and the next of the order is.
+        """
+        spoiled = Spoiled()
+        spoiled.note("a", "zstd", 1000.0)
+        spoiled.note("a", "gzip", 1001.0)
+        order = ("gzip", "zstd", "lz4")
+        self.assertEqual(spoiled.left("a", order, 1002.0), [Capability.LZ4])
+        self.assertEqual(spoiled.left("b", order, 1002.0), [Capability.GZIP, Capability.ZSTD, Capability.LZ4])
+        later = 1000.5 + SPOILED_FOR
+        self.assertEqual(spoiled.left("a", order, later), [Capability.ZSTD, Capability.LZ4])
+        spoiled.note("c", "lz4", later)
+        self.assertEqual(spoiled.left("a", order, later), [Capability.ZSTD, Capability.LZ4])
 
     def test_recordings(self) -> None:
         """
@@ -108,20 +126,22 @@ class NegotiationTests(SynchronousTestCase):
                 continue
             answer = negotiate(recording.request.capabilities)
             self.assertIn(Capability.VCAPS, answer)
-            unspoken = COMPRESSIONS | MARKERS | Capability.REPLICATION | Capability.MLMODELS
-            self.assertFalse(answer & unspoken)
+            self.assertFalse(answer & (MARKERS | Capability.REPLICATION | Capability.MLMODELS))
+            self.assertLessEqual(int(answer & COMPRESSIONS).bit_count(), 1)
             has_v2 = Capability.INTERPOLATED in recording.request.capabilities
             self.assertEqual(Capability.INTERPOLATED in answer, has_v2, recording.name)
 
     def test_old_children(self) -> None:
         """
-        Children older than masks are not told to compress, which we cannot
-        read.
+        Children older than masks get the highest version that both speak; they
+        compress with the last one, if that is wanted.
         """
         answers = [accepted(negotiate(Capability.parse(version))).decode()[-12:] for version in range(6)]
         self.assertEqual(
-            answers, ["them over...", "them over...", "st labels...", "he version=3", "he version=4", "he version=4"]
+            answers, ["them over...", "them over...", "st labels...", "he version=3", "he version=4", "he version=5"]
         )
+        for order in ((), (Capability.ZSTD,)):
+            self.assertEqual(accepted(negotiate(Capability.parse(5), OWN, order)).decode()[-12:], "he version=4")
 
     def test_child(self) -> None:
         """
@@ -129,8 +149,11 @@ class NegotiationTests(SynchronousTestCase):
         parent says beyond it.
         """
         self.assertEqual(agreed(Capability((1 << 29) - 1)), OFFER)
-        self.assertEqual(agreed(negotiate(OFFER, REAL["1.37.1"])).names(), ["VCAPS", "HLABELS", "CLAIM", "CLABELS"])
-        self.assertEqual(agreed(negotiate(OFFER, OWN)), OFFER & ~MARKERS)
+        self.assertEqual(
+            agreed(negotiate(OFFER, REAL["1.37.1"])).names(),
+            ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "BINARY"],
+        )
+        self.assertEqual(agreed(negotiate(OFFER, OWN)), OFFER & ~MARKERS & ~COMPRESSIONS | Capability.ZSTD)
         self.assertNotIn(Capability.FUNCTIONS, OFFER)
         self.assertLess(OFFER, 1 << 31)
 

@@ -27,12 +27,14 @@ from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined, VariableSet
 from netstream.session.handshake import OFFER
 from netstream.streaming.child import REST_OF_REPLY_WITHIN, STOP_WITHIN, Uplink
-from netstream.wire.handshake import Refusal, accepted
+from netstream.wire.capabilities import COMPRESSIONS, Capability
+from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Decompressor, Levels
+from netstream.wire.handshake import Refusal, RequestReader, accepted
 
 KEY = "6ea7d4b2-52f0-4f43-9d5e-0d7cbbd1a3ba"
 A = Destination("a", "tcp", "a", 19999)
 B = Destination("b", "tcp", "b", 19999)
-REPLY = accepted(OFFER)
+REPLY = accepted(OFFER & ~COMPRESSIONS)
 SETTINGS = StreamSettings(True, (A,), KEY, timeout=60.0, buffer_size=1000)
 INFO = HostInfo("11111111-1111-4111-8111-111111111111", "here")
 CHART = Chart("c.d", dimensions={"a": Dimension("a")})
@@ -218,6 +220,21 @@ class HandshakeTests(ChildCase):
             self.assertIn(b"c.d", self.wire.value())
             self.successResultOf(uplink.stopService())
             self.clean()
+
+    def test_reply_that_compresses_in_pieces(self) -> None:
+        """
+        The same when the parent has chosen a compression, whichever.
+        """
+        for bit in ALGORITHMS.values():
+            reply = accepted(OFFER & ~COMPRESSIONS | bit)
+            for at in range(1, len(reply)):
+                uplink = self.uplink()
+                self.wire.protocol.dataReceived(reply[:at])
+                self.wire.protocol.dataReceived(reply[at:])
+                self.assertEqual(uplink.connected, A)
+                self.assertFalse(self.wire.aborted)
+                self.successResultOf(uplink.stopService())
+                self.clean()
 
     def test_number_that_may_go_on(self) -> None:
         """
@@ -613,4 +630,101 @@ class StopTests(ChildCase):
         self.successResultOf(self.stop(uplink))
         self.clock.advance(100)
         self.assertEqual(len(self.net.wires), 1)
+        self.clean()
+
+
+class CompressionTests(ChildCase):
+    """
+    A parent has chosen a compression.
+    """
+
+    def chosen(self, name: str = "zstd", **settings: Any) -> tuple[Uplink, Wire]:
+        """
+        @return: An uplink whose parent has chosen an algorithm, and its
+            connection without the request.
+        """
+        uplink = self.uplink(evolve(SETTINGS, **settings))
+        self.wire.clear()
+        self.wire.protocol.dataReceived(accepted(OFFER & ~COMPRESSIONS | ALGORITHMS[name]))
+        return uplink, self.wire
+
+    def offered(self) -> Capability:
+        """
+        @return: What the last request offered.
+        """
+        request = RequestReader().receive(self.wire.value())
+        assert request is not None
+        return request.capabilities & COMPRESSIONS
+
+    def test_offer(self) -> None:
+        """
+        All algorithms are offered, none if C{enable compression} says no.
+        """
+        self.uplink()
+        self.assertEqual(self.offered(), COMPRESSIONS)
+        self.uplink(evolve(SETTINGS, compression=False))
+        self.assertEqual(self.offered(), Capability(0))
+
+    def test_not_offered(self) -> None:
+        """
+        A parent that chooses what was not offered gets plain text.
+        """
+        _, wire = self.chosen(compression=False)
+        self.clock.advance(REST_OF_REPLY_WITHIN)
+        self.assertIn(b"CHART ", wire.value())
+
+    def test_all(self) -> None:
+        """
+        Definitions and samples go in frames of the algorithm that was chosen, from the first byte.
+        """
+        for name in ALGORITHMS:
+            uplink, wire = self.chosen(name)
+            self.clock.advance(0)
+            self.sample(1700000000, 21)
+            self.sample(1700000001, 22)
+            self.clock.advance(0)
+            text = b"".join(Decompressor(name).receive(wire.value()))
+            self.assertIn(b"CHART ", text)
+            self.assertEqual(text.count(b"BEGIN2"), 2)
+            self.assertIn(f"streams to a, compressed with {name}", self.events[-1])
+            self.successResultOf(uplink.stopService())
+            self.clean()
+
+    def test_levels(self) -> None:
+        """
+        The levels of C{[stream]} are heeded.
+        """
+        uplink = self.uplink(evolve(SETTINGS, zstd_level=9, lz4_acceleration=2, brotli_level=4, gzip_level=5))
+        self.assertEqual(uplink.levels, Levels(9, 2, 4, 5))
+
+    def test_end(self) -> None:
+        """
+        What was gathered when the node stops is sent before the connection is closed.
+        """
+        uplink, wire = self.chosen()
+        self.sample(1700000000, 21)
+        self.successResultOf(uplink.stopService())
+        self.assertIn(b"BEGIN2", b"".join(Decompressor("zstd").receive(wire.value())))
+        self.clean()
+
+    def test_fails(self) -> None:
+        """
+        When compressing fails the connection is reset, and the next one does without that algorithm.
+        """
+        uplink, wire = self.chosen()
+        self.clock.advance(0)
+
+        def broken(self: Compressor, text: bytes) -> bytes:
+            raise CompressionError("zstd", "it failed (broken)")
+
+        self.patch(Compressor, "compress", broken)
+        self.sample(1700000000)
+        self.clock.advance(0)
+        self.sample(1700000001)
+        self.assertTrue(wire.aborted)
+        wire.close()
+        self.assertIn("zstd compression: it failed (broken); the next connection does without", self.events[-1])
+        self.clock.advance(100)
+        self.assertEqual(self.offered(), COMPRESSIONS & ~Capability.ZSTD)
+        self.successResultOf(uplink.stopService())
         self.clean()
