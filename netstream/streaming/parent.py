@@ -73,6 +73,7 @@ class ParentProtocol(Protocol):
         self._receiver: Receiver | None = None
         self._decompressor: Decompressor | None = None
         self._pace: Pace | None = None
+        self._defines = False
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -107,7 +108,10 @@ class ParentProtocol(Protocol):
         """
         self.heard = self._parent.clock.seconds()
         if self._receiver is not None:
+            self._defines = False
             self._take(data)
+            if self._receiver is not None and self._pace is not None:
+                self._pace.received(len(data), self.heard, may_wait=not self._defines)
         elif self._reader is not None:
             self._read_request(self._reader, data)
 
@@ -196,13 +200,12 @@ class ParentProtocol(Protocol):
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
         host, receiver = self.host, self._receiver
-        defined = False
         try:
             for update in receiver.receive(data, self.heard):
                 if isinstance(update, SampleBatch):
                     update = self._not_ahead(host, update)
                 elif isinstance(update, ChartDefined):
-                    defined = True
+                    self._defines = True
                     if self._too_much(host, update):
                         raise ProtocolError(
                             receiver.lines,
@@ -220,8 +223,6 @@ class ParentProtocol(Protocol):
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
             )
-        if self._receiver is not None and self._pace is not None:
-            self._pace.received(len(data), self.heard, may_wait=not defined)
 
     def _too_much(self, host: Host, defined: ChartDefined) -> bool:
         new = defined.chart.id not in host.charts
