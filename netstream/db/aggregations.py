@@ -78,7 +78,8 @@ def _deviation(cube: Cube) -> Float64s:
 
 
 def _variation(cube: Cube) -> Float64s:
-    found: Float64s = 100 * _deviation(cube) / np.abs(_average(cube))
+    deviation = _deviation(cube)
+    found: Float64s = np.where(deviation == 0, 0.0, 100 * deviation / np.abs(_average(cube)))
     return found
 
 

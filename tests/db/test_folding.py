@@ -86,7 +86,7 @@ def variation(values: list[float]) -> float:
     The deviation in percent of the mean.
     """
     deviation, mean = statistics.stdev(values) if len(values) > 1 else 0.0, abs(statistics.fmean(values))
-    return 100 * deviation / mean if mean else (math.inf if deviation else NAN)
+    return (100 * deviation / mean if mean else math.inf) if deviation else 0.0
 
 
 def smoothed(groups: Groups, double: bool) -> list[float]:

@@ -6,18 +6,26 @@ and over the same samples the same numbers.
 from __future__ import annotations
 
 import json
+import math
+import socket
+import time
 import urllib.error
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 from attrs import evolve
 
+from netstream.db.interfaces import Span, Window
+from netstream.db.planning import answer
 from netstream.model.chart import Algorithm, Chart, ChartType, Dimension
 from netstream.model.host import Label
 from netstream.model.updates import LabelsReplaced
+from tests.db.history import History, gaps
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import RealAgent, wait_for
+from tests.interop.peers import KEY, RealAgent, wait_for
 from tests.web.stage import NOW, Stage
 
 CHARTS = ("system.cpu", "system.load", "system.processes", "system.io")
@@ -106,6 +114,30 @@ def close(one: Any, other: Any) -> bool:
     if kind(one) == kind(other) == "number":
         return bool(abs(one - other) <= 1e-5 * max(1, abs(one)))
     return bool(one == other)
+
+
+def agents_median(values: list[float], percent: float) -> float:
+    """
+    @return: What an agent takes for the median of values: of an even number
+        not the mean of the two in the middle but of the next two, and if the
+        edges are all there is, the lowest of the upper edge.
+    """
+    lowest, highest = min(values), max(values)
+    cut = (highest - lowest) * percent / 100
+    kept = sorted(v for v in values if lowest + cut <= v <= highest - cut)
+    if not kept:
+        return min(v for v in values if v >= lowest + cut)
+    middle = len(kept) // 2
+    return kept[middle] if len(kept) % 2 else sum(kept[middle : middle + 2] if middle > 1 else kept) / 2
+
+
+def alike(one: float | None, other: float | None) -> bool:
+    """
+    @return: Whether two numbers are the same in the precision of an agent.
+    """
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=5e-6, abs_tol=1e-6)
 
 
 class DifferentialTests(InteropTestCase):
@@ -254,3 +286,168 @@ class DifferentialTests(InteropTestCase):
             ours = self.ours.get(path)
             theirs = self._status(path)
             self.assertEqual((theirs[0], theirs[1].strip()), (ours.status, ours.text.strip()), path)
+
+
+METHODS = (
+    *("average", "avg", "mean", "min", "max", "sum", "median", "stddev", "cv", "rsd", "incremental-sum"),
+    *("incremental_sum", "ses", "ema", "ewma", "des"),
+    *("countif", "countif|>99.5", "countif|<=-5", "countif|!=0", "countif|<>7", "countif|:3", "countif|>=99.5"),
+    *("percentile", "percentile|60", *(f"percentile{n}" for n in (25, 50, 75, 80, 90, 95, 97, 98, 99))),
+    *("trimmed-mean", "trimmed-mean|12.5", *(f"trimmed-mean{n}" for n in (1, 2, 3, 5, 10, 15, 20, 25))),
+    *("trimmed-median", "trimmed-median|12.5", *(f"trimmed-median{n}" for n in (1, 2, 3, 5, 10, 15, 20, 25))),
+)
+"""Methods that agent 1.37.1 knows, some with an argument."""
+
+STORED = 10_000
+"""Seconds of history."""
+
+
+class HistoryTests(InteropTestCase):
+    """
+    An agent and we are given the same history of some hours, and asked the
+    same.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.agent_ = self.agent("keeper", accepts=[KEY], mode="dbengine", tiers=3)
+        now = int(time.time())
+        self.last = now - now % 3600 - 20
+        self.first = self.last - STORED + 1
+        rng = np.random.default_rng(7)
+        seconds = np.arange(STORED)
+        values = np.column_stack(
+            [
+                np.round(500 + 400 * np.sin(seconds / 300) + rng.normal(0, 20, STORED)),
+                rng.integers(-9, 10, STORED),
+                np.cumsum(rng.integers(0, 9, STORED)),
+                np.select([seconds % 1000 < 200, seconds % 1000 < 400], [0.0, -5.0], rng.integers(-9973, 1, STORED)),
+            ]
+        ).astype(float)
+        values[rng.random(values.shape) < 0.02] = np.nan
+        values[3000:3333] = np.nan
+        values[5000:7500, 1] = np.nan
+        self.values = values
+        self.chart = Chart(
+            "t.history", dimensions={name: Dimension(name) for name in ("wave", "noise", "growing", "falling")}
+        )
+        self._tell_agent(now)
+        self.ours = Stage()
+        self.ours.clock.advance(now - NOW)
+        self.ours.fill(self.chart, dict(zip(range(self.first, self.last + 1), values.tolist(), strict=True)))
+
+    def _tell_agent(self, now: int) -> None:
+        child = socket.create_connection(("127.0.0.1", self.agent_.port), timeout=10)
+        self.addCleanup(child.close)
+        child.sendall(
+            f"STREAM key={KEY}&hostname=teller&registry_hostname=teller&machine_guid={uuid.uuid4()}&update_every=1"
+            f"&os=linux&timezone=UTC&abbrev_timezone=UTC&utc_offset=0&hops=1&ver={760 + 4096}"
+            "&NETDATA_PROTOCOL_VERSION=1.1 HTTP/1.1\r\nUser-Agent: test/1\r\nAccept: */*\r\n\r\n".encode()
+        )
+        self.assertTrue(child.recv(200).startswith(b"Hit me baby"))
+        lines = [f'CHART "{self.chart.id}" "" "t" "u" "f" "t.c" "line" 1000 1 "" "p" "m"']
+        lines += [f'DIMENSION "{name}" "{name}" "absolute" 1 1 ""' for name in self.chart.dimensions]
+        lines += [f"CHART_DEFINITION_END {self.first} {self.last} {now}", f'RBEGIN "{self.chart.id}"']
+        for second, row in enumerate(self.values.tolist(), self.first):
+            lines.append(f"RBEGIN '' {second - 1} {second} {now}")
+            for name, value in zip(self.chart.dimensions, row, strict=True):
+                lines.append(f'RSET "{name}" NAN "E"' if math.isnan(value) else f'RSET "{name}" {value:.0f} ""')
+        lines += [f"REND 1 {self.first} {self.last} true {self.first} {self.last} {now}", ""]
+        child.sendall("\n".join(lines).encode())
+        wait_for(
+            "the agent has the history",
+            lambda: self._theirs(after=self.last - 5, before=self.last)["data"][0][0] == self.last,
+        )
+
+    def _theirs(self, **asked: object) -> Any:
+        return self.agent_.get("data", "teller", chart=self.chart.id, **asked)
+
+    def _ours(self, **asked: object) -> Any:
+        found = self.ours.get("/api/v1/data?" + urlencode({"chart": self.chart.id, **asked}))
+        self.assertEqual(found.status, 200, found.text)
+        return found.json()
+
+    def test_methods(self) -> None:
+        """
+        Every method gives the numbers of the agent: aligned or not, with as
+        many rows as seconds and with far fewer, across gaps.
+        """
+        windows = (
+            {"after": self.last - 599, "before": self.last, "points": 10},
+            {"after": self.last - 599, "before": self.last, "points": 10, "options": "unaligned"},
+            {"after": self.last - 77, "before": self.last - 3, "points": 20},
+            {"after": self.last - 30, "before": self.last},
+            {"after": self.first + 2900, "before": self.first + 3499, "points": 60},
+            {"after": self.first + 2911, "before": self.first + 8110, "points": 13, "options": "unaligned"},
+        )
+        wrong = []
+        compared = 0
+        for asked in windows:
+            for method in METHODS:
+                group, _, argument = method.partition("|")
+                question = asked | {"group": group} | ({"group_options": argument} if argument else {})
+                tier = {"tier": 0, "options": ",".join(["selected-tier", str(asked.get("options", ""))])}
+                theirs, ours = self._theirs(**question | tier), self._ours(**question)
+                self.assertEqual([row[0] for row in theirs["data"]], [row[0] for row in ours["data"]], str(question))
+                step = theirs["data"][0][0] - theirs["data"][1][0]
+                for one, other in zip(theirs["data"], ours["data"], strict=True):
+                    for number, (his, mine) in enumerate(zip(one[1:], other[1:], strict=True)):
+                        compared += 1
+                        seen = self._values(number, one[0] - step, one[0])
+                        if not self._as_agents(group, argument, his, mine, seen):
+                            wrong.append(f"{question} {number} at {one[0]}: {his} is the agent's, {mine} ours, {seen}")
+        self.assertEqual(len(wrong), 0, f"of {compared}\n" + "\n".join(wrong[:40]))
+        self.assertGreater(compared, 20_000)
+
+    def _values(self, number: int, after: int, before: int) -> list[float]:
+        values = self.values[max(0, after + 1 - self.first) : before + 1 - self.first, number]
+        found: list[float] = values[~np.isnan(values)].tolist()
+        return found
+
+    def _as_agents(
+        self, group: str, argument: str, his: float | None, mine: float | None, seen: Sequence[float]
+    ) -> bool:
+        """
+        @param seen: The samples of the row.
+        @return: Whether our number is the one of the agent, or it differs as
+            it shall.
+        """
+        if group in ("ses", "ema", "ewma", "des") and not seen:
+            return mine is None  # the agent goes on with the last level
+        if "median" in group and seen:
+            trimmed = 0 if group == "median" else float(argument or group.removeprefix("trimmed-median") or 5)
+            return alike(his, agents_median(list(seen), trimmed)) and (alike(his, mine) or len(seen) > 1)
+        return alike(his, mine)
+
+    def test_tiers(self) -> None:
+        """
+        What an agent says of minutes and hours, when its samples are not
+        looked at, is what we say when we have none.  But the agent's minutes
+        and hours begin and end a second later; and of several it makes the
+        mean of their means, whatever they hold, which is not compared.
+        """
+        flags = gaps(self.values)
+        times = np.arange(self.first, self.last + 1, dtype=np.int64) - 1
+        spans = [(n, Span((self.first - 1) // s * s + 1, self.last // s * s)) for n, s in enumerate((1, 60, 3600))]
+        before = self.last // 3600 * 3600
+        after = before - 3600
+        wrong = []
+        compared = 0
+        for tier, step in ((1, 60), (2, 3600)):
+            ours = History(times, self.values, flags, [span if number == tier else None for number, span in spans])
+            for group in ("average", "min", "max", "sum"):
+                asked = {"after": after + 1, "before": before, "points": 3600 // step, "group": group}
+                theirs = self._theirs(**asked, tier=tier, options="selected-tier,flip")["data"]
+                found = answer(ours, Window(after, before, step), group)
+                self.assertEqual([row[0] for row in theirs], found.times.tolist())
+                for (second, *his), mine in zip(theirs, found.values.tolist(), strict=True):
+                    # of values below zero it takes the least for what is nearest to it
+                    columns = (0, 2) if group in ("min", "max") else range(4)
+                    compared += len(columns)
+                    wrong += [
+                        f"tier {tier} {group} of {step} at {second}: {his} is the agent's, {mine} ours"
+                        for column in columns
+                        if not alike(his[column], None if math.isnan(mine[column]) else mine[column])
+                    ]
+        self.assertEqual(len(wrong), 0, f"of {compared}\n" + "\n".join(wrong[:40]))
+        self.assertGreater(compared, 700)
