@@ -2,6 +2,7 @@
 # make venv    .venv with everything that a node needs, the kernel compiled if there is a compiler
 # make test    every check, the same as in CI
 # make bench   what streaming costs, beside the real agent
+# make fuzz    look for bytes that do harm, a minute for each reader of bytes (MINUTES=30, FUZZ=lines)
 # make soak    the same for an hour, a row a minute
 #
 # make run PORT=8080 BIND=0.0.0.0 ROLE=parent ARGUMENTS="--set 'db/mode=ram'"
@@ -14,17 +15,19 @@ BIND   ?= 127.0.0.1
 PORT   ?=
 TESTS  ?= tests
 ARGUMENTS ?=
+MINUTES ?= 1
+FUZZ   ?=
 
 BIN   := $(VENV)/bin
 BUILT := setup.cfg pyproject.toml $(wildcard setup.py) $(wildcard netstream/kernel/*.py)
-CODE  := benchmarks netstream setup.py tests twisted
+CODE  := benchmarks fuzz netstream setup.py tests twisted
 ifeq ($(CI),true)
 export NETSTREAM_REQUIRE_PEERS = 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DELETE_ON_ERROR:
-.PHONY: run venv venv-dev test check lint types docs unit peers bench soak clean
+.PHONY: run venv venv-dev test check lint types docs unit peers bench fuzz soak clean
 
 run: venv
 	@port=$${PORT:-$$($(BIN)/python .ci/free-port $(BIND))}; \
@@ -70,8 +73,12 @@ peers:
 	@.ci/peers
 
 bench: venv
-	$(BIN)/python benchmarks/stream.py parent
-	$(BIN)/python benchmarks/stream.py child
+	$(BIN)/python -m benchmarks $(ARGUMENTS)
+
+# The kernel is compiled once more, with AddressSanitizer, in a directory of its own.
+fuzz: venv-dev
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m fuzz $(FUZZ) --minutes $(MINUTES)
 
 soak: venv
 	$(BIN)/python benchmarks/stream.py parent --target netstream --rates 100000 --protocols v1 --seconds 60 --repeat 60

@@ -1,0 +1,76 @@
+"""
+Measure everything that docs/benchmarks.md tells, beside the real agent.
+
+    python -m benchmarks              # some 20 minutes
+    python -m benchmarks --quick      # two minutes: shows that it works, not how fast it is
+
+Prints one Markdown table.  Each part runs alone as well: C{python -m
+benchmarks.parent}, C{saturation}, C{stall}, C{latency}, C{disk}, C{child}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import child, disk, latency, parent, recording, saturation, stall
+from benchmarks.figures import Figure, arguments, run
+
+RECORDED = 11 * 60
+"""Seconds of this machine that are recorded, while it works on the other parts."""
+
+
+def measure(options: argparse.Namespace) -> Iterator[Figure]:
+    """
+    @return: The figures of all parts; a part that fails is told, and the
+        others go on.
+    """
+    with tempfile.TemporaryDirectory(prefix="netstream-bench-") as place:
+        tape = Path(place) / "tape.txt"
+        recorder = recording.in_background(20 if options.quick else RECORDED, tape)
+        try:
+            for part in (child, parent, saturation, latency, stall):
+                yield from _part(part, options, [])
+            began = time.monotonic()
+            recorder.wait(RECORDED + 60)
+            print(f"the recording ended {time.monotonic() - began:.0f} s after the other parts", file=sys.stderr)
+            yield from _part(disk, options, ["--tape", str(tape)])
+        finally:
+            if recorder.poll() is None:
+                recorder.terminate()
+                recorder.wait()
+
+
+def _part(part: object, options: argparse.Namespace, more: list[str]) -> Iterator[Figure]:
+    name = part.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
+    if options.only and name not in options.only:
+        return
+    given = part.parser().parse_args(more)  # type: ignore[attr-defined]
+    given.target, given.quick = options.target, options.quick
+    began = time.monotonic()
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    try:
+        yield from part.measure(given)  # type: ignore[attr-defined]
+    except Exception as problem:
+        reason = f"failed: {str(problem).splitlines()[0] if str(problem) else type(problem).__name__}"
+        print(f"{name} {problem}", file=sys.stderr, flush=True)
+        yield Figure(name, {}, notes={"netstream": reason})
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """
+    @return: The command line.
+    """
+    found = arguments(__doc__)
+    parts = ["child", "parent", "saturation", "latency", "stall", "disk"]
+    found.add_argument("--only", action="append", choices=parts, help="measure only this; may be repeated")
+    return found
+
+
+if __name__ == "__main__":
+    run(parser(), measure)

@@ -1,0 +1,141 @@
+"""
+The longest stall of the reactor while 100 000 series are sealed.
+
+    python -m benchmarks.stall
+
+A node whose reactor is watched (L{benchmarks.probed}) and whose clock is ahead,
+so that a quarter of an hour of it ends soon, is filled with the past quarter
+hour as fast as it takes it, then gets samples in real time until that quarter
+hour has been sealed.  How late its turns came is told for the time after it
+ended, and for real time before.  The real agent is no event loop; there is
+nothing to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.figures import Figure, arguments, run
+from benchmarks.footprint import cpu, disk, memory
+from benchmarks.load import Load
+from benchmarks.targets import ProbedNode, cached_bytes, data_of, make_parent, scratch
+
+EPOCH = 900
+
+
+def once(options: argparse.Namespace) -> dict[str, Any]:
+    """
+    @return: How late turns came, in ms.
+    """
+    children = max(1, options.series // 2000)
+    total = children * 2000
+    with scratch() as directory:
+        parent = make_parent("netstream", directory, probed=True)
+        assert isinstance(parent, ProbedNode)
+        now = int(time.time())
+        parent.shift = (EPOCH - options.filling - now) % EPOCH
+        ends = now + parent.shift + options.filling
+        try:
+            parent.start()
+            load = Load(
+                parent.port,
+                {
+                    "protocol": "v2",
+                    "pace": "second",
+                    "children": children,
+                    "charts": 500,
+                    "dimensions": 4,
+                    "back": EPOCH - options.filling - 10,
+                    "shift": parent.shift,
+                    "warmup": 0,
+                    "seconds": options.filling + options.watched,
+                },
+            )
+            with load:
+                caught = load.until("caught up").time
+                full = memory(parent.pid)
+                _sleep_until(ends - 2 - parent.shift)
+                used, pages, held = cpu(parent.pid), cached_bytes(parent), memory(parent.pid)
+                _sleep_until(ends + options.watched - parent.shift)
+                used = cpu(parent.pid) - used
+                after = memory(parent.pid)
+            turns = [json.loads(line) for line in parent.turns.read_text().splitlines()]
+            filling = [turn["worst"] for turn in turns if turn["time"] <= caught]
+            before = [turn["worst"] for turn in turns if caught + 3 < turn["time"] <= ends]
+            sealing = [turn for turn in turns if turn["time"] > ends]
+            worst = max(sealing, key=lambda turn: turn["worst"], default={"worst": None, "time": ends})
+            groups = [path for path in data_of(parent).rglob("*.seg")]
+            return {
+                "series": total,
+                "worst_ms": worst["worst"],
+                "worst_after_s": worst["time"] - ends,
+                "turns_over_5_ms_a_second": sum(turn["late"] for turn in sealing) / max(1, len(sealing)),
+                "worst_in_real_time_before_ms": max(before, default=None),
+                "worst_while_filling_ms": max(filling, default=None),
+                "cpu_s_in_watched_time": used,
+                "sealed_bytes": sum(path.stat().st_blocks * 512 for path in groups),
+                "disk": disk(data_of(parent)),
+                "rss_KB_metric_full_page": held.rss / total / 1024,
+                "anonymous_KB_metric_full_page": held.anonymous / total / 1024,
+                "page_cache_KB_metric_full_page": pages / total / 1024,
+                "rss_KB_metric_after_sealing": after.rss / total / 1024,
+                "anonymous_KB_metric_after_sealing": after.anonymous / total / 1024,
+                "rss_KB_metric_caught_up": full.rss / total / 1024,
+            }
+        finally:
+            parent.kill()
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.time()))
+
+
+def measure(options: argparse.Namespace) -> Iterator[Figure]:
+    """
+    @return: The figures of one node.
+    """
+    if options.quick:
+        options.series, options.filling, options.watched = 4000, 12, 8
+    if "netstream" not in (options.target or ["netstream"]):
+        return
+    seen = once(options)
+    notes = {"agent": "no event loop"}
+    name = f"{seen['series']:,}".replace(",", " ")
+    goal = 20.0
+    if not seen["sealed_bytes"]:
+        notes["netstream"] = "nothing was sealed in the watched time"
+    yield Figure(
+        f"longest stall of the reactor while {name} series are sealed, ms",
+        {"netstream": seen["worst_ms"]},
+        goal,
+        True,
+        notes,
+        {"netstream": seen},
+    )
+    blank = {"agent": "-"}
+    yield Figure("the same in the seconds before, ms", {"netstream": seen["worst_in_real_time_before_ms"]}, notes=blank)
+    key = "rss_KB_metric_full_page"
+    yield Figure("RSS a metric when the hot pages are full, v2, KB", {"netstream": seen[key]}, 3.0, notes=blank)
+    key = "anonymous_KB_metric_full_page"
+    yield Figure("of it anonymous, full, KB", {"netstream": seen[key]}, notes=blank)
+    key = "page_cache_KB_metric_full_page"
+    yield Figure("page cache of its data files a metric, full, KB", {"netstream": seen[key]}, notes=blank)
+
+
+def parser() -> argparse.ArgumentParser:
+    """
+    @return: The command line.
+    """
+    found = arguments(__doc__)
+    found.add_argument("--series", type=int, default=100_000)
+    found.add_argument("--filling", type=int, default=90, help="seconds from the start to the end of the quarter hour")
+    found.add_argument("--watched", type=int, default=60, help="seconds after it")
+    return found
+
+
+if __name__ == "__main__":
+    run(parser(), measure)
