@@ -9,7 +9,20 @@ import sys
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-MODULES = ("cells", "columns", "encode", "frames", "ingest", "interpolate", "seal", "text")
+MODULES = (
+    "cells",
+    "columns",
+    "encode",
+    "frames",
+    "index",
+    "ingest",
+    "interpolate",
+    "latest",
+    "lines",
+    "seal",
+    "tables",
+    "text",
+)
 
 
 class OptionalBuildExt(build_ext):

@@ -24,7 +24,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "config": "model",
         "session": "wire kernel model",
         "db": "model kernel config",
-        "hub": "model db",
+        "hub": "model kernel db",
         "collect": "model wire session hub config",
         "streaming": "wire model session hub db config",
         "health": "model hub db config",

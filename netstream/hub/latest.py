@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from netstream.model.samples import EMPTY, Float64s, Int64s, SampleBatch
+from netstream.kernel import renew
+from netstream.model.samples import Float64s, Int64s, SampleBatch
 
 
 class Latest:
@@ -39,15 +40,16 @@ class Latest:
             return
         if len(batch.table) > len(self.time):
             self._grow(len(batch.table))
-        newer = np.flatnonzero(batch.time >= self.time[batch.series])
-        time = batch.time[newer]
-        if (time[1:] < time[:-1]).any():
-            # The last of a series is the one that stays.
-            newer = newer[np.argsort(time, kind="stable")]
-        series = batch.series[newer]
-        self.time[series] = batch.time[newer]
-        self.value[series] = np.where(batch.flags[newer] & EMPTY, np.nan, batch.value[newer])
-        self.collected[series] = batch.collected[newer]
+        renew(
+            self.time,
+            self.value,
+            self.collected,
+            batch.series,
+            batch.time,
+            batch.collected,
+            batch.value,
+            batch.flags,
+        )
 
     def of(self, series: int | None) -> tuple[int, float, int]:
         """

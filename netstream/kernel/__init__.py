@@ -41,6 +41,7 @@ try:
     from netstream.kernel.encode import Encoder, select
     from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
+    from netstream.kernel.latest import renew
     from netstream.kernel.text import SampleError
 finally:
     if _sources in sys.meta_path:
@@ -49,4 +50,4 @@ finally:
 COMPILED: bool = not ingest.__file__.endswith(".py")
 """Whether the compiled kernel runs."""
 
-__all__ = ["COMPILED", "Encoder", "Ingest", "SampleError", "payloads", "select"]
+__all__ = ["COMPILED", "Encoder", "Ingest", "SampleError", "payloads", "renew", "select"]
