@@ -1,21 +1,31 @@
 """
 What a sample costs in the kernel, in nanoseconds of one core.
 
-    python benchmarks/kernel.py [--charts 250] [--seconds 20] [--disorder 0.0]
+    python benchmarks/kernel.py [--charts 250] [--seconds 20] [--disorder 0.0] [--connections 100] [--cold-only]
 
-Runs the compiled kernel, if there is one, and the plain Python one.  A child of
-250 charts with 4 dimensions sends 20 seconds; the text of a second is fed at
-once.  The least time of five rounds counts.
+Runs the compiled kernel, if there is one, and the plain Python one.
+
+Hot: a child of 250 charts with 4 dimensions sends 20 seconds; the text of a
+second is fed at once.  The least time of five rounds counts.
+
+Cold: as many such children as connections say are fed in turn, each once a
+second, in pieces of a whole second, of 16 KiB and of 1400 bytes; between two
+seconds the caches are filled with something else.  What is measured is C{feed}
+and C{take}; the text is as fresh as it is after reading a socket.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import subprocess
 import sys
 from time import process_time_ns
+from typing import Any
+
+import numpy as np
 
 CHARTS = "netstream_bench.chart_number_{:03}"
 DIMENSIONS = ("user", "system", "iowait", "a_longer_name")
@@ -78,6 +88,83 @@ def shuffled(seconds: list[list[str]], arguments: argparse.Namespace, source: ra
     return ["".join(blocks).encode() for blocks in seconds]
 
 
+def defined(ingest: Any, arguments: argparse.Namespace) -> Any:
+    """
+    @return: A decoder, which now knows the charts of a child.
+    """
+    for chart in range(arguments.charts):
+        ingest.chart(CHARTS.format(chart), 1)
+        for number, dimension in enumerate(DIMENSIONS):
+            series = len(DIMENSIONS) * chart + number
+            ingest.dimension(CHARTS.format(chart), dimension, series, 1 if number else 0, 1, 1)
+    return ingest
+
+
+def resident() -> int:
+    """
+    @return: Bytes of memory that this process has.
+    """
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def fed(ingest: Any, text: bytes, size: int, now: int) -> tuple[int, int]:
+    """
+    Feed the text of a second in pieces.
+
+    @return: Samples, and nanoseconds for L{Ingest.feed} and L{Ingest.take}.
+    """
+    samples = spent = 0
+    rest = b""
+    for begin in range(0, len(text), size):
+        piece = rest + text[begin : begin + size]
+        began = process_time_ns() if size >= 16384 else 0
+        at = ingest.feed(piece, 0, now)
+        taken = ingest.take()
+        spent += process_time_ns() - began if size >= 16384 else 0
+        rest = piece[at:]
+        if taken is not None:
+            samples += len(taken[0])
+    return samples, spent
+
+
+def measure_cold(arguments: argparse.Namespace) -> None:
+    """
+    Print what a sample costs when there are many children.
+    """
+    from netstream.kernel import COMPILED, Ingest
+
+    kind = "compiled" if COMPILED else "pure"
+    other = np.ones(16 * 2**20)
+    for name, seconds in (("v1", version1(arguments)), ("v2 base64", version2(arguments, True))):
+        for size, what in ((2**30, "seconds"), (16384, "16 KiB"), (1400, "1400 B")):
+            gc.collect()
+            before = resident()
+            children = [defined(Ingest(), arguments) for _ in range(arguments.connections)]
+            times = []
+            now = START * 1_000_000 + 100_000
+            for turn, text in enumerate(seconds[:8]):
+                other += 1.0
+                samples = spent = 0
+                for child in children:
+                    fresh = bytes(bytearray(text))
+                    began = process_time_ns()
+                    more, exactly = fed(child, fresh, size, now)
+                    samples += more
+                    spent += exactly or process_time_ns() - began
+                now += 1_000_000
+                if turn > 2:
+                    times.append(spent / samples)
+            series = arguments.connections * arguments.charts * len(DIMENSIONS)
+            memory = (resident() - before) / series
+            times.sort()
+            print(
+                f"{kind:9} cold {name:9} {what:8} least {times[0]:6.1f} median {times[len(times) // 2]:6.1f} ns/sample"
+                f"  {memory:5.0f} B/series"
+            )
+            del children
+
+
 def measure(arguments: argparse.Namespace) -> None:
     """
     Print the figures of the kernel that this process has.
@@ -104,13 +191,7 @@ def measure(arguments: argparse.Namespace) -> None:
     ):
         times = []
         for _ in range(5):
-            ingest = Ingest()
-            for chart in range(arguments.charts):
-                ingest.chart(CHARTS.format(chart), 1)
-                for number, dimension in enumerate(DIMENSIONS):
-                    ingest.dimension(
-                        CHARTS.format(chart), dimension, len(DIMENSIONS) * chart + number, 1 if number else 0, 1, 1
-                    )
+            ingest = defined(Ingest(), arguments)
             now = START * 1_000_000 + 100_000
             for text in seconds[:2]:
                 ingest.feed(text, 0, now)
@@ -143,8 +224,14 @@ def main() -> None:
     parser.add_argument("--charts", type=int, default=250)
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--disorder", type=float, default=0.0, help="share of the charts moved every second")
+    parser.add_argument("--connections", type=int, default=100, help="how many children there are in the cold part")
+    parser.add_argument("--cold-only", action="store_true", help="leave out the hot part")
+    parser.add_argument("--hot-only", action="store_true", help="leave out the cold part")
     arguments = parser.parse_args()
-    measure(arguments)
+    if not arguments.cold_only:
+        measure(arguments)
+    if not arguments.hot_only and not os.environ.get("NETSTREAM_PURE"):
+        measure_cold(arguments)
     if not os.environ.get("NETSTREAM_PURE"):
         from netstream.kernel import COMPILED
 

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+@cython.final
 cdef class Columns:
     cdef readonly Py_ssize_t rows
     cdef readonly Py_ssize_t complete
@@ -10,10 +11,11 @@ cdef class Columns:
     cdef int64_t[::1] collected
     cdef double[::1] value
     cdef unsigned char[::1] flags
+    cdef tuple arrays
 
     @cython.locals(row=Py_ssize_t)
-    cdef int add(self, int series, int64_t time, int64_t collected, double value, int flags) except -1
-    cdef int grow(self) except -1
-    cdef int finish(self) except -1
-    @cython.locals(complete=Py_ssize_t, row=Py_ssize_t)
+    cdef int add(self, int series, int64_t time, int64_t collected, double value, int flags) except -1 nogil
+    cdef int grow(self, Py_ssize_t room) except -1 with gil
+    cdef int finish(self) noexcept nogil
+    @cython.locals(complete=Py_ssize_t, rows=Py_ssize_t)
     cpdef tuple take(self)

@@ -2,7 +2,7 @@
 Samples on their way from lines to columns.
 """
 
-from array import array
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,22 +19,29 @@ class Columns:
     """
     Rows that are complete can be taken away; those of an open block cannot.
 
+    The arrays stay, so that they are in the caches when the next rows come;
+    who takes rows gets copies of just their size.
+
     @ivar rows: How many rows there are.
     @ivar complete: How many of them, counted from the first, are complete.
     @ivar room: How many there may be before the arrays have to grow.
+    @ivar arrays: The arrays of series, time, collected, value and flags.
     """
 
-    __slots__ = ("rows", "complete", "room", "series", "time", "collected", "value", "flags")
+    __slots__ = ("rows", "complete", "room", "series", "time", "collected", "value", "flags", "arrays")
+
+    arrays: tuple[Int32s, Int64s, Int64s, Float64s, Bytes]
+    # Views of the arrays, since storing one by one in an array itself is slow.
+    series: Any
+    time: Any
+    collected: Any
+    value: Any
+    flags: Any
 
     def __init__(self) -> None:
         self.rows = 0
         self.complete = 0
-        self.room = 64
-        self.series = array("i", bytes(4 * 64))
-        self.time = array("q", bytes(8 * 64))
-        self.collected = array("q", bytes(8 * 64))
-        self.value = array("d", bytes(8 * 64))
-        self.flags = array("B", bytes(64))
+        self.grow(64)
 
     def add(self, series: int, time: int, collected: int, value: float, flags: int) -> int:
         """
@@ -42,7 +49,7 @@ class Columns:
         """
         row = self.rows
         if row == self.room:
-            self.grow()
+            self.grow(2 * row)
         self.series[row] = series
         self.time[row] = time
         self.collected[row] = collected
@@ -51,17 +58,25 @@ class Columns:
         self.rows = row + 1
         return 0
 
-    def grow(self) -> int:
+    def grow(self, room: int) -> int:
         """
-        Double the room.
+        Get larger arrays.
         """
-        room = self.room
-        self.series = array("i", bytes(self.series) + bytes(4 * room))
-        self.time = array("q", bytes(self.time) + bytes(8 * room))
-        self.collected = array("q", bytes(self.collected) + bytes(8 * room))
-        self.value = array("d", bytes(self.value) + bytes(8 * room))
-        self.flags = array("B", bytes(self.flags) + bytes(room))
-        self.room = 2 * room
+        series = np.empty(room, np.int32)
+        time = np.empty(room, np.int64)
+        collected = np.empty(room, np.int64)
+        value = np.empty(room, np.float64)
+        flags = np.empty(room, np.uint8)
+        new = (series, time, collected, value, flags)
+        for column in range(len(new) if self.rows else 0):
+            new[column][: self.rows] = self.arrays[column][: self.rows]
+        self.arrays = new
+        self.series = series.data
+        self.time = time.data
+        self.collected = collected.data
+        self.value = value.data
+        self.flags = flags.data
+        self.room = room
         return 0
 
     def finish(self) -> int:
@@ -79,19 +94,18 @@ class Columns:
             (int64), values (float64) and flags (uint8).
         """
         complete = self.complete
+        rows = self.rows
+        series, time, collected, value, flags = self.arrays
         taken = (
-            np.frombuffer(self.series, np.int32, complete).copy(),
-            np.frombuffer(self.time, np.int64, complete).copy(),
-            np.frombuffer(self.collected, np.int64, complete).copy(),
-            np.frombuffer(self.value, np.float64, complete).copy(),
-            np.frombuffer(self.flags, np.uint8, complete).copy(),
+            series[:complete].copy(),
+            time[:complete].copy(),
+            collected[:complete].copy(),
+            value[:complete].copy(),
+            flags[:complete].copy(),
         )
-        for row in range(complete, self.rows):
-            self.series[row - complete] = self.series[row]
-            self.time[row - complete] = self.time[row]
-            self.collected[row - complete] = self.collected[row]
-            self.value[row - complete] = self.value[row]
-            self.flags[row - complete] = self.flags[row]
-        self.rows -= complete
+        if rows > complete:
+            for array in self.arrays:
+                array[: rows - complete] = array[complete:rows].copy()
+        self.rows = rows - complete
         self.complete = 0
         return taken

@@ -1,69 +1,57 @@
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from netstream.kernel.columns cimport Columns
-from netstream.kernel.interpolate cimport Chart, Dimension
-from netstream.kernel.text cimport Reader
+from netstream.kernel.interpolate cimport redefine, restart, take_over, take_over_dimension
+from netstream.kernel.lines cimport Reader, Walk
+from netstream.kernel.records cimport (BEGIN, BEGIN2, END, END2, NO_RESET, RBEGIN, RSET, RTIME, SET, SET2, Chart,
+                                       Dimension)
+from netstream.kernel.tables cimport Tables
 
-cdef int BEGIN, SET, END, BEGIN2, SET2, END2, ANOMALOUS, RESET, EMPTY
-cdef int64_t LONGEST, LAST, PERIODS
+cdef enum:
+    ANOMALOUS = 1
+    RESET = 2
+    EMPTY = 4
+
+cdef dict KEYWORDS, VERSIONS
 cdef double NAN
-
-cdef class Line:
-    cdef bytes prefix
-    cdef Py_ssize_t size
-    cdef int kind
-    cdef Py_ssize_t number
-    cdef bint plain
-    cdef Chart chart
-    cdef Dimension dimension
-    cdef Py_ssize_t next
-    cdef Py_ssize_t other
+cdef int64_t LONGEST, LAST, PERIODS
+cdef Py_ssize_t FREE
 
 cdef class Ingest:
-    cdef readonly int64_t lines
-    cdef int64_t _most
-    cdef bint _keep
-    cdef dict _charts
-    cdef list _known
-    cdef dict _begins
-    cdef dict _inside
-    cdef Line _last
+    cdef Tables _tables
     cdef Columns _columns
-    cdef Chart _chart
-    cdef int _version
-    cdef int64_t _usec
-    cdef int64_t _now
-    cdef int64_t _begun
-    cdef int64_t _time
-    cdef list _block
-    cdef bint _plain
-    cdef Py_ssize_t _from
-    cdef Py_ssize_t _run
+    cdef Walk _walk
+    cdef Reader _numbers
+    cdef bint _busy
     cdef list _kept
+    cdef bytes _held
 
-    @cython.locals(end=Py_ssize_t, after=Py_ssize_t, reader=Reader)
+    @cython.locals(number=cython.int, name=bytes)
+    cpdef chart(self, str chart, update_every, bint store_first=*)
+    @cython.locals(owner=cython.int, number=cython.int, name=bytes, tables=Tables)
+    cpdef dimension(self, str chart, str dimension, int series, int algorithm, multiplier, divisor, bint no_reset=*)
+    cpdef resume(self, str chart, int64_t collected_at, int64_t updated_at)
+    @cython.locals(number=cython.int)
+    cpdef resume_dimension(self, str chart, str dimension, int64_t collected, double calculated)
+    @cython.locals(number=cython.int)
+    cpdef forget(self, str chart)
+    @cython.locals(end=Py_ssize_t, after=Py_ssize_t, walk=Walk)
     cpdef Py_ssize_t feed(self, bytes data, Py_ssize_t at, int64_t now) except -1
-    @cython.locals(text="const unsigned char *", line=Line, number=Py_ssize_t, stop=Py_ssize_t, byte=cython.int,
-                   flags=cython.int, kind=cython.int, collected=int64_t, period=int64_t, time=int64_t, usec=uint64_t,
-                   value=cython.double)
-    cdef Py_ssize_t _predicted(self, bytes data, Py_ssize_t at, Reader reader) except -2
-    cdef int _follow(self, Line line) except -1
-    @cython.locals(text="const unsigned char *", stop=Py_ssize_t, byte=cython.int, quote=cython.int)
-    cdef Line _look_up(self, bytes data, Py_ssize_t at)
-    @cython.locals(stop=Py_ssize_t, text=bytes, found=list, given=list, kind=cython.int, chart=Chart,
-                   dimension=Dimension)
+    cpdef tuple take(self)
+    cdef int _alone(self) except -1
+    @cython.locals(chart=cython.int)
+    cdef int _known(self, str name) except -1
+    @cython.locals(walk=Walk)
+    cdef int _pause(self, bytes data, Py_ssize_t at) except -1
+    cdef int _abandon(self, bytes data, Py_ssize_t at) except -1
+    @cython.locals(stop=Py_ssize_t, text=bytes, found=list, given=list, kind=cython.int, chart=cython.int,
+                   dimension=cython.int, flags=cython.int, walk=Walk, collected=int64_t, value=cython.double,
+                   period=int64_t, time=int64_t, since=int64_t)
     cdef Py_ssize_t _unusual(self, bytes data, Py_ssize_t at) except -2
-    @cython.locals(prefix=bytes, table=dict, line=Line)
-    cdef int _learn(self, bytes text, int kind, list found, Chart chart, Dimension dimension) except -1
-    cdef int _begin(self, Chart chart, int64_t usec, bint plain, bytes data, Py_ssize_t at) except -1
-    cdef int _set(self, Dimension dimension, int64_t value, bint plain) except -1
-    cdef int _end(self, bint plain, bytes data, Py_ssize_t after) except -1
-    @cython.locals(dimension=Dimension)
+    @cython.locals(prefix=bytes, line=cython.int, record="Chart *", inside=cython.bint, plain=cython.bint, last=cython.int)
+    cdef int _learn(self, bytes text, int kind, list found, int chart, int dimension) except -1
+    @cython.locals(walk=Walk, tables=Tables, number=cython.int, index=cython.int)
     cdef bytes _canonical(self)
-    cdef int _begin2(self, Chart chart, int64_t period, int64_t time, bytes data) except -1
-    cdef int _sample2(self, Dimension dimension, int64_t collected, double value, int flags) except -1
-    cdef int _end2(self) except -1
-    @cython.locals(dimension=Dimension)
-    cdef int _drop(self, bytes data) except -1
-    cdef int _pause(self, bytes data) except -1
+    cdef int64_t _whole(self, bytes text, bytes word) except? -1
+    cdef double _real(self, bytes text, bytes word) except? -1.0

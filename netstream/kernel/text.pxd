@@ -1,37 +1,4 @@
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
 
-cdef uint64_t _MASK, _SIGN
-cdef bytes _BASE64, _HEXADECIMAL
-
-cdef class Reader:
-    cdef bytes data
-    cdef const unsigned char *text
-    cdef const unsigned char *base64
-    cdef const unsigned char *hexadecimal
-    cdef double[::1] powers
-    cdef uint64_t[::1] bits
-    cdef double[::1] reals
-    cdef public Py_ssize_t at
-    cdef public bint good
-    cdef public bint plain
-
-    @cython.locals(text="const unsigned char *", table="const unsigned char *", at=Py_ssize_t, start=Py_ssize_t,
-                   value=uint64_t, digit=cython.int)
-    cdef uint64_t digits(self, int bits) noexcept
-
-    @cython.locals(text="const unsigned char *", at=Py_ssize_t, start=Py_ssize_t, value=uint64_t, byte=cython.int)
-    cdef uint64_t unsigned(self) noexcept
-
-    cpdef int64_t integer(self) noexcept
-
-    @cython.locals(text="const unsigned char *", at=Py_ssize_t, start=Py_ssize_t, value=uint64_t, byte=cython.int,
-                   count=cython.int, decimals=cython.int, negative=cython.bint, quotient=cython.double)
-    cpdef double real(self) except? -1.0
-
-    cdef double of_bits(self, uint64_t bits) noexcept
-
-    @cython.locals(text=bytes, at=Py_ssize_t)
-    cdef double word(self, Py_ssize_t start) except? -1.0
-
-cpdef int64_t signed(uint64_t value) noexcept
+@cython.locals(found=list, at=Py_ssize_t, end=Py_ssize_t, start=Py_ssize_t)
+cpdef list words(bytes line)
