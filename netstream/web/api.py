@@ -215,7 +215,7 @@ class API:
         now = self._now()
         view = await query.view(host, question, now)
         lifetime = SETTLED if question.settled and question.before < now - SETTLED else 0
-        return formats.write(view, lifetime, ask.parameters.text("filename"))
+        return await formats.write(view, self._clock, lifetime, ask.parameters.text("filename"))
 
     @_command("contexts")
     async def contexts(self, host: Host, ask: Ask) -> Answer:

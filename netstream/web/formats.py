@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import orjson
+from attrs import evolve, frozen
+from twisted.internet.interfaces import IReactorTime
 
 from netstream.model.samples import Float64s, Int64s
-from netstream.web.answer import JSON, TEXT, Answer, Refusal, encode
+from netstream.web.answer import JSON, TEXT, Answer, Refusal, breathe, encode
 from netstream.web.query import View
 
 DECIMALS = 7
@@ -25,6 +28,8 @@ DECIMALS = 7
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FOREVER = 1 << 40
+_AT_ONCE = 1 << 16
+"""Numbers that are written before other work gets its turn."""
 _MARK = 5e-324
 """Stands between the rows; a rounded number is 0 or much larger."""
 _MARKED = b"5e-324"
@@ -161,11 +166,8 @@ def _objects(view: View) -> bytes:
     return b"".join(parts)[3:] + b"}"
 
 
-def _json(view: View) -> bytes:
-    objects = "objectrows" in view.question.options
-    names = _keys(view) if objects else view.names
-    rows = _objects(view) if objects else _arrays(view)
-    return b'{"labels":' + encode(["time", *names]) + b',\n"data":[' + rows + b"]}"
+def _head(names: Callable[[View], list[str]]) -> Callable[[View], bytes]:
+    return lambda view: b'{"labels":' + encode(["time", *names(view)]) + b',\n"data":['
 
 
 def cell(text: str, separator: str, quotes: bool = False) -> str:
@@ -184,26 +186,25 @@ def cell(text: str, separator: str, quotes: bool = False) -> str:
     return text
 
 
-def _table(separator: str) -> Callable[[View], bytes]:
-    def write(view: View) -> bytes:
+def _labels(separator: str) -> Callable[[View], bytes]:
+    def labels(view: View) -> bytes:
         quotes = "label-quotes" in view.question.options
-        header = separator.join(cell(name, separator, quotes) for name in ["time", *view.names])
-        between = separator.encode()
-        rows = _alternating(_dates(view, b"\r\n", between), _lines(view, between))
-        return header.encode("utf-8", "replace") + rows + b"\r\n"
+        names = (cell(name, separator, quotes) for name in ["time", *view.names])
+        return separator.join(names).encode("utf-8", "replace")
 
-    return write
+    return labels
 
 
-def _markdown(view: View) -> bytes:
+def _table(separator: bytes) -> Callable[[View], bytes]:
+    def rows(view: View) -> bytes:
+        return _alternating(_dates(view, b"\r\n", separator), _lines(view, separator))
+
+    return rows
+
+
+def _ruled(view: View) -> bytes:
     names = ["time", *(cell(name, "|").replace("|", "\\|").replace("<", "&lt;") for name in view.names)]
-    head = "|".join(names).encode("utf-8", "replace") + b"\r\n" + b"|".join([b":---:"] * len(names))
-    return head + _alternating(_dates(view, b"\r\n", b"|"), _lines(view, b"|")) + b"\r\n"
-
-
-def _csvjsonarray(view: View) -> bytes:
-    rows = _arrays(view, b",\n")
-    return b"[" + encode(["time", *view.names]) + (b",\n" + rows if rows else b"") + b"]"
+    return "|".join(names).encode("utf-8", "replace") + b"\r\n" + b"|".join([b":---:"] * len(names))
 
 
 def folded(view: View) -> Float64s:
@@ -228,47 +229,68 @@ def folded(view: View) -> Float64s:
     return result
 
 
-def _row_numbers(view: View) -> bytes:
-    return _numbers(_rounded(_ordered(view, folded(view))))
-
-
 def _single(separator: bytes) -> Callable[[View], bytes]:
-    def write(view: View) -> bytes:
-        return _row_numbers(view)[1:-1].replace(b",", separator)
+    def rows(view: View) -> bytes:
+        return _numbers(_rounded(_ordered(view, folded(view))))[1:-1].replace(b",", separator)
 
-    return write
+    return rows
+
+
+def _columns(view: View) -> bytes:
+    roles = ("annotation", "annotationText")
+    columns = [
+        {"id": "", "label": "time", "pattern": "", "type": "datetime"},
+        *({"id": "", "label": "", "pattern": "", "type": "string", "p": {"role": role}} for role in roles),
+        *({"id": "", "label": name, "pattern": "", "type": "number"} for name in view.names),
+    ]
+    return b'{"cols":' + encode(columns) + b',"rows":['
 
 
 def _datatable(view: View) -> bytes:
-    annotation = [{"id": "", "label": "", "pattern": "", "type": "string", "p": {"role": role}} for role in _ROLES]
-    columns = [
-        {"id": "", "label": "time", "pattern": "", "type": "datetime"},
-        *annotation,
-        *({"id": "", "label": name, "pattern": "", "type": "number"} for name in view.names),
-    ]
-    template = b'{"c":[{"v":"Date(%d,%d,%d,%d,%d,%d)"},{"v":null},{"v":null}' + b',{"v":%b}' * len(columns[3:]) + b"]}"
+    cells = b',{"v":%b}' * len(view.dimensions)
+    template = b'{"c":[{"v":"Date(%d,%d,%d,%d,%d,%d)"},{"v":null},{"v":null}' + cells + b"]}"
     rows = []
     times = (view.times if "flip" in view.question.options else view.times[::-1]).tolist()
     for moment, line in zip(times, _lines(view), strict=True):
         year, month, *rest = time.localtime(moment)[:6]
         rows.append(template % (year, month - 1, *rest, *line.split(b",")))
-    return b'{"cols":' + encode(columns) + b',"rows":[' + b",\n".join(rows) + b"]}"
+    return b",\n".join(rows)
 
 
-_ROLES = ("annotation", "annotationText")
+@frozen
+class _Format:
+    """
+    How a view is written.
 
-_WRITERS: dict[str, tuple[Callable[[View], bytes], str]] = {
-    "json": (_json, JSON),
-    "csv": (_table(","), TEXT),
-    "tsv": (_table("\t"), TEXT),
-    "tsv-excel": (_table("\t"), TEXT),
-    "ssv": (_single(b" "), TEXT),
-    "ssvcomma": (_single(b","), TEXT),
-    "array": (_row_numbers, JSON),
-    "csvjsonarray": (_csvjsonarray, JSON),
-    "markdown": (_markdown, TEXT),
-    "datatable": (_datatable, JSON),
+    @ivar head: What comes before the rows.
+    @ivar rows: Writes some rows.
+    @ivar between: What divides them from those before.
+    @ivar tail: What comes after the rows.
+    """
+
+    content_type: str
+    head: Callable[[View], bytes]
+    rows: Callable[[View], bytes]
+    between: bytes = b""
+    tail: bytes = b""
+
+
+_WRITERS = {
+    "json": _Format(JSON, _head(lambda view: view.names), _arrays, b",", b"]}"),
+    "csv": _Format(TEXT, _labels(","), _table(b","), tail=b"\r\n"),
+    "tsv": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n"),
+    "tsv-excel": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n"),
+    "ssv": _Format(TEXT, lambda _: b"", _single(b" "), b" "),
+    "ssvcomma": _Format(TEXT, lambda _: b"", _single(b","), b","),
+    "array": _Format(JSON, lambda _: b"[", _single(b","), b",", b"]"),
+    "csvjsonarray": _Format(
+        JSON, lambda view: b"[" + encode(["time", *view.names]) + b",\n", partial(_arrays, between=b",\n"), b",\n", b"]"
+    ),
+    "markdown": _Format(TEXT, _ruled, _table(b"|"), tail=b"\r\n"),
+    "datatable": _Format(JSON, _columns, _datatable, b",\n", b"]}"),
 }
+
+_OBJECTS = _Format(JSON, _head(_keys), _objects, b",\n", b"]}")
 
 FORMATS = tuple(_WRITERS)
 """Names of the formats that are offered."""
@@ -348,16 +370,42 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     return encode(described)
 
 
-def write(view: View, lifetime: int = 0, filename: str = "") -> Answer:
+def _slices(view: View) -> Iterator[View]:
     """
-    Write a view in the format that was asked for.
+    @return: The rows in the order in which they are written, some at a time.
+    """
+    rows, columns = view.values.shape
+    most = max(1, _AT_ONCE // (columns + 1))
+    if rows <= most:
+        yield view
+        return
+    for start in range(0, rows, most):
+        some = slice(start, start + most)
+        if "flip" not in view.question.options:
+            some = slice(max(0, rows - start - most), rows - start)
+        yield evolve(view, times=view.times[some], values=view.values[some])
+
+
+async def write(view: View, clock: IReactorTime, lifetime: int = 0, filename: str = "") -> Answer:
+    """
+    Write a view in the format that was asked for, letting other work go on
+    in between.
 
     @param lifetime: Seconds for which the answer may be kept.
     @param filename: Under which a browser shall save it; C{""} shows it.
     """
-    writer, content_type = _WRITERS[view.question.format]
-    body = writer(view)
-    if "jsonwrap" in view.question.options:
+    question = view.question
+    objects = question.format == "json" and "objectrows" in question.options
+    form = _OBJECTS if objects else _WRITERS[question.format]
+    content_type = form.content_type
+    parts = [form.head(view)]
+    for number, some in enumerate(_slices(view)):
+        if number:
+            await breathe(clock)
+            parts.append(form.between)
+        parts.append(form.rows(some))
+    body = b"".join([*parts, form.tail])
+    if "jsonwrap" in question.options:
         body, content_type = _wrapped(view, body, content_type), JSON
     name = _NOT_IN_FILE_NAMES.sub("_", filename)[:100].lstrip(".")
     headers = {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}

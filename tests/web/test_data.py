@@ -7,7 +7,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+from datetime import datetime
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from attrs import evolve
@@ -15,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db.ram import RamDB
 from netstream.model.chart import Chart, Dimension
+from netstream.web import formats
 from netstream.web.formats import FORMATS, cell
 from netstream.web.query import MOST_CELLS, OPTIONS
 from tests.web.stage import CPU, DISK, LOAD, NOW, Stage
@@ -343,3 +346,47 @@ class DataTests(SynchronousTestCase):
         self.assertEqual(len(rows), 3600)
         self.assertEqual(rows[:100], [[NOW - 3600 + i, *map(float, values[i])] for i in range(100)])
         self.assertEqual(json.loads(json.dumps(rows)), rows)
+
+    def test_same_numbers_in_every_format(self) -> None:
+        """
+        Numbers of any kind are the same in all formats, as objects, and in
+        either order.
+        """
+        rng = np.random.default_rng(5)
+        values = rng.choice([1.0, 0.25, 1e-7, 1e5 / 3, 1e17], (300, 2)) * rng.integers(-9, 10, (300, 2))
+        values[rng.random(values.shape) < 0.2] = NAN
+        self.stage.fill(LOAD, {NOW - 300 + i: list(row) for i, row in enumerate(values)})
+        self.window = f"after={NOW - 300}&before={NOW - 1}"
+        rounded = [[None if math.isnan(v) else round(v, 7) for v in row] for row in values]
+        expected = [[NOW - 300 + i, *row] for i, row in enumerate(rounded)]
+        self.assertEqual(self.ask("options=flip")["data"], expected)
+        self.assertEqual(self.ask()["data"], expected[::-1])
+        objects = self.ask("options=flip,objectrows")["data"]
+        self.assertEqual([list(row) for row in objects], [["time", "load1", "load5"]] * 300)
+        self.assertEqual([list(row.values()) for row in objects], expected)
+        self.assertEqual(self.ask("format=csvjsonarray&options=flip")[1:], expected)
+        cells = [row["c"] for row in self.ask("format=datatable&options=flip")["rows"]]
+        self.assertEqual([[cell["v"] for cell in row[3:]] for row in cells], rounded)
+        for name, separator in (("csv", ","), ("tsv", "\t"), ("markdown", "|")):
+            lines = self.text(f"format={name}&options=flip,seconds").split("\r\n")[-301:-1]
+            read = [[json.loads(text) for text in line.split(separator)] for line in lines]
+            self.assertEqual(read, expected, name)
+            dated = self.text(f"format={name}&options=flip").split("\r\n")[-301:-1]
+            self.assertEqual(
+                [line.split(separator)[1:] for line in dated], [line.split(separator)[1:] for line in lines]
+            )
+            dates = [datetime.fromisoformat(line.split(separator)[0]).timestamp() for line in dated]
+            self.assertEqual(dates, [row[0] for row in expected])
+
+    def test_written_in_slices(self) -> None:
+        """
+        A long answer is the same although other work gets its turn while it is
+        written.
+        """
+        self.stage.fill(LOAD, {NOW - 50 + i: [i, -i / 3] for i in range(50)})
+        for name in FORMATS:
+            for options in ("", "flip", "ms", "objectrows", "jsonwrap"):
+                target = f"/api/v1/data?chart=system.load&after=-50&format={name}&options={options}"
+                whole = self.stage.get(target).body
+                with mock.patch.object(formats, "_AT_ONCE", 21):
+                    self.assertEqual(self.stage.get(target).body, whole, target)
