@@ -54,6 +54,9 @@ SLICE = 32768
 """Bytes of a long beginning that are handed to the transport at once, so that
 it is seen whether a slow parent takes them."""
 
+SAMPLE = 56
+"""Bytes of the line of a sample, about."""
+
 STOP_WITHIN = 5.0
 """Seconds that a parent has to read the rest when we stop."""
 
@@ -144,7 +147,7 @@ class ChildProtocol(Protocol):
             self.transport,
             max(uplink.settings.buffer_size, 3 * len(start)),
             uplink.clock,
-            Compressor(algorithm, uplink.levels) if algorithm else None,
+            Compressor(algorithm, uplink.levels, SAMPLE * len(host.table)) if algorithm else None,
             self._cannot_compress,
         )
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)

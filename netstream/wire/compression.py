@@ -46,6 +46,10 @@ LARGEST_WINDOW = 8 << 20
 """Bytes back that zstd may refer to.  Agents use 2 MiB with the level that
 they have unless told otherwise."""
 
+LEAST_WINDOW, MOST_WINDOW = 17, 21
+"""How far back zstd and brotli of ours refer, as powers of two: 128 KiB to 2
+MiB.  As much memory is taken at both sides for each connection."""
+
 ALGORITHMS: Mapping[str, Capability] = {
     "zstd": Capability.ZSTD,
     "lz4": Capability.LZ4,
@@ -296,14 +300,17 @@ class Compressor:
     @ivar plain: Bytes of text that they hold.
     """
 
-    def __init__(self, algorithm: str, levels: Levels | None = None) -> None:
+    def __init__(self, algorithm: str, levels: Levels | None = None, period: int = 0) -> None:
         """
         @param algorithm: One of L{ALGORITHMS}.
+        @param period: Bytes, about, after which much the same is said again,
+            so that it pays to remember them: here, and at the other side.
         """
         self.algorithm = algorithm
         self.compressed = 0
         self.plain = 0
-        self._encode = _ENCODERS[algorithm](levels or Levels())
+        window = min(max(LEAST_WINDOW, (2 * period).bit_length()), MOST_WINDOW)
+        self._encode = _ENCODERS[algorithm](levels or Levels(), window)
 
     def compress(self, text: bytes) -> bytes:
         """
@@ -335,8 +342,9 @@ class Compressor:
         return made
 
 
-def _zstd_encoder(levels: Levels) -> Callable[[bytes], bytes]:
-    stream = zstandard.ZstdCompressor(level=levels.zstd).compressobj()
+def _zstd_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
+    parameters = zstandard.ZstdCompressionParameters.from_level(levels.zstd, window_log=window)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
 
     def encode(text: bytes) -> bytes:
         return stream.compress(text) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
@@ -344,7 +352,7 @@ def _zstd_encoder(levels: Levels) -> Callable[[bytes], bytes]:
     return encode
 
 
-def _lz4_encoder(levels: Levels) -> Callable[[bytes], bytes]:
+def _lz4_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
     """
     Blocks as LZ4's own frame format has them, each without its length.
     """
@@ -366,7 +374,7 @@ def _lz4_encoder(levels: Levels) -> Callable[[bytes], bytes]:
     return encode
 
 
-def _gzip_encoder(levels: Levels) -> Callable[[bytes], bytes]:
+def _gzip_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
     stream = zlib.compressobj(levels.gzip, zlib.DEFLATED, 31)
 
     def encode(text: bytes) -> bytes:
@@ -375,8 +383,8 @@ def _gzip_encoder(levels: Levels) -> Callable[[bytes], bytes]:
     return encode
 
 
-def _brotli_encoder(levels: Levels) -> Callable[[bytes], bytes]:
-    stream = brotli.Compressor(quality=levels.brotli)
+def _brotli_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
+    stream = brotli.Compressor(quality=levels.brotli, lgwin=window)
 
     def encode(text: bytes) -> bytes:
         made: bytes = stream.process(text) + stream.flush()
@@ -385,7 +393,7 @@ def _brotli_encoder(levels: Levels) -> Callable[[bytes], bytes]:
     return encode
 
 
-_ENCODERS: Mapping[str, Callable[[Levels], Callable[[bytes], bytes]]] = {
+_ENCODERS: Mapping[str, Callable[[Levels, int], Callable[[bytes], bytes]]] = {
     "zstd": _zstd_encoder,
     "lz4": _lz4_encoder,
     "brotli": _brotli_encoder,

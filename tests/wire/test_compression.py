@@ -218,6 +218,25 @@ class RoundTripTests(SynchronousTestCase):
             self.assertEqual(Compressor(name).compress(b""), b"")
             self.assertEqual(list(Decompressor(name).receive(b"")), [])
 
+    def test_window(self) -> None:
+        """
+        What a host says in a period is remembered until the next, however much that is; a small host takes little
+        memory at both sides.
+        """
+        text = Random(6).randbytes(CUT * 30).hex().encode()
+        for name in ("zstd", "brotli"):
+            large, small = Compressor(name, period=len(text)), Compressor(name, period=len(text) // 50)
+            frames = [compressor.compress(text) for compressor in (large, small) for _ in range(2)]
+            self.assertLess(len(frames[1]), len(frames[0]) / 5, name)
+            self.assertGreater(len(frames[3]), len(frames[2]) / 2, name)
+        sizes = [
+            zstandard.get_frame_parameters(
+                next(split(Compressor("zstd", period=period).compress(b"x" * 40)))
+            ).window_size
+            for period in (0, 70_000, 1 << 24)
+        ]
+        self.assertEqual(sizes, [1 << 17, 1 << 18, 1 << 21])
+
     def test_shrinks(self) -> None:
         """
         Lines of samples become a third or less.
