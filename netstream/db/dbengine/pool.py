@@ -23,6 +23,8 @@ class PagePool:
     Nodes that write to the epoch in which the clock is share pages: each new
     one is as wide as all before it together, so that there are few, and the
     first of an epoch as wide as the last epoch needed.
+
+    @ivar private: How many pages belong to one node each.
     """
 
     def __init__(self, directory: Path, boot: str) -> None:
@@ -33,8 +35,9 @@ class PagePool:
         self._boot = boot
         self._pages: list[HotPage] = []
         self._counter = count()
-        self._needed: dict[int, int] = {}
+        self._needed: dict[int, tuple[int, tuple[int, int]]] = {}
         self._new = False
+        self.private = 0
 
     def __iter__(self) -> Iterator[HotPage]:
         return iter(tuple(self._pages))
@@ -45,13 +48,6 @@ class PagePool:
         Bytes of all files.
         """
         return sum(page.nbytes for page in self._pages)
-
-    @property
-    def private(self) -> int:
-        """
-        How many pages belong to one node each.
-        """
-        return sum(not page.shared for page in self._pages)
 
     def open(self) -> tuple[list[Block], list[str]]:
         """
@@ -85,6 +81,8 @@ class PagePool:
             found = list(page.found())
             if found:
                 self._pages.append(page)
+                page.shared = len({block.node for block in found}) > 1
+                self.private += not page.shared
                 blocks += found
             else:
                 page.unlink()
@@ -101,11 +99,15 @@ class PagePool:
         """
         if not shared:
             return self._create(start, step, width, shared=False).take(node, width)
+        before, (epoch, taken) = self._needed.get(step, (0, (start, 0)))
+        if epoch != start:
+            before, taken = taken, 0
+        self._needed[step] = before, (start, taken + width)
         mine = [page for page in self._pages if page.shared and page.start == start and page.step == step]
         for page in mine:
             if page.width - page.used >= width:
                 return page.take(node, width)
-        wide = sum(page.width for page in mine) or self._needed.get(step, 0)
+        wide = sum(page.width for page in mine) or before
         wide = max(width, min(WIDEST, max(NARROWEST, -(-wide // 64) * 64)))
         return self._create(start, step, wide, shared=True).take(node, width)
 
@@ -113,6 +115,7 @@ class PagePool:
         path = self._directory / f"{next(self._counter):09d}{SUFFIX}"
         page = HotPage.create(path, start, step, width, self._boot, shared=shared)
         self._pages.append(page)
+        self.private += not shared
         self._new = True
         return page
 
@@ -142,11 +145,8 @@ class PagePool:
         """
         unused = []
         for page in self:
-            if page.shared and page.end < now:
-                page.shared = False
-                columns = sum(p.used for p in self if p.start == page.start and p.step == page.step)
-                self._needed[page.step] = max(columns, NARROWEST)
-            if not page.blocks and not page.shared:
+            if not page.blocks and (page.end < now or not page.shared):
                 self._pages.remove(page)
+                self.private -= not page.shared
                 unused.append(page)
         return unused
