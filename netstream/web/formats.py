@@ -32,7 +32,9 @@ _AT_ONCE = 1 << 16
 """Numbers that are written before other work gets its turn."""
 _MARK = 5e-324
 """Stands between the rows; a rounded number is 0 or much larger."""
-_MARKED = b"5e-324"
+_WHOLE_MARK = -(1 << 63)
+"""The same between whole numbers, which are smaller."""
+_EXACT = 1 << 53
 
 
 def _rounded(values: Float64s) -> Float64s:
@@ -44,13 +46,13 @@ def _rounded(values: Float64s) -> Float64s:
     return np.ascontiguousarray(rounded)
 
 
-def _numbers(values: Float64s) -> bytes:
+def _numbers(values: Float64s | Int64s) -> bytes:
     """
     @param values: Rounded, of one dimension.
     @return: A JSON array of numbers, without the C{.0} of whole ones.
     """
     text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
-    if not (values == np.floor(values)).any():
+    if values.dtype.kind == "i" or not (values == np.floor(values)).any():
         return text
     return text.replace(b".0,", b",").replace(b".0]", b"]")
 
@@ -66,13 +68,19 @@ def _lines(view: View, separator: bytes = b",") -> list[bytes]:
     rows, columns = view.values.shape
     if not rows:
         return []
-    table = np.empty((rows, columns + 1))
-    table[:, 0] = _MARK
-    table[:, 1:] = _rounded(_ordered(view, view.values))
-    text = _numbers(table.ravel())[len(_MARKED) + 2 : -1]
+    values = _rounded(_ordered(view, view.values))
+    mark: float
+    if (np.abs(values) < _EXACT).all() and (values == np.rint(values)).all():
+        mark, table = _WHOLE_MARK, np.empty((rows, columns + 1), np.int64)
+    else:
+        mark, table = _MARK, np.empty((rows, columns + 1))
+    table[:, 0], table[:, 1:] = mark, values
+    text = _numbers(table.ravel())
+    marked = b"%a" % mark
+    text = text[len(marked) + 2 : -1]
     if separator != b",":
         text = text.replace(b",", separator)
-    return text.split(separator + _MARKED + separator)
+    return text.split(separator + marked + separator)
 
 
 def _seconds(view: View) -> Int64s:
@@ -104,19 +112,26 @@ def _dates(view: View, before: bytes = b"", after: bytes = b"") -> list[bytes]:
     first, last = time.localtime(int(view.times[0])), time.localtime(int(view.times[-1]))
     times = _seconds(view)
     if first.tm_gmtoff == last.tm_gmtoff and view.times[-1] - view.times[0] < 28 * 86400:
-        local = (times + first.tm_gmtoff).astype("datetime64[s]")
-        dates = np.datetime_as_string(local).astype("S19").view(np.uint8).reshape(-1, 19)
-        table = np.empty((len(times), len(before) + 19 + len(after)), np.uint8)
-        table[:, : len(before)] = np.frombuffer(before, np.uint8)
-        table[:, len(before) : len(before) + 19] = dates
-        table[:, len(before) + 10] = ord(" ")
-        table[:, len(before) + 19 :] = np.frombuffer(after, np.uint8)
-        found: list[bytes] = table.view(f"S{table.shape[1]}").ravel().tolist()
-        return found
+        return _local_dates(times + first.tm_gmtoff, before, after)
     return [
         before + time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment)).encode() + after
         for moment in times.tolist()
     ]
+
+
+def _local_dates(times: Int64s, before: bytes, after: bytes) -> list[bytes]:
+    day, second = np.divmod(times, 86400)
+    days, which = np.unique(day, return_inverse=True)
+    dates = np.datetime_as_string(days.astype("datetime64[D]")).astype("S10").view(np.uint8).reshape(-1, 10)
+    template = before + b"0000-00-00 00:00:00" + after
+    table = np.tile(np.frombuffer(template, np.uint8), (len(times), 1))
+    start = len(before)
+    table[:, start : start + 10] = dates[which]
+    for place, number in ((11, second // 3600), (14, second // 60 % 60), (17, second % 60)):
+        table[:, start + place] += (number // 10).astype(np.uint8)
+        table[:, start + place + 1] += (number % 10).astype(np.uint8)
+    found: list[bytes] = table.view(f"S{len(template)}").ravel().tolist()
+    return found
 
 
 def _alternating(one: Sequence[bytes], other: Sequence[bytes]) -> bytes:
