@@ -63,7 +63,12 @@ def extensions():
     try:
         return cythonize(
             [
-                Extension(f"netstream.kernel.{name}", [f"netstream/kernel/{name}.py"], extra_compile_args=flags)
+                Extension(
+                    f"netstream.kernel.{name}",
+                    [f"netstream/kernel/{name}.py"],
+                    # Copying bytes is three times as fast with vectors.
+                    extra_compile_args=[*flags, "-O3"] if flags and name == "frames" else flags,
+                )
                 for name in MODULES
             ],
             build_dir="build/cython",
