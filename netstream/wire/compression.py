@@ -114,6 +114,27 @@ class _Decoder(Protocol):
         """
 
 
+class _ZstdInput:
+    """
+    The file that a zstd frame is read from.
+
+    @ivar payload: What the library is given when it asks next.
+    """
+
+    def __init__(self) -> None:
+        self.payload: bytes | bytearray = b""
+
+    def read(self, size: int) -> bytes | bytearray:
+        """
+        Give the library its next input, which it asks for when it has used up
+        the last.
+        """
+        payload, self.payload = self.payload, b""
+        if not payload:
+            raise _Empty
+        return payload
+
+
 class _ZstdDecoder:
     """
     One endless zstd frame.
@@ -121,21 +142,12 @@ class _ZstdDecoder:
 
     def __init__(self) -> None:
         decompressor = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
-        self._reader = decompressor.stream_reader(cast(IO[bytes], self), closefd=False)
-        self._payload: bytes | bytearray = b""
-
-    def read(self, size: int) -> bytes | bytearray:
-        """
-        Give the library its next input, which it asks for when it has used up
-        the last.
-        """
-        payload, self._payload = self._payload, b""
-        if not payload:
-            raise _Empty
-        return payload
+        # An object of its own: the library's do not take part in garbage collection, so a cycle would never be freed.
+        self._input = _ZstdInput()
+        self._reader = decompressor.stream_reader(cast(IO[bytes], self._input), closefd=False)
 
     def __call__(self, payload: bytes | bytearray, most: int) -> bytes:
-        self._payload = payload
+        self._input.payload = payload
         try:
             # All that the payload holds comes out at once if there is room for it.
             text: bytes = self._reader.read1(most + 1)

@@ -4,7 +4,9 @@ Tests for L{netstream.wire.compression}.
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -289,6 +291,18 @@ class HostileTests(SynchronousTestCase):
             other = brotli.Compressor(quality=9)
             return frame(other.process(text) + other.flush())
         return frame(lz4.block.compress(text, store_size=False))
+
+    def test_ended(self) -> None:
+        """
+        A connection that has ended leaves no memory behind.
+        """
+        for name in ALGORITHMS:
+            decompressor = Decompressor(name)
+            list(decompressor.receive(Compressor(name).compress(b"END\n")))
+            kept = weakref.ref(decompressor._decode)
+            del decompressor
+            gc.collect()
+            self.assertIsNone(kept(), name)
 
     def test_longest(self) -> None:
         """
