@@ -5,6 +5,7 @@ Charts and dimensions as the wire defines them, both ways.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 
 from netstream.model.chart import Algorithm, Chart, ChartType, Dimension
 from netstream.model.host import Label
@@ -32,24 +33,28 @@ def chart_of(
     @param labels: Of the chart, by name.
     """
     chart_id, name = clean(line.id), clean(line.name)
-    section = chart_id.partition(".")[0]
-    name = chart_id if name in _NO_NAME else f"{section}.{name.removeprefix(section + '.')}"
+    if name in _NO_NAME:
+        name = chart_id
+    else:
+        section = chart_id.partition(".")[0]
+        name = f"{section}.{name.removeprefix(section + '.')}"
+    options = line.options
     return Chart(
         id=chart_id,
         name=name,
         title=clean(line.title),
-        units=clean(line.units) or "unknown",
-        family=clean(line.family),
-        context=clean(line.context),
+        units=intern(clean(line.units)) or "unknown",
+        family=intern(clean(line.family)),
+        context=intern(clean(line.context)),
         chart_type=ChartType.parse(line.chart_type),
         priority=line.priority,
         update_every=line.update_every or update_every,
-        plugin=clean(line.plugin),
-        module=clean(line.module),
-        obsolete="obsolete" in line.options,
-        detail="detail" in line.options,
-        store_first="store_first" in line.options,
-        hidden="hidden" in line.options,
+        plugin=intern(clean(line.plugin)),
+        module=intern(clean(line.module)),
+        obsolete="obsolete" in options,
+        detail="detail" in options,
+        store_first="store_first" in options,
+        hidden="hidden" in options,
         dimensions=dimensions,
         labels=labels,
     )
@@ -86,8 +91,8 @@ def dimension_of(line: DefineDimension) -> Dimension:
     Read a dimension's definition.
     """
     return Dimension(
-        clean(line.id),
-        clean(line.name),
+        intern(clean(line.id)),
+        intern(clean(line.name)),
         Algorithm.parse(line.algorithm),
         line.multiplier,
         line.divisor,

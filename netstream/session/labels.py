@@ -5,6 +5,7 @@ The hygiene of labels, which every node applies to what it is told.
 from __future__ import annotations
 
 import re
+from sys import intern
 
 from netstream.model.host import Label
 from netstream.wire.words import clean
@@ -21,14 +22,14 @@ _VALUE = str.maketrans({'"': "_", ";": ":", "=": ":", ",": "."})
 
 
 def _cut(text: str, longest: int) -> str:
-    return text.encode()[:longest].decode("utf-8", "ignore")
+    return text if 4 * len(text) <= longest else text.encode()[:longest].decode("utf-8", "ignore")
 
 
 def label_name(text: str) -> str:
     """
     @return: The text as the name of a label; C{""} if nothing is left of it.
     """
-    return _cut(_BLANKS.sub("_", clean(text).strip()).translate(_NAME), LONGEST_NAME)
+    return intern(_cut(_BLANKS.sub("_", clean(text).strip()).translate(_NAME), LONGEST_NAME))
 
 
 def label_value(text: str) -> str:
@@ -43,4 +44,4 @@ def label(value: str, source: int) -> Label:
     @param source: Its sources as a peer spelled them; real agents leak other
         bits into it.
     """
-    return Label(label_value(value), source & _SOURCES)
+    return Label(intern(label_value(value)), source & _SOURCES)

@@ -24,13 +24,13 @@ from netstream.model.updates import (
     Update,
     VariableSet,
 )
-from netstream.session.definitions import chart_of, dimension_of
 from netstream.session.errors import ProtocolError
 from netstream.session.labels import label, label_name
 from netstream.session.limits import Limits
 from netstream.session.notes import Notes
 from netstream.session.path import DOCUMENT, parse_path
 from netstream.session.stages import MISSING, NEXT, Stage
+from netstream.session.vocabulary import Vocabulary
 from netstream.wire.capabilities import Capability
 from netstream.wire.commands import (
     ChartLabel,
@@ -60,6 +60,11 @@ LONGEST_HELP = 2000
 """Characters that are kept of a function's help."""
 LONGEST_TAGS = 200
 """Characters that are kept of a function's tags."""
+
+_ALLOWED: Mapping[Stage, Mapping[type, Stage]] = {
+    stage: {kind: after for (before, kind), after in NEXT.items() if before is stage} for stage in Stage
+}
+"""What may come in each stage, and the stage after it."""
 
 
 def _weight(chart: Chart | None) -> int:
@@ -120,6 +125,7 @@ class Receiver:
         gap_when_lost: int = 1,
         node: str = "",
         limits: Limits | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         """
         @param table: Numbers the series of the host.
@@ -128,13 +134,18 @@ class Receiver:
         @param gap_when_lost: Points lost between two collections from which
             on they stay lost, and are not interpolated.
         @param node: Machine GUID of the host; that of the table if empty.
+        @param vocabulary: What definitions have in common with those of other
+            connections; shared with nobody if not given.
         """
         self.notes = Notes()
         self.stage = Stage.START
+        self._allowed = _ALLOWED[Stage.START]
+        self._vocabulary = vocabulary or Vocabulary()
         self.capabilities = capabilities
         self._limits = limits or Limits()
         self._ingest = Ingest(gap_when_lost)
-        self._decoder = Decoder(self._ingest, table, self._limits.line, self._limits.payload)
+        lexicon = self._vocabulary.lexicon
+        self._decoder = Decoder(self._ingest, table, self._limits.line, self._limits.payload, lexicon)
         self._table = table
         self._update_every = update_every
         self._node = (node or table.node).lower()
@@ -234,23 +245,29 @@ class Receiver:
                 self._obsolete.pop(number, None)
 
     def _command(self, command: Command) -> list[Update]:
+        kind = command.__class__
+        stage = self._allowed.get(kind)
+        if stage is not None:
+            updates = self._obey[kind](command)
+            self._enter(stage)
+            return updates
         if isinstance(command, Unknown):
             self.notes.skipped(command.keyword)
             return []
-        kind = type(command)
-        if kind in MISSING or kind is DefineChart:
-            stage = NEXT.get((self.stage, kind))
-            if stage is None:
-                raise self._wrong(MISSING[kind], command)
-            updates = self._obey[kind](command)
-            self.stage = stage
-            return updates
+        missing = MISSING.get(type(command))
+        if missing is not None:
+            raise self._wrong(missing, command)
         updates = [] if kind is SetVariable or kind is RegisterFunction else self._complete()
         obey = self._obey.get(kind)
         if obey is None:
             self.notes.skipped(command.KEYWORD)
             return updates
         return [*updates, *obey(command)]
+
+    def _enter(self, stage: Stage) -> None:
+        if stage is not self.stage:
+            self.stage = stage
+            self._allowed = _ALLOWED[stage]
 
     def _complete(self) -> list[Update]:
         """
@@ -260,10 +277,11 @@ class Receiver:
         if opened is None:
             return []
         self._open = None
-        self.stage = Stage.CHART
-        self._chart_label_count -= len(opened.pending or ())
-        self._text -= _label_weight(opened.pending)
-        chart = evolve(opened.chart, dimensions=opened.dimensions, labels=opened.labels)
+        self._enter(Stage.CHART)
+        if opened.pending:
+            self._chart_label_count -= len(opened.pending)
+            self._text -= _label_weight(opened.pending)
+        chart = self._vocabulary.chart(opened.chart, opened.dimensions, opened.labels)
         if opened.bare and chart == self._charts.get(opened.id):
             return opened.held
         self._charts[opened.id] = chart
@@ -278,7 +296,7 @@ class Receiver:
             self._room(len(self._charts), self._limits.charts, "charts", line)
         dimensions = dict(known.dimensions) if known else {}
         labels = known.labels if known else {}
-        chart = chart_of(line, self._update_every, {}, {})
+        chart = self._vocabulary.head(line, self._update_every)
         self._keep(_weight(chart) - _weight(known), line)
         if chart.id != line.id:
             self._respelled.add((line.id, ""))
@@ -300,7 +318,7 @@ class Receiver:
 
     def _define_dimension(self, line: DefineDimension) -> list[Update]:
         opened = self._reopened()
-        dimension = dimension_of(line)
+        dimension = self._vocabulary.dimension(line)
         known = opened.dimensions.get(dimension.id)
         if known is None:
             count = self._dimension_count + len(self._respelled)
@@ -328,21 +346,22 @@ class Receiver:
         opened = self._reopened()
         if opened.pending is None:
             opened.pending = {}
-        name = label_name(line.key)
+        name, new = self._vocabulary.label(line)
         if not name:
             return []
         known = opened.pending.get(name)
         if known is None:
             self._room(self._chart_label_count, self._limits.chart_labels, "chart labels", line)
             self._chart_label_count += 1
-        new = opened.pending[name] = label(line.value, line.source)
+        opened.pending[name] = new
         self._keep(len(new.value) - len(known.value) if known else len(name) + len(new.value), line)
         return []
 
     def _commit_chart_labels(self, line: CommitChartLabels) -> list[Update]:
         opened = self._reopened()
         self._chart_label_count -= len(opened.labels)
-        self._text -= _label_weight(opened.labels)
+        if opened.labels:
+            self._text -= _label_weight(opened.labels)
         opened.labels = opened.pending or {}
         opened.pending = None
         return []

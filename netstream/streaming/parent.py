@@ -21,6 +21,7 @@ from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
 from netstream.session.handshake import Spoiled, negotiate
 from netstream.session.receiver import Receiver
+from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.wire.capabilities import Capability
@@ -165,6 +166,7 @@ class ParentProtocol(Protocol):
             update_every=host.info.update_every,
             gap_when_lost=self._parent.settings.db.gap_when_lost,
             node=host.info.guid,
+            vocabulary=self._parent.vocabulary,
         )
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
@@ -309,6 +311,7 @@ class Parent:
 
     @ivar clock: Where timers are; its seconds are UTC.
     @ivar connections: The connection of each child, by machine GUID.
+    @ivar vocabulary: What definitions have in common.
     @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
@@ -331,6 +334,7 @@ class Parent:
         self.connections: dict[str, ParentProtocol] = {}
         self.admitted: dict[str, KeySettings] = {}
         self.spoiled = Spoiled()
+        self.vocabulary = Vocabulary()
         self._hub = hub
         self._database = database
         self._last_accepted = clock.seconds() if settings.web.streaming_every else 0.0

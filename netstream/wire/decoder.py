@@ -5,13 +5,26 @@ Bytes to commands and columns of samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
 
 from attrs import define, field
 
 from netstream.kernel import Ingest, SampleError
 from netstream.model.samples import SampleBatch, SeriesTable
-from netstream.wire.commands import TO_CHILD, TO_PARENT, Command, Line, Payload, Unknown
+from netstream.wire.commands import (
+    TO_CHILD,
+    TO_PARENT,
+    ChartLabel,
+    Command,
+    CommitChartLabels,
+    DefineChart,
+    DefineDimension,
+    Line,
+    Payload,
+    Unknown,
+)
 from netstream.wire.errors import WireError
+from netstream.wire.lexicon import Lexicon
 from netstream.wire.words import child_words, parent_words
 
 LONGEST_LINE = 16384
@@ -23,6 +36,8 @@ LONGEST_PAYLOAD = 1 << 20
 _FRAME = 0xFA
 _SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
 _STARTS = (b"BEGIN", b"SET", b"END")
+_REPEATED = frozenset({DefineChart, DefineDimension, ChartLabel, CommitChartLabels})
+"""Lines that are said on each connection, and of many charts and nodes alike."""
 
 
 @define
@@ -178,8 +193,14 @@ class Decoder(LineDecoder):
         table: SeriesTable,
         longest_line: int = LONGEST_LINE,
         longest_payload: int = LONGEST_PAYLOAD,
+        lexicon: Lexicon | None = None,
     ) -> None:
+        """
+        @param lexicon: Remembers lines that were read before.
+        """
         super().__init__(TO_PARENT, parent_words, longest_line, longest_payload)
+        self._lexicon = lexicon or Lexicon()
+        self._known = self._lexicon.lines
         self._ingest = ingest
         self._table = table
         self._now = 0
@@ -213,12 +234,27 @@ class Decoder(LineDecoder):
                     yield SampleBatch(self._table, *taken)
             if wrong is not None:
                 raise wrong
+            if self._body is None:
+                # Lines that were read before; before any other the kernel is asked.
+                data, known = self._data, self._known.get
+                begun = self._at
+                while (end := data.find(b"\n", self._at)) >= 0:
+                    command = known(data[self._at : end])
+                    if command is None:
+                        break
+                    self._at = end + 1
+                    self._lines += 1
+                    yield command
+                if self._at > begun:
+                    continue
             line = self._line()
             if line is None:
                 return
-            command = self._read(line)
-            if command is not None:
-                yield command
+            read = self._read(line)
+            if read is not None:
+                yield read
+                if read.__class__ in _REPEATED:
+                    self._lexicon.remember(line, cast(Line, read))
 
     def _unknown(self, keyword: str, line: bytes) -> Command | None:
         if keyword not in _SAMPLES:

@@ -37,11 +37,37 @@ def _split(line: str, separators: str, word: re.Pattern[str]) -> list[str]:
     return [double or single or plain for double, single, plain in found[:MOST_WORDS]]
 
 
+def _ordinary(line: str) -> list[str] | None:
+    """
+    Split a line in a short way, as nearly all allow: no quotes but double
+    ones, each with its other, and a blank before each that opens.
+
+    @return: Its words; L{None} if it is not like that.
+    """
+    if "'" in line or "\\" in line or not line.isprintable():
+        return None
+    pieces = line.split('"')
+    last = len(pieces) - 1
+    if last % 2:
+        return None
+    words: list[str] = []
+    for at in range(0, last, 2):
+        piece = pieces[at]
+        if piece:
+            if piece[-1] not in " =":
+                return None
+            words += piece.replace("=", " ").split()
+        words.append(pieces[at + 1])
+    words += pieces[last].replace("=", " ").split()
+    return words[:MOST_WORDS]
+
+
 def parent_words(line: str) -> list[str]:
     """
     Split a line from a child, or from a collector, into words.
     """
-    return _split(line, _BLANKS + "=", _PARENT)
+    words = _ordinary(line)
+    return _split(line, _BLANKS + "=", _PARENT) if words is None else words
 
 
 def child_words(line: str) -> list[str]:
@@ -56,7 +82,7 @@ def clean(text: str) -> str:
     @return: The text with C{_} for each control character, and for each byte
         that was not UTF-8, so that it breaks neither a line nor a log.
     """
-    return _UNSAFE.sub("_", text)
+    return text if text.isprintable() else _UNSAFE.sub("_", text)
 
 
 def quote(text: str) -> str:

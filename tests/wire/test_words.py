@@ -4,10 +4,13 @@ Tests for L{netstream.wire.words}.
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.wire import words
 from netstream.wire.words import MOST_WORDS, bare, child_words, clean, parent_words, quote
 
 
@@ -68,6 +71,17 @@ class SplitTests(SynchronousTestCase):
         A line has so many words and no more.
         """
         self.assertEqual(len(parent_words("x " * 1000)), MOST_WORDS)
+
+    @settings(max_examples=2000, deadline=None, database=None, derandomize=True)
+    @given(st.text(st.sampled_from('ab"" \'= \t\\\xa0\u00e9\x1c'), max_size=14))
+    def test_ordinary_lines(self, text: str) -> None:
+        """
+        Lines that are read in a short way mean the same as in the long one.
+        """
+        for line in (text, text.replace("'", "").replace("\\", "").replace("\t", " ").replace("\x1c", "=")):
+            with patch.object(words, "_ordinary", lambda line: None):
+                expected = parent_words(line)
+            self.assertEqual(parent_words(line), expected, repr(line))
 
 
 class QuoteTests(SynchronousTestCase):
