@@ -15,11 +15,11 @@ fields, a column a series.  It is one run of bytes, little endian::
                bytes: the value, if all are the same, else offset and length
                uint32 of a body; then offset and length uint32 of each pattern
 
-A body is what its kind says, followed by the crc32 of that.  It holds only the
-values that are there.  Which rows these are, which rows are gaps that were
-written, and the flags, is a pattern: the flags of each row, or 8 if nothing was
-written, a byte each, compressed with zstandard.  Equal patterns are stored
-once.  Pattern 0 is not stored: every row has a value, without flags.
+A body is what its kind says (see L{CONSTANT}), followed by the crc32 of that.
+It holds only the values that are there.  Which rows these are, which rows are
+gaps that were written, and the flags, is a pattern: the flags of each row, or 8
+if nothing was written, a byte each, compressed with zstandard.  Equal patterns
+are stored once.  Pattern 0 is not stored: every row has a value, without flags.
 
 Values and flags are raw in the sense of L{netstream.db.overlay}.  Each column
 can be read, and be damaged, without the others.
@@ -47,10 +47,16 @@ HEADER = struct.Struct("<4sHHqIQ6IIII")
 CRC = struct.Struct("<I")
 BEFORE = HEADER.size + CRC.size
 """Bytes in front of the first body."""
-CONSTANT, FLOAT64, FLOAT32, INTEGER, PLAIN = range(5)
-"""Kinds of columns: all values are the same; pcodec of that type; float64
-compressed with zstandard."""
-TYPES: Mapping[int, type[np.generic]] = {FLOAT64: np.float64, FLOAT32: np.float32, INTEGER: np.int64}
+CONSTANT, FLOAT64, FLOAT32, INTEGER, PLAIN, PLAIN_SINGLE = range(6)
+"""Kinds of columns: all values are the same; pcodec of float64, float32, int64;
+zstandard of float64, float32."""
+TYPES: Mapping[int, type[np.generic]] = {
+    FLOAT64: np.float64,
+    FLOAT32: np.float32,
+    INTEGER: np.int64,
+    PLAIN: np.float64,
+    PLAIN_SINGLE: np.float32,
+}
 
 
 class Damaged(ValueError):
@@ -305,12 +311,13 @@ class RowGroup:
         @raise Damaged: They are not what was written.
         """
         body = self._whole(place)
-        if kind == PLAIN:
-            values[:] = np.frombuffer(_inflated(body, 8 * len(values)), "<f8")
-            return
         kept = TYPES.get(kind)
         if kept is None:
             raise Damaged(f"it is of kind {kind}, which is not known")
+        if kind in (PLAIN, PLAIN_SINGLE):
+            stored = np.dtype(kept).newbyteorder("<")
+            values[:] = np.frombuffer(_inflated(body, stored.itemsize * len(values)), stored)
+            return
         into: npt.NDArray[Any] = values if kind == FLOAT64 else np.empty(len(values), kept)
         try:
             progress = simple_decompress_into(body, into)

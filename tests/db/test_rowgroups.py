@@ -246,11 +246,19 @@ class BothWaysTests(RowGroupTestCase):
 
     def test_without_pcodec(self) -> None:
         """
-        What pcodec cannot compress, or only makes longer, is stored as it is.
+        What pcodec cannot compress, or not well, is stored in another way.
         """
         short = group_of({1: [1.5, 2.75, 3e300]})
         self.assertIn(encoded.PLAIN, RowGroup(encode(short)).directory_kinds & 255)
         self.assert_same(self.whole(encode(short)).group(), short)
+        rng = np.random.default_rng(6)
+        again = np.repeat(rng.normal(size=300), 3)
+        group = group_of({1: again})
+        for single, kind in ((False, encoded.PLAIN), (True, encoded.PLAIN_SINGLE)):
+            data = encode(group, single=single)
+            self.assertEqual(RowGroup(data).directory_kinds.tolist(), [kind])
+            expected = again.astype(np.float32) if single else again
+            np.testing.assert_array_equal(self.whole(data).read([1])[0][:, 0], expected)
         group = group_of(changing())
         with mock.patch.object(rowgroups, "simple_compress", side_effect=RuntimeError):
             data = encode(group)
