@@ -25,6 +25,8 @@ Method = Callable[[Cube], Float64s]
 """Makes groups by series of a cube; what it says of empty groups is ignored."""
 
 _LONGEST_MEMORY = 15
+_FORGOTTEN = 4096
+"""Values back, nothing is left of one in exponential smoothing."""
 
 
 def _average(cube: Cube) -> Float64s:
@@ -170,15 +172,20 @@ def _trimmed_median(percent: float) -> Method:
 
 def _weight(cube: Cube) -> float:
     """
-    @return: How much a new value counts beside those before it.
+    @return: What a new value weighs beside those before it.
     """
     size = int(np.count_nonzero((~np.isnan(cube)).any(axis=2), axis=1).max(initial=1))
     return 2 / (1 + (_LONGEST_MEMORY if size == 1 else min(size, _LONGEST_MEMORY)))
 
 
-def _rank_from_end(there: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    found: npt.NDArray[np.int64] = np.cumsum(there[:, ::-1], axis=1)[:, ::-1] - 1
-    return np.maximum(found, 0)
+def _rank_from_end(there: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    found: npt.NDArray[np.int32] = np.cumsum(there[:, ::-1], axis=1, dtype=np.int32)[:, ::-1] - 1
+    return np.clip(found, 0, _FORGOTTEN, out=found)
+
+
+def _ranks(there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    found: npt.NDArray[np.intp] = np.minimum(np.count_nonzero(there, axis=1), _FORGOTTEN)
+    return found
 
 
 class _Exponential:
@@ -194,9 +201,9 @@ class _Exponential:
     def __call__(self, cube: Cube) -> Float64s:
         self._weight = weight = self._weight or _weight(cube)
         there = ~np.isnan(cube)
-        fade = (1 - weight) ** np.arange(cube.shape[1] + 1)
+        fade = (1 - weight) ** np.arange(_FORGOTTEN + 1)
         added = np.where(there, weight * fade[_rank_from_end(there)] * cube, 0).sum(axis=1)
-        kept = fade[np.count_nonzero(there, axis=1)]
+        kept = fade[_ranks(there)]
         first = _first(cube.reshape(1, -1, cube.shape[2]))[0]
         level = first if self._level is None else np.where(np.isnan(self._level), first, self._level)
         begun = np.logical_or.accumulate(there.any(axis=1), axis=0) | (
@@ -221,30 +228,30 @@ class _DoubleExponential:
 
     def __init__(self) -> None:
         self._weight = 0.0
-        self._begun: npt.NDArray[np.int64] | None = None
+        self._begun: npt.NDArray[np.int32] | None = None
         self._one = self._state = np.zeros(0)
 
     def __call__(self, cube: Cube) -> Float64s:
         groups, size, series = cube.shape
         self._weight = weight = self._weight or _weight(cube)
         if self._begun is None:
-            self._begun, self._one, self._state = np.zeros(series, np.int64), np.zeros(series), np.zeros((series, 2))
+            self._begun, self._one, self._state = np.zeros(series, np.int32), np.zeros(series), np.zeros((series, 2))
         there = ~np.isnan(cube)
         self._one = np.where(self._begun == 0, _first(cube.reshape(1, -1, series))[0], self._one)
-        begun = self._begun + there.reshape(-1, series).cumsum(axis=0).reshape(cube.shape)
+        begun = self._begun + there.reshape(-1, series).cumsum(axis=0, dtype=np.int32).reshape(cube.shape)
         there &= begun > 1
         two = _first(np.where(there, cube, np.nan).reshape(1, -1, series))[0]
 
         both = weight * weight
         turn = np.array([[1 - weight, 1 - weight], [-both, 1 - both]])
         powers = [np.eye(2)]
-        for _ in range(size):
+        for _ in range(min(size, _FORGOTTEN)):
             powers.append(turn @ powers[-1])
         power = np.array(powers)
         pushed = power @ np.array([weight, both])
         rank = _rank_from_end(there)
         added = np.stack([np.where(there, part[rank] * cube, 0).sum(axis=1) for part in pushed.T], axis=-1)
-        kept = power[np.count_nonzero(there, axis=1)]
+        kept = power[_ranks(there)]
 
         start = np.nan_to_num(np.stack((two, two - self._one), axis=-1))
         state = np.where((self._begun < 2)[:, None], start, self._state)

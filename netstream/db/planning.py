@@ -294,6 +294,8 @@ def _gathered(source: Source, window: Window, method: str, options: str) -> Colu
     least = 0
     while least < plan.coarsest and _samples_a_row(source, window, least) > MOST_GATHERED:
         least += 1
+    if source.tiers[least] is None:
+        least = 0
     cells = max(1, _samples_a_row(source, window, least) * max(1, source.width))
     at_once = max(1, MOST_CELLS // cells) * window.step
     result = Gathering(window, source.width, method, options)

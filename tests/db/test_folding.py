@@ -339,6 +339,17 @@ class FoldTests(SynchronousTestCase):
         found = fold(columns(*[(v,) for v in values]), Window(0, 60, 12), "ewma")
         np.testing.assert_allclose(found.values, expected)
 
+    def test_long_memory(self) -> None:
+        """
+        Rows of many thousand values are smoothed like others, in no more time
+        than it takes to look at them.
+        """
+        values = np.random.default_rng(4).normal(10, 1, 30_000)
+        for method, double in (("ses", False), ("des", True)):
+            found = fold(columns(*[(v,) for v in values]), Window(0, 30_000, 10_000), method)
+            expected = smoothed(values.reshape(3, -1).tolist(), double)
+            np.testing.assert_allclose(found.values[:, 0], expected, rtol=1e-12, err_msg=method)
+
     def test_unknown(self) -> None:
         """
         What is no method is an error that says what would be one.
