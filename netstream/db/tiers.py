@@ -28,7 +28,7 @@ GROUP_ROWS = (900, 240, 240)
 FIELDS = (Field.SUM, Field.MIN, Field.MAX, Field.COUNT, Field.ANOMALOUS)
 """What a tier has, besides tier 0."""
 
-_AT_ONCE = 1024
+_AT_ONCE = 256
 Uint32s = npt.NDArray[np.uint32]
 
 
