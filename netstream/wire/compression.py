@@ -153,6 +153,9 @@ class _ZstdDecoder:
             text: bytes = self._reader.read1(most + 1)
         except _Empty:
             return b""
+        if self._input.payload:
+            # The library still holds some of the last one, which went on behind an end.
+            raise ValueError("the stream ended within a frame")
         return text
 
 

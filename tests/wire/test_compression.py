@@ -363,6 +363,8 @@ class HostileTests(SynchronousTestCase):
         """
         self.refused(Decompressor("gzip"), frame(zlib.compress(b"x", wbits=31)), "ends")
         self.refused(Decompressor("brotli"), frame(brotli.compress(b"x")), "ends")
+        ended = zstandard.compress(b"x")
+        self.assertEqual(self.refused(Decompressor("zstd"), frame(ended * 2) + frame(ended), "ended"), [b"x"])
 
     def test_large_window(self) -> None:
         """
