@@ -264,7 +264,7 @@ class RowGroup:
 
     def _states(self, pattern: int) -> Bytes:
         """
-        @return: uint8 by row: its flags, or L{MISSING}.
+        @return: uint8 by row: its flags, or 8 if nothing was written.
         @raise Damaged: They are not what was written.
         """
         states: Bytes = np.frombuffer(_inflated(self._whole(self.pattern_place(pattern)), self.rows), np.uint8)
