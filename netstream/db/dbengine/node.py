@@ -159,14 +159,12 @@ class Epoch:
     @ivar step: Seconds from row to row.
     @ivar touched: When something was written last, by the clock of whoever
         writes.
-    @ivar failures: How often it could not become a row group.
     """
 
     def __init__(self, start: int, step: int, blocks: Iterable[Block] = ()) -> None:
         self.start = start
         self.step = step
         self.touched = 0.0
-        self.failures = 0
         self.blocks = list(blocks)
         self._places: WeakKeyDictionary[SeriesTable, list[Int32s]] = WeakKeyDictionary()
 
@@ -309,7 +307,6 @@ class HotNode:
     @ivar sealing: Those that become row groups just now, oldest first.
     @ivar retention: Seconds that its own samples are kept; L{None} is the
         default.
-    @ivar lost: Samples that found no room on the disk.
     @ivar stale: When stretches of coarser tiers, by tier and the second
         before them, were last touched by samples that they do not have.
     """
@@ -328,24 +325,25 @@ class HotNode:
         self.sealing: list[Epoch] = []
         self.stale: dict[tuple[int, int], float] = {}
         self.retention: int | None = None
-        self.lost = 0
         self._current: Epoch | None = None
         self._numbers: WeakKeyDictionary[SeriesTable, Int32s] = WeakKeyDictionary()
 
-    def append(self, batch: SampleBatch, oldest: int, now: float, reserve: Reserve) -> None:
+    def append(self, batch: SampleBatch, oldest: int, now: float, reserve: Reserve) -> int:
         """
         Take samples in.
 
         @param oldest: What is older than this second is not kept.
         @param reserve: Gives a block where the node needs one.
+        @return: How many found no room.
         """
+        lost = 0
         series, time, value, flags = batch.series, batch.time, batch.value, batch.flags
         current = self._current
         if current is not None and current.start >= oldest:
             current.touched = now
             rest = current.store(batch.table, series, time, value, flags)
             if rest is None:
-                return
+                return 0
             if len(rest) < len(series):
                 series, time, value, flags = series[rest], time[rest], value[rest], flags[rest]
         kept = np.flatnonzero(time >= max(oldest, 1))
@@ -363,9 +361,10 @@ class HotNode:
             epoch.touched = now
             if current is None or epoch.start >= current.start:
                 self._current = current = epoch
-            self._store(epoch, batch.table, series[here], time[here], value[here], flags[here], reserve)
+            lost += self._store(epoch, batch.table, series[here], time[here], value[here], flags[here], reserve)
             others = np.flatnonzero(~mine)
             series, time, value, flags = series[others], time[others], value[others], flags[others]
+        return lost
 
     def _fit_step(self, time: Int64s) -> None:
         if self.step == 1:
@@ -384,10 +383,10 @@ class HotNode:
         value: Float64s,
         flags: Bytes,
         reserve: Reserve,
-    ) -> None:
+    ) -> int:
         rest = epoch.store(table, series, time, value, flags)
         if rest is None:
-            return
+            return 0
         homeless: Int32s = np.unique(series[rest]).astype(np.int32)
         # In the order of the batch, so that the cells of a second lie as they will come again.
         homeless = homeless[np.argsort(_first_positions(series, homeless), kind="stable")]
@@ -401,8 +400,7 @@ class HotNode:
             epoch.add(block)
             left = epoch.place(table, homeless, numbers)
         rest = epoch.store(table, series, time, value, flags)
-        if rest is not None:
-            self.lost += len(rest)
+        return 0 if rest is None else len(rest)
 
     def numbers(self, table: SeriesTable, series: Int32s) -> Int32s:
         """

@@ -5,13 +5,30 @@ A page is a matrix of samples (see L{netstream.kernel.cells}) for one epoch: a
 stretch of L{ROWS} points of time.  The nodes that send now share pages, so
 that one C{fdatasync} a second serves many of them; what is older goes to a
 page of the node's own.  A page is its own journal: what is written is in the
-operating system's cache at once and outlives the process.
+operating system's cache at once and outlives the process, so C{kill -9} costs
+nothing.
+
+A power cut costs what came after the last L{HotPage.sync} had begun, which is
+a second with the time that the disk takes.  Of that, each cell is afterwards
+the old one or the new one, as no cell crosses a sector.  When a page is opened
+under another boot id without having been closed, L{HotPage.recover} drops the
+rows after the newest that the disk surely has, the columns whose directory
+entry the disk has not, and marks without a cell.  A column whose series has
+lost its name (see L{netstream.db.dbengine.names}) is dropped by whoever knows
+the names.
+
+Cells have no checksum until they are in a row group: what the disk itself
+changes within these 15 minutes is not found.  A file has all its room from the
+beginning, so that a full disk cannot end the process by a signal; where a
+file system copies on write, this is asked not to (btrfs) or cannot promise it
+(ZFS).
 
 The file, little endian::
 
     header      magic "NSHP", version, rows, width, step uint32, reserved uint32,
-                start int64, crc32 of all this uint32, reserved uint32,
-                synced int64, boot id 40 bytes; padded to 4096
+                start int64, crc32 of all this uint32, open uint32 (0: closed),
+                synced int64 (newest second that the disk has), boot id 40 bytes;
+                padded to 4096
     directory   width times node uint32, series uint32; padded to a multiple of 4096
     cells       rows times width uint64
     marks       rows times width uint8
@@ -53,7 +70,7 @@ _HEADER = np.dtype(
         ("reserved", "<u4"),
         ("start", "<i8"),
         ("crc", "<u4"),
-        ("reserved2", "<u4"),
+        ("open", "<u4"),
         ("synced", "<i8"),
         ("boot", "S40"),
     ]
@@ -101,6 +118,7 @@ class HotPage:
     @ivar step: Seconds from row to row.
     @ivar shared: Whether nodes that come later may get columns in it.
     @ivar used: Columns that belong to a node.
+    @ivar torn: Whether the file was shorter than it should be.
     @ivar blocks: How many L{Block}s there are of it.
     @ivar dirty: Whether something was written since the last L{sync} began.
     @ivar cells: uint64 of shape (rows, width).
@@ -121,6 +139,7 @@ class HotPage:
         self.blocks = 0
         self.dirty = False
         self.torn = False
+        self._highest: list[Int32s] = []
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             raw = os.pread(descriptor, _HEADER.itemsize, 0)
@@ -138,9 +157,9 @@ class HotPage:
             ):
                 raise DamagedPage(f"{path}: the header is not what was written")
             size = _size(width)
-            if os.fstat(descriptor).st_size < size:
-                self.torn = True
-                os.posix_fallocate(descriptor, 0, size)
+            self.torn = os.fstat(descriptor).st_size < size
+            # Also if it is long enough: a copy may have holes, and to write there may need room.
+            os.posix_fallocate(descriptor, 0, size)
             self._map = mmap.mmap(descriptor, size)
         finally:
             os.close(descriptor)
@@ -166,7 +185,7 @@ class HotPage:
         header = np.zeros(1, _HEADER)
         header["magic"], header["version"], header["rows"], header["width"] = _MAGIC, _VERSION, ROWS, width
         header["step"], header["start"], header["boot"] = step, start, boot.encode()
-        header["crc"] = crc32(header.tobytes()[:_FIXED])
+        header["crc"], header["open"] = crc32(header.tobytes()[:_FIXED]), 1
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, _size(width))
@@ -194,6 +213,13 @@ class HotPage:
         """
         return len(self._map)
 
+    def watch(self, highest: Int32s) -> None:
+        """
+        @param highest: Last rows that were written of some columns, as they
+            will be.
+        """
+        self._highest.append(highest)
+
     def take(self, node: int, width: int) -> Block:
         """
         @return: Free columns for a node.
@@ -215,42 +241,44 @@ class HotPage:
                 block.measure()
                 yield block
 
-    def recover(self, boot: str) -> int:
+    def recover(self, boot: str) -> int | None:
         """
         Drop what may not be as it was written, if the operating system has
-        been started anew since.
+        been started anew since and the page was not closed.
 
         @return: How many samples were dropped, all of them later than the
-            last second that was surely on the disk.
+            last L{sync}; L{None} if there was nothing to be feared.
         """
         header = self._header[0]
-        if header["boot"].decode("ascii", "replace") == boot:
-            return 0
+        whole = header["boot"].decode("ascii", "replace") == boot or not header["open"]
+        self._header["boot"], self._header["open"] = boot.encode(), 1
+        if whole:
+            return None
         row = max(0, min(ROWS, (int(header["synced"]) - self.start) // self.step + 1))
         dropped = 0
         for part in (np.s_[row:], np.s_[:row, np.flatnonzero(self.series == 0)]):
             lost = int(np.count_nonzero(self.cells[part]))
             if lost:
                 self.cells[part] = 0
-                self.marks[part] = 0
             dropped += lost
-        self._header["boot"] = boot.encode()
+        for cells, marks in zip(self.cells, self.marks, strict=True):
+            marks[(cells == 0) & (marks != 0)] = 0
         self.dirty = True
         return dropped
 
     def sync(self, second: int) -> None:
         """
-        Wait until the disk has everything.  Blocks.
+        Wait until the disk has everything that was written before.  Blocks.
 
-        @param second: The current one; all that is not later than it is
-            taken for written.
+        @param second: The current one; older rows need no memory.
         @raise OSError: The disk cannot say so.
         """
         self.dirty = False
+        row = max((int(highest.max(initial=-1)) for highest in self._highest), default=-1)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.fdatasync(descriptor)
-            self._header["synced"] = second
+            self._header["synced"] = self.start + self.step * row
             os.fdatasync(descriptor)
         except BaseException:
             self.dirty = True
@@ -258,6 +286,15 @@ class HotPage:
         finally:
             os.close(descriptor)
         self._release(second)
+
+    def close(self, second: int) -> None:
+        """
+        Have the disk have everything, and say so in the file.  Blocks.
+
+        @raise OSError: The disk cannot say so.
+        """
+        self._header["open"] = 0
+        self.sync(second)
 
     def _release(self, second: int) -> None:
         """
@@ -303,8 +340,11 @@ class Block:
         self.used = int(np.flatnonzero(self._series).max(initial=-1)) + 1
         self.lowest: Int32s = np.full(width, ROWS, np.int32)
         self.highest: Int32s = np.full(width, -1, np.int32)
-        self._columns: Int32s | None = None
+        self._changes = 0
+        self._columns: tuple[int, Int32s] | None = None
+        self._released = False
         page.blocks += 1
+        page.watch(self.highest)
 
     @property
     def room(self) -> int:
@@ -329,7 +369,7 @@ class Block:
         at = self.used
         self._series[at : at + len(numbers)] = numbers + 1
         self.used = at + len(numbers)
-        self._columns = None
+        self._changes += 1
         return np.arange(at, self.used, dtype=np.int32)
 
     def columns(self, numbers: Int32s) -> Int32s:
@@ -337,17 +377,20 @@ class Block:
         @param numbers: Of series; -1 is none.
         @return: int32, the column of each; -1 if it has none here.
         """
-        index = self._columns
-        if index is None:
+        changes, known = self._changes, self._columns
+        if known is not None and known[0] == changes:
+            index = known[1]
+        else:
+            # Threads that read get here as well, so it may be an older state that is looked at here.
             mine = self.numbers
             some = np.flatnonzero(mine >= 0)
             index = np.full(int(mine.max(initial=-1)) + 1, -1, np.int32)
             index[mine[some]] = some
-            self._columns = index
+            self._columns = changes, index
         if not len(index):
             return np.full(len(numbers), -1, np.int32)
-        known = (numbers >= 0) & (numbers < len(index))
-        found: Int32s = np.where(known, index[np.where(known, numbers, 0)], np.int32(-1))
+        fits = (numbers >= 0) & (numbers < len(index))
+        found: Int32s = np.where(fits, index[np.where(fits, numbers, 0)], np.int32(-1))
         return found
 
     def measure(self) -> None:
@@ -378,7 +421,7 @@ class Block:
             self.marks[:, columns] = 0
             self.lowest[columns] = ROWS
             self.highest[columns] = -1
-            self._columns = None
+            self._changes += 1
             self.page.dirty = True
 
     def clear(self) -> None:
@@ -386,6 +429,15 @@ class Block:
         Have no series any more.
         """
         self.forget(self.numbers)
+
+    def release(self) -> None:
+        """
+        Be needed no more: its samples are in a row group, or nobody wants
+        them.
+        """
+        if not self._released:
+            self._released = True
+            self.page.blocks -= 1
 
     def count(self) -> int:
         """

@@ -170,6 +170,21 @@ class Storage:
                 mine.sync()
         self.catalog.derived(node, tier, stretch)
 
+    def expire(self, now: int, sizes: Sequence[int]) -> list[str]:
+        """
+        Make room: delete what is past its retention, or too much.
+
+        @param sizes: Bytes by tier; 0 is no limit.
+        @return: What was done, in sentences.
+        @raise OSError: The disk refuses; it may be tried again.
+        """
+        said: list[str] = []
+        for segments, size in zip(self.tiers, sizes, strict=False):
+            said += segments.expire(now, size or None)
+            while segments.compact():
+                pass
+        return said
+
 
 def find(directory: Path, now: float, tiers: int, boot: str, single: bool) -> Storage:
     """

@@ -67,7 +67,7 @@ class SealingTests(DBEngineTests):
         for node in self.db._nodes.values():
             for epoch in list(node.epochs.values()):
                 node.retire(epoch)
-        self.db._seal()
+        self.db._upkeep.seal()
 
 
 class Pump(Clock):
