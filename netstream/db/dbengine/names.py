@@ -9,7 +9,9 @@ each of them, little endian::
 
 A body is JSON: C{{"id": node, "guid": GUID, "series": [[number, chart,
 dimension], ...]}}.  A record is one write, which the process's death cannot
-undo.
+undo.  The disk has it before it has samples that need it, as far as
+L{netstream.db.dbengine.storage} decides; where a power cut decides, and a
+number is without a name, its samples are dropped.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from errno import ENOSPC
 from pathlib import Path
+from threading import Lock
 from zlib import crc32
 
 from attrs import frozen
@@ -50,6 +53,8 @@ class NameLog:
     """
     Appends to a file, and begins a new one when the catalog has the rest.
 
+    One thread appends and turns; L{sync} and L{drop} may be called in others.
+
     @ivar dirty: Whether something was written since the last L{sync} began.
     """
 
@@ -57,6 +62,8 @@ class NameLog:
         self._directory = directory
         self._descriptor: int | None = None
         self._generation = 0
+        self._lock = Lock()
+        self._created = False
         self.dirty = False
 
     def read(self) -> tuple[list[Names], list[str]]:
@@ -69,11 +76,12 @@ class NameLog:
         damage: list[str] = []
         for generation, path in self._files():
             data = path.read_bytes()
-            found = list(_records(data))
-            names += [record for _, record in found]
-            good = found[-1][0] if found else 0
+            good = 0
+            for start, end, record in _records(data):
+                names.append(record)
+                good += end - start
             if good < len(data):
-                damage.append(f"{path}: {len(data) - good} bytes at its end are damaged; series may lack their names")
+                damage.append(f"{path}: {len(data) - good} bytes are damaged; series may lack their names")
             self._generation = generation
         return names, damage
 
@@ -92,7 +100,7 @@ class NameLog:
         at = os.lseek(descriptor, 0, os.SEEK_END)
         try:
             if os.write(descriptor, record) != len(record):
-                raise OSError(ENOSPC, "no room for the names of series", str(self._path(self._generation)))
+                raise OSError(ENOSPC, os.strerror(ENOSPC), str(self._path(self._generation)))
         except OSError:
             os.ftruncate(descriptor, at)
             raise
@@ -100,19 +108,23 @@ class NameLog:
 
     def sync(self) -> None:
         """
-        Wait until the disk has it.  Blocks.
+        Wait until the disk has all of it, older files as well.  Blocks.
+
+        @raise OSError: The disk cannot say so.
         """
-        if not self.dirty:
-            return
-        self.dirty = False
-        try:
-            descriptor = os.open(self._path(self._generation), os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return  # the catalog has it by now
-        try:
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+        with self._lock:
+            if not self.dirty:
+                return
+            self.dirty = False
+            try:
+                for _, path in self._files():
+                    _synced(path, os.O_WRONLY)
+                if self._created:
+                    self._created = False
+                    _synced(self._directory, os.O_RDONLY)
+            except BaseException:
+                self.dirty = self._created = True
+                raise
 
     def turn(self) -> int:
         """
@@ -127,11 +139,15 @@ class NameLog:
 
     def drop(self, before: int) -> None:
         """
-        Remove the files of older generations.
+        Remove the files of older generations, for good.  Blocks.
+
+        @raise OSError: They cannot be removed.
         """
-        for generation, path in self._files():
-            if generation < before:
-                path.unlink(missing_ok=True)
+        old = [path for generation, path in self._files() if generation < before]
+        for path in old:
+            path.unlink(missing_ok=True)
+        if old:
+            _synced(self._directory, os.O_RDONLY)
 
     def close(self) -> None:
         """
@@ -145,6 +161,7 @@ class NameLog:
         if self._descriptor is None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path(self._generation), flags, 0o600)
+            self._created = True
         return self._descriptor
 
     def _path(self, generation: int) -> Path:
@@ -155,17 +172,34 @@ class NameLog:
         return sorted((int(path.stem), path) for path in found)
 
 
-def _records(data: bytes) -> Iterator[tuple[int, Names]]:
+def _synced(path: Path, flags: int) -> None:
     """
-    @return: The records up to the first that is damaged, each with the offset
-        of its end.
+    Wait until the disk has a file or a directory, if it is there.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # the catalog has it by now
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _records(data: bytes) -> Iterator[tuple[int, int, Names]]:
+    """
+    @return: The records that are whole, with the offsets of their start and
+        end.
     """
     at = 0
-    while at + _HEADER.size <= len(data):
-        magic, length, crc = _HEADER.unpack_from(data, at)
-        body = data[at + _HEADER.size : at + _HEADER.size + length]
-        if magic != _MAGIC or length > _MOST_BODY or len(body) != length or crc32(body) != crc:
-            return
+    while (at := data.find(_MAGIC, at)) >= 0 and at + _HEADER.size <= len(data):
+        _, length, crc = _HEADER.unpack_from(data, at)
+        end = at + _HEADER.size + length
+        body = data[at + _HEADER.size : end]
+        if length > _MOST_BODY or len(body) != length or crc32(body) != crc:
+            at += 1
+            continue
         fields = json.loads(body)
-        at += _HEADER.size + length
-        yield at, Names(fields["id"], fields["guid"], [(n, (chart, dim)) for n, chart, dim in fields["series"]])
+        series = [(number, (chart, dimension)) for number, chart, dimension in fields["series"]]
+        yield at, end, Names(fields["id"], fields["guid"], series)
+        at = end

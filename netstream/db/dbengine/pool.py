@@ -5,7 +5,7 @@ The hot pages of all nodes, and which of them is given to whom.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class PagePool:
         self._pages: list[HotPage] = []
         self._counter = count()
         self._needed: dict[int, tuple[int, tuple[int, int]]] = {}
-        self._new = False
+        self._changed = False
         self.private = 0
 
     def __iter__(self) -> Iterator[HotPage]:
@@ -66,17 +66,19 @@ class PagePool:
             except DamagedPage as problem:
                 aside = path.with_suffix(".damaged")
                 path.rename(aside)
+                self._changed = True
                 damage.append(f"{problem}; it was put aside as {aside.name}")
                 continue
             except OSError as problem:
                 damage.append(f"{path}: {problem.strerror}; its newest samples are missing")
                 continue
+            dropped = page.recover(self._boot)
             if page.torn:
                 damage.append(f"{path}: its end is cut off; the samples there are missing")
-            dropped = page.recover(self._boot)
-            if dropped:
+            elif dropped is not None:
                 damage.append(
-                    f"{path}: the system stopped without writing its last second; {dropped} samples are missing"
+                    f"{path}: the system stopped while this was written; samples of its last second may be missing, "
+                    f"and {dropped} that were not whole were dropped"
                 )
             found = list(page.found())
             if found:
@@ -86,6 +88,7 @@ class PagePool:
                 blocks += found
             else:
                 page.unlink()
+                self._changed = True
         self._counter = count(highest + 1)
         return blocks, damage
 
@@ -116,26 +119,57 @@ class PagePool:
         page = HotPage.create(path, start, step, width, self._boot, shared=shared)
         self._pages.append(page)
         self.private += not shared
-        self._new = True
+        self._changed = True
         return page
 
     def sync(self) -> None:
         """
         Wait until the disk knows of all files.  Blocks.
+
+        @raise OSError: The disk cannot say so.
         """
-        if self._new:
-            self._new = False
+        if not self._changed:
+            return
+        self._changed = False
+        try:
             descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+        except BaseException:
+            self._changed = True
+            raise
+
+    def unlink(self, pages: Iterable[HotPage]) -> None:
+        """
+        Remove the files of pages, for good: one that came back would hide what
+        was written over it since.  Blocks.
+
+        @param pages: From L{sweep}.
+        @raise OSError: One cannot be removed.
+        """
+        for page in pages:
+            page.unlink()
+            self._changed = True
+        self.sync()
+
+    def close(self, second: int) -> None:
+        """
+        Have the disk have everything, and know it.  Blocks.
+
+        @param second: The current one.
+        @raise OSError: The disk cannot say so.
+        """
+        self.sync()
+        for page in self:
+            page.close(second)
 
     def release(self, block: Block) -> None:
         """
         A block is not needed any more; its samples are in a row group.
         """
-        block.page.blocks -= 1
+        block.release()
 
     def sweep(self, now: float) -> list[HotPage]:
         """
