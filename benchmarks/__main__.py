@@ -31,7 +31,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     """
     with tempfile.TemporaryDirectory(prefix="netstream-bench-") as place:
         tape = Path(place) / "tape.txt"
-        recorder = recording.in_background(20 if options.quick else RECORDED, tape)
+        recorder = recording.in_background(15 if options.quick else RECORDED, tape)
         try:
             for part in (child, parent, saturation, latency, stall):
                 yield from _part(part, options, [])

@@ -68,7 +68,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     @return: The figures of a child.
     """
     if options.quick:
-        options.seconds, options.warmup = 8, 4
+        options.seconds, options.warmup = 4, 2
     seen = {target: once(target, options) for target in chosen(options)}
 
     def figure(name: str, key: str, details: bool = False) -> Figure:

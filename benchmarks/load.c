@@ -622,12 +622,16 @@ static bool send_second(Child *child, double now) {
     return true;
 }
 
-static bool send_piece(Child *child, int64_t slowest) {
-    if (child->out.length - child->sent > 1 << 18 || child->time > slowest + options.lead) return false;
-    if (!child->chart) child->time++;
-    for (int i = 0; i < 250 && child->chart < options.charts; i++) sample(child, child->chart++, child->time);
-    if (child->chart == options.charts) child->chart = 0;
-    return true;
+/* The next charts, up to the second "until"; no child may be far ahead of the slowest. */
+static bool send_piece(Child *child, int64_t until) {
+    int count = 0;
+    if (child->out.length - child->sent > 1 << 18) return false;
+    for (; count < 250 && (child->chart || child->time < until); count++) {
+        if (!child->chart) child->time++;
+        sample(child, child->chart++, child->time);
+        if (child->chart == options.charts) child->chart = 0;
+    }
+    return count;
 }
 
 /* Samples until the time is over; false if the parent has closed all connections. */
@@ -659,8 +663,8 @@ static bool stream(void) {
         for (int i = 0; i < options.children; i++) {
             Child *child = children + i;
             if (child->gone || (over && !child->chart)) continue;
-            if (!options.paced && !child->chart && child->time + 2 >= (int64_t)now) continue;
-            if (!(child->paced ? send_second(child, now) : send_piece(child, slowest))) continue;
+            int64_t until = over ? 0 : slowest + options.lead < (int64_t)now - 2 ? slowest + options.lead : (int64_t)now - 2;
+            if (!(child->paced ? send_second(child, now) : send_piece(child, until))) continue;
             busy = true;
             commit(child);
             flush(child);

@@ -130,9 +130,8 @@ class Load:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            if kind is not None:
-                self._process.kill()
-            self._process.wait(30)
+            self._process.terminate()
+            self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -22,8 +22,6 @@ from benchmarks.load import Load, NoLoad, child_name
 from benchmarks.targets import cached_bytes, make_parent, scratch, stored_bytes
 
 PROTOCOLS = ("v1", "v2")
-PAUSE = 5
-"""Seconds between definitions and samples."""
 
 
 def once(target: str, protocol: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -48,13 +46,13 @@ def once(target: str, protocol: str, options: argparse.Namespace) -> dict[str, A
                     "dimensions": options.dimensions,
                     "seconds": options.seconds,
                     "warmup": options.warmup,
-                    "pause": PAUSE,
+                    "pause": options.pause,
                     "no-replication": options.no_replication,
                 },
             )
             with load:
                 load.until("ready")
-                settle(parent.pid, PAUSE - 1)
+                settle(parent.pid, options.pause - 1)
                 first = cpu(parent.pid) - idle
                 begin, used = load.until("begin"), cpu(parent.pid)
                 end, used = load.until("end"), cpu(parent.pid) - used
@@ -92,7 +90,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     @return: The figures of both protocols.
     """
     if options.quick:
-        options.rate, options.seconds, options.warmup = min(options.rate, 20_000), 5, 3
+        options.rate, options.seconds, options.warmup, options.pause = min(options.rate, 10_000), 4, 2, 2
     targets = chosen(options)
     for protocol in options.protocol or PROTOCOLS:
         seen: dict[str, dict[str, Any]] = {}
@@ -137,6 +135,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--dimensions", type=int, default=4, help="of each chart")
     found.add_argument("--seconds", type=int, default=30, help="that are measured")
     found.add_argument("--warmup", type=int, default=10, help="seconds of samples before")
+    found.add_argument("--pause", type=int, default=5, help="seconds between definitions and samples")
     found.add_argument("--no-replication", action="store_true", help="children do not offer their history")
     return found
 

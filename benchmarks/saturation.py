@@ -62,7 +62,7 @@ def once(target: str, compression: str, options: argparse.Namespace) -> dict[str
                 drained, held = load.until("drained"), memory(parent.pid)
                 taken = drained.time - ready.time - 2
                 sender = cpu(load.pid) - sender
-                settled = settle(parent.pid, 60)
+                settled = settle(parent.pid, 5 if options.quick else 60)
                 used = cpu(parent.pid) - used
                 lost, checked = missing(parent, ready, drained, options)
                 total = options.children * options.charts * options.dimensions
@@ -124,7 +124,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     @return: The figures of each compression.
     """
     if options.quick:
-        options.seconds, options.back, options.charts = 4, 1200, 100
+        options.seconds, options.back, options.charts, options.compression = 3, 600, 100, ["plain", "lz4"]
     targets = chosen(options)
     for compression in options.compression or COMPRESSIONS:
         seen: dict[str, dict[str, Any]] = {}
