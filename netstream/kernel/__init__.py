@@ -37,7 +37,8 @@ _sources = _Sources()
 if os.environ.get("NETSTREAM_PURE"):
     sys.meta_path.insert(0, _sources)
 try:
-    from netstream.kernel import ingest
+    # Each module is imported here, so that all are of one kind.
+    from netstream.kernel import cells, columns, frames, ingest, interpolate, latest, records, seal
     from netstream.kernel.encode import Encoder, select
     from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
@@ -50,4 +51,20 @@ finally:
 COMPILED: bool = not ingest.__file__.endswith(".py")
 """Whether the compiled kernel runs."""
 
-__all__ = ["COMPILED", "Encoder", "Ingest", "SampleError", "payloads", "renew", "select"]
+__all__ = [
+    "COMPILED",
+    "Encoder",
+    "Ingest",
+    "SampleError",
+    "cells",
+    "columns",
+    "frames",
+    "ingest",
+    "interpolate",
+    "latest",
+    "payloads",
+    "records",
+    "renew",
+    "seal",
+    "select",
+]
