@@ -19,6 +19,7 @@ MODULES = (
     "interpolate",
     "latest",
     "lines",
+    "numbers",
     "seal",
     "tables",
     "text",

@@ -1,6 +1,8 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+cdef Py_ssize_t _ROOM, _MOST_ROOM
+
 @cython.final
 cdef class Columns:
     cdef readonly Py_ssize_t rows

@@ -9,6 +9,11 @@ import numpy.typing as npt
 
 ANOMALOUS, RESET, EMPTY = 1, 2, 4
 
+_ROOM = 64
+"""How many rows there is room for at first."""
+_MOST_ROOM = 4096
+"""Room for more rows is given back when they are taken."""
+
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
@@ -41,7 +46,7 @@ class Columns:
     def __init__(self) -> None:
         self.rows = 0
         self.complete = 0
-        self.grow(64)
+        self.grow(_ROOM)
 
     def add(self, series: int, time: int, collected: int, value: float, flags: int) -> int:
         """
@@ -108,4 +113,6 @@ class Columns:
                 array[: rows - complete] = array[complete:rows].copy()
         self.rows = rows - complete
         self.complete = 0
+        if self.room > _MOST_ROOM and self.rows <= _ROOM:
+            self.grow(_ROOM)
         return taken

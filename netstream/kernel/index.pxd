@@ -13,10 +13,12 @@ cdef class Index:
 
     @cython.locals(tag=uint64_t)
     cdef uint32_t tag(self, const unsigned char *text, Py_ssize_t at, Py_ssize_t stop, int owner) noexcept nogil
-    @cython.locals(place=Py_ssize_t, last=Py_ssize_t, taken=uint32_t)
+    @cython.locals(place=Py_ssize_t, taken=uint32_t)
     cdef Py_ssize_t seek(self, uint32_t tag, Py_ssize_t after) noexcept nogil
+    cdef Py_ssize_t _first(self, uint64_t tag) noexcept nogil
+    cdef Py_ssize_t _following(self, Py_ssize_t place) noexcept nogil
     cdef int number(self, Py_ssize_t place) noexcept nogil
-    @cython.locals(place=Py_ssize_t, last=Py_ssize_t)
+    @cython.locals(place=Py_ssize_t)
     cdef int add(self, uint32_t tag, int number) except -1
     @cython.locals(place=Py_ssize_t)
     cdef int remove(self, uint32_t tag, int number) except -1

@@ -13,7 +13,7 @@ class Index:
     Numbers by the tag of the text that they stand for, with open addressing.
     Who asks compares the texts, which are kept elsewhere.
 
-    @ivar room: How many slots there are, a power of 2.
+    @ivar room: How many slots there are.
     @ivar count: How many numbers are in it.
     @ivar used: The same with those that were removed and still take a slot.
     @ivar factor: What the hash multiplies with.  It is random, so that nobody
@@ -47,15 +47,26 @@ class Index:
         @param after: The slot that was found before; -1 for the first one.
         @return: The next slot of a tag; -1 if there is none.
         """
-        last = self.room - 1
-        place = (tag if after < 0 else after + 1) & last
+        place = self._following(after) if after >= 0 else self._first(tag)
         taken = self.slots[2 * place + 1]
         while taken:
             if taken > 1 and self.slots[2 * place] == tag:
                 return place
-            place = (place + 1) & last
+            place = self._following(place)
             taken = self.slots[2 * place + 1]
         return -1
+
+    def _first(self, tag: int) -> int:
+        """
+        @return: The slot where a tag belongs.
+        """
+        return (tag * self.room) >> 32
+
+    def _following(self, place: int) -> int:
+        """
+        @return: The slot to look at next.
+        """
+        return place + 1 if place + 1 < self.room else 0
 
     def number(self, place: int) -> int:
         """
@@ -69,10 +80,9 @@ class Index:
         """
         if 4 * (self.used + 1) > 3 * self.room:
             self._rebuild()
-        last = self.room - 1
-        place = tag & last
+        place = self._first(tag)
         while self.slots[2 * place + 1] > 1:
-            place = (place + 1) & last
+            place = self._following(place)
         if not self.slots[2 * place + 1]:
             self.used += 1
         self.slots[2 * place] = tag
@@ -96,11 +106,8 @@ class Index:
         Get as many slots as there are numbers for.
         """
         slots = self.slots
-        room = 16
-        while 3 * room < 4 * (self.count + 1) + room // 2:
-            room *= 2
-        self.room = room
-        self.slots = array("I", bytes(8 * room))
+        self.room = self.count + self.count * 2 // 3 + 16
+        self.slots = array("I", bytes(8 * self.room))
         self.count = 0
         self.used = 0
         for place in range(len(slots) // 2):

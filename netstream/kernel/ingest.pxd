@@ -3,7 +3,8 @@ from libc.stdint cimport int64_t
 
 from netstream.kernel.columns cimport Columns
 from netstream.kernel.interpolate cimport redefine, restart, take_over, take_over_dimension
-from netstream.kernel.lines cimport Reader, Walk
+from netstream.kernel.lines cimport Walk
+from netstream.kernel.numbers cimport Reader
 from netstream.kernel.records cimport (BEGIN, BEGIN2, END, END2, NO_RESET, RBEGIN, RSET, RTIME, SET, SET2, Chart,
                                        Dimension)
 from netstream.kernel.tables cimport Tables

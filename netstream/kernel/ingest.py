@@ -12,7 +12,8 @@ except ImportError:
     from netstream.kernel import uncompiled as cython
 
 from netstream.kernel.columns import Bytes, Columns, Float64s, Int32s, Int64s
-from netstream.kernel.lines import Reader, Walk
+from netstream.kernel.lines import Walk
+from netstream.kernel.numbers import Reader
 from netstream.kernel.tables import Tables
 from netstream.kernel.text import SampleError, words
 

@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from netstream.kernel.columns cimport Columns
 from netstream.kernel.interpolate cimport collect
+from netstream.kernel.numbers cimport Reader
 from netstream.kernel.records cimport (BEGIN, BEGIN2, END, END2, NOTHING, RBEGIN, RSET, RTIME, SET, SET2, Chart,
                                        Dimension, Line)
 from netstream.kernel.tables cimport Tables, same
@@ -12,37 +13,8 @@ cdef enum:
     RESET = 2
     EMPTY = 4
 
-cdef uint64_t _MASK, _SIGN
-cdef bytes _BASE64, _HEXADECIMAL
 cdef int64_t LONGEST, LAST, PERIODS
 cdef double NAN
-
-@cython.final
-cdef class Reader:
-    cdef bytes data
-    cdef const unsigned char *text
-    cdef const unsigned char *base64
-    cdef const unsigned char *hexadecimal
-    cdef double[::1] powers
-    cdef uint64_t[::1] bits
-    cdef double[::1] reals
-    cdef Py_ssize_t at
-    cdef bint good
-    cdef bint plain
-
-    cdef int open(self, bytes data) except -1
-    @cython.locals(text="const unsigned char *", table="const unsigned char *", at=Py_ssize_t, start=Py_ssize_t,
-                   value=uint64_t, digit=cython.int)
-    cdef uint64_t digits(self, int bits) noexcept nogil
-    @cython.locals(text="const unsigned char *", at=Py_ssize_t, start=Py_ssize_t, value=uint64_t, byte=cython.int)
-    cdef uint64_t unsigned(self) noexcept nogil
-    cdef int64_t integer(self) noexcept nogil
-    @cython.locals(text="const unsigned char *", at=Py_ssize_t, start=Py_ssize_t, value=uint64_t, byte=cython.int,
-                   count=cython.int, decimals=cython.int, negative=cython.bint, quotient=cython.double)
-    cdef double real(self) except? -1.0 nogil
-    cdef double of_bits(self, uint64_t bits) noexcept nogil
-    @cython.locals(text=bytes, at=Py_ssize_t)
-    cdef double word(self, Py_ssize_t start) except? -1.0 with gil
 
 @cython.final
 cdef class Walk:
@@ -92,5 +64,3 @@ cdef class Walk:
     @cython.locals(number=cython.int)
     cdef int drop(self) noexcept nogil
     cdef int reserve(self, Py_ssize_t count) except -1
-
-cdef int64_t signed(uint64_t value) noexcept nogil

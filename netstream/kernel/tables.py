@@ -344,9 +344,9 @@ class Tables:
             return self._free_lines.pop()
         number = self._line_count
         if number == self._line_room:
-            more = number // 4 + 8
+            more = number // 8 + 8
             if cython.compiled:
-                self._lines.extend(bytes(more * cython.sizeof(Line)))
+                self._lines = self._lines + bytes(more * cython.sizeof(Line))
                 self.lines = cython.cast("Line *", cython.cast("char *", self._lines))
             else:
                 self.lines.extend(more)
@@ -362,9 +362,9 @@ class Tables:
             return self._free_dimensions.pop()
         number = self._dimension_count
         if number == self._dimension_room:
-            more = number // 4 + 8
+            more = number // 8 + 8
             if cython.compiled:
-                self._dimensions.extend(bytes(more * cython.sizeof(Dimension)))
+                self._dimensions = self._dimensions + bytes(more * cython.sizeof(Dimension))
                 self.dimensions = cython.cast("Dimension *", cython.cast("char *", self._dimensions))
             else:
                 self.dimensions.extend(more)
@@ -380,9 +380,9 @@ class Tables:
             return self._free_charts.pop()
         number = self._chart_count
         if number == self._chart_room:
-            more = number // 4 + 4
+            more = number // 8 + 4
             if cython.compiled:
-                self._charts.extend(bytes(more * cython.sizeof(Chart)))
+                self._charts = self._charts + bytes(more * cython.sizeof(Chart))
                 self.charts = cython.cast("Chart *", cython.cast("char *", self._charts))
             else:
                 self.charts.extend(more)

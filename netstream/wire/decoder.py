@@ -36,6 +36,8 @@ LONGEST_PAYLOAD = 1 << 20
 _FRAME = 0xFA
 _SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
 _STARTS = (b"BEGIN", b"SET", b"END")
+_ROWS = frozenset({"RBEGIN", "RSET"})
+_ROW_STARTS = (b"RBEGIN", b"RSET")
 _REPEATED = frozenset({DefineChart, DefineDimension, ChartLabel, CommitChartLabels})
 """Lines that are said on each connection, and of many charts and nodes alike."""
 
@@ -185,6 +187,9 @@ class Decoder(LineDecoder):
     are read by the kernel, which must know each chart and dimension before
     its samples are reached: whoever takes a command from L{items} tells the
     kernel what it defines before taking the next.
+
+    Rows of a replication are samples if the kernel was made to take them, else
+    they are commands.
     """
 
     def __init__(
@@ -198,7 +203,12 @@ class Decoder(LineDecoder):
         """
         @param lexicon: Remembers lines that were read before.
         """
-        super().__init__(TO_PARENT, parent_words, longest_line, longest_payload)
+        keywords: Mapping[str, type[Line]] = TO_PARENT
+        self._samples, self._starts = _SAMPLES, _STARTS
+        if ingest.replicated:
+            keywords = {keyword: kind for keyword, kind in TO_PARENT.items() if keyword not in _ROWS}
+            self._samples, self._starts = _SAMPLES | _ROWS, _STARTS + _ROW_STARTS
+        super().__init__(keywords, parent_words, longest_line, longest_payload)
         self._lexicon = lexicon or Lexicon()
         self._known = self._lexicon.lines
         self._ingest = ingest
@@ -221,7 +231,7 @@ class Decoder(LineDecoder):
         self._now = now
         while True:
             wrong = None
-            if self._body is None and self._data.startswith(_STARTS, self._at):
+            if self._body is None and self._data.startswith(self._starts, self._at):
                 self._fed = True
                 try:
                     self._at = self._ingest.feed(self._data, self._at, now)
@@ -257,7 +267,7 @@ class Decoder(LineDecoder):
                     self._lexicon.remember(line, cast(Line, read))
 
     def _unknown(self, keyword: str, line: bytes) -> Command | None:
-        if keyword not in _SAMPLES:
+        if keyword not in self._samples:
             return super()._unknown(keyword, line)
         # The kernel stopped at the spelling: give it the plain one.
         rest = line.partition(keyword.encode())[2]

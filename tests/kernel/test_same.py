@@ -57,7 +57,9 @@ WORDS = st.one_of(
     ),
     GARBAGE,
 )
-KEYWORDS = st.sampled_from(("BEGIN", "SET", "END", "BEGIN2", "SET2", "END2", "BEGIN3", "", "S"))
+KEYWORDS = st.sampled_from(
+    ("BEGIN", "SET", "END", "BEGIN2", "SET2", "END2", "RBEGIN", "RBEGIN ''", "RSET", "BEGIN3", "", "S", "R")
+)
 IDS = st.sampled_from(
     ('"x"', "x", "'y'", '"y"', '"p"', "q", "'a b'", '"it\'s"', '"a.b"', "'a.b'", "a.b", '"c.d"', "z", "'x")
 )
@@ -79,23 +81,33 @@ def _block2(chart: str, second: int, values: list[tuple[str, int]], form: int, b
     return f"BEGIN2 '{chart}' 1 {time} #\n{sets}END2\n"
 
 
+def _rows(chart: str, second: int, values: list[tuple[str, int]], form: int, bits: int) -> str:
+    times = " ".join(_integer(START + time, form) for time in (second, second + 1, 60))
+    sets = "".join(f'RSET "{name}" {_real(bits ^ abs(value), form)} "{"R" * form}"\n' for name, value in values)
+    return f"RBEGIN SLOT:1 '{chart}'\nRBEGIN '' {times}\n{sets}"
+
+
 CHARTS = st.sampled_from(("a.b", "c.d", "e.f"))
 USEC = st.one_of(st.sampled_from((0, 1_000_000, 999_999, 500_000)), st.integers(0, 5_000_000), st.integers(0, 10**15))
 BLOCKS = st.one_of(
     st.builds(_block1, CHARTS, USEC, VALUES),
     st.builds(_block1, CHARTS, USEC, VALUES),
     st.builds(_block2, CHARTS, st.integers(0, 5), VALUES, st.integers(0, 2), st.integers(0, 2**64 - 1)),
+    st.builds(_rows, CHARTS, st.integers(0, 70), VALUES, st.integers(0, 2), st.integers(0, 2**64 - 1)),
 )
 TEXTS = st.lists(st.one_of(BLOCKS, BLOCKS, BLOCKS, ODD.map(lambda line: line + "\n"), ODD), max_size=14).map(
     lambda parts: "".join(parts).encode("latin-1")
 )
 
 
-def fed(kernel: ModuleType, text: bytes, cuts: list[int]) -> list[Any]:
+def fed(
+    kernel: ModuleType, text: bytes, cuts: list[int], keep_lines: bool = True, forgetful: bool = False
+) -> list[Any]:
     """
+    @param forgetful: Whether a chart is forgotten and defined again at each cut.
     @return: All that a kernel makes of a text: offsets, errors and samples.
     """
-    ingest = kernel.Ingest()
+    ingest = kernel.Ingest(1, keep_lines, True)
     for number, chart in enumerate(("a.b", "c.d", "e.f")):
         ingest.chart(chart, number + 1, number == 1)
         for index, name in enumerate(NAMES):
@@ -122,6 +134,10 @@ def fed(kernel: ModuleType, text: bytes, cuts: list[int]) -> list[Any]:
             assert not np.isinf(taken[3]).any()
             assert (np.isnan(taken[3]) == (taken[4] & 4 > 0)).all()
             seen.append([*(column.tobytes() for column in taken[:5]), taken[5]])
+        if forgetful:
+            ingest.forget("c.d")
+            ingest.chart("c.d", 1)
+            ingest.dimension("c.d", "x", 90 + turn, turn % 4, 1, 1)
     seen.append(ingest.lines)
     return seen
 
@@ -139,12 +155,13 @@ class SameTests(SynchronousTestCase):
         self.assertIsInstance(installed.COMPILED, bool)
         self.assertIsNot(plain.Ingest, installed.Ingest)
 
-    @given(TEXTS, st.lists(st.integers(0, 2000), max_size=3))
-    def test_decode(self, text: bytes, cuts: list[int]) -> None:
+    @given(TEXTS, st.lists(st.integers(0, 2000), max_size=3), st.booleans(), st.booleans())
+    def test_decode(self, text: bytes, cuts: list[int], keep_lines: bool, forgetful: bool) -> None:
         """
         All text, good or bad, gives the same samples and the same errors.
         """
-        self.assertEqual(fed(installed, text, cuts), fed(plain, text, cuts))
+        expected = fed(plain, text, cuts, keep_lines, forgetful)
+        self.assertEqual(fed(installed, text, cuts, keep_lines, forgetful), expected)
 
     @given(st.binary(max_size=200), st.integers(0, 200))
     def test_noise(self, noise: bytes, at: int) -> None:
@@ -153,6 +170,30 @@ class SameTests(SynchronousTestCase):
         """
         text = b"BEGIN 'a.b' 0\n" + noise + b"\nSET " + noise + b"\nSET2 'x' " + noise + b"\n"
         self.assertEqual(fed(installed, text, [at]), fed(plain, text, [at]))
+
+    @given(TEXTS, st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=20), st.integers(0, 2000))
+    def test_damaged(self, text: bytes, damage: list[tuple[int, int]], cut: int) -> None:
+        """
+        Good text with any bytes of it changed, and cut anywhere, does no harm.
+        """
+        damaged = bytearray(text * 2)
+        for at, byte in damage:
+            if damaged:
+                damaged[at % len(damaged)] = byte
+        self.assertEqual(fed(installed, bytes(damaged), [cut]), fed(plain, bytes(damaged), [cut]))
+
+    @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=4))
+    def test_anything(self, noise: bytes, cuts: list[int]) -> None:
+        """
+        Nor do arbitrary bytes alone; only whole lines are consumed.
+        """
+        self.assertEqual(fed(installed, noise, cuts), fed(plain, noise, cuts))
+        ingest = installed.Ingest(1, True, True)
+        for cut in range(len(noise) + 1):
+            try:
+                self.assertLessEqual(ingest.feed(noise[:cut], 0, NOW), noise.rfind(b"\n", 0, cut) + 1)
+            except installed.SampleError as error:
+                self.assertIn(error.line + b"\n", noise[:cut])
 
     @given(
         st.lists(

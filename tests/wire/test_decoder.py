@@ -23,7 +23,10 @@ from netstream.wire.commands import (
     FunctionResult,
     JsonPayload,
     OverwriteLabels,
+    ReplayBegin,
     ReplayChart,
+    ReplayEnd,
+    ReplaySet,
     Unknown,
 )
 from netstream.wire.decoder import LONGEST_LINE, Decoder, LineDecoder
@@ -163,6 +166,32 @@ class DecoderTests(SynchronousTestCase):
         self.assertEqual(lines, 5)
         between, _ = said([DEFINED + b" BEGIN2 a.b 1 100 #\n SET2 x 5 # A\n END2\nOVERWRITE labels\n"])
         self.assertEqual(between, [*plain, OverwriteLabels()])
+
+    def test_rows(self) -> None:
+        """
+        Rows of a replication are samples for who asked for them, however they
+        are spelled, and commands for everyone else.
+        """
+        text = b"RBEGIN 'a.b'\nRBEGIN '' 1700000000 1700000001 1700000060\n"
+        text += b" RSET 'x' 5 A\n'RSET' x 6 A\nREND 1 2 3 true 4 5 6\n"
+
+        def seen(replicated: bool) -> list[object]:
+            ingest = Ingest(replicated=replicated)
+            ingest.chart("a.b", 1)
+            ingest.dimension("a.b", "x", 0, 0, 1, 1)
+            decoder = Decoder(ingest, SeriesTable("node"))
+            decoder.receive(text)
+            found: list[object] = []
+            for item in decoder.items(NOW):
+                if isinstance(item, SampleBatch):
+                    found += item.value.tolist()
+                else:
+                    found.append(type(item))
+            self.assertEqual(decoder.line_number, 5)
+            return found
+
+        self.assertEqual(seen(True), [5.0, 6.0, ReplayEnd])
+        self.assertEqual(seen(False), [ReplayBegin, ReplayBegin, ReplaySet, ReplaySet, ReplayEnd])
 
     def test_long_line(self) -> None:
         """
