@@ -35,7 +35,7 @@ LONGEST_PAYLOAD = 1 << 20
 
 _FRAME = 0xFA
 _SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
-_STARTS = (b"BEGIN", b"SET", b"END")
+_STARTS: tuple[bytes, ...] = (b"BEGIN", b"SET", b"END")
 _ROWS = frozenset({"RBEGIN", "RSET"})
 _ROW_STARTS = (b"RBEGIN", b"RSET")
 _REPEATED = frozenset({DefineChart, DefineDimension, ChartLabel, CommitChartLabels})
