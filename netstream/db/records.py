@@ -72,6 +72,9 @@ ENTRY = np.dtype(
 Entry = tuple[int, int, int, int, int, int, int, int, int, int]
 """The values of one L{ENTRY}."""
 
+Data = bytes | bytearray | memoryview
+"""What a payload may be."""
+
 Entries = npt.NDArray[np.void]
 """Array of L{ENTRY}."""
 

@@ -20,6 +20,7 @@ from netstream.db.places import ROW, Index, Row
 from netstream.db.records import (
     ENTRY,
     HEADER_BYTES,
+    Data,
     Entries,
     Entry,
     Header,
@@ -34,6 +35,7 @@ from netstream.db.rowgroups import Damaged
 
 _MAPPED = 1 << 19
 _MOST_LISTS = 64
+_PIECE = 1 << 20
 
 
 class Descriptor:
@@ -126,6 +128,8 @@ class Segment:
     _descriptor: Descriptor | None = None
     _inode: int = 0
     _kept: bool = False
+    _synced: int = 0
+    _unsure: bool = False
 
     # The file.
 
@@ -151,6 +155,7 @@ class Segment:
         found = found_in(descriptor.number, self.path)
         if 0 < found.good < found.size and self.writable:
             os.ftruncate(descriptor.number, found.good)
+            os.fsync(descriptor.number)
         self.nbytes = found.good
         self.listed, self.lists, self.list_bytes = found.listed, found.lists, found.list_bytes
         self.unlisted = found.unlisted
@@ -206,7 +211,7 @@ class Segment:
         last: int = 0,
         step: int = 0,
         samples: int = 0,
-        data: bytes = b"",
+        data: Data = b"",
     ) -> int:
         """
         Write a record; see L{Header}.
@@ -217,14 +222,14 @@ class Segment:
         header = Header(kind, crc32(data), len(data), sequence, node, step, start, last, samples, self.listed)
         return self._put(header, data)
 
-    def _put(self, header: Header, data: bytes) -> int:
+    def _put(self, header: Header, data: Data) -> int:
         offset = self.nbytes
         self._write((header.packed(), data, bytes(-len(data) & 7)), header.nbytes)
         self.unlisted.append(header.entry(offset))
         self.unlisted_bytes += header.nbytes
         return offset
 
-    def _write(self, parts: Sequence[bytes], nbytes: int) -> None:
+    def _write(self, parts: Sequence[Data], nbytes: int) -> None:
         descriptor = self.open()
         at = self.nbytes
         end = at + nbytes
@@ -248,9 +253,16 @@ class Segment:
         """
         try:
             descriptor = self.open()
+            if self._unsure:
+                # A system that could not write something may have forgotten that it should.
+                for at in range(self._synced, self.nbytes, _PIECE):
+                    os.pwrite(descriptor.number, os.pread(descriptor.number, min(_PIECE, self.nbytes - at), at), at)
+            self._unsure = True
             os.fdatasync(descriptor.number)
         except OSError as problem:
             raise OSError(problem.errno, problem.strerror, str(self.path)) from problem
+        self._unsure = False
+        self._synced = self.nbytes
 
     def list_records(self) -> None:
         """

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -25,7 +25,7 @@ import numpy as np
 
 from netstream.db.interfaces import Span
 from netstream.db.places import NEVER, ROW, Row
-from netstream.db.records import Entries, Kind, record_bytes
+from netstream.db.records import Data, Entries, Kind, record_bytes
 from netstream.db.rowgroups import Damaged
 from netstream.db.segment import OpenFiles, Place, Segment
 from netstream.db.survivors import newest, spans_of, surviving
@@ -37,6 +37,7 @@ _NAME = re.compile(r"(\d{1,18})-(\d{1,18})\.seg")
 _MOST_OPEN = 128
 _LIST_RECORDS = 1024
 _LIST_BYTES = 64 << 20
+_LATE = 64
 
 
 class Segments:
@@ -62,7 +63,7 @@ class Segments:
         self._sequence = 0
         self._spans: dict[int, Span] | None = {}
         self._changed: set[Segment] = set()
-        self._drops: dict[tuple[Segment, int, int, int], None] = {}
+        self._drops: dict[tuple[Segment, int, int, int], bool] = {}
         self._directory_changed = False
 
     # Its life.
@@ -100,6 +101,8 @@ class Segments:
             self._longest = max([self._longest, *(segment.index.longest for segment in segments)])
         self._starts = sorted(self._stretches)
         self._spans = None
+        # Who was killed may have left it so.
+        self._directory_changed = True
         return damage
 
     def _loaded(self, segment: Segment, damage: list[str]) -> Entries | None:
@@ -133,7 +136,7 @@ class Segments:
             parts, older = newest(list(live.values()))
             live = dict(zip(files, parts, strict=True))
             # Those that were replaced in another file, of which this one does not know yet.
-            self._drops.update(((files[number], *key), None) for number, key in older)
+            self._drops.update(((files[number], *key), False) for number, key in older)
         for segment, entries in live.items():
             segment.count(entries)
 
@@ -150,9 +153,10 @@ class Segments:
                 self.sync()
                 unlisted = [s for s in self._segments() if s.unlisted]
                 for segment in unlisted:
-                    segment.list_records()
-                for segment in unlisted:
-                    segment.sync()
+                    # Without them it is opened less quickly, that is all.
+                    with suppress(OSError):
+                        segment.list_records()
+                        segment.sync()
         finally:
             for segment in self._segments():
                 segment.close()
@@ -192,7 +196,7 @@ class Segments:
 
     # Writing.
 
-    def append(self, node: int, start: int, last: int, step: int, samples: int, data: bytes, retention: int) -> None:
+    def append(self, node: int, start: int, last: int, step: int, samples: int, data: Data, retention: int) -> None:
         """
         Store a row group, in place of the one with the same node, start and
         step.  It can be found at once; it survives a power cut after L{sync}.
@@ -218,7 +222,7 @@ class Segments:
                 old = other.drop(node, start, step)
                 if old is not None:
                     if other is not segment:
-                        self._drops[other, node, start, step] = None
+                        self._drops[other, node, start, step] = False
                     if old.last > last:
                         self._spans = None
             anew.add(row)
@@ -262,23 +266,24 @@ class Segments:
                 problem = one
                 continue
             self._changed.discard(segment)
-            if (
-                (segment.unlisted and segment.stretch < self._starts[-1])
-                or len(segment.unlisted) >= _LIST_RECORDS
-                or segment.unlisted_bytes >= _LIST_BYTES
-            ):
+            # Of a stretch that is over there is not much to come.
+            late = _LATE if segment.stretch < self._starts[-1] else 1
+            if len(segment.unlisted) >= _LIST_RECORDS // late or segment.unlisted_bytes >= _LIST_BYTES // late:
                 # Lists only make opening faster.
                 with suppress(OSError):
                     segment.list_records()
         if problem is not None:
             raise problem
         # What a record of another file replaced is dropped only now that the disk has that.
-        for drop in list(self._drops):
+        for drop, written in list(self._drops.items()):
             segment, node, start, step = drop
-            with suppress(OSError):
-                segment.append(Kind.DROP, self._next(), node, start, 0, step)
-                self._changed.add(segment)
+            if written:
                 del self._drops[drop]
+            elif not written:
+                with suppress(OSError):
+                    segment.append(Kind.DROP, self._next(), node, start, 0, step)
+                    self._changed.add(segment)
+                    self._drops[drop] = True
 
     def _next(self) -> int:
         self._sequence += 1
@@ -290,6 +295,10 @@ class Segments:
 
         @raise OSError: That could not be written; it is to be called again.
         """
+        if any(drop[1] == node for drop in self._drops):
+            # Else what was replaced might come back, if only some of what follows is on the disk.
+            self.sync()
+            self.sync()
         dropped = [drop for drop in self._drops if drop[1] == node]
         concerned = {segment for segment, *_ in dropped}
         with self._lock:
@@ -379,6 +388,10 @@ class Segments:
             given again each time.
         @return: What was done, in sentences.
         """
+        # What was replaced by what is deleted now must not come back, so the disk is to have the drops.
+        with suppress(OSError):
+            self.sync()
+            self.sync()
         done: list[str] = []
         gone: list[Segment] = []
         for segment in self._segments():
@@ -412,7 +425,7 @@ class Segments:
                         segment.drop(node, row.start, row.step)
                         self._spans = None
 
-    def _unlink(self, segments: Iterable[Segment]) -> list[str]:
+    def _unlink(self, segments: Sequence[Segment]) -> list[str]:
         """
         @return: What went wrong, in sentences.
         """

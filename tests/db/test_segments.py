@@ -7,14 +7,21 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Iterator
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from zlib import crc32
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.db import places, segment
+from netstream.db import segments as collection
 from netstream.db.interfaces import Span
 from netstream.db.rowgroups import Damaged
 from netstream.db.segments import Segments
@@ -291,6 +298,7 @@ class SegmentsTests(Case):
         """
         A file that gets a late row group every now and then is still opened quickly.
         """
+        self.patch(collection, "_LATE", 1024)
         self.put(1, 100, b"newest")
         for number in range(200):
             self.put(1, number % 7, b"%d" % number)
@@ -761,3 +769,338 @@ class ThreadTests(Case):
             for thread in threads:
                 thread.join()
         self.assertEqual(problems, [])
+
+
+class Disk:
+    """
+    What a disk has for sure, of all that a process wrote into one directory.
+
+    Who uses it puts L{fsync} in the place of C{os.fsync} and C{os.fdatasync}.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._contents: dict[int, bytes] = {}
+        self._names: dict[str, int] = {}
+        self._held: list[int] = []
+        for path in directory.iterdir():
+            descriptor = os.open(path, os.O_RDONLY)
+            self.fsync(descriptor)
+            os.close(descriptor)
+        self._names = self._listing()
+
+    def _listing(self) -> dict[str, int]:
+        return {path.name: path.stat().st_ino for path in self.directory.iterdir()}
+
+    def fsync(self, descriptor: int) -> None:
+        """
+        The disk has a file, or which files there are.
+        """
+        about = os.fstat(descriptor)
+        if stat.S_ISDIR(about.st_mode):
+            self._names = self._listing()
+            return
+        if about.st_ino not in self._contents:
+            # Its number is not used again as long as it is open.
+            self._held.append(os.dup(descriptor))
+        self._contents[about.st_ino] = os.pread(descriptor, about.st_size, 0)
+
+    def release(self) -> None:
+        """
+        Nobody asks any more.
+        """
+        for descriptor in self._held:
+            os.close(descriptor)
+        self._held = []
+
+    def cut_power(self, chance: random.Random) -> None:
+        """
+        Leave in the directory what may be there afterwards.
+        """
+        self.release()
+        now = {path.stat().st_ino: path.read_bytes() for path in self.directory.iterdir()}
+        listing = self._listing()
+        after: dict[str, bytes] = {}
+        for name in sorted({*listing, *self._names}):
+            number = chance.choice((listing.get(name), self._names.get(name)))
+            if number is not None:
+                sure = self._contents.get(number, b"")
+                after[name] = self._torn(sure, now.get(number, sure), chance)
+        for path in self.directory.iterdir():
+            path.unlink()
+        for name, data in after.items():
+            (self.directory / name).write_bytes(data)
+
+    def _torn(self, sure: bytes, written: bytes, chance: random.Random) -> bytes:
+        if not written.startswith(sure):
+            raise AssertionError("what the disk has was overwritten")
+        rest = bytearray(written[len(sure) :])
+        kind = chance.choice(("whole", "none", "prefix", "zeros", "flip", "noise"))
+        if kind == "none":
+            rest.clear()
+        elif kind == "prefix":
+            del rest[chance.randint(0, len(rest)) :]
+        elif rest and kind != "whole":
+            at = chance.randrange(len(rest))
+            length = min(chance.choice((1, 40, 200, 1000)), len(rest) - at)
+            if kind == "flip":
+                rest[at] ^= 1 << chance.randrange(8)
+            else:
+                rest[at : at + length] = bytes(length) if kind == "zeros" else chance.randbytes(length)
+        return sure + bytes(rest)
+
+
+NODES = (1, 2, 3)
+EPOCHS = tuple(range(0, 72, 5))
+RETENTIONS = (DAY, 7 * DAY, 30 * DAY)
+
+STEPS = st.one_of(
+    st.tuples(
+        st.just("put"),
+        st.sampled_from(NODES),
+        st.sampled_from(EPOCHS),
+        st.sampled_from(RETENTIONS),
+        st.sampled_from((0, 8, 33, 600)),
+    ),
+    st.tuples(st.just("put many"), st.sampled_from(NODES), st.sampled_from(RETENTIONS)),
+    st.tuples(st.just("sync")),
+    st.tuples(st.just("forget"), st.sampled_from(NODES)),
+    st.tuples(st.just("compact")),
+    st.tuples(st.just("expire"), st.sampled_from(RETENTIONS), st.integers(1, 3)),
+    st.tuples(st.just("shrink"), st.integers(0, 4000)),
+    st.tuples(st.just("close")),
+    st.tuples(st.just("kill")),
+    st.tuples(st.just("cut"), st.integers(0, 1 << 32)),
+)
+
+
+class Stored(tuple[bytes, int, int]):
+    """
+    Bytes of a row group, the stretch it is in, and its retention.
+    """
+
+
+class History:
+    """
+    Segments beside a dictionary that does the same.
+
+    @ivar may: For each row group what it may be after a power cut, the newest
+        last; L{None} is that there is none.
+    """
+
+    def __init__(self, test: SynchronousTestCase, directory: Path) -> None:
+        self.test = test
+        self.directory = directory
+        self.may: dict[Key, list[Stored | None]] = {}
+        self.written = 0
+        self.disk = Disk(directory)
+        self.damaged = False
+        self.open()
+
+    def open(self) -> None:
+        """
+        Begin again with what is on the disk.
+        """
+        self.segments = Segments(self.directory, STRETCH)
+        damage = self.segments.open()
+        if not self.damaged:
+            self.test.assertEqual(damage, [])
+
+    def there(self) -> dict[Key, bytes]:
+        """
+        @return: All that is found.
+        """
+        found: dict[Key, bytes] = {}
+        for node in NODES:
+            places = self.segments.find(node, 0, ALWAYS)
+            self.test.assertEqual([place.start for place in places], sorted({place.start for place in places}))
+            for place in places:
+                self.test.assertEqual(self.segments.check(place), [])
+                data = bytes(self.segments.read(place))
+                self.test.assertEqual(len(data), place.samples)
+                found[node, (place.start - 1 - BEGIN) // EPOCH] = data
+        spans = {
+            node: Span(
+                BEGIN + EPOCH * min(e for n, e in found if n == node) + 1,
+                BEGIN + EPOCH * (max(e for n, e in found if n == node) + 1),
+            )
+            for node, _ in found
+        }
+        self.test.assertEqual(self.segments.nodes(), spans)
+        return found
+
+    def compare(self) -> None:
+        """
+        What should be there is, and nothing else.
+        """
+        newest = {key: some[-1] for key, some in self.may.items()}
+        self.test.assertEqual(self.there(), {key: kept[0] for key, kept in newest.items() if kept})
+
+    def durable(self) -> None:
+        """
+        From now on the disk has everything.
+        """
+        self.may = {key: [some[-1]] for key, some in self.may.items() if some[-1] is not None}
+
+    def do(self, what: str, *how: int) -> None:
+        """
+        Do one step.
+        """
+        getattr(self, what.replace(" ", "_"))(*how)
+        self.compare()
+
+    def put(self, node: int, epoch: int, retention: int, length: int) -> None:
+        self.written += 1
+        data = b"%d " % self.written
+        data += b"x" * length
+        start = BEGIN + epoch * EPOCH
+        self.segments.append(node, start + 1, start + EPOCH, 1, len(data), data, retention)
+        stretch = start // STRETCH * STRETCH
+        self.may.setdefault((node, epoch), [None]).append(Stored((data, stretch, retention)))
+
+    def put_many(self, node: int, retention: int) -> None:
+        for epoch in EPOCHS:
+            self.put(node, epoch, retention, 20)
+
+    def sync(self) -> None:
+        self.segments.sync()
+        self.durable()
+
+    def forget(self, node: int) -> None:
+        self.segments.forget(node)
+        for key, some in self.may.items():
+            if key[0] == node:
+                some.append(None)
+
+    def compact(self) -> None:
+        if self.segments.compact():
+            self.durable()
+
+    def gone(self, stretch: int, retention: int) -> None:
+        """
+        A file was deleted.
+        """
+        for some in self.may.values():
+            for at, kept in enumerate(some):
+                if kept and kept[1:] == (stretch, retention):
+                    some[at] = None
+
+    def expire(self, retention: int, stretches: int) -> None:
+        now = BEGIN + stretches * STRETCH + retention + 1
+        self.segments.expire(now, None)
+        for stretch in range(BEGIN, BEGIN + 4 * STRETCH, STRETCH):
+            for kept in RETENTIONS:
+                if stretch + STRETCH + kept < now:
+                    self.gone(stretch, kept)
+
+    def shrink(self, nbytes: int) -> None:
+        before = {path.name for path in self.directory.glob("*.seg")}
+        self.segments.expire(0, nbytes)
+        after = {path.name for path in self.directory.glob("*.seg")}
+        self.test.assertTrue(self.segments.nbytes <= nbytes or len({name.split("-")[0] for name in after}) == 1)
+        for name in before - after:
+            stretch, retention = name.removesuffix(".seg").split("-")
+            self.gone(int(stretch), int(retention))
+
+    def close(self) -> None:
+        self.segments.close()
+        self.durable()
+        self.damaged = False
+        self.open()
+
+    def kill(self) -> None:
+        self.open()
+
+    def cut(self, seed: int) -> None:
+        self.disk.cut_power(random.Random(seed))
+        self.damaged = True
+        self.open()
+        there = self.there()
+        for key, some in self.may.items():
+            self.test.assertIn(there.get(key), [kept and kept[0] for kept in some], key)
+        self.test.assertLessEqual(there.keys(), self.may.keys())
+        self.may = {
+            key: [next(kept for kept in some if kept and kept[0] == there[key])]
+            for key, some in self.may.items()
+            if key in there
+        }
+        self.disk = Disk(self.directory)
+
+
+class PowerCutTests(SynchronousTestCase):
+    """
+    Whatever was done, and whenever the power fails: what was synced is there.
+    """
+
+    def setUp(self) -> None:
+        self.patch(places, "_FEW", 5)
+        self.patch(segment, "_MOST_LISTS", 3)
+        self.patch(collection, "_LIST_RECORDS", 6)
+        self.patch(collection, "_LATE", 2)
+
+    @settings(
+        max_examples=int(os.environ.get("NETSTREAM_EXAMPLES", "150")),
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+    )
+    @given(st.lists(STEPS, min_size=3, max_size=40))
+    def test_histories(self, steps: list[tuple[Any, ...]]) -> None:
+        """
+        After any history everything is found that should be, and what was not synced is old, new or gone.
+        """
+        self.happen(steps)
+
+    def happen(self, steps: Sequence[tuple[Any, ...]]) -> None:
+        """
+        Do some steps.
+        """
+        with tempfile.TemporaryDirectory() as directory:
+            history = History(self, Path(directory))
+            patches = [
+                self.patch(os, name, lambda number: history.disk.fsync(number)) for name in ("fsync", "fdatasync")
+            ]
+            try:
+                for step in steps:
+                    history.do(*step)
+            finally:
+                history.disk.release()
+                for patch in patches:
+                    patch.restore()
+
+    def cut_after(self, *steps: tuple[Any, ...]) -> None:
+        """
+        Do some steps, then cut the power, several times.
+        """
+        for seed in range(30):
+            self.happen([*steps, ("cut", seed)])
+
+    def test_replaced_in_a_file_that_is_deleted(self) -> None:
+        """
+        When the file of the newest is past its retention, the ones before it do not come back.
+        """
+        self.cut_after(("put", 1, 0, 7 * DAY, 0), ("put", 1, 5, 7 * DAY, 0), ("put", 1, 0, DAY, 0), ("expire", DAY, 1))
+        self.cut_after(
+            ("put", 1, 0, 7 * DAY, 0), ("put", 1, 5, 7 * DAY, 0), ("put", 1, 0, DAY, 0), ("sync",), ("expire", DAY, 1)
+        )
+
+    def test_replaced_and_compacted(self) -> None:
+        """
+        What was replaced in another file, which the disk does not have yet, is not lost by compacting.
+        """
+        again = [("put", 1, 0, 7 * DAY, 600)] * 4
+        self.cut_after(("put", 1, 5, 7 * DAY, 0), *again, ("sync",), ("put", 1, 0, DAY, 0), ("compact",))
+
+    def test_replaced_and_forgotten(self) -> None:
+        """
+        What was replaced in another file does not come back when some of it was forgotten.
+        """
+        self.cut_after(("put", 1, 0, 7 * DAY, 0), ("sync",), ("put", 1, 0, DAY, 0), ("sync",), ("forget", 1))
+
+    def test_all_deleted(self) -> None:
+        """
+        A database from which everything was deleted goes on.
+        """
+        self.cut_after(
+            ("put", 1, 0, 7 * DAY, 0), ("put", 1, 0, DAY, 0), ("expire", 30 * DAY, 1), ("sync",), ("put", 1, 0, DAY, 0)
+        )
