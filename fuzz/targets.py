@@ -18,10 +18,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from netstream.db import encoded, records, recovery, rowgroups, segment
+from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, RowGroup, encode, of_cells
+from netstream.db.segments import Segments
 from netstream.kernel import Encoder, Ingest, SampleError
+from netstream.kernel.cells import store
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.wire.capabilities import Capability
 from netstream.wire.chart_lines import DefineChart, DefineDimension
+from netstream.wire.compression import ALGORITHMS, CompressionError, Decompressor
 from netstream.wire.decoder import Decoder, LineDecoder
 from netstream.wire.errors import WireError
 from netstream.wire.handshake import HandshakeError, ReplyReader, RequestReader
@@ -172,8 +177,6 @@ def frames(data: bytes) -> None:
     """
     Compressed frames; the first byte chooses the algorithm.
     """
-    from netstream.wire.compression import ALGORITHMS, CompressionError, Decompressor
-
     if not data:
         return
     decompressor = Decompressor(sorted(ALGORITHMS)[data[0] % len(ALGORITHMS)])
@@ -191,8 +194,6 @@ def cells(data: bytes) -> None:
     """
     Samples to the cells of a page: any series, time, value and flags.
     """
-    from netstream.kernel.cells import store
-
     count = len(data) // 21
     raw = data[: count * 21]
     series = np.frombuffer(raw[: 4 * count], np.int32)
@@ -224,10 +225,8 @@ def cells(data: bytes) -> None:
 
 
 def _row_group_seeds() -> Iterator[bytes]:
-    from netstream.db.rowgroups import encode, of_cells
-
     rng = np.random.default_rng(1)
-    for columns, rows in ((1, 900), (5, 900), (3, 10)):
+    for columns, rows in ((1, 900), (5, 200), (3, 10)):
         page = rng.integers(1, 1 << 62, (rows, columns), np.uint64)
         page[:, 0] = page[0, 0]
         marks = np.zeros((rows, columns), np.uint8)
@@ -241,8 +240,6 @@ def row_groups(data: bytes) -> None:
     """
     A row group of a damaged file.
     """
-    from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, RowGroup
-
     try:
         group = RowGroup(data)
     except Damaged:
@@ -276,15 +273,11 @@ def row_groups_unchecked(data: bytes) -> None:
     """
     A row group that is wrong although its checksums are right.
     """
-    from netstream.db import rowgroups
-
-    with _without_checksums(rowgroups):
+    with _without_checksums(rowgroups, encoded):
         row_groups(data)
 
 
 def _segment_seeds() -> Iterator[bytes]:
-    from netstream.db.segments import Segments
-
     with tempfile.TemporaryDirectory(prefix="netstream-fuzz-") as place:
         segments = Segments(Path(place), 21600)
         segments.open()
@@ -301,9 +294,6 @@ def segments(data: bytes) -> None:
     """
     A damaged file of row groups: opened, read, written to, opened again.
     """
-    from netstream.db.rowgroups import Damaged
-    from netstream.db.segments import Segments
-
     with tempfile.TemporaryDirectory(prefix="netstream-fuzz-", dir=_memory()) as place:
         (Path(place) / "0-86400.seg").write_bytes(data)
         for again in range(2):
@@ -327,8 +317,6 @@ def segments_unchecked(data: bytes) -> None:
     """
     A file of row groups that is wrong although its checksums are right.
     """
-    from netstream.db import records, recovery, segment
-
     with _without_checksums(records, recovery, segment):
         segments(data)
 
@@ -375,8 +363,6 @@ def seeds(name: str) -> list[bytes]:
     elif name == "reply":
         found = [b"\xff\xff\xff\x00\x01" + path.read_bytes()[:200] for path in sorted(CAPTURES.glob("**/*.p2c.bin"))]
     elif name == "frames":
-        from netstream.wire.compression import ALGORITHMS
-
         for path in sorted(CAPTURES.glob("**/*.c2p.bin")):
             data = path.read_bytes().partition(b"\r\n\r\n")[2][:PIECE]
             if data[:1] == b"\xfa":
@@ -389,13 +375,9 @@ def seeds(name: str) -> list[bytes]:
     elif name == "segments":
         found = list(_segment_seeds())
     elif name == "row_groups_unchecked":
-        from netstream.db import rowgroups
-
-        with _without_checksums(rowgroups):
+        with _without_checksums(rowgroups, encoded):
             found = list(_row_group_seeds())
     elif name == "segments_unchecked":
-        from netstream.db import records, recovery, segment
-
         with _without_checksums(records, recovery, segment):
             found = list(_segment_seeds())
     return list(dict.fromkeys(map(bytes, found)))
