@@ -1,6 +1,9 @@
 """
 The SQLite file of the disk engine: nodes, charts, and the numbers of series.
 
+SQLite does not notice each byte that the disk changed, so texts begin with
+their own checksum, in eight hexadecimal digits.
+
 Its methods block; each object belongs to one thread at a time.
 """
 
@@ -9,7 +12,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 from attrs import frozen
 
@@ -20,15 +26,27 @@ VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE node (
-    id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, record TEXT, retention INTEGER,
+    id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, crc INTEGER NOT NULL, record TEXT, retention INTEGER,
     numbers INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE chart (
-    node INTEGER NOT NULL, id BLOB NOT NULL, definition TEXT, series TEXT NOT NULL DEFAULT '{}',
+    node INTEGER NOT NULL, id BLOB NOT NULL, definition TEXT, series TEXT,
     first INTEGER, last INTEGER, PRIMARY KEY (node, id)) WITHOUT ROWID;
 CREATE TABLE stale (
     node INTEGER NOT NULL, tier INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (node, tier, start))
     WITHOUT ROWID;
+CREATE TABLE counter (next INTEGER NOT NULL);
+INSERT INTO counter VALUES (1);
 """
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+_NODES = "SELECT id, guid, crc, record, retention, numbers FROM node"
+_CHARTS = "SELECT node, id, definition, series, first, last FROM chart"
+_NODE = "INSERT OR IGNORE INTO node (id, guid, crc) VALUES (?, ?, ?)"
+
+
+class DamagedCatalog(ValueError):
+    """
+    The file is not what was written.
+    """
 
 
 class NewerVersion(ValueError):
@@ -49,6 +67,35 @@ def text_of(stored: bytes) -> str:
     @return: What L{blob_of} was made of.
     """
     return stored.decode("utf-8", "surrogateescape")
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
+
+
+def _signed(text: str, *owner: object) -> str:
+    """
+    @param owner: What the text is about.
+    @return: The text, with a checksum before it.
+    """
+    return f"{crc32(repr((*owner, text)).encode()):08x}{text}"
+
+
+def _checked(signed: str | None, *owner: object) -> str | None:
+    """
+    @return: What L{_signed} was made of.
+    @raise DamagedCatalog: It was not made of it.
+    """
+    if signed is None:
+        return None
+    text = signed[8:]
+    if _signed(text, *owner) != signed:
+        raise DamagedCatalog("a text is damaged")
+    return text
+
+
+def _crc(id: int, guid: str) -> int:
+    return crc32(f"{id} {guid}".encode())
 
 
 @frozen
@@ -74,15 +121,106 @@ class StoredChart:
     """
     A chart as the catalog has it.
 
+    @ivar node: The node's id.
     @ivar definition: JSON; L{None} if it was never put.
     @ivar series: Number by dimension.
     @ivar span: What row groups hold of it, or held.
     """
 
+    node: int
     id: str
     definition: str | None
     series: Mapping[str, int]
     span: Span | None
+
+
+@frozen
+class Contents:
+    """
+    All of a catalog.
+
+    @ivar stale: Node, tier, and the second before each stretch of coarser
+        rows that have to be made anew.
+    @ivar next: Ids from this one on were never given to a node that was
+        forgotten.
+    """
+
+    nodes: Sequence[StoredNode] = ()
+    charts: Sequence[StoredChart] = ()
+    stale: Sequence[tuple[int, int, int]] = ()
+    next: int = 1
+
+
+def _node_of(row: Sequence[Any]) -> StoredNode:
+    """
+    @raise DamagedCatalog: It is none.
+    """
+    id, guid, crc, record, retention, numbers = row
+    if crc != _crc(id, guid) or not isinstance(numbers, int) or not isinstance(retention, int | None):
+        raise DamagedCatalog("a node is damaged")
+    return StoredNode(id, guid, _checked(record, id, guid), retention, numbers)
+
+
+def _chart_of(row: Sequence[Any]) -> StoredChart:
+    """
+    @raise DamagedCatalog: It is none.
+    """
+    node, blob, definition, series, first, last = row
+    if not isinstance(first, int | None) or not isinstance(last, int | None):
+        raise DamagedCatalog("the seconds of a chart are damaged")
+    span = None if first is None or last is None else Span(first, last)
+    numbers = json.loads(_checked(series, node, blob, "series") or "{}")
+    return StoredChart(node, text_of(blob), _checked(definition, node, blob), numbers, span)
+
+
+def salvaged(path: Path) -> Contents:
+    """
+    Read what can be read of a file that is damaged.
+    """
+    nodes: dict[int, StoredNode] = {}
+    charts: dict[tuple[int, str], StoredChart] = {}
+    for backwards in ("", " DESC"):
+        # From both ends, as it may be that one page in the middle cannot be read.
+        for row in _readable(path, f"{_NODES} ORDER BY id{backwards}"):
+            with suppress(DamagedCatalog, TypeError):
+                node = _node_of(row)
+                nodes[node.id] = node
+        for row in _readable(path, f"{_CHARTS} ORDER BY node{backwards}, id{backwards}"):
+            with suppress(DamagedCatalog, TypeError, AttributeError):
+                chart = _chart_of(row)
+                charts[chart.node, chart.id] = chart
+    [next, *_] = [row[0] for row in _readable(path, "SELECT next FROM counter")] or [1]
+    return Contents(tuple(nodes.values()), tuple(charts.values()), (), next if isinstance(next, int) else 1)
+
+
+def _readable(path: Path, query: str) -> Iterator[Sequence[Any]]:
+    """
+    @return: The rows up to the first that cannot be read.
+    """
+    try:
+        db = sqlite3.connect(path)
+    except sqlite3.Error:
+        return
+    try:
+        db.text_factory = _text
+        yield from db.execute(query)
+    except (sqlite3.Error, UnicodeError, OverflowError):
+        return
+    finally:
+        db.close()
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """
+    @raise DamagedCatalog: What SQLite says of the file means that.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as problem:
+        if getattr(problem, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGED:
+            raise DamagedCatalog(str(problem)) from problem
+        raise
 
 
 class Catalog:
@@ -92,12 +230,15 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         """
-        @raise sqlite3.DatabaseError: It is damaged or is something else.
+        @raise DamagedCatalog: It is damaged or is something else.
+        @raise sqlite3.Error: It cannot be used just now.
         @raise NewerVersion: It was made by a newer version of the program.
         """
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        self._db.text_factory = _text
         try:
-            self._prepare(path)
+            with _damage():
+                self._prepare(path)
         except BaseException:
             self._db.close()
             raise
@@ -112,8 +253,6 @@ class Catalog:
             raise NewerVersion(f"{path} was made by a newer version of netstream: run that one")
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        for table in ("node", "chart", "stale"):
-            self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()  # noqa: S608
 
     def close(self) -> None:
         """
@@ -121,21 +260,74 @@ class Catalog:
         """
         self._db.close()
 
-    def nodes(self) -> Sequence[StoredNode]:
+    def contents(self) -> Contents:
         """
-        @return: All nodes.
+        @return: All of it.
+        @raise DamagedCatalog: Something in it cannot be read.
         """
-        rows = self._db.execute("SELECT id, guid, record, retention, numbers FROM node ORDER BY id")
-        return [StoredNode(*row) for row in rows]
+        with _damage():
+            try:
+                nodes = [_node_of(row) for row in self._db.execute(_NODES)]
+                charts = [_chart_of(row) for row in self._db.execute(_CHARTS)]
+                stale = [
+                    (int(n), int(t), int(s)) for n, t, s in self._db.execute("SELECT node, tier, start FROM stale")
+                ]
+                ((next,),) = self._db.execute("SELECT next FROM counter")
+                return Contents(nodes, charts, stale, int(next))
+            except (TypeError, AttributeError, UnicodeError, OverflowError) as problem:
+                raise DamagedCatalog(f"something has the wrong type: {problem}") from problem
+            except ValueError as problem:
+                raise problem if isinstance(problem, DamagedCatalog) else DamagedCatalog(str(problem)) from problem
 
-    def charts(self, node: int) -> Iterator[StoredChart]:
+    def definitions(self) -> Iterator[tuple[StoredNode, Sequence[StoredChart]]]:
         """
-        @return: The charts of a node.
+        @return: Nodes and charts that were put, each node with its charts, as
+            far as they can be read.
         """
-        rows = self._db.execute("SELECT id, definition, series, first, last FROM chart WHERE node = ?", (node,))
-        for chart, definition, series, first, last in rows:
-            span = None if first is None else Span(first, last)
-            yield StoredChart(text_of(chart), definition, json.loads(series), span)
+        for row in self._db.execute(f"{_NODES} WHERE record NOT NULL ORDER BY id").fetchall():
+            with suppress(DamagedCatalog):
+                node, charts = _node_of(row), []
+                for of_chart in self._db.execute(f"{_CHARTS} WHERE node = ? AND definition NOT NULL", (node.id,)):
+                    with suppress(DamagedCatalog):
+                        charts.append(_chart_of(of_chart))
+                yield node, charts
+
+    def restore(self, contents: Contents) -> None:
+        """
+        Put what was L{salvaged} into a new file.
+        """
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO node VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        n.id,
+                        n.guid,
+                        _crc(n.id, n.guid),
+                        n.record and _signed(n.record, n.id, n.guid),
+                        n.retention,
+                        n.numbers,
+                    )
+                    for n in contents.nodes
+                ],
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO chart VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        c.node,
+                        blob_of(c.id),
+                        c.definition and _signed(c.definition, c.node, blob_of(c.id)),
+                        _signed(json.dumps(c.series), c.node, blob_of(c.id), "series"),
+                        c.span and c.span.first,
+                        c.span and c.span.last,
+                    )
+                    for c in contents.charts
+                ],
+            )
+            self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?, ?, ?)", contents.stale)
+            self._db.execute("UPDATE counter SET next = ?", (contents.next,))
 
     def put(
         self,
@@ -158,32 +350,51 @@ class Catalog:
         execute = self._db.executemany
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
-            execute("INSERT OR IGNORE INTO node (id, guid) VALUES (?, ?)", [(id, guid) for guid, id in nodes.items()])
-            execute("UPDATE node SET record = ? WHERE id = ?", [(text, nodes[guid]) for guid, text in records.items()])
+            execute(_NODE, [(id, guid, _crc(id, guid)) for guid, id in nodes.items()])
+            execute(
+                "UPDATE node SET record = ? WHERE id = ?",
+                [(_signed(text, nodes[guid], guid), nodes[guid]) for guid, text in records.items()],
+            )
             execute(
                 "UPDATE node SET retention = ? WHERE id = ?", [(kept, nodes[guid]) for guid, kept in retentions.items()]
             )
             execute(
                 "INSERT INTO chart (node, id, definition) VALUES (?, ?, ?) "
                 "ON CONFLICT (node, id) DO UPDATE SET definition = excluded.definition",
-                [(nodes[guid], blob_of(chart), text) for (guid, chart), text in charts.items()],
+                [
+                    (nodes[guid], blob := blob_of(chart), _signed(text, nodes[guid], blob))
+                    for (guid, chart), text in charts.items()
+                ],
             )
             execute(
                 "INSERT INTO chart (node, id, series) VALUES (?, ?, ?) "
                 "ON CONFLICT (node, id) DO UPDATE SET series = excluded.series",
-                [(nodes[guid], blob_of(chart), json.dumps(numbers)) for (guid, chart), numbers in series.items()],
+                [
+                    (nodes[guid], blob := blob_of(chart), _signed(json.dumps(numbers), nodes[guid], blob, "series"))
+                    for (guid, chart), numbers in series.items()
+                ],
             )
 
-    def widen(self, spans: Iterable[tuple[int, Mapping[str, Span]]], stale: Iterable[tuple[int, int, int]]) -> None:
+    def widen(
+        self,
+        nodes: Iterable[tuple[int, str, int]],
+        spans: Iterable[tuple[int, Mapping[str, Span]]],
+        stale: Iterable[tuple[int, int, int]],
+    ) -> None:
         """
         Say what row groups will hold in a moment, besides what they hold.
 
+        @param nodes: Their id, GUID, and the number below which their series
+            are.
         @param spans: Nodes, and what of each, by chart.
         @param stale: Node, tier, and the second before the stretch of coarser
             rows that have to be made anew.
         """
         self._db.execute("BEGIN IMMEDIATE")
         with self._db:
+            for id, guid, numbers in nodes:
+                self._db.execute(_NODE, (id, guid, _crc(id, guid)))
+                self._db.execute("UPDATE node SET numbers = max(numbers, ?) WHERE id = ?", (numbers, id))
             self._db.executemany(
                 "INSERT INTO chart (node, id, first, last) VALUES (?, ?, ?, ?) ON CONFLICT (node, id) DO UPDATE SET "
                 "first = min(ifnull(first, excluded.first), excluded.first), "
@@ -195,13 +406,6 @@ class Catalog:
                 ],
             )
             self._db.executemany("INSERT OR IGNORE INTO stale VALUES (?, ?, ?)", stale)
-
-    def stale(self) -> Sequence[tuple[int, int, int]]:
-        """
-        @return: Node, tier, and the second before each stretch of coarser
-            rows that have to be made anew.
-        """
-        return self._db.execute("SELECT node, tier, start FROM stale").fetchall()
 
     def derived(self, node: int, tier: int, start: int) -> None:
         """
@@ -222,6 +426,7 @@ class Catalog:
                 self._db.execute("DELETE FROM chart WHERE node = ?", (node,))
                 self._db.execute("DELETE FROM stale WHERE node = ?", (node,))
                 self._db.execute("DELETE FROM node WHERE id = ?", (node,))
+                self._db.execute("UPDATE counter SET next = max(next, ?)", (node + 1,))
                 return
             self._db.execute("UPDATE node SET numbers = max(numbers, ?) WHERE id = ?", (numbers, node))
             self._db.executemany(

@@ -104,6 +104,7 @@ class DBEngine:
         self._next_id = 1
         self._definitions = Definitions()
         self._putting = False
+        self._after_put: list[Deferred[None]] = []
         self._no_room_until = 0.0
         self._upkeep: Upkeep | None = None
         self._loop = LoopingCall(self._tick)
@@ -128,8 +129,8 @@ class DBEngine:
         self._nodes.update((node.guid, node) for node in storage.nodes)
         for node in storage.nodes:
             node.named = self._name
-        self._next_id = max((node.id for node in storage.nodes), default=0) + 1
-        self._note_damage(storage.damage)
+        self._next_id = storage.next_id
+        self._note_damage(storage.damages())
         self._upkeep = Upkeep(storage, self._nodes, self._retention, self._reactor, self._workers, self._trouble)
         self._loop.start(SYNC_EVERY, now=False)
 
@@ -142,10 +143,11 @@ class DBEngine:
             return
         self._loop.stop()
         self._upkeep.stop()
+        now = self._reactor.seconds()
         try:
-            await self._put_definitions()
-            await self._upkeep.sync()
-            await self._workers.write(storage.close)
+            await self._put()
+            await self._upkeep.synced()
+            await self._workers.write(lambda: storage.close(now))
         finally:
             self._storage = None
             self._nodes.clear()
@@ -170,6 +172,8 @@ class DBEngine:
             self._put_definitions()
             if self._upkeep is not None:
                 self._upkeep.work()
+            if self._storage is not None:
+                self._note_damage(self._storage.damages())
         except Exception:
             self._log.failure("{directory}: not everything was done", directory=self.directory)
 
@@ -177,7 +181,7 @@ class DBEngine:
 
     def put_host(self, record: HostRecord) -> Deferred[None]:
         node = self._node(record.info.guid)
-        if not node.epochs:
+        if not any(node.hot()):
             node.step = max(1, record.info.update_every)
         self._definitions.records[record.info.guid] = record
         return succeed(None)
@@ -201,16 +205,21 @@ class DBEngine:
             self._next_id += 1
         return node
 
-    def _name(self, node: HotNode, series: Sequence[tuple[int, SeriesKey]]) -> None:
+    def _name(self, node: HotNode, series: Sequence[tuple[int, SeriesKey]]) -> bool:
         """
-        Series have got numbers: have that where a kill cannot undo it.
+        Series get numbers: have that where a kill cannot undo it.
+
+        @return: Whether that was possible.
         """
-        for _, (chart, _dimension) in series:
-            self._definitions.series[node.guid, chart] = node.series.charts[chart].numbers
         try:
             self._ours.names.append(Names(node.id, node.guid, series))
         except OSError as problem:
             self._trouble.failed("names of series", Failure(problem))
+            return False
+        self._trouble.over("names of series")
+        for _, (chart, _dimension) in series:
+            self._definitions.series[node.guid, chart] = node.series.chart(chart).numbers
+        return True
 
     def _put_definitions(self) -> Deferred[bool]:
         if not self._definitions or self._putting:
@@ -229,33 +238,40 @@ class DBEngine:
             self._putting = False
             if not done:
                 self._definitions.add_older(taken)
+            waiting, self._after_put = self._after_put, []
+            for deferred in waiting:
+                deferred.callback(None)
             return done
 
         return self._trouble.attempt("definitions of nodes and charts", work, self._workers.write).addCallback(put)
+
+    async def _put(self) -> None:
+        """
+        Have the catalog have all definitions, unless it cannot be written.
+        """
+        while self._putting:
+            waiting: Deferred[None] = Deferred()
+            self._after_put.append(waiting)
+            await waiting
+        await self._put_definitions()
 
     def stored(self) -> Deferred[Sequence[StoredHost]]:
         return Deferred.fromCoroutine(self._stored())
 
     async def _stored(self) -> Sequence[StoredHost]:
-        await self._put_definitions()
+        await self._put()
         catalog = self._ours.catalog
-        texts = await self._workers.write(
-            lambda: [
-                (n.guid, n.record, [c.definition for c in catalog.charts(n.id) if c.definition])
-                for n in catalog.nodes()
-                if n.record
-            ]
-        )
+        found = await self._workers.write(lambda: list(catalog.definitions()))
         hosts = []
-        for guid, record, charts in texts:
-            if guid not in self._nodes:
+        for node, charts in found:
+            if node.guid not in self._nodes or node.record is None:
                 continue
             try:
-                known = [metadata.chart_of(text) for text in charts]
-                spans = self._spans(self._nodes[guid])
-                hosts.append(StoredHost(metadata.host_of(record), {chart.id: chart for chart in known}, spans))
+                known = [metadata.chart_of(chart.definition) for chart in charts if chart.definition]
+                spans = self._spans(self._nodes[node.guid])
+                hosts.append(StoredHost(metadata.host_of(node.record), {chart.id: chart for chart in known}, spans))
             except ValueError as problem:
-                self._note_damage([f"{self.directory}: node {guid}: {problem}"])
+                self._note_damage([f"{self.directory}: node {node.guid}: {problem}"])
         return hosts
 
     # Samples come in.
@@ -271,16 +287,18 @@ class DBEngine:
 
     def _reserve(self, node: HotNode, start: int, step: int, width: int) -> Block | None:
         now = self._reactor.seconds()
-        if now < self._no_room_until:
+        if self._no_room_until - _RETRY <= now < self._no_room_until:
             return None
-        shared = start in (start_of(int(now), step), start_of(int(now) + 60, step))
+        # What samples replace that are on their way to a row group must come first in the files.
+        late = any((epoch.start, epoch.step) == (start, step) for epoch in node.sealing)
+        shared = not late and start in (start_of(int(now), step), start_of(int(now) + 60, step))
         try:
             block = self._ours.pool.take(node.id, start, step, width, shared)
         except OSError as problem:
             self._no_room_until = now + _RETRY
-            self._trouble.failed("hot pages", Failure(problem))
+            self._trouble.failed("newest samples", Failure(problem))
             return None
-        self._trouble.over("hot pages")
+        self._trouble.over("newest samples")
         return block
 
     def _note_damage(self, problems: Sequence[str]) -> None:
@@ -337,6 +355,8 @@ class DBEngine:
         return Deferred.fromCoroutine(self._forget(node, chart))
 
     async def _forget(self, guid: str, chart: str | None) -> None:
+        # The log of names must not know any more what the catalog is told to forget.
+        await self._put()
         self._definitions.forget(guid, chart)
         known = self._nodes.get(guid)
         if known is None or self._storage is None:
@@ -347,17 +367,11 @@ class DBEngine:
             await self._workers.write(lambda: storage.catalog.forget(known.id, [chart], known.series.next))
             return
         del self._nodes[guid]
-
-        def work() -> None:
-            storage.catalog.forget(known.id, None, 0)
-            for segments in storage.tiers:
-                segments.forget(known.id)
-
         for epoch in known.hot():
             for block in epoch.blocks:
                 block.clear()
                 storage.pool.release(block)
-        await self._workers.write(work)
+        await self._workers.write(lambda: storage.forget(known.id))
         if self._upkeep is not None:
             self._upkeep.sweep()
 

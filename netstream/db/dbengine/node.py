@@ -21,8 +21,9 @@ Reserve = Callable[["HotNode", int, int, int], "Block | None"]
 """Gives a node a block for the epoch that begins at a second with a step, for
 so many series at least; L{None} if there is no room on the disk."""
 
-Named = Callable[["HotNode", Sequence[tuple[int, SeriesKey]]], None]
-"""Is told of the series of a node that got a number."""
+Named = Callable[["HotNode", Sequence[tuple[int, SeriesKey]]], bool]
+"""Is told of the series of a node that shall get a number; says whether that
+is written down."""
 
 _NEVER = np.iinfo(np.int64).max
 _NONE: Int32s = np.zeros(0, np.int32)
@@ -71,14 +72,6 @@ class SeriesNumbers:
         known = self.charts.get(key[0])
         return -1 if known is None else known.numbers.get(key[1], -1)
 
-    def give(self, key: SeriesKey) -> int:
-        """
-        @return: The number of a series that has none yet.
-        """
-        number = self.next
-        self.set(key, number)
-        return number
-
     def set(self, key: SeriesKey, number: int) -> None:
         """
         Take a number as that of a series.
@@ -104,6 +97,17 @@ class SeriesNumbers:
                 self.first = np.concatenate((self.first, np.full(more, _NEVER)))
                 self.last = np.concatenate((self.last, np.zeros(more, np.int64)))
         return known
+
+    def unknown(self, numbers: Int32s) -> Int32s:
+        """
+        @param numbers: Of series; -1 is none.
+        @return: int32: those that have no name.
+        """
+        numbers = numbers[numbers >= 0]
+        inside = numbers < len(self._chart_of)
+        named = np.zeros(len(numbers), np.bool_)
+        named[inside] = self._chart_of[numbers[inside]] >= 0
+        return numbers[~named]
 
     def forget(self, chart: str) -> Int32s:
         """
@@ -391,6 +395,9 @@ class HotNode:
         # In the order of the batch, so that the cells of a second lie as they will come again.
         homeless = homeless[np.argsort(_first_positions(series, homeless), kind="stable")]
         numbers = self.numbers(table, homeless)
+        named = numbers >= 0
+        if not named.all():
+            homeless, numbers = homeless[named], numbers[named]
         left = epoch.place(table, homeless, numbers)
         while len(left):
             expected = max(len(left), min(len(table) - epoch.used, 4 * len(left) + 1024))
@@ -406,7 +413,7 @@ class HotNode:
         """
         @param series: By number in the table.
         @return: int32, their numbers in the database, given now to those that
-            have none.
+            have none; -1 where that could not be written down.
         """
         known = self._numbers.get(table)
         if known is None or len(known) < len(table):
@@ -416,15 +423,23 @@ class HotNode:
             known = self._numbers[table] = wider
         found = known[series]
         fresh: list[tuple[int, SeriesKey]] = []
+        nameless: list[int] = []
         for i in np.flatnonzero(found < 0).tolist():
             key = table[int(series[i])]
             number = self.series.find(key)
             if number < 0:
-                number = self.series.give(key)
+                number = self.series.next + len(fresh)
                 fresh.append((number, key))
-            known[series[i]] = found[i] = number
-        if fresh and self.named is not None:
-            self.named(self, fresh)
+                nameless.append(i)
+            else:
+                known[series[i]] = number
+            found[i] = number
+        if fresh and self.named is not None and not self.named(self, fresh):
+            found[nameless] = -1
+            return found
+        for i, (number, key) in zip(nameless, fresh, strict=True):
+            self.series.set(key, number)
+            known[series[i]] = number
         return found
 
     def retire(self, epoch: Epoch) -> None:
@@ -469,13 +484,15 @@ class HotNode:
         if epoch is None:
             epoch = self.epochs[key] = Epoch(*key)
         epoch.add(block)
+        self.step = min(known.step for known in self.hot())
 
     def hot(self) -> Iterator[Epoch]:
         """
-        @return: Its epochs, those first whose samples others replace.
+        @return: Its epochs, those first whose samples others replace: as long
+            as there are any, the node's step only becomes smaller.
         """
         yield from self.sealing
-        yield from self.epochs.values()
+        yield from sorted(self.epochs.values(), key=_step, reverse=True)
 
     def spans(self, oldest: int) -> dict[str, Span]:
         """
@@ -490,6 +507,10 @@ class HotNode:
         @return: Raw rows, those first that others replace.
         """
         return [epoch.read(numbers, after, before) for epoch in epochs if epoch.start <= before and epoch.end > after]
+
+
+def _step(epoch: Epoch) -> int:
+    return epoch.step
 
 
 def _first_positions(series: Int32s, wanted: Int32s) -> Int64s:

@@ -43,6 +43,7 @@ import errno
 import mmap
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -294,7 +295,8 @@ class HotPage:
         @raise OSError: The disk cannot say so.
         """
         self._header["open"] = 0
-        self.sync(second)
+        with suppress(FileNotFoundError):  # it is not needed any more
+            self.sync(second)
 
     def _release(self, second: int) -> None:
         """

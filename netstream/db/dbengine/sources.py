@@ -61,8 +61,9 @@ class StoredSource:
                     first, last = min(first, epoch.start), max(last, epoch.end)
             else:
                 first -= STEPS[tier] - 1  # a row's first second
+                # What is not a row group yet, or is one since, may be newer than these rows.
                 stale = [start for other, start in node.stale if other == tier]
-                last = min([last, *stale])
+                last = min([last, *stale, *(epoch.start - epoch.step for epoch in node.hot())])
             first = max(first, oldest[tier], 1)
             tiers.append(Span(first, last) if first <= last else None)
         return cls(node.step, tiers, segments, node.id, numbers, tuple(node.hot()), oldest[0])
@@ -89,7 +90,7 @@ class StoredSource:
                 low = max(0, (after - group.start) // group.step + 1)
                 high = min(group.rows, (before - group.start) // group.step + 1)
                 values, flags, damaged = group.read(self._numbers, Field.VALUE, low, high)
-            except Damaged as problem:
+            except (Damaged, OSError) as problem:
                 self.damage.append(f"tier 0 of node {self._node}: {problem}")
                 continue
             if damaged:
@@ -110,7 +111,7 @@ class StoredSource:
         for place in self._segments[tier].find(self._node, after, before):
             try:
                 group = RowGroup(self._segments[tier].read(place))
-            except Damaged as problem:
+            except (Damaged, OSError) as problem:
                 self.damage.append(f"tier {tier} of node {self._node}: {problem}")
                 continue
             rows, damaged = stored_rows(group, self._numbers, after, before)

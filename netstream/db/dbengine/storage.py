@@ -11,18 +11,20 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attrs import define, field, frozen
+import numpy as np
+from attrs import define, evolve, field, frozen
 
-from netstream.db.dbengine.catalog import Catalog
+from netstream.db.dbengine.catalog import Catalog, Contents, DamagedCatalog, salvaged
 from netstream.db.dbengine.names import NameLog
 from netstream.db.dbengine.node import Epoch, HotNode
-from netstream.db.dbengine.pages import ROWS
+from netstream.db.dbengine.pages import ROWS, Block
 from netstream.db.dbengine.pool import PagePool
 from netstream.db.interfaces import Span
-from netstream.db.rowgroups import Damaged, RowGroup, Writer, rewritten
+from netstream.db.rowgroups import Damaged, Field, Group, Part, RowGroup, Writer, encode, merged, rewritten
 from netstream.db.segment import Place
 from netstream.db.segments import Segments
 from netstream.db.tiers import GROUP_ROWS, STEPS, derived
+from netstream.model.samples import EMPTY
 
 CATALOG = "catalog.sqlite"
 HOT = "hot"
@@ -36,8 +38,6 @@ STRETCHES = (6 * 3600, 4 * 86400, 40 * 86400)
 FOREVER = 10**15
 """Seconds: the retention of what has no limit."""
 
-_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
-
 
 @frozen(eq=False)
 class Sealed:
@@ -45,11 +45,14 @@ class Sealed:
     An epoch of a node that shall become a row group.
 
     @ivar node: The node's id.
+    @ivar numbers: The number below which those of its series are.
     @ivar retention: Seconds, by tier, that it is kept; 0 is for ever.
     @ivar spans: What it holds, by chart.
     """
 
     node: int
+    guid: str
+    numbers: int
     epoch: Epoch
     retention: Sequence[int]
     spans: Mapping[str, Span]
@@ -84,6 +87,7 @@ class Storage:
     @ivar tiers: The segments of each tier.
     @ivar nodes: What was found of each node.
     @ivar damage: What could not be used, one sentence each.
+    @ivar next_id: For the next new node.
     @ivar single: Whether values are kept as float32.
     """
 
@@ -95,28 +99,39 @@ class Storage:
     tiers: Sequence[Segments]
     nodes: list[HotNode] = field(factory=list)
     damage: list[str] = field(factory=list)
+    next_id: int = 1
     single: bool = False
 
-    def close(self) -> None:
+    def close(self, now: float) -> None:
         """
-        Release everything.
+        Have the disk have everything, and release it.
+
+        @param now: The time.
+        @raise OSError: The disk does not have everything.
         """
         try:
-            for segments in self.tiers:
-                segments.close()
-            self.names.close()
-            self.catalog.close()
+            self.pool.close(int(now))
         finally:
-            os.close(self.lock)
+            try:
+                for segments in self.tiers:
+                    segments.close()
+            finally:
+                self.names.close()
+                self.catalog.close()
+                os.close(self.lock)
 
     def seal(self, jobs: Sequence[Sealed]) -> None:
         """
-        Make row groups, which the disk has when this returns.
+        Make row groups, which the disk has when this returns, with the names
+        of their series.
 
         @raise OSError: The disk refuses; it may be tried again.
         """
         stale = [(job.node, *stretch) for job in jobs for stretch in job.stale(len(self.tiers))]
-        self.catalog.widen([(job.node, job.spans) for job in jobs], stale)
+        self.names.sync()
+        self.catalog.widen(
+            [(job.node, job.guid, job.numbers) for job in jobs], [(job.node, job.spans) for job in jobs], stale
+        )
         for job in jobs:
             self._seal(job)
         self.tiers[0].sync()
@@ -130,6 +145,8 @@ class Storage:
         for place in segments.find(job.node, epoch.start - 1, epoch.end):
             if (place.start, place.step) == (epoch.start, epoch.step):
                 data = self._rewritten(segments, place, data)
+            elif place.step != epoch.step:
+                self._hide(segments, place, RowGroup(data), job.retention[0] or FOREVER)
         group = RowGroup(data)
         if group.samples():
             segments.append(
@@ -146,6 +163,33 @@ class Storage:
             self.damage.append(f"{segments.directory}: {problem}; it is replaced by what is newer")
             return data
 
+    def _hide(self, segments: Segments, place: Place, newer: RowGroup, retention: int) -> None:
+        """
+        Take out of a row group of another step what a newer one has, so that
+        nothing is stored twice.
+        """
+        try:
+            older = RowGroup(segments.read(place)).group()
+        except Damaged as problem:
+            self.damage.append(f"{segments.directory}: {problem}")
+            return
+        part = older.parts.get(Field.VALUE)
+        if part is None:
+            return
+        times = older.start + older.step * np.arange(older.rows, dtype=np.int64)
+        rows, odd = np.divmod(times - newer.start, newer.step)
+        here = np.flatnonzero((odd == 0) & (rows >= 0) & (rows < newer.rows))
+        values, flags, _ = newer.read(part.numbers.tolist())
+        written = (~np.isnan(values) | (flags & EMPTY > 0))[rows[here]].T
+        hidden = np.zeros(part.values.shape, np.bool_)
+        hidden[:, here] = written & (~np.isnan(part.values) | (part.marks() & EMPTY > 0))[:, here]
+        if not hidden.any():
+            return
+        left = Part(part.numbers, np.where(hidden, np.nan, part.values), np.where(hidden, np.uint8(0), part.marks()))
+        data = bytes(encode(evolve(older, parts={Field.VALUE: left}), single=self.single))
+        samples = RowGroup(data).samples()
+        segments.append(place.node, place.start, place.last, place.step, samples, data, retention)
+
     def derive(self, node: int, tier: int, stretch: int, oldest: int, retention: int) -> None:
         """
         Make a row group of a tier anew from those of the next finer one.
@@ -160,15 +204,59 @@ class Storage:
         first = max(stretch, -(-oldest // step) * step) + step
         finer, mine = self.tiers[tier - 1], self.tiers[tier]
         if first <= last:
-            groups = [RowGroup(finer.read(place)) for place in finer.find(node, first - step, last)]
+            groups = []
+            for place in finer.find(node, first - step, last):
+                try:
+                    groups.append(RowGroup(finer.read(place)))
+                except Damaged as problem:
+                    self.damage.append(f"{finer.directory}: {problem}")
             data = bytes(derived(groups, first, step, (last - first) // step + 1))
-            for place in mine.find(node, stretch, last):
-                data = self._rewritten(mine, place, data)
-            group = RowGroup(data)
-            if group.samples():
-                mine.append(node, stretch + step, last, step, group.samples(), data, retention or FOREVER)
+            places = mine.find(node, stretch, last)
+            for place in places:
+                if first > stretch + step:
+                    data = self._prolonged(mine, place, data)
+            samples = RowGroup(data).samples()
+            if samples or places:
+                mine.append(node, stretch + step, last, step, samples, data, retention or FOREVER)
                 mine.sync()
         self.catalog.derived(node, tier, stretch)
+
+    def _prolonged(self, segments: Segments, place: Place, data: bytes) -> bytes:
+        """
+        @return: A row group, and before its first row what is stored.
+        """
+        newer = RowGroup(data).group()
+        try:
+            older = RowGroup(segments.read(place)).group()
+        except Damaged as problem:
+            self.damage.append(f"{segments.directory}: {problem}; it is replaced by what is newer")
+            return data
+        rows = (newer.start - older.start) // older.step
+        if rows <= 0:
+            return data
+        before = {
+            field: Part(part.numbers, part.values[:, :rows], None if part.flags is None else part.flags[:, :rows])
+            for field, part in older.parts.items()
+        }
+        return bytes(encode(merged(Group(older.start, older.step, rows, before), newer)))
+
+    def forget(self, node: int) -> None:
+        """
+        Remove a node with all that is stored of it, for good.
+
+        @raise OSError: The disk refuses.
+        """
+        for segments in self.tiers:
+            segments.forget(node)
+            segments.sync()
+        self.catalog.forget(node, None, 0)
+
+    def damages(self) -> list[str]:
+        """
+        @return: What could not be used since this was asked last.
+        """
+        said, self.damage = self.damage, []
+        return said
 
     def expire(self, now: int, sizes: Sequence[int]) -> list[str]:
         """
@@ -207,14 +295,7 @@ def find(directory: Path, now: float, tiers: int, boot: str, single: bool) -> St
     path = directory / CATALOG
     damage: list[str] = []
     try:
-        try:
-            catalog = Catalog(path)
-        except sqlite3.DatabaseError as problem:
-            if problem.sqlite_errorcode & 0xFF not in _DAMAGED:
-                raise
-            aside = _put_aside(path, now)
-            damage.append(f"{path}: {problem}; it was put aside as {aside} and an empty one was made")
-            catalog = Catalog(path)
+        catalog, contents = _opened(path, now, damage)
         segments = [Segments(directory / f"{TIER}{tier}", STRETCHES[tier]) for tier in range(tiers)]
         storage = Storage(
             directory,
@@ -228,7 +309,7 @@ def find(directory: Path, now: float, tiers: int, boot: str, single: bool) -> St
         )
         for each in segments:
             damage += each.open()
-        _restore(storage)
+        _restore(storage, contents)
         return storage
     except sqlite3.Error as problem:
         os.close(lock)
@@ -236,6 +317,30 @@ def find(directory: Path, now: float, tiers: int, boot: str, single: bool) -> St
     except BaseException:
         os.close(lock)
         raise
+
+
+def _opened(path: Path, now: float, damage: list[str]) -> tuple[Catalog, Contents]:
+    """
+    @param damage: Gets a sentence if the catalog was damaged.
+    @return: The catalog, and what was in it.
+    """
+    try:
+        catalog = Catalog(path)
+        try:
+            return catalog, catalog.contents()
+        except BaseException:
+            catalog.close()
+            raise
+    except DamagedCatalog as problem:
+        contents = salvaged(path)
+        aside = _put_aside(path, now)
+        damage.append(
+            f"{path}: {problem}; it was put aside as {aside}, and {len(contents.nodes)} nodes with "
+            f"{len(contents.charts)} charts that could be read were taken over"
+        )
+    catalog = Catalog(path)
+    catalog.restore(contents)
+    return catalog, contents
 
 
 def _put_aside(path: Path, now: float) -> Path:
@@ -265,49 +370,74 @@ def locked(directory: Path) -> int:
     return descriptor
 
 
-def _restore(storage: Storage) -> None:
+def _restore(storage: Storage, contents: Contents) -> None:
+    """
+    Find out which nodes there are, and what they have.
+
+    @param contents: What was in the catalog.
+    """
     named, damage = storage.names.read()
     storage.damage += damage
-    charts: dict[tuple[str, str], dict[str, int]] = {}
-    if named:
-        ids = {names.guid: names.id for names in named}
-        known = {
-            node.guid: {chart.id: dict(chart.series) for chart in storage.catalog.charts(node.id)}
-            for node in storage.catalog.nodes()
-            if node.guid in ids
-        }
-        for names in named:
-            for number, (chart, dimension) in names.series:
-                of_chart = charts.setdefault((names.guid, chart), known.get(names.guid, {}).get(chart, {}))
-                of_chart[dimension] = number
-        storage.catalog.put(ids, {}, {}, {}, charts)
-    storage.names.drop(storage.names.turn())
     nodes: dict[int, HotNode] = {}
-    for stored in storage.catalog.nodes():
+    for stored in contents.nodes:
         node = nodes[stored.id] = HotNode(stored.guid, stored.id)
         node.retention = stored.retention
-        for known_chart in storage.catalog.charts(stored.id):
-            node.series.chart(known_chart.id)
-            for dimension, number in known_chart.series.items():
-                node.series.set((known_chart.id, dimension), number)
-            if known_chart.span is not None:
-                node.series.widen({known_chart.id: known_chart.span})
-        node.series.next = max(node.series.next, stored.numbers)
-    for stale in storage.catalog.stale():
-        if stale[0] in nodes:
-            nodes[stale[0]].stale[stale[1:]] = 0.0
+        node.series.next = stored.numbers
+    for chart in contents.charts:
+        if chart.node in nodes:
+            series = nodes[chart.node].series
+            series.chart(chart.id)
+            for dimension, number in chart.series.items():
+                series.set((chart.id, dimension), number)
+            if chart.span is not None:
+                series.widen({chart.id: chart.span})
+    new: dict[tuple[str, str], dict[str, int]] = {}
+    owners = {node.guid: node.id for node in nodes.values()}
+    for names in named:
+        if owners.setdefault(names.guid, names.id) != names.id:
+            continue
+        node = nodes.setdefault(names.id, HotNode(names.guid, names.id))
+        for number, key in names.series:
+            node.series.set(key, number)
+            new[node.guid, key[0]] = node.series.charts[key[0]].numbers
+    if new:
+        ids = {guid: owners[guid] for guid, _ in new}
+        storage.catalog.put(ids, {}, {}, {}, new)
+    storage.names.drop(storage.names.turn())
+    for of_node, tier, stretch in contents.stale:
+        if of_node in nodes:
+            nodes[of_node].stale[tier, stretch] = 0.0
     blocks, damage = storage.pool.open()
     storage.damage += damage
-    strangers = 0
+    known = [*nodes, *(block.node for block in blocks), *(node for each in storage.tiers for node in each.nodes())]
+    storage.next_id = max(contents.next, max(known, default=0) + 1)
+    _adopt(storage, nodes, blocks, contents.next)
+    storage.nodes = list(nodes.values())
+
+
+def _adopt(storage: Storage, nodes: Mapping[int, HotNode], blocks: Sequence[Block], forgotten: int) -> None:
+    """
+    Give nodes the hot pages that they had.
+
+    @param forgotten: Nodes with ids below this one may have been forgotten.
+    """
+    strangers, nameless = set(), 0
     for block in blocks:
         owner = nodes.get(block.node)
         if owner is None:
-            strangers += 1
+            if block.node >= forgotten:
+                strangers.add(block.node)
+            block.clear()
             storage.pool.release(block)
             continue
+        unknown = owner.series.unknown(block.numbers)
+        if len(unknown):
+            nameless += int((unknown >= owner.series.next).sum())
+            owner.series.next = max(owner.series.next, int(unknown.max()) + 1)
+            block.forget(unknown)
         owner.adopt(block)
+    where = storage.directory / HOT
     if strangers:
-        storage.damage.append(
-            f"{storage.directory / HOT}: newest samples of {strangers} nodes that {CATALOG} does not know were dropped"
-        )
-    storage.nodes = list(nodes.values())
+        storage.damage.append(f"{where}: newest samples of {len(strangers)} nodes whose names are lost were dropped")
+    if nameless:
+        storage.damage.append(f"{where}: newest samples of {nameless} series whose names are lost were dropped")

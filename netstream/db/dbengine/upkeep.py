@@ -64,6 +64,7 @@ class Upkeep:
         self._syncing = self._sealing = self._deriving = self._expiring = False
         self._waiting: list[Deferred[None]] = []
         self._retry_at = 0.0
+        self._attempts = 0
         self._derive_at = clock.seconds() + _DERIVE_EVERY
         self._expire_at = 0.0
         self._stopped = False
@@ -75,10 +76,10 @@ class Upkeep:
         now = self._clock.seconds()
         self.sync()
         self.seal()
-        if now >= self._derive_at:
+        if not self._derive_at - _DERIVE_EVERY <= now < self._derive_at:
             self._derive_at = now + _DERIVE_EVERY
             self._derive()
-        if now >= self._expire_at:
+        if not self._expire_at - _EXPIRE_EVERY <= now < self._expire_at:
             self._expire_at = now + _EXPIRE_EVERY
             self._expire()
 
@@ -89,13 +90,22 @@ class Upkeep:
         self._stopped = True
         self._release()
 
-    def sync(self) -> Deferred[bool]:
+    def sync(self) -> None:
+        """
+        Have the disk have everything soon.
+        """
+        if not self._syncing:
+            self.synced()
+
+    def synced(self) -> Deferred[bool]:
         """
         Have the disk have everything.
+
+        @return: Fires with whether it has.
         """
         storage = self._storage
         dirty = [page for page in storage.pool if page.dirty]
-        if self._syncing or not (dirty or storage.names.dirty):
+        if not (dirty or storage.names.dirty):
             return succeed(True)
         self._syncing = True
         second = int(self._clock.seconds())
@@ -139,7 +149,7 @@ class Upkeep:
         found = []
         most = 1 if self._storage.pool.private > MOST_PRIVATE // 2 else MOST_EPOCHS
         for node in self._nodes.values():
-            if not node.epochs:
+            if not node.epochs or node.sealing:  # those of one node in their order
                 continue
             spare = len(node.epochs) - most
             for epoch in sorted(node.epochs.values(), key=_touched):
@@ -154,11 +164,15 @@ class Upkeep:
         """
         @return: Epochs for one piece of work, which are written to no more.
         """
-        again = [(node, epoch) for node in self._nodes.values() for epoch in node.sealing]
+        # What failed before is tried again, one alone and each time another one, in turn with what is due: so none
+        # can keep others from being done.
+        failed = [(node, node.sealing[0]) for node in self._nodes.values() if node.sealing]
+        due = self._due(now)
+        self._attempts += 1
+        again = [failed[self._attempts // 2 % len(failed)]] if failed and (self._attempts % 2 or not due) else []
         taken: list[tuple[HotNode, Epoch]] = []
         columns = 0
-        # What failed before is tried again first; one alone, so that it cannot keep others from being done.
-        for node, epoch in again[:1] or self._due(now):
+        for node, epoch in again or due:
             if taken and columns + epoch.used > MOST_COLUMNS:
                 break
             columns += epoch.used
@@ -172,7 +186,7 @@ class Upkeep:
         Make row groups of what is due, a piece at a time.
         """
         now = self._clock.seconds()
-        if self._sealing or self._stopped or now < self._retry_at:
+        if self._sealing or self._stopped or self._retry_at - _RETRY <= now < self._retry_at:
             return
         taken = self._take(now)
         if not taken:
@@ -183,6 +197,8 @@ class Upkeep:
         jobs = [
             Sealed(
                 node.id,
+                node.guid,
+                node.series.next,
                 epoch,
                 [retention.of(node, tier) for tier in retention.tiers],
                 node.series.spans(epoch.blocks, sealed=False),
@@ -212,12 +228,7 @@ class Upkeep:
         """
         unused = self._storage.pool.sweep(self._clock.seconds())
         if unused:
-
-            def unlink() -> None:
-                for page in unused:
-                    page.unlink()
-
-            self._trouble.attempt("hot pages", unlink, self._workers.sync)
+            self._trouble.attempt("hot pages", lambda: self._storage.pool.unlink(unused), self._workers.sync)
         if self._storage.pool.private <= MOST_PRIVATE:
             self._release()
 
