@@ -32,7 +32,7 @@ cdef class Ingest:
     cpdef chart(self, str chart, update_every, bint store_first=*)
     @cython.locals(owner=cython.int, number=cython.int, name=bytes, tables=Tables)
     cpdef dimension(self, str chart, str dimension, int series, int algorithm, multiplier, divisor, bint no_reset=*)
-    cpdef resume(self, str chart, int64_t collected_at, int64_t updated_at)
+    cpdef resume(self, str chart, collected_at, updated_at)
     @cython.locals(number=cython.int)
     cpdef resume_dimension(self, str chart, str dimension, int64_t collected, double calculated)
     @cython.locals(number=cython.int)

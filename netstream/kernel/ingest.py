@@ -120,12 +120,12 @@ class Ingest:
         Define a chart.  One that is known keeps its dimensions and its clock.
 
         @param chart: Its id.
-        @param update_every: Seconds between its points.
+        @param update_every: Seconds between its points, less than a million.
         @param store_first: Whether the first collection is stored as well.
         """
         self._alone()
         name = chart.encode("utf-8", "surrogateescape")
-        if update_every < 1:
+        if not 0 < update_every < PERIODS:
             raise ValueError(f"update every of {chart} is {update_every} seconds")
         number = self._tables.find_chart(name)
         if not number:
@@ -183,10 +183,13 @@ class Ingest:
         the end of a replication.
 
         @param chart: Its id; it is defined.
-        @param collected_at: Time of its last collection, microseconds.
-        @param updated_at: Time of its last point, microseconds.
+        @param collected_at: Time of its last collection, microseconds; 0 is
+            taken for a time that cannot be.
+        @param updated_at: Time of its last point, microseconds; the same.
         """
         self._alone()
+        collected_at = collected_at if 0 < collected_at < LAST * 1000000 else 0
+        updated_at = updated_at if 0 < updated_at < LAST * 1000000 else 0
         take_over(self._tables.charts + self._known(chart), collected_at, updated_at)
 
     def resume_dimension(self, chart: str, dimension: str, collected: int, calculated: float) -> None:

@@ -243,7 +243,8 @@ def _interpolate(
         left = most
         flags = 0
     while due <= now:
-        part = float(due - since) / float(now - since)
+        # Nothing lies between only where a child says that it was updated after it collected.
+        part = float(due - since) / float(now - since) if now != since else 1.0
         number = chart.first
         while number:
             dimension = dimensions + number
@@ -276,7 +277,7 @@ def _skip(chart: Chart, dimensions: Records[Dimension], since: int, until: int) 
     @param until: Time of the last point that is left out, microseconds.
     @return: C{until}.
     """
-    part = float(until - since) / float(chart.collected_at - since)
+    part = float(until - since) / float(chart.collected_at - since) if chart.collected_at != since else 1.0
     number = chart.first
     while number:
         dimension = dimensions + number

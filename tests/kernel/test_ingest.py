@@ -367,6 +367,7 @@ class LineTests(KernelTestCase):
         """
         ingest = self.ingest(*COUNTERS)
         self.assertRaises(ValueError, ingest.chart, "a.b", 0)
+        self.assertRaises(ValueError, ingest.chart, "a.b", 2**58)
         self.assertRaises(ValueError, ingest.dimension, "a.b", "x", 0, 0, 1, 0)
         self.assertRaises(KeyError, ingest.dimension, "no.chart", "x", 0, 0, 1, 1)
 

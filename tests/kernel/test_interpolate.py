@@ -255,6 +255,27 @@ class ValueTests(KernelTestCase):
         self.collect(ingest, STEP, x=6, y=1100)
         self.assertEqual(self.values(ingest), [(1, 6.0), (1, 100.0)])
 
+    def test_resumed_nowhere(self) -> None:
+        """
+        A child that says impossible times of its state gets the parent's own
+        clock, and one whose times contradict each other does no harm.
+        """
+        for collected, updated in (
+            (2**63 - 1, 2**63 - 1),
+            (START * STEP, 2**63 - 1),
+            (2**70, -(2**70)),
+            (0, 10**17 - 1),
+            (10**17 - 1, 0),
+            (NOW, START * STEP - 10 * STEP),
+            (NOW + 5 * STEP, START * STEP),
+        ):
+            ingest = self.ingest(("x", ABSOLUTE), ("y", INCREMENTAL))
+            ingest.resume("a.b", collected, updated)
+            ingest.resume_dimension("a.b", "y", -(2**63), 1e300)
+            for turn in range(4):
+                self.collect(ingest, 0, NOW + turn // 2 * STEP, x=1, y=turn)
+            self.assertLess(len(self.rows(ingest)), 30)
+
     def test_block_is_whole(self) -> None:
         """
         Nothing of a block is stored before its end.
