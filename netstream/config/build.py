@@ -81,6 +81,10 @@ def db_settings(values: Values) -> DBSettings:
     fields = _fields(values, DB_OPTIONS)
     tiers = range(fields["storage_tiers"])
     base: int = fields["update_every"]
+    ephemeral = values.entry(_NODE[DB, "cleanup ephemeral hosts after"])
+    if 0 < fields["cleanup_ephemeral"] < fields["cleanup_hosts"] and ephemeral is not None:
+        values.warnings.add(ephemeral, f"shorter than for other hosts, so {fields['cleanup_hosts']} s are used")
+        fields["cleanup_ephemeral"] = fields["cleanup_hosts"]
     return DBSettings(
         **fields,
         retention=_entries(values, _NODE[DB, "retention"], base) * base,
@@ -97,7 +101,8 @@ def _entries(values: Values, option: Option, update_every: int, section: str = "
     value = values.get(option, section)
     number = value if isinstance(value, int) else round(duration(value) / update_every)
     entry = values.entry(option, section)
-    if number < _FEWEST and entry is not None:
+    forever = section and not number and isinstance(value, str)
+    if number < _FEWEST and entry is not None and not forever:
         values.warnings.add(entry, f"{number} entries are too few, {_FEWEST} are used")
     return max(number, _FEWEST)
 
@@ -234,6 +239,8 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
             (proxy if group else given)[attribute] = value
     if values.entry(_KEY["retention"], name) is not None:
         given["retention"] = _entries(values, _KEY["retention"], update_every, name)
+        text = values.get(_KEY["retention"], name)
+        given["kept"] = round(duration(text)) if isinstance(text, str) else None
     if values.entry(_KEY["proxy destination"], name) is not None:
         proxy["destinations"] = _destinations(values, _KEY["proxy destination"], name)
     kind = values.entry(_KEY["type"], name)

@@ -20,6 +20,7 @@ from netstream.config.options import (
     PATTERN,
     PERIOD,
     PORT,
+    PRECISION,
     RETENTION,
     TEXT,
     THREE_VALUED,
@@ -27,6 +28,7 @@ from netstream.config.options import (
     choice,
     later,
     option,
+    tiers,
     whole,
 )
 
@@ -34,6 +36,8 @@ GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
 DIRECTORIES, LOGS, REGISTRY = "directories", "logs", "registry"
 HOST_LABELS, PLUGINS = "host labels", "plugins"
 TIERS = 5
+"""The most tiers that a file may ask for, as agents have them."""
+TIERS_USED = 3
 """The most tiers a database can have."""
 
 FREE_SECTIONS = (HOST_LABELS, PLUGINS)
@@ -75,11 +79,10 @@ def _tier(tier: int) -> tuple[Option, ...]:
             (GLOBAL, "dbengine multihost disk space"),
             (GLOBAL, "dbengine disk space"),
         )
+    known = option if tier < TIERS_USED else later
     options = (
-        later(DB, f"{name} retention size", MEBIBYTES, "1024MiB", *sizes),
-        (later if tier else option)(
-            DB, f"{name} retention time", DAYS, ("14d", "3mo")[tier] if tier < 2 else "2y", f"{name} retention days"
-        ),
+        known(DB, f"{name} retention size", MEBIBYTES, "1024MiB", *sizes),
+        known(DB, f"{name} retention time", DAYS, ("14d", "3mo")[tier] if tier < 2 else "2y", f"{name} retention days"),
     )
     if tier == 0:
         return options
@@ -90,7 +93,8 @@ DB_OPTIONS = (
     option(DB, "db", MODE, "dbengine", "mode", (GLOBAL, "memory mode"), field="mode"),
     option(DB, "update every", PERIOD, "1s", (GLOBAL, "update every"), field="update_every"),
     option(DB, "retention", RETENTION, "3600", (GLOBAL, "history")),
-    later(DB, "storage tiers", whole(1, TIERS), "3", field="storage_tiers"),
+    option(DB, "storage tiers", tiers(TIERS, TIERS_USED), "3", field="storage_tiers"),
+    option(DB, "precision", PRECISION, "float64", field="precision"),
     later(
         DB,
         "dbengine page cache size",
@@ -108,7 +112,7 @@ DB_OPTIONS = (
         "new",
         *(f"dbengine tier {tier} backfill" for tier in range(1, TIERS)),
     ),
-    later(
+    option(
         DB,
         "cleanup obsolete charts after",
         CLEANUP,
@@ -117,7 +121,7 @@ DB_OPTIONS = (
         (GLOBAL, "cleanup obsolete charts after seconds"),
         field="cleanup_charts",
     ),
-    later(
+    option(
         DB,
         "cleanup orphan hosts after",
         CLEANUP,
@@ -126,7 +130,14 @@ DB_OPTIONS = (
         (GLOBAL, "cleanup orphan hosts after seconds"),
         field="cleanup_hosts",
     ),
-    later(DB, "cleanup ephemeral hosts after", DURATION, "off", "cleanup ephemeral hosts after secs"),
+    option(
+        DB,
+        "cleanup ephemeral hosts after",
+        DURATION,
+        "off",
+        "cleanup ephemeral hosts after secs",
+        field="cleanup_ephemeral",
+    ),
     later(DB, "delete obsolete charts files", BOOLEAN, "yes", (GLOBAL, "delete obsolete charts files")),
     later(DB, "delete orphan hosts files", BOOLEAN, "yes", (GLOBAL, "delete orphan hosts files")),
     option(

@@ -177,8 +177,31 @@ def _retention(text: str) -> int | str:
     try:
         return integer(text)
     except ValueError:
-        duration(text)
+        if duration(text) < 0:
+            raise ValueError(f"{quoted(text)} lies in the past; write a duration such as '2h' or '30d'") from None
         return text
+
+
+def _tiers(most: int, used: int) -> Kind:
+    """
+    @param most: The greatest number that may be written.
+    @param used: The greatest one that has an effect.
+    """
+    numbers = _whole(1, most)
+
+    def doubt(text: str) -> str:
+        return f"there are {used} tiers at most, so {used} are used" if numbers.read(text) > used else ""
+
+    return Kind("number", lambda text: min(used, numbers.read(text)), doubt)
+
+
+def _one_of(*words: str) -> Kind:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{quoted(text)} is neither {' nor '.join(map(repr, words))}")
+        return text
+
+    return Kind("word", read)
 
 
 def _choice(*words: str) -> Kind:
@@ -238,7 +261,7 @@ PORT = _whole(1, 65535)
 DURATION = _duration()
 DAYS = _duration(unit="d")
 PERIOD = _duration(1)
-CLEANUP = _duration(10)
+CLEANUP = _duration(10, off=True)
 TIMEOUT = Kind("duration", _seconds)
 DELAY = Kind("duration", _delay, _delay_doubt)
 BYTES = _size()
@@ -249,7 +272,9 @@ API_KEY = Kind("UUID", _key)
 LIST = Kind("list", str)
 ALGORITHMS = Kind("list", _algorithms, _algorithms_doubt)
 DECIMAL = Kind("decimal number", float)
+PRECISION = _one_of("float64", "float32")
 whole = _whole
+tiers = _tiers
 choice = _choice
 
 

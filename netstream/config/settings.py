@@ -105,7 +105,14 @@ class DBSettings:
         C{storage_tiers}.  0 is no limit of time.
     @ivar tier_size: Bytes that C{dbengine} may use, by tier: as many as
         C{storage_tiers}.  0 is no limit of size.
+    @ivar precision: C{float64} or C{float32}: what C{dbengine} stores of a
+        value.
     @ivar gap_when_lost: Missed points that interpolation may bridge.
+    @ivar cleanup_charts: Seconds after which a chart that is not collected
+        any more is no longer shown.
+    @ivar cleanup_hosts: Seconds after which a host that is gone is.
+    @ivar cleanup_ephemeral: Seconds after which an ephemeral host that is
+        gone is forgotten with its samples; 0 is never.
     """
 
     mode: Mode = Mode.DBENGINE
@@ -114,9 +121,11 @@ class DBSettings:
     storage_tiers: int = 3
     tier_retention: Sequence[int] = (14 * 86400, 90 * 86400, 730 * 86400)
     tier_size: Sequence[int] = (1 << 30, 1 << 30, 1 << 30)
+    precision: str = "float64"
     gap_when_lost: int = 1
     cleanup_charts: int = 3600
     cleanup_hosts: int = 3600
+    cleanup_ephemeral: int = 0
 
 
 @frozen
@@ -185,6 +194,8 @@ class KeySettings:
     defaults give together for one host.
 
     @ivar retention: Entries that memory modes keep.
+    @ivar kept: Seconds that C{dbengine} keeps samples; 0 is no limit, and
+        L{None} what C{[db]} says.
     @ivar update_every: Base period, only of a GUID section; 0 takes the
         child's.
     @ivar health: C{yes}, C{no} or C{auto}.
@@ -197,6 +208,7 @@ class KeySettings:
     allow_from: SimplePattern = EVERYTHING
     mode: Mode = Mode.DBENGINE
     retention: int = 3600
+    kept: int | None = None
     update_every: int = 0
     health: str = "auto"
     postpone_alerts: int = 60

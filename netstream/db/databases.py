@@ -34,6 +34,7 @@ class Databases:
                 reactor,
                 retention=settings.db.tier_retention,
                 sizes=settings.db.tier_size,
+                single=settings.db.precision == "float32",
                 workers=workers,
             )
 

@@ -44,9 +44,11 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("db", "db", "alloc", Mode.RAM),
     ("db", "update every", "5", 5),
     ("db", "update every", "5s", 5),
-    ("db", "storage tiers", "0x3", 3),
+    ("db", "storage tiers", "0x2", 2),
+    ("db", "precision", "float32", "float32"),
     ("db", "cleanup obsolete charts after", "2h", 7200),
     ("db", "cleanup orphan hosts after", "90", 90),
+    ("db", "cleanup ephemeral hosts after", "2h", 7200),
     ("db", "gap when lost iterations above", "4", 4),
     ("web", "allowed host names", "a.example *.b", pattern("a.example *.b")),
     ("web", "accept a streaming request every", "2s", 2),
@@ -266,19 +268,54 @@ class EffectTests(ConfigCase):
 
     def test_tiers(self) -> None:
         """
-        Every tier has its own limits, by all names they ever had.
+        Every tier has its own limits, by all names they ever had; C{off} is
+        none.
         """
-        table = [option for option in NODE_OPTIONS if "tier" in option.name and "retention" in option.name]
-        self.assertEqual(len(table), 10)
+        table = [
+            option
+            for option in NODE_OPTIONS
+            if "tier" in option.name and "retention" in option.name and option.effective
+        ]
+        self.assertEqual(len(table), 6)
         for option in table:
             tier = int(re.findall(r"\d", option.name)[0])
             for section, name in option.spellings():
-                settings = self.load(f"[db]\nstorage tiers = 5\n[{section}]\n{name} = 7\n")
+                settings = self.load(f"[db]\nstorage tiers = 3\n[{section}]\n{name} = 7\n")
+                self.assertEqual(settings.warnings, ())
                 if "size" in option.name:
                     self.assertEqual(settings.db.tier_size[tier], 7 << 20, name)
                 else:
                     self.assertEqual(settings.db.tier_retention[tier], 7 * 86400, name)
-                self.assertEqual((len(settings.db.tier_size), len(settings.db.tier_retention)), (5, 5))
+                self.assertEqual((len(settings.db.tier_size), len(settings.db.tier_retention)), (3, 3))
+            settings = self.load(f"[db]\n{option.name} = off\n")
+            self.assertIn(0, (*settings.db.tier_size, *settings.db.tier_retention))
+
+    def test_number_of_tiers(self) -> None:
+        """
+        The four and five tiers that an agent may have are three here, which
+        is said once.
+        """
+        for text, tiers, said in (("1", 1, 0), ("2", 2, 0), ("3", 3, 0), ("4", 3, 1), ("5", 3, 1)):
+            settings = self.load(f"[db]\nstorage tiers = {text}\n")
+            self.assertEqual((settings.db.storage_tiers, len(settings.db.tier_retention)), (tiers, tiers))
+            self.assertEqual(len(settings.warnings), said)
+        self.assertIn("netstream.conf:2: [db] storage tiers: there are 3 tiers at most", settings.warnings[0])
+
+    def test_kept(self) -> None:
+        """
+        How long a host's samples stay on disk is a duration in the section of
+        its key or GUID; a plain number is for memory alone.
+        """
+        key = f"[{UUID}]\ntype = api\nenabled = yes\n"
+        for text, kept, entries in (("30d", 30 * 86400, 30 * 86400), ("off", 0, 5), ("600", None, 600)):
+            for stream in (f"{key}retention = {text}\n", f"{key}[{GUID}]\nretention = {text}\n"):
+                settings = self.load(stream=stream)
+                self.assertEqual(settings.warnings, ())
+                host = settings.admit(UUID, GUID, "unix")
+                self.assertEqual((host.kept, host.retention), (kept, entries))
+        both = self.load(stream=f"{key}retention = 30d\n[{GUID}]\nretention = 600\n").admit(UUID, GUID, "unix")
+        self.assertEqual((both.kept, both.retention), (None, 600))
+        self.assertEqual(self.load(stream=key).admit(UUID, GUID, "unix").kept, None)
 
     def test_not_yet_effective(self) -> None:
         """
@@ -322,6 +359,7 @@ class EffectTests(ConfigCase):
         for text, found in (
             ("[db]\ncleanup orphan hosts after = 3s\n", lambda s: s.db.cleanup_hosts == 10),
             ("[db]\nretention = 2\n", lambda s: s.db.retention == 5),
+            ("[db]\ncleanup ephemeral hosts after = 30m\n", lambda s: s.db.cleanup_ephemeral == 3600),
             ("[db]\nupdate every = 0\n", lambda s: s.db.update_every == 1),
         ):
             settings = self.load(text)
@@ -366,6 +404,9 @@ class EffectTests(ConfigCase):
             "[db]\nupdate every =\n",
             "[db]\nupdate every = -5\n",
             "[db]\nretention = x\n",
+            "[db]\nstorage tiers = 6\n",
+            "[db]\nstorage tiers = 0\n",
+            "[db]\nprecision = float16\n",
             "[db]\ndbengine tier 0 retention time = x\n",
             "[web]\nbind to = a:b:c\n",
             "[web]\nbind to =\n",
@@ -385,6 +426,7 @@ class EffectTests(ConfigCase):
             f"[{UUID}]\nproxy destination = a:SSL\n",
             f"[{UUID}]\nproxy api key = nonsense\n",
             f"[{UUID}]\nretention = x\n",
+            f"[{UUID}]\nretention = -5d\n",
             f"[{GUID}]\nupdate every = x\n",
         ):
             message = self.wrong(stream=text)
@@ -453,7 +495,9 @@ class DocumentationTests(ConfigCase):
             effects.setdefault(place, set()).add(option.effective)
         for (section, name), effect in effects.items():
             told = sections[section][name].split("|")[-2].strip()
-            words = {(True,): "yes", (False,): "later", (False, True): "tier 0; others later"}[tuple(sorted(effect))]
+            words = {(True,): "yes", (False,): "later", (False, True): "tiers 0 to 2; others later"}[
+                tuple(sorted(effect))
+            ]
             self.assertEqual(told, words, sections[section][name])
 
     def test_stock_files(self) -> None:
