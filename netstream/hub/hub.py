@@ -19,6 +19,7 @@ from netstream.model.host import Function, HostInfo, Label
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.model.updates import (
     ChartDefined,
+    ChartForgotten,
     ClaimSet,
     FunctionOffered,
     FunctionWithdrawn,
@@ -86,6 +87,7 @@ class Host:
         self.link: Link | None = None
         self.seen = 0.0
         self._listeners: list[Listener] = []
+        self._obsolete: dict[str, float | None] = {}
 
     @property
     def online(self) -> bool:
@@ -118,11 +120,14 @@ class Host:
                 if self.db.keeps and len(update):
                     self._keep(self.db.append(update))
             case ChartDefined(chart):
-                if self.charts.get(chart.id) == chart:
+                known = self.charts.get(chart.id)
+                if known is chart or known == chart:
                     return  # said again, as on every connection
-                self.charts[chart.id] = chart
+                self._define(chart)
                 if self.db.keeps:
                     self._keep(self.db.put_chart(self.info.guid, chart))
+            case ChartForgotten(chart_id):
+                self._forget(chart_id)
             case LabelsReplaced(labels):
                 self.labels = dict(labels)
                 self.save()
@@ -147,11 +152,44 @@ class Host:
                     listener=listener,
                 )
 
+    def _define(self, chart: Chart) -> None:
+        self.charts[chart.id] = chart
+        if chart.obsolete:
+            self._obsolete.setdefault(chart.id, None)
+        elif self._obsolete:
+            self._obsolete.pop(chart.id, None)
+
+    def _forget(self, chart_id: str) -> None:
+        self.charts.pop(chart_id, None)
+        self._obsolete.pop(chart_id, None)
+        self.latest.forget(self.table.release(chart_id))
+        for kept in (self.variables, self.functions):
+            for key in [key for key in kept if key[0] == chart_id]:
+                del kept[key]
+
+    def sweep(self, now: float, after: float) -> None:
+        """
+        Forget the charts that have been obsolete for long; their history stays
+        in the database as long as any.
+
+        @param now: UTC seconds; call it again and again, at most every
+            minute, since an obsolete chart is noticed by it.
+        @param after: Seconds.
+        """
+        for chart_id, since in tuple(self._obsolete.items()):
+            if since is None:
+                self._obsolete[chart_id] = now
+            elif now - since >= after:
+                self.apply(ChartForgotten(chart_id))
+        if not self.db.keeps or getattr(self.db, "follows_generations", False):
+            self.table.recycle()
+
     def restore(self, stored: StoredHost) -> None:
         """
         Take in what a database kept of the host.
         """
-        self.charts.update(stored.charts)
+        for chart in stored.charts.values():
+            self._define(chart)
         self.labels = stored.record.labels
         self.seen = float(stored.record.connected)
 

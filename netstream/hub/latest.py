@@ -4,6 +4,8 @@ The newest sample of every series of one host, as columns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from netstream.kernel import renew
@@ -50,6 +52,15 @@ class Latest:
             batch.value,
             batch.flags,
         )
+
+    def forget(self, series: Sequence[int]) -> None:
+        """
+        Let series be without a sample again.
+        """
+        numbers = [number for number in series if number < len(self.time)]
+        self.time[numbers] = 0
+        self.value[numbers] = np.nan
+        self.collected[numbers] = 0
 
     def of(self, series: int | None) -> tuple[int, float, int]:
         """

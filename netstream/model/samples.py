@@ -4,7 +4,7 @@ Samples as columns, and the table that gives each series of a node its number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,48 +25,120 @@ Bytes = npt.NDArray[np.uint8]
 
 class SeriesTable:
     """
-    Numbers the series of one node from 0 on; it only grows.
+    Numbers the series of one node from 0 on.
 
-    A series is (chart id, dimension id).  Numbers are valid as long as the
-    table lives, which is as long as the process knows the node; what is kept
-    longer is named by ids.
+    A series is (chart id, dimension id).  Numbers are valid until the chart is
+    released; what is kept longer is named by ids.
+
+    A number that was released is given to another series only after L{recycle}
+    was called twice, so that samples under way keep their meaning.
 
     @ivar node: Machine GUID of the node.
+    @ivar releases: How many charts were released.
+    @ivar generation: How often numbers became free for other series.
     """
 
     def __init__(self, node: str) -> None:
         self.node = node
-        self._numbers: dict[tuple[str, str], int] = {}
-        self._keys: list[tuple[str, str]] = []
+        self.releases = 0
+        self.generation = 0
+        self._numbers: dict[str, dict[str, int]] = {}
+        self._charts: list[str] = []
+        self._dimensions: list[str] = []
+        self._released: list[int] = []
+        self._resting: list[int] = []
+        self._free: list[int] = []
+        self._freed: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._keys)
+        """
+        @return: One more than the highest number.
+        """
+        return len(self._charts)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._keys)
+        """
+        @return: Chart id and dimension id of each number, in their order.
+        """
+        return zip(self._charts, self._dimensions, strict=True)
 
     def __getitem__(self, number: int) -> tuple[str, str]:
         """
-        @return: Chart id and dimension id of a series.
+        @return: Chart id and dimension id of a series; of one that was
+            released, until its number is another's.
         """
-        return self._keys[number]
+        return self._charts[number], self._dimensions[number]
+
+    @property
+    def living(self) -> int:
+        """
+        How many series have numbers.
+        """
+        return len(self._charts) - len(self._released) - len(self._resting) - len(self._free)
+
+    def knows(self, chart: str) -> bool:
+        """
+        @return: Whether a series of that chart has a number.
+        """
+        return chart in self._numbers
 
     def find(self, chart: str, dimension: str) -> int | None:
         """
         @return: The number of a series; L{None} if it has none.
         """
-        return self._numbers.get((chart, dimension))
+        numbers = self._numbers.get(chart)
+        return None if numbers is None else numbers.get(dimension)
 
     def number(self, chart: str, dimension: str) -> int:
         """
         @return: The number of a series, which it gets now if it had none.
         """
-        key = (chart, dimension)
-        number = self._numbers.get(key)
+        numbers = self._numbers.get(chart)
+        if numbers is None:
+            numbers = self._numbers[chart] = {}
+        number = numbers.get(dimension)
         if number is None:
-            number = self._numbers[key] = len(self._keys)
-            self._keys.append(key)
+            if self._free:
+                number = self._free.pop()
+                self._charts[number] = chart
+                self._dimensions[number] = dimension
+            else:
+                number = len(self._charts)
+                self._charts.append(chart)
+                self._dimensions.append(dimension)
+            numbers[dimension] = number
         return number
+
+    def release(self, chart: str) -> Sequence[int]:
+        """
+        Take the numbers of a chart away from its series.
+
+        @return: These numbers.
+        """
+        numbers = tuple(self._numbers.pop(chart, {}).values())
+        self._released += numbers
+        self.releases += 1
+        return numbers
+
+    def recycle(self) -> None:
+        """
+        Free for other series what was released before the last call.
+        """
+        freed, self._resting, self._released = self._resting, self._released, []
+        if freed:
+            self._free += freed
+            self._freed = freed
+            self.generation += 1
+
+    def freed_since(self, generation: int) -> Sequence[int]:
+        """
+        @param generation: One that was.
+        @return: Numbers that stand for another series now, or may soon, for
+            those who keep something by number.
+        """
+        if generation == self.generation:
+            return ()
+        return self._freed if generation == self.generation - 1 else range(len(self))
 
 
 @frozen(eq=False)

@@ -27,6 +27,15 @@ class ChartDefined:
 
 
 @frozen
+class ChartForgotten:
+    """
+    A chart has been obsolete for long, and is known no more.
+    """
+
+    chart_id: str
+
+
+@frozen
 class LabelsReplaced:
     """
     All labels of the host.
@@ -89,6 +98,7 @@ class PathKnown:
 
 Update = (
     ChartDefined
+    | ChartForgotten
     | LabelsReplaced
     | VariableSet
     | FunctionOffered

@@ -157,6 +157,7 @@ class Receiver:
         self._text = 0
         self._respelled: set[tuple[str, str]] = set()
         self._obsolete: dict[int, str] = {}
+        self._releases = table.releases
         self._labels: dict[str, Label] = {}
         self._variables: set[tuple[str, str]] = set()
         self._functions: set[tuple[str, str]] = set()
@@ -195,7 +196,40 @@ class Receiver:
         self._decoder.receive(data)
         return self._updates(int(now * 1e6))
 
+    def _drop_released(self) -> None:
+        """
+        Know no more of the charts whose numbers were released.
+        """
+        self._releases = self._table.releases
+        for chart_id in set(self._obsolete.values()):
+            chart = self._charts[chart_id]
+            if not self._table.knows(chart.id):
+                self._drop(chart_id, chart)
+
+    def _drop(self, chart_id: str, chart: Chart) -> None:
+        opened = self._open
+        if opened is not None and opened.id == chart_id:
+            reason = f"the definition of {chart.id} stopped half-way until the chart was forgotten"
+            raise ProtocolError(self._decoder.line_number, reason)
+        del self._charts[chart_id]
+        self._obsolete = {number: owner for number, owner in self._obsolete.items() if owner != chart_id}
+        self._dimension_count -= len(chart.dimensions)
+        self._chart_label_count -= len(chart.labels)
+        self._text -= _weight(chart) + _label_weight(chart.labels)
+        self._text -= sum(len(dimension.id) + len(dimension.name) for dimension in chart.dimensions.values())
+        self._respelled = {spelled for spelled in self._respelled if spelled[0] != chart_id}
+        for keys in (self._variables, self._functions):
+            gone = {key for key in keys if key[0] == chart.id}
+            self._text -= sum(len(name) for _, name in gone)
+            keys -= gone
+        if self._current == chart_id:
+            self._current = ""
+            self._enter(Stage.START)
+        self._ingest.forget(chart_id)
+
     def _updates(self, now: int) -> Iterator[Update]:
+        if self._releases != self._table.releases:
+            self._drop_released()
         try:
             for item in self._decoder.items(now):
                 if isinstance(item, SampleBatch):

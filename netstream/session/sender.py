@@ -15,6 +15,7 @@ from netstream.model.pattern import SimplePattern
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import (
     ChartDefined,
+    ChartForgotten,
     ClaimSet,
     FunctionOffered,
     FunctionWithdrawn,
@@ -110,6 +111,8 @@ class Sender:
                 return self._samples(update)
             case ChartDefined(chart):
                 return self._define(chart, {})
+            case ChartForgotten(chart_id):
+                return self._forget(chart_id)
             case VariableSet(name, value, chart_id):
                 return self._about(chart_id, SetVariable(name, value, bool(chart_id)))
             case LabelsReplaced(labels):
@@ -170,6 +173,15 @@ class Sender:
         self._charts[chart.id] = chart
         self._ids.add(chart.id.encode())
         return definition(chart, self._capabilities, variables)
+
+    def _forget(self, chart_id: str) -> bytes:
+        """
+        Keep nothing of a chart; the parent forgets it by itself.
+        """
+        self._states[self._numbers.pop(chart_id, [])] = _NEW
+        self._charts.pop(chart_id, None)
+        self._ids.discard(chart_id.encode())
+        return b""
 
     def _about(self, chart_id: str, line: Line) -> bytes:
         """

@@ -46,6 +46,9 @@ SERIES_MOST = 1_000_000
 AHEAD_MOST = 60
 """Seconds that a sample may be ahead of our clock; later ones are refused."""
 
+SWEPT_EVERY = 60.0
+"""Seconds between two looks for charts that have been obsolete for long."""
+
 STALE_AFTER = 10.0
 """Seconds without a byte after which a child may be replaced by a newer
 connection with its GUID, at least."""
@@ -228,7 +231,7 @@ class ParentProtocol(Protocol):
 
     def _too_much(self, host: Host, defined: ChartDefined) -> bool:
         new = defined.chart.id not in host.charts
-        return (new and len(host.charts) >= CHARTS_MOST) or len(host.table) > SERIES_MOST
+        return (new and len(host.charts) >= CHARTS_MOST) or host.table.living > SERIES_MOST
 
     def _not_ahead(self, host: Host, batch: SampleBatch) -> SampleBatch:
         """
@@ -335,6 +338,9 @@ class Parent:
         self.admitted: dict[str, KeySettings] = {}
         self.spoiled = Spoiled()
         self.vocabulary = Vocabulary()
+        self._sweeping: IDelayedCall | None = None
+        if settings.db.cleanup_charts:
+            self._sweeping = clock.callLater(SWEPT_EVERY, self._sweep)
         self._hub = hub
         self._database = database
         self._last_accepted = clock.seconds() if settings.web.streaming_every else 0.0
@@ -434,7 +440,7 @@ class Parent:
         database = self._database(settings)
         host = self._hub.connect(info, database, link)
         if host.db is database and database.keeps:
-            kept = settings.retention * info.update_every if settings.mode is Mode.RAM else None
+            kept = settings.retention * info.update_every if settings.mode is Mode.RAM else settings.kept
             database.retain(info.guid, kept).addErrback(
                 lambda failure: self._log.failure("{host}: retention", failure, host=info.hostname)
             )
@@ -462,10 +468,18 @@ class Parent:
             del self.connections[host.info.guid]
             self._hub.disconnect(host, self.clock.seconds())
 
+    def _sweep(self) -> None:
+        self._sweeping = self.clock.callLater(SWEPT_EVERY, self._sweep)
+        now = self.clock.seconds()
+        for host in self._hub:
+            host.sweep(now, self.settings.db.cleanup_charts)
+
     def stop(self) -> None:
         """
         Accept nobody any more and close all connections.
         """
         self._stopping = True
+        if self._sweeping is not None and self._sweeping.active():
+            self._sweeping.cancel()
         for connection in tuple(self.connections.values()):
             connection.close()

@@ -85,3 +85,49 @@ class SeriesTableTests(SynchronousTestCase):
         self.assertEqual((first, second, table.number("c", "a")), (0, 1, 0))
         self.assertEqual((table[1], len(table), list(table)), (("c", "b"), 2, [("c", "a"), ("c", "b")]))
         self.assertIsNone(table.find("c", "x"))
+
+
+class ReleaseTests(SynchronousTestCase):
+    """
+    Series that come and go.
+    """
+
+    def test_numbers_come_again(self) -> None:
+        """
+        Charts that come and go do not make the table grow for ever; and a
+        number keeps its meaning for a while after its chart is gone.
+        """
+        table = SeriesTable("node")
+        kept = table.number("kept", "x")
+        for turn in range(100):
+            chart = f"chart{turn}"
+            numbers = {table.number(chart, "a"), table.number(chart, "b")}
+            self.assertEqual(set(table.release(chart)), numbers)
+            self.assertEqual({table[number] for number in numbers}, {(chart, "a"), (chart, "b")})
+            self.assertIsNone(table.find(chart, "a"))
+            self.assertFalse(table.knows(chart))
+            self.assertNotIn(table.number("other", "x"), numbers)
+            table.release("other")
+            table.recycle()
+        self.assertLess(len(table), 12)
+        self.assertEqual((table.find("kept", "x"), table.living), (kept, 1))
+
+    def test_freed_since(self) -> None:
+        """
+        Who keeps something by number is told which numbers have another
+        meaning now.
+        """
+        table = SeriesTable("node")
+        one, two = table.number("one", "x"), table.number("two", "x")
+        before = table.generation
+        table.release("one")
+        table.recycle()
+        self.assertEqual(list(table.freed_since(before)), [])
+        table.release("two")
+        table.recycle()
+        between = table.generation
+        self.assertEqual(list(table.freed_since(before)), [one])
+        table.recycle()
+        self.assertEqual(list(table.freed_since(between)), [two])
+        self.assertEqual(set(table.freed_since(before)), {one, two})
+        self.assertEqual(list(table.freed_since(table.generation)), [])
