@@ -135,7 +135,7 @@ class Client:
     """
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray(1 << 25)
 
@@ -222,7 +222,10 @@ def main() -> None:
             print(json.dumps(measure(options, node.pid, int(node.stdout.readline()))))
         finally:
             node.terminate()
-            node.wait(30)
+            try:
+                node.wait(30)
+            except subprocess.TimeoutExpired:
+                node.kill()
 
 
 if __name__ == "__main__":
