@@ -51,7 +51,7 @@ def once(tape: Tape, precision: str, options: argparse.Namespace) -> dict[str, A
     """
     @return: Bytes on disk, and how many samples they are for.
     """
-    more = [f"{options.precision_option}={precision}"] if precision != "double" else []
+    more = [f"{options.precision_option}={precision}"] if precision != "float64" else []
     more += [f"db/dbengine tier {tier} retention time=3650d" for tier in range(3)]
     with scratch() as directory:
         parent = make_parent("netstream", directory, options=more)
@@ -95,10 +95,10 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
                 time.sleep(options.minutes * 60)
             tape = recorder.tape()
     notes = {"agent": "not measured"}
-    goals = {"double": 0.9, "single": 0.5}
-    for precision in options.precision or ["double", "single"]:
-        name = {"double": "exact float64", "single": "float32"}[precision]
-        if precision == "single" and not has_option(*options.precision_option.split("/", 1)):
+    goals = {"float64": 0.9, "float32": 0.5}
+    for precision in options.precision or ["float64", "float32"]:
+        name = {"float64": "exact float64", "float32": "float32"}[precision]
+        if precision == "float32" and not has_option(*options.precision_option.split("/", 1)):
             none = {**notes, "netstream": "no such option"}
             yield Figure(f"disk a sample, all tiers, {name}, B", {}, goals[precision], True, none)
             continue
@@ -125,8 +125,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--minutes", type=float, default=10, help="to record")
     found.add_argument("--hours", type=int, default=36, help="of samples for each host")
     found.add_argument("--hosts", type=int, default=4)
-    found.add_argument("--precision", action="append", choices=["double", "single"], help="default: both")
-    found.add_argument("--precision-option", default="db/dbengine precision", help="which option of a node sets it")
+    found.add_argument("--precision", action="append", choices=["float64", "float32"], help="default: both")
+    found.add_argument("--precision-option", default="db/precision", help="which option of a node sets it")
     return found
 
 

@@ -6,9 +6,11 @@ played back as often as wanted, as if they had been collected at other times.
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -181,8 +183,8 @@ def main() -> None:
     """
     Record some seconds to a file: the plain text of the child.
     """
-    import tempfile
-
+    # Whoever ends the recording ends the child that is recorded with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     seconds, output = int(sys.argv[1]), Path(sys.argv[2])
     with tempfile.TemporaryDirectory(prefix="netstream-bench-") as place:
         with Recorder(Path(place) / "child") as recorder:
