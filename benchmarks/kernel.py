@@ -136,6 +136,7 @@ def measure_cold(arguments: argparse.Namespace) -> None:
 
     kind = "compiled" if COMPILED else "pure"
     other = np.ones(16 * 2**20)
+    first = True
     for name, seconds in (("v1", version1(arguments)), ("v2 base64", version2(arguments, True))):
         for size, what in ((2**30, "seconds"), (16384, "16 KiB"), (1400, "1400 B")):
             gc.collect()
@@ -156,11 +157,13 @@ def measure_cold(arguments: argparse.Namespace) -> None:
                 if turn > 2:
                     times.append(spent / samples)
             series = arguments.connections * arguments.charts * len(DIMENSIONS)
-            memory = (resident() - before) / series
+            # Later ones get the memory that the first ones gave back.
+            memory = f"  {(resident() - before) / series:5.0f} B/series" if first else ""
+            first = False
             times.sort()
             print(
                 f"{kind:9} cold {name:9} {what:8} least {times[0]:6.1f} median {times[len(times) // 2]:6.1f} ns/sample"
-                f"  {memory:5.0f} B/series"
+                f"{memory}"
             )
             del children
 
