@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from netstream.config.settings import Mode, Settings
 from netstream.db import DBEngine, NoneDB, RamDB
+from netstream.db.dbengine.cleaning import Cleanup
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.workers import Workers
 
@@ -35,6 +36,7 @@ class Databases:
                 retention=settings.db.tier_retention,
                 sizes=settings.db.tier_size,
                 single=settings.db.precision == "float32",
+                cleanup=Cleanup(settings.db.cleanup_charts, settings.db.cleanup_hosts, settings.db.cleanup_ephemeral),
                 workers=workers,
             )
 

@@ -292,6 +292,17 @@ class Catalog:
                         charts.append(_chart_of(of_chart))
                 yield node, charts
 
+    def records(self, nodes: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """
+        @param nodes: Ids.
+        @return: Id and JSON of the host record of each that has one, as far
+            as they can be read.
+        """
+        for id in nodes:
+            for row in self._db.execute(f"{_NODES} WHERE id = ? AND record NOT NULL", (id,)).fetchall():
+                with suppress(DamagedCatalog):
+                    yield id, _node_of(row).record or ""
+
     def restore(self, contents: Contents) -> None:
         """
         Put what was L{salvaged} into a new file.

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from netstream.db import metadata
 from netstream.db.aggregations import method_of
+from netstream.db.dbengine.cleaning import Cleaning, Cleanup
 from netstream.db.dbengine.definitions import Definitions
 from netstream.db.dbengine.names import Names
 from netstream.db.dbengine.node import HotNode
@@ -76,6 +77,7 @@ class DBEngine:
         retention: Sequence[int] = RETENTION,
         sizes: Sequence[int] = (0, 0, 0),
         single: bool = False,
+        cleanup: Cleanup | None = None,
         workers: Workers | None = None,
         boot: str | None = None,
     ) -> None:
@@ -88,6 +90,8 @@ class DBEngine:
             L{retain} says otherwise; 0 is no limit.  There are as many tiers.
         @param sizes: Bytes that the files of each tier may use; 0 is no limit.
         @param single: Keep float32 instead of float64.
+        @param cleanup: When charts and nodes of which nothing is left are
+            forgotten.
         @param workers: Where blocking work is done.
         @param boot: What tells this start of the system from others.
         """
@@ -96,6 +100,7 @@ class DBEngine:
         self._reactor = reactor
         self._retention = Retention(tuple(retention), tuple(sizes))
         self._single = single
+        self._cleanup = cleanup or Cleanup()
         self._workers = workers or Threads(reactor)
         self._boot = boot_id() if boot is None else boot
         self._trouble = Trouble(directory)
@@ -107,6 +112,7 @@ class DBEngine:
         self._after_put: list[Deferred[None]] = []
         self._no_room_until = 0.0
         self._upkeep: Upkeep | None = None
+        self._cleaning: Cleaning | None = None
         self._loop = LoopingCall(self._tick)
         self._loop.clock = reactor
 
@@ -132,6 +138,9 @@ class DBEngine:
         self._next_id = storage.next_id
         self._note_damage(storage.damages())
         self._upkeep = Upkeep(storage, self._nodes, self._retention, self._reactor, self._workers, self._trouble)
+        self._cleaning = Cleaning(
+            storage, self._nodes, self._retention, self._cleanup, self._reactor, self._workers, self._forget
+        )
         self._loop.start(SYNC_EVERY, now=False)
 
     def close(self) -> Deferred[None]:
@@ -143,6 +152,8 @@ class DBEngine:
             return
         self._loop.stop()
         self._upkeep.stop()
+        if self._cleaning is not None:
+            self._cleaning.stop()
         now = self._reactor.seconds()
         try:
             await self._put()
@@ -172,6 +183,8 @@ class DBEngine:
             self._put_definitions()
             if self._upkeep is not None:
                 self._upkeep.work()
+            if self._cleaning is not None:
+                self._cleaning.work()
             if self._storage is not None:
                 self._note_damage(self._storage.damages())
         except Exception:
@@ -262,14 +275,19 @@ class DBEngine:
         await self._put()
         catalog = self._ours.catalog
         found = await self._workers.write(lambda: list(catalog.definitions()))
+        now = self._reactor.seconds()
         hosts = []
         for node, charts in found:
             if node.guid not in self._nodes or node.record is None:
                 continue
             try:
-                known = [metadata.chart_of(chart.definition) for chart in charts if chart.definition]
                 spans = self._spans(self._nodes[node.guid])
-                hosts.append(StoredHost(metadata.host_of(node.record), {chart.id: chart for chart in known}, spans))
+                known = {}
+                for text in charts:
+                    chart = metadata.chart_of(text.definition or "")
+                    if self._cleanup.shows(chart, spans[chart.id].last if chart.id in spans else 0, now):
+                        known[chart.id] = chart
+                hosts.append(StoredHost(metadata.host_of(node.record), known, spans))
             except ValueError as problem:
                 self._note_damage([f"{self.directory}: node {node.guid}: {problem}"])
         return hosts
@@ -352,19 +370,21 @@ class DBEngine:
     # The rest.
 
     def forget(self, node: str, chart: str | None = None) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._forget(node, chart))
+        return Deferred.fromCoroutine(self._forget(node, None if chart is None else [chart]))
 
-    async def _forget(self, guid: str, chart: str | None) -> None:
+    async def _forget(self, guid: str, charts: Sequence[str] | None) -> None:
         # The log of names must not know any more what the catalog is told to forget.
         await self._put()
-        self._definitions.forget(guid, chart)
+        for chart in (None,) if charts is None else charts:
+            self._definitions.forget(guid, chart)
         known = self._nodes.get(guid)
         if known is None or self._storage is None:
             return
         storage = self._storage
-        if chart is not None:
-            known.forget(chart)
-            await self._workers.write(lambda: storage.catalog.forget(known.id, [chart], known.series.next))
+        if charts is not None:
+            for each in charts:
+                known.forget(each)
+            await self._workers.write(lambda: storage.catalog.forget(known.id, charts, known.series.next))
             return
         del self._nodes[guid]
         for epoch in known.hot():

@@ -37,12 +37,14 @@ class Retention:
 
         @return: Seconds that rows of a tier are kept of a node; 0 is no limit.
         """
-        kept = self.seconds[tier]
-        if node.retention is None:
+        kept, own = self.seconds[tier], node.retention
+        if own is None:
             return kept
-        if tier == 0:
-            return node.retention
-        return max(node.retention, kept * node.retention // self.seconds[0]) if self.seconds[0] and kept else kept
+        if tier == 0 or not own:
+            return own
+        if not kept:
+            return 0
+        return max(own, kept * own // self.seconds[0] if self.seconds[0] else kept)
 
     def oldest(self, node: HotNode, tier: int, now: float) -> int:
         """

@@ -210,7 +210,7 @@ class Storage:
                     groups.append(RowGroup(finer.read(place)))
                 except Damaged as problem:
                     self.damage.append(f"{finer.directory}: {problem}")
-            data = bytes(derived(groups, first, step, (last - first) // step + 1))
+            data = bytes(derived(groups, first, step, (last - first) // step + 1, single=self.single))
             places = mine.find(node, stretch, last)
             for place in places:
                 if first > stretch + step:
@@ -238,7 +238,7 @@ class Storage:
             field: Part(part.numbers, part.values[:, :rows], None if part.flags is None else part.flags[:, :rows])
             for field, part in older.parts.items()
         }
-        return bytes(encode(merged(Group(older.start, older.step, rows, before), newer)))
+        return bytes(encode(merged(Group(older.start, older.step, rows, before), newer), single=self.single))
 
     def forget(self, node: int) -> None:
         """
@@ -405,7 +405,7 @@ def _restore(storage: Storage, contents: Contents) -> None:
         storage.catalog.put(ids, {}, {}, {}, new)
     storage.names.drop(storage.names.turn())
     for of_node, tier, stretch in contents.stale:
-        if of_node in nodes:
+        if of_node in nodes and tier < len(storage.tiers):
             nodes[of_node].stale[tier, stretch] = 0.0
     blocks, damage = storage.pool.open()
     storage.damage += damage
