@@ -19,6 +19,10 @@ PAUSE = 0.03
 PLENTY = 32768
 """Bytes of one read after which the next one follows at once."""
 
+BULK = 1 << 19
+"""Bytes within a second from which on a child is not slowed down: it sends as
+fast as it can, and the buffer of the system may hold less than a read."""
+
 TRICKLES = 4
 """Reads that follow shortly upon another, over those that do not, from which
 on bytes are said to trickle in."""
@@ -47,6 +51,8 @@ class Pace:
         self._score = 0
         self._gathered = 0
         self._last = 0.0
+        self._since = 0.0
+        self._heard = 0
         self._prompt_until = 0.0
         self._descriptor = transport if isinstance(transport, FileDescriptor) else None
 
@@ -67,6 +73,7 @@ class Pace:
         """
         if self._descriptor is not None:
             _fit(self._descriptor, size)
+        self._weigh(size, now)
         if self._timer is not None:
             # TLS delivers several pieces of one read, whether it was paused or not.
             self._gathered += size
@@ -81,6 +88,19 @@ class Pace:
             self._gathered = size
             self._transport.pauseProducing()
             self._timer = self._clock.callLater(PAUSE, self._go_on)
+
+    def _weigh(self, size: int, now: float) -> None:
+        """
+        Tell a child that has much to say from one that trickles.
+        """
+        if now - self._since >= 1.0:
+            self._since = now
+            self._heard = 0
+        self._heard += size
+        if self._heard >= BULK:
+            self._since = now
+            self._heard = 0
+            self._prompt_until = max(self._prompt_until, now + PROMPT)
 
     def hurry(self) -> None:
         """

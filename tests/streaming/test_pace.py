@@ -105,6 +105,21 @@ class PaceTests(SynchronousTestCase):
         for _ in range(100):
             self.assertTrue(self.read(PLENTY))
 
+    def test_bulk(self) -> None:
+        """
+        A child that has much to say is soon read without a pause, however
+        little the buffer of the system holds.
+        """
+        waited, said = 0.0, 0
+        while said < 20_000_000:
+            said += 20_000
+            if not self.read(20_000):
+                waited += PAUSE
+                self.clock.advance(PAUSE)
+        self.assertLess(waited, 1.5)
+        self.clock.advance(PROMPT)
+        self.trickle()
+
     def test_answer_expected(self) -> None:
         """
         Nothing is delayed that asks for an answer, or that may be one.
