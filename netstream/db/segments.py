@@ -62,6 +62,7 @@ class Segments:
         self._longest = 0
         self._sequence = 0
         self._spans: dict[int, Span] | None = {}
+        self._spans_lost = 0
         self._changed: set[Segment] = set()
         self._drops: dict[tuple[Segment, int, int, int], bool] = {}
         self._directory_changed = False
@@ -100,7 +101,7 @@ class Segments:
             self._stretches[start] = {segment.retention: segment for segment in segments}
             self._longest = max([self._longest, *(segment.index.longest for segment in segments)])
         self._starts = sorted(self._stretches)
-        self._spans = None
+        self._lose_spans()
         # Who was killed may have left it so.
         self._directory_changed = True
         return damage
@@ -224,7 +225,7 @@ class Segments:
                     if other is not segment:
                         self._drops[other, node, start, step] = False
                     if old.last > last:
-                        self._spans = None
+                        self._lose_spans()
             anew.add(row)
             segment.live += record_bytes(row.length)
             self._longest = max(self._longest, last - start)
@@ -356,16 +357,23 @@ class Segments:
         with self._lock:
             if self._spans is not None:
                 return dict(self._spans)
-            segments, before = self._segments(), self._sequence
+            segments, before = self._segments(), (self._sequence, self._spans_lost)
         rows = [np.empty(0, ROW)]
         for segment in segments:
             with self._lock:
                 rows.append(segment.index.rows())
         spans = spans_of(np.concatenate(rows))
         with self._lock:
-            if self._spans is None and self._sequence == before:
+            if self._spans is None and before == (self._sequence, self._spans_lost):
                 self._spans = dict(spans)
         return spans
+
+    def _lose_spans(self) -> None:
+        """
+        Have the spans be found out when they are needed.
+        """
+        self._spans = None
+        self._spans_lost += 1
 
     def span(self, node: int) -> Span | None:
         """
@@ -423,7 +431,7 @@ class Segments:
                     past = segment.stretch < second and segment.index.find(node, NEVER, second - 1)
                     for row in [row for row in past or () if row.last < second]:
                         segment.drop(node, row.start, row.step)
-                        self._spans = None
+                        self._lose_spans()
 
     def _unlink(self, segments: Sequence[Segment]) -> list[str]:
         """
@@ -446,7 +454,7 @@ class Segments:
                 if not segments_then:
                     del self._stretches[segment.stretch]
                     self._starts.remove(segment.stretch)
-                self._spans = None
+                self._lose_spans()
         if self._directory_changed:
             try:
                 self._sync_directory()

@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.db import places, segment
 from netstream.db import segments as collection
 from netstream.db.interfaces import Span
+from netstream.db.places import Rows
 from netstream.db.rowgroups import Damaged
 from netstream.db.segments import Segments
 
@@ -263,6 +264,26 @@ class SegmentsTests(Case):
         self.assertEqual(self.segments.nodes()[1].first, BEGIN + 50 * EPOCH + 1)
         self.segments.append(2, BEGIN + 60 * EPOCH + 1, BEGIN + 60 * EPOCH + 60, 1, 1, b"", 14 * DAY)
         self.assertEqual(self.segments.nodes()[2].last, BEGIN + 60 * EPOCH + 60)
+
+    def test_nodes_while_files_go(self) -> None:
+        """
+        Who asks while a file is deleted does not have others see what was in it.
+        """
+
+        def spans_of(rows: Rows) -> dict[int, Span]:
+            patch.restore()
+            self.segments.expire(BEGIN, 0)
+            return real(rows)
+
+        self.put(1, 0, b"old")
+        self.put(1, 50, b"new")
+        self.reopened()
+        real = collection.spans_of
+        patch = self.patch(collection, "spans_of", spans_of)
+        self.segments.nodes()
+        self.assertEqual(self.segments.nodes(), {1: Span(BEGIN + 50 * EPOCH + 1, BEGIN + 51 * EPOCH)})
+        self.assertEqual(self.segments.span(1), Span(BEGIN + 50 * EPOCH + 1, BEGIN + 51 * EPOCH))
+        self.assertEqual(self.segments.samples, 3)
 
     def test_many(self) -> None:
         """
