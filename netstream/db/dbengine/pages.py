@@ -128,11 +128,13 @@ class HotPage:
     @ivar series: uint32 by column: number of its series plus 1.
     """
 
-    def __init__(self, path: Path, *, shared: bool = False) -> None:
+    def __init__(self, path: Path, *, shared: bool = False, writable: bool = True) -> None:
         """
         Map a file that is there.
 
-        @raise DamagedPage: It is not a page.
+        @param writable: If not, another process may be writing to it.
+        @raise DamagedPage: It is not a page, or is cut off and may not be
+            written to.
         @raise OSError: It cannot be mapped.
         """
         self.path = path
@@ -141,7 +143,7 @@ class HotPage:
         self.dirty = False
         self.torn = False
         self._highest: list[Int32s] = []
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
         try:
             raw = os.pread(descriptor, _HEADER.itemsize, 0)
             if len(raw) < _HEADER.itemsize:
@@ -159,9 +161,12 @@ class HotPage:
                 raise DamagedPage(f"{path}: the header is not what was written")
             size = _size(width)
             self.torn = os.fstat(descriptor).st_size < size
-            # Also if it is long enough: a copy may have holes, and to write there may need room.
-            os.posix_fallocate(descriptor, 0, size)
-            self._map = mmap.mmap(descriptor, size)
+            if self.torn and not writable:
+                raise DamagedPage(f"{path}: its end is cut off")
+            if writable:
+                # Also if it is long enough: a copy may have holes, and to write there may need room.
+                os.posix_fallocate(descriptor, 0, size)
+            self._map = mmap.mmap(descriptor, size, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
         self._header = np.frombuffer(self._map, _HEADER, 1)
@@ -253,6 +258,7 @@ class HotPage:
         header = self._header[0]
         whole = header["boot"].decode("ascii", "replace") == boot or not header["open"]
         self._header["boot"], self._header["open"] = boot.encode(), 1
+        self.dirty = True  # the process before may not have come to that
         if whole:
             return None
         row = max(0, min(ROWS, (int(header["synced"]) - self.start) // self.step + 1))
@@ -264,7 +270,6 @@ class HotPage:
             dropped += lost
         for cells, marks in zip(self.cells, self.marks, strict=True):
             marks[(cells == 0) & (marks != 0)] = 0
-        self.dirty = True
         return dropped
 
     def sync(self, second: int) -> None:
