@@ -35,6 +35,9 @@ LOCK = "lock"
 STRETCHES = (6 * 3600, 4 * 86400, 40 * 86400)
 """Seconds of data that a segment file of each tier has: tens of row groups of a node."""
 
+STRETCH = STEPS[1] * GROUP_ROWS[1]
+"""Seconds of coarser rows that are made at once."""
+
 FOREVER = 10**15
 """Seconds: the retention of what has no limit."""
 
@@ -64,18 +67,8 @@ class Sealed:
             have to be made anew.
         """
         for tier in range(1, tiers):
-            length = STEPS[tier] * GROUP_ROWS[tier]
-            for stretch in range(stretch_of(self.epoch.start, tier), self.epoch.end, length):
+            for stretch in range((self.epoch.start - 1) // STRETCH * STRETCH, self.epoch.end, STRETCH):
                 yield tier, stretch
-
-
-def stretch_of(second: int, tier: int) -> int:
-    """
-    @return: The second before the first that a row group of a tier covers
-        which also covers this second.
-    """
-    length = STEPS[tier] * GROUP_ROWS[tier]
-    return (second - 1) // length * length
 
 
 @define(eq=False)
@@ -192,15 +185,15 @@ class Storage:
 
     def derive(self, node: int, tier: int, stretch: int, oldest: int, retention: int) -> None:
         """
-        Make a row group of a tier anew from those of the next finer one.
+        Make the rows of a tier in a stretch anew from those of the next finer
+        one.
 
-        @param stretch: The second before its first.
+        @param stretch: The second before it.
         @param oldest: What the finer tier has is whole from this second on.
         @param retention: Seconds that it is kept; 0 is for ever.
         @raise OSError: The disk refuses; it may be tried again.
         """
-        step = STEPS[tier]
-        last = stretch + step * GROUP_ROWS[tier]
+        step, last = STEPS[tier], stretch + STRETCH
         first = max(stretch, -(-oldest // step) * step) + step
         finer, mine = self.tiers[tier - 1], self.tiers[tier]
         if first <= last:
@@ -211,34 +204,41 @@ class Storage:
                 except Damaged as problem:
                     self.damage.append(f"{finer.directory}: {problem}")
             data = bytes(derived(groups, first, step, (last - first) // step + 1, single=self.single))
-            places = mine.find(node, stretch, last)
-            for place in places:
-                if first > stretch + step:
-                    data = self._prolonged(mine, place, data)
-            samples = RowGroup(data).samples()
-            if samples or places:
-                mine.append(node, stretch + step, last, step, samples, data, retention or FOREVER)
+            length = step * GROUP_ROWS[tier]
+            start = stretch // length * length + step
+            places = [place for place in mine.find(node, start - step, start - step + length) if place.start == start]
+            data = self._around(mine, places[0] if places else None, start, data)
+            group = RowGroup(data)
+            if group.samples() or places:
+                end = start + step * (group.rows - 1)
+                mine.append(node, start, end, step, group.samples(), data, retention or FOREVER)
                 mine.sync()
         self.catalog.derived(node, tier, stretch)
 
-    def _prolonged(self, segments: Segments, place: Place, data: bytes) -> bytes:
+    def _around(self, segments: Segments, place: Place | None, start: int, data: bytes) -> bytes:
         """
-        @return: A row group, and before its first row what is stored.
+        @param place: What is stored; L{None} if nothing is.
+        @param start: The second of the first row there shall be.
+        @param data: Newer rows.
+        @return: These, and before and behind them what is stored.
         """
-        newer = RowGroup(data).group()
-        try:
-            older = RowGroup(segments.read(place)).group()
-        except Damaged as problem:
-            self.damage.append(f"{segments.directory}: {problem}; it is replaced by what is newer")
+        newer = RowGroup(data)
+        older = None
+        if place is not None:
+            try:
+                older = RowGroup(segments.read(place)).group()
+            except Damaged as problem:
+                self.damage.append(f"{segments.directory}: {problem}; it is replaced by what is newer")
+        low = (newer.start - start) // newer.step
+        if older is None:
+            if not low:
+                return data
+            older = Group(start, newer.step, low, {})
+        if not low and newer.rows >= older.rows:
             return data
-        rows = (newer.start - older.start) // older.step
-        if rows <= 0:
-            return data
-        before = {
-            field: Part(part.numbers, part.values[:, :rows], None if part.flags is None else part.flags[:, :rows])
-            for field, part in older.parts.items()
-        }
-        return bytes(encode(merged(Group(older.start, older.step, rows, before), newer), single=self.single))
+        for part in older.parts.values():
+            part.values[:, low : low + newer.rows] = np.nan
+        return bytes(encode(merged(older, newer.group()), single=self.single))
 
     def forget(self, node: int) -> None:
         """

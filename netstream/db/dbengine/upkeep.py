@@ -13,9 +13,8 @@ from twisted.logger import Logger
 
 from netstream.db.dbengine.node import Epoch, HotNode
 from netstream.db.dbengine.retention import Retention
-from netstream.db.dbengine.storage import Sealed, Storage
+from netstream.db.dbengine.storage import STRETCH, Sealed, Storage
 from netstream.db.dbengine.trouble import Trouble
-from netstream.db.tiers import GROUP_ROWS, STEPS
 from netstream.db.workers import Workers
 
 LATE = 10
@@ -249,10 +248,10 @@ class Upkeep:
                     return
 
     def _rests(self, node: HotNode, tier: int, stretch: int, now: float) -> bool:
-        end = stretch + STEPS[tier] * GROUP_ROWS[tier]
-        if now - node.stale[tier, stretch] < _DERIVE_EVERY or now <= end + 2 * STEPS[tier]:
+        end = stretch + STRETCH
+        if now - node.stale[tier, stretch] < _DERIVE_EVERY or now <= end + _DERIVE_EVERY:
             return False
-        if any(other < tier and stretch <= start < end for other, start in node.stale):
+        if (tier - 1, stretch) in node.stale:
             return False
         return not any(epoch.start <= end and epoch.end > stretch for epoch in node.hot())
 
