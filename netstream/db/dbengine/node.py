@@ -141,7 +141,9 @@ class SeriesNumbers:
         last = self.last[:count].copy() if sealed else np.zeros(count, np.int64)
         for block in blocks:
             numbers = block.numbers
-            chart = np.where(numbers >= 0, self._chart_of[numbers], -1) if len(numbers) else numbers
+            if not len(numbers) or not len(self._chart_of):
+                continue
+            chart = np.where(numbers >= 0, self._chart_of[numbers], -1)
             some = np.flatnonzero((chart >= 0) & (block.highest[: block.used] >= 0))
             start, step = block.page.start, block.page.step
             np.minimum.at(first, chart[some], start + step * block.lowest[some].astype(np.int64))

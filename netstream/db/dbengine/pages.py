@@ -79,7 +79,7 @@ _HEADER = np.dtype(
 _FIXED = 32
 _MOST_WIDTH = 1 << 24
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_KEPT_ROWS = 128
+_KEPT_ROWS = 32
 """Rows that stay mapped; older ones are left to the system's cache."""
 
 
@@ -177,9 +177,8 @@ class HotPage:
         self.cells: Cells = np.frombuffer(self._map, "<u8", rows * width, at).reshape(rows, width)
         self.marks: Bytes = np.frombuffer(self._map, np.uint8, rows * width, at + 8 * rows * width).reshape(rows, width)
         self._cells_at = at
-        self._released = 0
-        taken = np.flatnonzero(self.nodes)
-        self.used = int(taken[-1]) + 1 if len(taken) else 0
+        self._released = [0, 0]
+        self.used = width if self.nodes.any() or self.series.any() else 0  # some may hold what is not needed any more
 
     @classmethod
     def create(cls, path: Path, start: int, step: int, width: int, boot: str, *, shared: bool) -> HotPage:
@@ -307,12 +306,13 @@ class HotPage:
         """
         Give the memory of old rows back; the system's cache has them.
         """
-        row = min((second - self.start) // self.step, ROWS) - _KEPT_ROWS
-        stop = (self._cells_at + 8 * self.width * max(row, 0)) // _PAGE * _PAGE
-        begin = max(self._released, self._cells_at // _PAGE * _PAGE)
-        if stop - begin >= 16 * _PAGE:
-            self._map.madvise(mmap.MADV_DONTNEED, begin, stop - begin)
-            self._released = stop
+        row = max(0, min((second - self.start) // self.step, ROWS) - _KEPT_ROWS)
+        for part, (at, size) in enumerate(((self._cells_at, 8), (self._cells_at + 8 * ROWS * self.width, 1))):
+            begin = max(self._released[part], -(-at // _PAGE) * _PAGE)
+            stop = (at + size * self.width * row) // _PAGE * _PAGE
+            if stop - begin >= 16 * _PAGE:
+                self._map.madvise(mmap.MADV_DONTNEED, begin, stop - begin)
+                self._released[part] = stop
 
     def unlink(self) -> None:
         """
@@ -344,6 +344,7 @@ class Block:
         self.cells = page.cells[:, at : at + width]
         self.marks = page.marks[:, at : at + width]
         self._series = page.series[at : at + width]
+        self._owner = page.nodes[at : at + width]
         self.used = int(np.flatnonzero(self._series).max(initial=-1)) + 1
         self.lowest: Int32s = np.full(width, ROWS, np.int32)
         self.highest: Int32s = np.full(width, -1, np.int32)
@@ -444,7 +445,9 @@ class Block:
         """
         if not self._released:
             self._released = True
+            self._owner[:] = 0  # the series stay, for those that read just now
             self.page.blocks -= 1
+            self.page.dirty = True
 
     def count(self) -> int:
         """
