@@ -18,6 +18,7 @@ from netstream.config import ConfigError, load
 from netstream.config.keys import mark, new_key
 from netstream.config.places import STOCK, STREAM_CONF, config_directory
 from netstream.config.settings import Role, Settings, StreamSettings
+from netstream.dbcommands import CannotDo, add_commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,14 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     @param arguments: Without the name of the program; L{None} takes those of
         the process.
-    @return: The exit status: 0 is well, 1 is a wrong configuration or a file
-        that cannot be edited.
+    @return: The exit status: 0 is well, 1 is a wrong configuration, a file
+        that cannot be edited, or a damaged database.
     """
     chosen = _parser().parse_args(arguments)
     try:
         status: int = chosen.run(chosen)
     except ConfigError as problem:
         print(problem, file=sys.stderr)
+        return 1
+    except CannotDo as problem:
+        print(f"netstream db: {problem}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever reads has seen enough; the rest is for nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as problem:
         print(f"{problem.filename or 'netstream'}: {problem.strerror}", file=sys.stderr)
@@ -81,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     edit.add_argument("--editor", metavar="COMMAND")
     edit.add_argument("--list", action="store_true", help="print the names of the stock files")
     edit.set_defaults(run=_edit, fail=edit.error)
+
+    add_commands(commands)
     return parser
 
 

@@ -38,7 +38,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset(ROOMS),
     "tap": frozenset({"config", "roles"}),
-    "cli": frozenset({"config", "roles", "tap"}),
+    "cli": frozenset({"config", "roles", "tap", "dbcommands"}),
+    "dbcommands": frozenset({"config", "db"}),
     "testing": frozenset({*ROOMS, "roles"}),
     "": frozenset({*ROOMS, "roles"}),
 }

@@ -125,6 +125,8 @@ class Segments:
             else:
                 segment.path.unlink()
             self._directory_changed = True
+        elif found.size:
+            damage.append(f"{segment.path}: no record is in {found.size} bytes")
         return None
 
     def _count(self, segments: Mapping[Segment, Entries]) -> None:

@@ -228,30 +228,34 @@ class Catalog:
     One connection to the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
         """
+        @param writable: If not, it is not made either, and another process
+            may be writing to it.
         @raise DamagedCatalog: It is damaged or is something else.
         @raise sqlite3.Error: It cannot be used just now.
         @raise NewerVersion: It was made by a newer version of the program.
         """
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        where = path if writable else f"{path.absolute().as_uri()}?mode=ro"
+        self._db = sqlite3.connect(where, isolation_level=None, check_same_thread=False, timeout=30, uri=not writable)
         self._db.text_factory = _text
         try:
             with _damage():
-                self._prepare(path)
+                self._prepare(path, writable)
         except BaseException:
             self._db.close()
             raise
 
-    def _prepare(self, path: Path) -> None:
-        self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
+    def _prepare(self, path: Path, writable: bool) -> None:
+        if writable:
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA cache_size = -2048")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise NewerVersion(f"{path} was made by a newer version of netstream: run that one")
-        if version == 0:
+        if version == 0 and writable:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def close(self) -> None:
@@ -259,6 +263,15 @@ class Catalog:
         Close the connection.
         """
         self._db.close()
+
+    def check(self) -> list[str]:
+        """
+        @return: What is wrong with the structure of the file, in sentences.
+        """
+        try:
+            return [text for (text,) in self._db.execute("PRAGMA integrity_check(10)") if text != "ok"]
+        except sqlite3.Error as problem:
+            return [str(problem)]
 
     def contents(self) -> Contents:
         """

@@ -26,6 +26,7 @@ EPHEMERAL = "_is_ephemeral"
 """Label of hosts that come and go."""
 
 _EVERY = 600
+_NEW = 86400
 _AT_ONCE = 200
 
 
@@ -63,7 +64,8 @@ class Cleanup:
         label = record.labels.get(EPHEMERAL)
         if self.ephemeral and label is not None and label.value == "true" and offline > self.ephemeral:
             return True
-        return bool(empty and self.nodes and offline > self.nodes)
+        # One that never had a sample may be about to send its first.
+        return bool(empty and self.nodes and offline > (self.nodes if last else max(self.nodes, _NEW)))
 
 
 class Cleaning:
