@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 from resource import RUSAGE_SELF, getrusage
 
-from netstream.collect.charts import AREA, STACKED, Source, absolute, incremental
+from netstream.collect.charts import AREA, LINE, STACKED, Source, absolute, incremental
 from netstream.collect.files import KernelFile, Machine
+from netstream.hub.hub import Hub
 
 OWN = "netstream.plugin"
 
@@ -59,3 +60,60 @@ class Own:
 
     def close(self) -> None:
         self._file.close()
+
+
+class Stored:
+    """
+    What the database of this node needs on disk, and what it could not keep.
+    """
+
+    def __init__(self, hub: Hub, update_every: int) -> None:
+        self._db = hub.local.db
+        chart = Source(OWN, "own", update_every)
+        self._size = chart.chart(
+            "netstream.db_size",
+            "netstream database on disk",
+            "MiB",
+            "database",
+            "netstream.db_size",
+            STACKED,
+            130020,
+            *(absolute(part.replace(" ", "_"), 1, 1 << 20, part) for part in self._db.health().disk),
+        )
+        self._lost = chart.chart(
+            "netstream.db_lost",
+            "netstream samples that could not be stored",
+            "samples/s",
+            "database",
+            "netstream.db_lost",
+            LINE,
+            130021,
+            incremental("lost"),
+        )
+        self._damaged = chart.chart(
+            "netstream.db_damaged",
+            "netstream damaged parts of the database",
+            "parts",
+            "database",
+            "netstream.db_damaged",
+            LINE,
+            130022,
+            absolute("damaged"),
+        )
+
+    @property
+    def source(self) -> str:
+        return "the database"
+
+    def collect(self, now: int) -> bytes:
+        health = self._db.health()
+        if not health.disk:
+            return b""
+        text = self._size.block(now, *health.disk.values())
+        return text + self._lost.block(now, health.lost) + self._damaged.block(now, health.damaged)
+
+    def withdraw(self) -> bytes:
+        return self._size.withdraw() + self._lost.withdraw() + self._damaged.withdraw()
+
+    def close(self) -> None:
+        pass

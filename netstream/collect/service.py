@@ -21,7 +21,7 @@ from netstream.collect.loadavg import LoadAverage
 from netstream.collect.meminfo import MemInfo
 from netstream.collect.mounts import Mounts
 from netstream.collect.netdev import NetDev
-from netstream.collect.own import Own
+from netstream.collect.own import Own, Stored
 from netstream.collect.stat import Stat
 from netstream.collect.uptime import Uptime
 from netstream.collect.vmstat import VMStat
@@ -93,6 +93,8 @@ class CollectService(Service):
             if self._settings.plugins.get(plugin, True):
                 for make in makers:
                     self._collectors.append(make(self._machine, self._every))
+                    if make is Own:
+                        self._collectors.append(Stored(self._hub, self._every))
         self._plan(self._clock.seconds())
 
     def stopService(self) -> None:

@@ -126,6 +126,24 @@ class Stats:
     disk: int = 0
 
 
+@frozen
+class Health:
+    """
+    Whether a database can do its work.
+
+    @ivar problem: What keeps it from storing just now, as a sentence; L{None}
+        if nothing does.
+    @ivar damaged: Parts of files that could not be read since the start.
+    @ivar lost: Samples that could not be stored since the start.
+    @ivar disk: Bytes on disk by part; empty if it has nothing there.
+    """
+
+    problem: str | None = None
+    damaged: int = 0
+    lost: int = 0
+    disk: Mapping[str, int] = field(factory=dict)
+
+
 class IMetricsDB(Interface):
     """
     A place for the samples of many nodes.
@@ -138,6 +156,7 @@ class IMetricsDB(Interface):
     mode: str = Attribute("Its name in the configuration, such as C{ram}.")
     durability: Durability = Attribute("What a confirmed sample survives.")
     fresh: float = Attribute("Seconds until L{bounds} sees what L{append} confirmed.")
+    tiers: Sequence[int] = Attribute("Seconds of a row of each tier, the finest first; 1 is each sample.")
     keeps: bool = Attribute("Whether it keeps anything at all; C{none} does not.")
 
     def open() -> Deferred[None]:
@@ -180,9 +199,10 @@ class IMetricsDB(Interface):
             that takes time, once they are accepted and L{read} shows them.
         """
 
-    def bounds(node: str) -> Deferred[Mapping[str, Span]]:
+    def bounds(node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
         """
-        @return: For each chart that has samples, the oldest and the newest
+        @param charts: Ids of the charts that are meant; L{None} is all.
+        @return: For each of them that has samples, the oldest and the newest
             second.  A node it does not know has none.
         """
 
@@ -222,4 +242,9 @@ class IMetricsDB(Interface):
     def stats() -> Deferred[Stats]:
         """
         @return: What it holds now.
+        """
+
+    def health() -> Health:
+        """
+        @return: Whether it can do its work; this may be asked every second.
         """

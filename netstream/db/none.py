@@ -13,6 +13,7 @@ from netstream.db.folding import fold
 from netstream.db.interfaces import (
     Columns,
     Durability,
+    Health,
     HostRecord,
     IMetricsDB,
     SeriesKey,
@@ -37,6 +38,7 @@ class NoneDB:
     durability = Durability.MEMORY
     fresh = 0.0
     keeps = False
+    tiers = (1,)
 
     def open(self) -> Deferred[None]:
         return succeed(None)
@@ -78,3 +80,6 @@ class NoneDB:
 
     def stats(self) -> Deferred[Stats]:
         return succeed(Stats())
+
+    def health(self) -> Health:
+        return Health()

@@ -14,6 +14,7 @@ from netstream.db.grid import Grid
 from netstream.db.interfaces import (
     Columns,
     Durability,
+    Health,
     HostRecord,
     IMetricsDB,
     SeriesKey,
@@ -57,6 +58,7 @@ class RamDB:
     durability = Durability.MEMORY
     fresh = 0.0
     keeps = True
+    tiers = (1,)
 
     def __init__(self, retention: int = 3600, update_every: int = 1) -> None:
         """
@@ -145,3 +147,6 @@ class RamDB:
                 memory=sum(grid.nbytes for grid in grids),
             )
         )
+
+    def health(self) -> Health:
+        return Health()

@@ -101,6 +101,7 @@ def info(hub: Hub, host: Host, settings: Settings) -> dict[str, Any]:
         "agent-claimed": host.claim_id is not None,
         "aclk-available": False,
         "memory-mode": host.db.mode,
+        "database-problem": host.db.health().problem,
         "multidb-disk-quota": sum(settings.db.tier_size) >> 20,
         "page-cache-size": 0,
         "stream-enabled": settings.stream.enabled,

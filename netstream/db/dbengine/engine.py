@@ -29,6 +29,7 @@ from netstream.db.dbengine.upkeep import MOST_EPOCHS, MOST_PRIVATE, Upkeep
 from netstream.db.interfaces import (
     Columns,
     Durability,
+    Health,
     HostRecord,
     IMetricsDB,
     SeriesKey,
@@ -394,6 +395,13 @@ class DBEngine:
         await self._workers.write(lambda: storage.forget(known.id))
         if self._upkeep is not None:
             self._upkeep.sweep()
+
+    def health(self) -> Health:
+        if self._storage is None:
+            return Health(self.problem, self.damaged, self._trouble.lost)
+        disk = {"newest": self._storage.pool.nbytes}
+        disk.update((f"tier {tier}", segments.nbytes) for tier, segments in enumerate(self._storage.tiers))
+        return Health(self.problem, self.damaged, self._trouble.lost, disk)
 
     def stats(self) -> Deferred[Stats]:
         storage = self._ours
