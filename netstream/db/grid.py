@@ -4,7 +4,7 @@ The samples of one node in memory: seconds by series, sparse in time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,7 +13,7 @@ from netstream.db.interfaces import Columns, SeriesKey, Span
 from netstream.db.overlay import chained
 from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable
 
-SECONDS = 64
+SECONDS = 128
 """Seconds a L{Block} stands for."""
 
 _FIRST_ROWS = 4
@@ -349,20 +349,23 @@ class Grid:
         self._free.extend(columns)
         self._tables = WeakKeyDictionary()
 
-    def bounds(self) -> dict[str, Span]:
+    def bounds(self, charts: Collection[str] | None = None) -> dict[str, Span]:
         """
+        @param charts: Those that are meant; L{None} is all.
         @return: The oldest and newest second of each chart, gaps that were
             written included.
         """
         start = min(self.blocks, default=0) * SECONDS
         found: dict[str, Span] = {}
-        first, last = np.maximum(self._first, start).tolist(), self._last.tolist()
         for (chart, _), column in self._columns.items():
+            if charts is not None and chart not in charts:
+                continue
+            first, last = max(int(self._first[column]), start), int(self._last[column])
             seen = found.get(chart)
             if seen is None:
-                found[chart] = Span(first[column], last[column])
-            elif first[column] < seen.first or last[column] > seen.last:
-                found[chart] = Span(min(first[column], seen.first), max(last[column], seen.last))
+                found[chart] = Span(first, last)
+            elif first < seen.first or last > seen.last:
+                found[chart] = Span(min(first, seen.first), max(last, seen.last))
         return found
 
     def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Columns:

@@ -58,7 +58,7 @@ class NoneDB:
     def append(self, batch: SampleBatch) -> Deferred[None]:
         return succeed(None)
 
-    def bounds(self, node: str) -> Deferred[Mapping[str, Span]]:
+    def bounds(self, node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
         return succeed({})
 
     def read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:

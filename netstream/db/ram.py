@@ -104,9 +104,9 @@ class RamDB:
             self._node(batch.table.node).append(batch)
         return succeed(None)
 
-    def bounds(self, node: str) -> Deferred[Mapping[str, Span]]:
+    def bounds(self, node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
         known = self._nodes.get(node)
-        return succeed(known.grid.bounds() if known else {})
+        return succeed(known.grid.bounds(charts) if known else {})
 
     def _read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
         known = self._nodes.get(node)

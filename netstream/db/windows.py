@@ -8,6 +8,8 @@ are those that clients of existing agents rely on, rounding included.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netstream.db.interfaces import Span, Window
 
 RELATIVE = 3 * 365 * 86400
@@ -28,6 +30,7 @@ def window(
     now: int,
     aligned: bool = True,
     span: Span | None = None,
+    tiers: Sequence[int] = (),
 ) -> Window:
     """
     Plan the rows of a query.
@@ -47,6 +50,9 @@ def window(
     @param aligned: Whether rows of several points each end at multiples of
         their length, so that they do not flicker while time goes on.
     @param span: What is stored, if it is known.
+    @param tiers: Seconds of a row of each tier that is kept.  Aligned windows
+        are planned on the coarsest that has the points which are asked for,
+        so that rows of that tier are answers as they are.
     """
     every = max(1, update_every)
     newest = now - 1
@@ -63,6 +69,9 @@ def window(
         after, before = before, after
     if before > newest:
         after, before = after - (before - newest), newest
+    if aligned and points > 0:
+        fit = (tier for tier in tiers if tier % every == 0 and (before - after + 1) // tier >= points)
+        every = max((every, *fit))
     after, before = after - after % every, before - before % every
 
     stored = max(1, (before - after + 1) // every)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
-from netstream.db.interfaces import Span, UnknownMethod
+from netstream.db.interfaces import Span, UnknownMethod, Window
 from netstream.db.windows import window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
@@ -203,16 +203,20 @@ async def _fetch(
     now: int,
 ) -> View:
     node = host.info.guid
-    bounds = await host.db.bounds(node)
+    bounds = await host.db.bounds(node, [chart.id for chart in charts])
     spans = [bounds[chart.id] for chart in charts if chart.id in bounds]
     span = Span(min(s.first for s in spans), max(s.last for s in spans)) if spans else None
     update_every = min(chart.update_every for chart in charts)
     aligned = "unaligned" not in question.options
     most = max(1, min(MOST_ROWS, MOST_CELLS // len(dimensions)))
 
-    plan = window(question.after, question.before, question.points, update_every, now, aligned, span)
+    def planned(points: int) -> Window:
+        tiers = host.db.tiers
+        return window(question.after, question.before, points, update_every, now, aligned, span, tiers)
+
+    plan = planned(question.points)
     if len(plan) > most:  # a window has up to half as many rows again as it is asked for
-        plan = window(question.after, question.before, max(1, most * 2 // 3), update_every, now, aligned, span)
+        plan = planned(max(1, most * 2 // 3))
     if span is not None and (plan.before < span.first or plan.after >= span.last):
         raise _nothing()
 

@@ -41,6 +41,7 @@ from netstream.db.interfaces import (
 )
 from netstream.db.overlay import finished, nothing
 from netstream.db.planning import answer
+from netstream.db.tiers import STEPS
 from netstream.db.workers import Threads, Workers
 from netstream.model.chart import Chart
 from netstream.model.samples import SampleBatch
@@ -61,6 +62,7 @@ class DBEngine:
     Newest samples in hot pages, older ones as row groups, in three tiers.
 
     @ivar damaged: Parts of files that could not be read since the start.
+    @ivar tiers: Seconds of a row of each tier.
     """
 
     _log = Logger()
@@ -99,6 +101,7 @@ class DBEngine:
         self.directory = directory
         self.damaged = 0
         self._reactor = reactor
+        self.tiers = STEPS[: len(retention)]
         self._retention = Retention(tuple(retention), tuple(sizes))
         self._single = single
         self._cleanup = cleanup or Cleanup()
@@ -327,14 +330,14 @@ class DBEngine:
 
     # Samples are asked for.
 
-    def _spans(self, node: HotNode) -> dict[str, Span]:
+    def _spans(self, node: HotNode, charts: Sequence[str] | None = None) -> dict[str, Span]:
         now, retention = self._reactor.seconds(), self._retention
         oldest = min(retention.oldest(node, tier, now) for tier in retention.tiers)
-        return node.spans(max(oldest, 1))
+        return node.spans(max(oldest, 1), charts)
 
-    def bounds(self, node: str) -> Deferred[Mapping[str, Span]]:
+    def bounds(self, node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
         known = self._nodes.get(node)
-        return succeed(self._spans(known) if known else {})
+        return succeed(self._spans(known, charts) if known else {})
 
     def _source(self, node: HotNode, series: Sequence[SeriesKey]) -> StoredSource:
         """

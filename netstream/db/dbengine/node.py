@@ -156,6 +156,26 @@ class SeriesNumbers:
                 found[known.chart] = Span(int(first[index]), int(last[index]))
         return found
 
+    def span(self, chart: str, blocks: Iterable[Block], oldest: int) -> Span | None:
+        """
+        @return: As L{spans}, of one chart, whatever else there is.
+        """
+        known = self.charts.get(chart)
+        if known is None:
+            return None
+        first, last = int(self.first[known.index]), int(self.last[known.index])
+        numbers = np.array(list(known.numbers.values()), np.int32)
+        for block in blocks:
+            columns = block.columns(numbers)
+            columns = columns[columns >= 0]
+            columns = columns[block.highest[columns] >= 0]
+            if len(columns):
+                start, step = block.page.start, block.page.step
+                first = min(first, start + step * int(block.lowest[columns].min()))
+                last = max(last, start + step * int(block.highest[columns].max()))
+        first = max(first, oldest)
+        return Span(first, last) if 0 < last >= first else None
+
 
 class Epoch:
     """
@@ -496,12 +516,17 @@ class HotNode:
         yield from self.sealing
         yield from sorted(self.epochs.values(), key=_step, reverse=True)
 
-    def spans(self, oldest: int) -> dict[str, Span]:
+    def spans(self, oldest: int, charts: Iterable[str] | None = None) -> dict[str, Span]:
         """
         @param oldest: What is older than this second does not count.
+        @param charts: Those that are meant; L{None} is all.
         @return: Oldest and newest second of each chart that has any.
         """
-        return self.series.spans((block for epoch in self.hot() for block in epoch.blocks), True, oldest)
+        blocks = [block for epoch in self.hot() for block in epoch.blocks]
+        if charts is None:
+            return self.series.spans(blocks, True, oldest)
+        found = ((chart, self.series.span(chart, blocks, oldest)) for chart in charts)
+        return {chart: span for chart, span in found if span is not None}
 
     def read(self, epochs: Iterable[Epoch], numbers: Int32s, after: int, before: int) -> list[Columns]:
         """

@@ -11,12 +11,13 @@ from attrs import define, evolve, field, fields
 
 from netstream.db.dbengine.node import Epoch, HotNode
 from netstream.db.interfaces import Columns, SeriesKey, Span
-from netstream.db.overlay import overlaid
+from netstream.db.overlay import nothing, overlaid
 from netstream.db.rowgroups import Damaged, Field, RowGroup
+from netstream.db.segment import Place
 from netstream.db.segments import Segments
 from netstream.db.tier_rows import Aggregates
 from netstream.db.tiers import STEPS, stored_rows
-from netstream.model.samples import Int32s
+from netstream.model.samples import Bytes, Float64s, Int32s, Int64s
 
 _NEVER = 1 << 62
 _FIELDS = [a.name for a in fields(Aggregates)]
@@ -83,24 +84,53 @@ class StoredSource:
         @return: The samples after C{after} up to C{before}, raw.
         """
         after = max(after, self._oldest - 1)
+        places = self._segments[0].find(self._node, after, before)
+        epochs = [epoch for epoch in self._epochs if epoch.start <= before and epoch.end > after]
         layers = []
-        for place in self._segments[0].find(self._node, after, before):
-            try:
-                group = RowGroup(self._segments[0].read(place))
-                low = max(0, (after - group.start) // group.step + 1)
-                high = min(group.rows, (before - group.start) // group.step + 1)
-                values, flags, damaged = group.read(self._numbers, Field.VALUE, low, high)
-            except (Damaged, OSError) as problem:
-                self.damage.append(f"tier 0 of node {self._node}: {problem}")
-                continue
-            if damaged:
-                self.damage.append(f"tier 0 of node {self._node}: {damaged} columns from {group.start} on are damaged")
-            times = group.start + group.step * np.arange(low, high, dtype=np.int64)
-            layers.append(Columns(times, values, flags))
-        for epoch in self._epochs:
-            if epoch.start <= before and epoch.end > after:
-                layers.append(epoch.read(self._numbers, after, before))
+        if len(places) > 1 and len({(place.step, place.start % place.step) for place in places}) == 1:
+            layers.append(self._regular(places, after, before))
+        else:
+            layers += [Columns(*self._part(place, after, before)) for place in places]
+        layers += [epoch.read(self._numbers, after, before) for epoch in epochs]
         return overlaid(layers, self.width)
+
+    def _part(self, place: Place, after: int, before: int) -> tuple[Int64s, Float64s, Bytes]:
+        """
+        @return: Times, values and flags of a row group; none if it cannot be
+            read.
+        """
+        try:
+            group = RowGroup(self._segments[0].read(place))
+            low = max(0, (after - group.start) // group.step + 1)
+            high = min(group.rows, (before - group.start) // group.step + 1)
+            values, flags, damaged = group.read(self._numbers, Field.VALUE, low, high)
+        except (Damaged, OSError) as problem:
+            self.damage.append(f"tier 0 of node {self._node}: {problem}")
+            empty = nothing(self.width)
+            return empty.times, empty.values, empty.flags
+        if damaged:
+            self.damage.append(f"tier 0 of node {self._node}: {damaged} columns from {group.start} on are damaged")
+        return group.start + group.step * np.arange(low, high, dtype=np.int64), values, flags
+
+    def _regular(self, places: Sequence[Place], after: int, before: int) -> Columns:
+        """
+        @param places: Row groups of the same step, in order of time.
+        @return: Their rows, and empty ones between them.
+        """
+        step, start = places[0].step, places[0].start
+        first = max(0, (after - start) // step + 1)
+        last = (min(before, places[-1].last) - start) // step + 1
+        values = np.full((self.width, last - first), np.nan)
+        flags = np.zeros(values.shape, np.uint8)
+        for place in places:
+            times, part, marks = self._part(place, after, before)
+            if len(times):
+                low = (int(times[0]) - start) // step - first
+                values[:, low : low + len(times)] = part.T
+                if marks.any():
+                    flags[:, low : low + len(times)] = marks.T
+        times = start + step * np.arange(first, last, dtype=np.int64)
+        return Columns(times, values.T, flags.T)
 
     def rows(self, tier: int, after: int, before: int) -> Aggregates:
         """
