@@ -167,7 +167,7 @@ class Grid:
         self._free: list[int] = []
         self._first: Int64s = np.zeros(0, np.int64)
         self._last: Int64s = np.zeros(0, np.int64)
-        self._tables: WeakKeyDictionary[SeriesTable, Int32s] = WeakKeyDictionary()
+        self._tables: WeakKeyDictionary[SeriesTable, tuple[int, Int32s]] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         """
@@ -233,12 +233,14 @@ class Grid:
         @param series: Numbers of series in the table.
         @return: The column of each, given now to those that had none.
         """
-        known = self._tables.get(table)
-        if known is None or len(known) < len(table):
-            wider = np.full(len(table), -1, np.int32)
-            if known is not None:
-                wider[: len(known)] = known
-            known = self._tables[table] = wider
+        generation, known = self._tables.get(table) or (table.generation, np.zeros(0, np.int32))
+        if generation != table.generation:
+            # Some numbers stand for other series now.
+            freed = np.array(table.freed_since(generation), np.int64)
+            known[freed[freed < len(known)]] = -1
+        if len(known) < len(table):
+            known = np.concatenate((known, np.full(len(table) - len(known), -1, np.int32)))
+        self._tables[table] = table.generation, known
         found = known[series]
         if found.min() < 0:
             for number in np.unique(series[found < 0]).tolist():

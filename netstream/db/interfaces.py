@@ -193,10 +193,13 @@ class IMetricsDB(Interface):
         """
         Keep samples of one node.
 
-        The arrays of the batch are not changed by the caller afterwards.
+        The arrays of the batch are not changed by the caller afterwards.  An
+        engine that keeps something by the numbers of the table has to heed
+        L{netstream.model.samples.SeriesTable.freed_since}.
 
         @return: Fires when they are as durable as C{durability} says, or, if
             that takes time, once they are accepted and L{read} shows them.
+            Whoever brings more before is let in, but should wait.
         """
 
     def bounds(node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:

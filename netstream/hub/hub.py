@@ -5,10 +5,10 @@ The hosts that this node knows, and the changes of each.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,6 +28,8 @@ from netstream.model.updates import (
     Update,
     VariableSet,
 )
+
+T = TypeVar("T")
 
 Listener = Callable[[Update], None]
 """Is called with each update of a host, in order."""
@@ -68,6 +70,7 @@ class Host:
         offline.
     @ivar local: Whether it is this node itself.
     @ivar seen: When its last connection ended, UTC seconds.
+    @ivar unkept: Batches that the database has not accepted yet.
     """
 
     _log = Logger()
@@ -87,6 +90,8 @@ class Host:
         self.link: Link | None = None
         self.seen = 0.0
         self._listeners: list[Listener] = []
+        self.unkept = 0
+        self._waiting: list[Deferred[None]] = []
         self._obsolete: dict[str, float | None] = {}
 
     @property
@@ -118,7 +123,8 @@ class Host:
             case SampleBatch():
                 self.latest.update(update)
                 if self.db.keeps and len(update):
-                    self._keep(self.db.append(update))
+                    done = self.db.append(update)
+                    self._keep(done if done.called else self._counted(done))
             case ChartDefined(chart):
                 known = self.charts.get(chart.id)
                 if known is chart or known == chart:
@@ -181,8 +187,7 @@ class Host:
                 self._obsolete[chart_id] = now
             elif now - since >= after:
                 self.apply(ChartForgotten(chart_id))
-        if not self.db.keeps or getattr(self.db, "follows_generations", False):
-            self.table.recycle()
+        self.table.recycle()
 
     def restore(self, stored: StoredHost) -> None:
         """
@@ -203,6 +208,32 @@ class Host:
 
     def _keep(self, done: Deferred[None]) -> None:
         done.addErrback(self._not_kept)
+
+    def _counted(self, done: Deferred[None]) -> Deferred[None]:
+        """
+        @return: The same, which counts as long as it has not fired.
+        """
+        self.unkept += 1
+
+        def kept(result: T) -> T:
+            self.unkept -= 1
+            if not self.unkept:
+                waiting, self._waiting = self._waiting, []
+                for deferred in waiting:
+                    deferred.callback(None)
+            return result
+
+        return done.addBoth(kept)
+
+    def kept(self) -> Deferred[None]:
+        """
+        @return: Fires when the database has accepted all samples so far.
+        """
+        if not self.unkept:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
 
     def _not_kept(self, failure: Failure) -> None:
         self._log.failure("{host}: was not stored", failure, host=self.info.hostname)

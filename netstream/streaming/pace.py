@@ -11,6 +11,7 @@ until the rest has gathered in the buffer of the system.
 from __future__ import annotations
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 
 PAUSE = 0.03
@@ -42,6 +43,8 @@ class Pace:
     A connection that is closed by its peer while it waits is read to its end
     as any other: the end is seen only when the reading goes on, after the
     bytes before it.
+
+    @ivar held: Whether nothing is read until what was read is dealt with.
     """
 
     def __init__(self, transport: IPushProducer, clock: IReactorTime) -> None:
@@ -54,6 +57,7 @@ class Pace:
         self._since = 0.0
         self._heard = 0
         self._prompt_until = 0.0
+        self.held = False
         self._descriptor = transport if isinstance(transport, FileDescriptor) else None
 
     @property
@@ -74,6 +78,8 @@ class Pace:
         if self._descriptor is not None:
             _fit(self._descriptor, size)
         self._weigh(size, now)
+        if self.held:
+            return
         if self._timer is not None:
             # TLS delivers several pieces of one read, whether it was paused or not.
             self._gathered += size
@@ -111,6 +117,24 @@ class Pace:
         if self._timer is not None:
             self._go_on()
 
+    def hold(self, ready: Deferred[None]) -> None:
+        """
+        Read nothing more, so that the peer has to wait, until what was read is
+        dealt with.
+
+        @param ready: Fires when it is.
+        """
+        if self.held:
+            return
+        self.stop()
+        self.held = True
+        self._transport.pauseProducing()
+        ready.addCallback(self._let_go)
+
+    def _let_go(self, _: None) -> None:
+        if self.held:
+            self._go_on()
+
     def _go_on(self) -> None:
         self.stop()
         self._last = self._clock.seconds()
@@ -118,8 +142,9 @@ class Pace:
 
     def stop(self) -> None:
         """
-        Forget the timer: the connection is closed, or about to be.
+        Wait for nothing: the connection is closed, or about to be.
         """
+        self.held = False
         if self._timer is not None:
             if self._timer.active():
                 self._timer.cancel()

@@ -116,6 +116,8 @@ class ParentProtocol(Protocol):
             self._take(data)
             if self._receiver is not None and self._pace is not None:
                 self._pace.received(len(data), self.heard, may_wait=not self._defines)
+                if self.host is not None and self.host.unkept:
+                    self._pace.hold(self.host.kept())
         elif self._reader is not None:
             self._read_request(self._reader, data)
 
@@ -252,6 +254,8 @@ class ParentProtocol(Protocol):
 
     def _check_silence(self) -> None:
         silent = self._parent.clock.seconds() - self.heard
+        if self._pace is not None and self._pace.held:
+            silent = 0.0  # it is us who do not listen
         if silent < self._silence:
             self._timer = self._parent.clock.callLater(self._silence - silent, self._check_silence)
             return

@@ -454,6 +454,21 @@ class MetricsDBTests(SynchronousTestCase):
         self.assertEqual(self.read(X).values[-3:, 0].tolist()[1:], [500.0, 0.0])
         self.assertEqual(self.read(X, before=NOW - 2000).values.tolist(), [[1.0]])
 
+    def test_numbers_used_again(self) -> None:
+        """
+        When the numbers of a chart that was forgotten stand for other series,
+        the samples of neither come to the other.
+        """
+        self.append((X, NOW, 1.0), (Z, NOW, 2.0))
+        number = self.table.number(*X)
+        self.table.release(X[0])
+        self.table.recycle()
+        self.table.recycle()
+        new = ("chart.new", "n")
+        self.assertEqual(self.table.number(*new), number)
+        self.append((new, NOW + 1, 3.0), (Z, NOW + 1, 4.0))
+        self.assert_rows(self.read(X, new, Z), (NOW, 1.0, NAN, 2.0), (NOW + 1, NAN, 3.0, 4.0))
+
     def test_stats(self) -> None:
         """
         It says what it holds.

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import Deferred
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.pollreactor import PollReactor
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -171,6 +172,32 @@ class PaceTests(SynchronousTestCase):
         for _ in range(10):
             pace.received(100, 0.0, may_wait=False)
         self.assertEqual(connection.bufferSize, least)
+
+    def test_hold(self) -> None:
+        """
+        While the database has not accepted what was read, nothing more is
+        read, however much time passes; then it goes on.
+        """
+        ready: Deferred[None] = Deferred()
+        self.trickle()
+        self.pace.hold(ready)
+        self.pace.hold(Deferred())
+        self.clock.advance(60)
+        self.pace.hurry()
+        self.assertFalse(self.read(PLENTY))
+        ready.callback(None)
+        self.assertTrue(self.transport.reads)
+        self.assertFalse(self.pace.held)
+
+    def test_closed_while_held(self) -> None:
+        """
+        A connection that ended while it was held is not touched any more.
+        """
+        ready: Deferred[None] = Deferred()
+        self.pace.hold(ready)
+        self.pace.stop()
+        ready.callback(None)
+        self.assertFalse(self.transport.reads)
 
 
 class ParentTests(WorldCase):

@@ -177,6 +177,30 @@ class SeriesNumbers:
         return Span(first, last) if 0 < last >= first else None
 
 
+@define(eq=False)
+class _Numbered:
+    """
+    What is kept by the numbers of a table, some of which may come to stand
+    for another series.
+
+    @ivar arrays: int32 each, by number in the table; -1 is nothing.
+    """
+
+    generation: int
+    arrays: list[Int32s] = field(factory=list)
+
+    def of(self, table: SeriesTable) -> list[Int32s]:
+        """
+        @return: The arrays, without what numbers stood for.
+        """
+        if self.generation != table.generation:
+            freed = np.array(table.freed_since(self.generation), np.int64)
+            for array in self.arrays:
+                array[freed[freed < len(array)]] = -1
+            self.generation = table.generation
+        return self.arrays
+
+
 class Epoch:
     """
     One node's hot samples of one epoch.
@@ -192,7 +216,7 @@ class Epoch:
         self.step = step
         self.touched = 0.0
         self.blocks = list(blocks)
-        self._places: WeakKeyDictionary[SeriesTable, list[Int32s]] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[SeriesTable, _Numbered] = WeakKeyDictionary()
 
     @property
     def end(self) -> int:
@@ -227,7 +251,8 @@ class Epoch:
 
         @return: Which ones have none, by position; L{None} if all have one.
         """
-        places = self._places.get(table, ())
+        known = self._places.get(table)
+        places: Sequence[Int32s] = () if known is None else known.of(table)
         rest: Int64s | None = None
         for block, place in zip(self.blocks, places, strict=False):
             left = np.empty(len(series), np.uint8)
@@ -263,7 +288,10 @@ class Epoch:
         @param numbers: Their numbers in the database.
         @return: The series that have no column.
         """
-        places = self._places.setdefault(table, [])
+        known = self._places.get(table)
+        if known is None:
+            known = self._places[table] = _Numbered(table.generation)
+        places = known.of(table)
         for i, block in enumerate(self.blocks):
             if i == len(places):
                 places.append(_NONE)
@@ -352,7 +380,7 @@ class HotNode:
         self.stale: dict[tuple[int, int], float] = {}
         self.retention: int | None = None
         self._current: Epoch | None = None
-        self._numbers: WeakKeyDictionary[SeriesTable, Int32s] = WeakKeyDictionary()
+        self._numbers: WeakKeyDictionary[SeriesTable, _Numbered] = WeakKeyDictionary()
 
     def append(self, batch: SampleBatch, oldest: int, now: float, reserve: Reserve) -> int:
         """
@@ -437,12 +465,15 @@ class HotNode:
         @return: int32, their numbers in the database, given now to those that
             have none; -1 where that could not be written down.
         """
-        known = self._numbers.get(table)
-        if known is None or len(known) < len(table):
+        numbered = self._numbers.get(table)
+        if numbered is None:
+            numbered = self._numbers[table] = _Numbered(table.generation, [_NONE])
+        arrays = numbered.of(table)
+        if len(arrays[0]) < len(table):
             wider = np.full(len(table) + len(table) // 8, -1, np.int32)
-            if known is not None:
-                wider[: len(known)] = known
-            known = self._numbers[table] = wider
+            wider[: len(arrays[0])] = arrays[0]
+            arrays[0] = wider
+        known = arrays[0]
         found = known[series]
         fresh: list[tuple[int, SeriesKey]] = []
         nameless: list[int] = []
