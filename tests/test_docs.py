@@ -13,19 +13,26 @@ from typing import Any
 from unittest import TestLoader, TestResult
 
 from twisted.application.service import Application, IServiceCollection
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 import netstream
 from netstream.cli import main
 from netstream.config import load
+from netstream.db import DBEngine
+from netstream.db.interfaces import HostRecord
+from netstream.db.workers import Inline
+from netstream.model.host import HostInfo
+from netstream.model.samples import SeriesTable
 from netstream.tap import Options
 from netstream.testing import KEY, World
+from netstream.testing.metrics_db import batch
 
 TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config))[^`]+)`")
+INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config|db ))[^`]+)`")
 ELSEWHERE = ("git clone", "systemctl restart netdata")
 """Commands of other programs."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
@@ -80,7 +87,9 @@ class CommandTests(SynchronousTestCase):
                 )
             self.assertEqual([w for w in options.settings.warnings if "unknown" in w], [])
         elif program == "netstream":
-            if arguments[0] in ("genkey", "check"):
+            if arguments[0] == "db":
+                self.run_on_database(arguments)
+            elif arguments[0] in ("genkey", "check"):
                 with contextlib.redirect_stdout(io.StringIO()):
                     self.assertIn(main([*arguments]), (None, 0))
             else:
@@ -90,6 +99,28 @@ class CommandTests(SynchronousTestCase):
             self.visit(url.partition("/api")[1] + url.partition("/api")[2])
         else:
             self.assertTrue(line.startswith(ELSEWHERE), line)
+
+    def run_on_database(self, arguments: list[str]) -> None:
+        """
+        Run a command on a database that has the host and the chart that the
+        documentation speaks of.
+        """
+        top = self.directory / "database"
+        if not top.exists():
+            db = DBEngine(top / "db", Clock(), workers=Inline())
+            db.open()
+            db.put_host(HostRecord(HostInfo("aaaaaaaa-bbbb-4ccc-8ddd-000000000001", "web-1")))
+            table = SeriesTable("aaaaaaaa-bbbb-4ccc-8ddd-000000000001")
+            db.append(batch(table, [(("system.cpu", "user"), 60, 1.0)]))
+            db.close()
+        for option, value in (("--data-dir", top), ("--output", top / "output")):
+            if option in arguments:
+                arguments[arguments.index(option) + 1] = str(value)
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main([*arguments, "--data-dir", str(top)])
+        if "parquet" not in arguments or "pip install" not in err.getvalue():
+            self.assertEqual(status, 0, err.getvalue())
 
     def visit(self, path: str) -> None:
         directory = Path(self.mktemp())
