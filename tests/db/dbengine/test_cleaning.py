@@ -7,15 +7,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.config import load
+from netstream.config.settings import Mode
 from netstream.db import DBEngine
+from netstream.db.databases import Databases
 from netstream.db.dbengine.cleaning import Cleanup
 from netstream.db.dbengine.node import HotNode
 from netstream.db.dbengine.retention import Retention
-from netstream.db.interfaces import HostRecord
+from netstream.db.interfaces import HostRecord, Window
 from netstream.db.workers import Inline
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import HostInfo, Label
@@ -209,6 +213,99 @@ class CleaningTests(SynchronousTestCase):
         self.stop()
         self.start(charts=5 * HOUR)
         self.assertEqual(self.charts(), {NODE: {"a.chart", "other.chart"}})
+
+
+class LimitTests(SynchronousTestCase):
+    """
+    What the options of a node come to.
+    """
+
+    def start(self, lines: str) -> None:
+        top = Path(self.mktemp())
+        (top / "etc").mkdir(parents=True)
+        (top / "etc" / "netstream.conf").write_text(f"[db]\n{lines}")
+        settings = load("standalone", top / "etc", top / "data")
+        self.assertEqual(settings.warnings, ())
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        databases = Databases(settings, self.clock, Inline())
+        self.successResultOf(databases.open())
+        self.addCleanup(lambda: self.successResultOf(databases.close()))
+        self.db = databases.of(Mode.DBENGINE)
+        self.tiers = top / "data" / "db"
+        self.successResultOf(self.db.put_host(HostRecord(HostInfo(NODE, "box", update_every=10))))
+
+    def run_for(self, seconds: int) -> None:
+        """
+        Store a sample every ten seconds.
+        """
+        for start in range(int(self.clock.seconds()), int(self.clock.seconds()) + seconds, 600):
+            times = range(start + 10, start + 601, 10)
+            table = SeriesTable(NODE)
+            rows = [(("a.chart", "x"), time, time + 0.1) for time in times]
+            self.clock.pump([60] * 10)
+            self.successResultOf(self.db.append(metrics_db.batch(table, rows)))
+
+    def first(self, chart: str = "a.chart") -> tuple[int, int]:
+        """
+        @return: How long ago the first sample is that is stored, and the
+            first second of which at least a coarser tier knows.
+        """
+        now = int(self.clock.seconds())
+        samples = self.successResultOf(self.db.read(NODE, [(chart, "x")], 0, now))
+        window = Window(NOW, now // 3600 * 3600, 3600)
+        rows = self.successResultOf(self.db.query(NODE, [(chart, "x")], window, "average"))
+        there = rows.times[~np.isnan(rows.values[:, 0])]
+        return now - int(samples.times[0]), int(there[0]) - NOW
+
+    def test_size(self) -> None:
+        """
+        Files of a tier that are too large lose their oldest; coarser tiers
+        have the rest.
+        """
+        self.start("dbengine tier 0 retention size = 4KiB\ndbengine tier 0 retention time = off\n")
+        self.run_for(3 * DAY)
+        used = sum(path.stat().st_size for path in (self.tiers / "tier0").iterdir())
+        self.assertLess(used, 8192)
+        samples, rows = self.first()
+        self.assertLess(samples, 2 * DAY)
+        self.assertEqual(rows, 3600)
+
+    def test_time(self) -> None:
+        """
+        Each tier is kept for its own time.
+        """
+        self.start("dbengine tier 0 retention time = 1d\ndbengine tier 1 retention time = 2d\n")
+        self.run_for(3 * DAY)
+        samples, rows = self.first()
+        self.assertLessEqual(samples, DAY)
+        self.assertEqual(rows, 3600)
+
+    def test_one_tier(self) -> None:
+        """
+        With one tier nothing is left of samples that are too old.
+        """
+        self.start("storage tiers = 1\ndbengine tier 0 retention time = 1d\n")
+        self.run_for(2 * DAY)
+        samples, rows = self.first()
+        self.assertLessEqual(samples, DAY)
+        self.assertGreaterEqual(rows, DAY - 3600)
+        self.assertFalse((self.tiers / "tier1").exists())
+
+    def test_precision(self) -> None:
+        """
+        In C{float32} samples have seven digits once they are packed; newer
+        ones have all.
+        """
+        for precision in ("float32", "float64"):
+            self.start(f"precision = {precision}\n")
+            self.run_for(DAY)
+            now = int(self.clock.seconds())
+            found = self.successResultOf(self.db.read(NODE, [("a.chart", "x")], 0, now))
+            exact = found.times + 0.1
+            rounded = exact.astype(np.float32).astype(np.float64) if precision == "float32" else exact
+            self.assertEqual(found.values[0, 0], rounded[0])
+            self.assertEqual(found.values[-1, 0], exact[-1])
 
 
 class RetentionTests(SynchronousTestCase):
