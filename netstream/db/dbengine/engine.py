@@ -25,6 +25,7 @@ from netstream.db.dbengine.retention import Retention
 from netstream.db.dbengine.sources import StoredSource
 from netstream.db.dbengine.storage import Storage, find
 from netstream.db.dbengine.trouble import Trouble
+from netstream.db.dbengine.upgrade import upgraded
 from netstream.db.dbengine.upkeep import MOST_EPOCHS, MOST_PRIVATE, Upkeep
 from netstream.db.interfaces import (
     Columns,
@@ -128,13 +129,14 @@ class DBEngine:
     async def _open(self) -> None:
         self._workers.start()
         now = self._reactor.seconds()
+        said: list[str] = []
         try:
-            storage = await self._workers.write(
-                lambda: find(self.directory, now, len(self._retention.tiers), self._boot, self._single)
-            )
+            storage = await self._workers.write(lambda: self._found(now, said))
         except BaseException:
             self._workers.stop()
             raise
+        for sentence in said:
+            self._log.info("{sentence}", sentence=sentence)
         self._storage = storage
         self._nodes.update((node.guid, node) for node in storage.nodes)
         for node in storage.nodes:
@@ -146,6 +148,14 @@ class DBEngine:
             storage, self._nodes, self._retention, self._cleanup, self._reactor, self._workers, self._forget
         )
         self._loop.start(SYNC_EVERY, now=False)
+
+    def _found(self, now: float, said: list[str]) -> Storage:
+        """
+        @param said: Gets what is worth a line in the log.
+        @return: What is in the directory.
+        """
+        storage = find(self.directory, now, len(self._retention.tiers), self._boot, self._single)
+        return upgraded(storage, self._retention, now, said)
 
     def close(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._close())

@@ -166,20 +166,10 @@ class Storage:
         except Damaged as problem:
             self.damage.append(f"{segments.directory}: {problem}")
             return
-        part = older.parts.get(Field.VALUE)
-        if part is None:
+        left = without(older, newer)
+        if left is older:
             return
-        times = older.start + older.step * np.arange(older.rows, dtype=np.int64)
-        rows, odd = np.divmod(times - newer.start, newer.step)
-        here = np.flatnonzero((odd == 0) & (rows >= 0) & (rows < newer.rows))
-        values, flags, _ = newer.read(part.numbers.tolist())
-        written = (~np.isnan(values) | (flags & EMPTY > 0))[rows[here]].T
-        hidden = np.zeros(part.values.shape, np.bool_)
-        hidden[:, here] = written & (~np.isnan(part.values) | (part.marks() & EMPTY > 0))[:, here]
-        if not hidden.any():
-            return
-        left = Part(part.numbers, np.where(hidden, np.nan, part.values), np.where(hidden, np.uint8(0), part.marks()))
-        data = bytes(encode(evolve(older, parts={Field.VALUE: left}), single=self.single))
+        data = bytes(encode(left, single=self.single))
         samples = RowGroup(data).samples()
         segments.append(place.node, place.start, place.last, place.step, samples, data, retention)
 
@@ -272,6 +262,27 @@ class Storage:
             while segments.compact():
                 pass
         return said
+
+
+def without(older: Group, newer: RowGroup) -> Group:
+    """
+    @param older: Samples, of another step.
+    @return: What C{newer} does not have; C{older} itself if that is all.
+    """
+    part = older.parts.get(Field.VALUE)
+    if part is None:
+        return older
+    times = older.start + older.step * np.arange(older.rows, dtype=np.int64)
+    rows, odd = np.divmod(times - newer.start, newer.step)
+    here = np.flatnonzero((odd == 0) & (rows >= 0) & (rows < newer.rows))
+    values, flags, _ = newer.read(part.numbers.tolist())
+    written = (~np.isnan(values) | (flags & EMPTY > 0))[rows[here]].T
+    hidden = np.zeros(part.values.shape, np.bool_)
+    hidden[:, here] = written & (~np.isnan(part.values) | (part.marks() & EMPTY > 0))[:, here]
+    if not hidden.any():
+        return older
+    left = Part(part.numbers, np.where(hidden, np.nan, part.values), np.where(hidden, np.uint8(0), part.marks()))
+    return evolve(older, parts={Field.VALUE: left})
 
 
 def find(directory: Path, now: float, tiers: int, boot: str, single: bool) -> Storage:
