@@ -227,7 +227,7 @@ class Upkeep:
         """
         unused = self._storage.pool.sweep(self._clock.seconds())
         if unused:
-            self._trouble.attempt("hot pages", lambda: self._storage.pool.unlink(unused), self._workers.sync)
+            self._trouble.attempt("files", lambda: self._storage.pool.unlink(unused), self._workers.sync)
         if self._storage.pool.private <= MOST_PRIVATE:
             self._release()
 
@@ -269,7 +269,7 @@ class Upkeep:
                 self._derive()
 
         self._trouble.attempt(
-            "row groups",
+            "coarser tiers",
             lambda: self._storage.derive(node.id, tier, stretch, oldest, kept),
             self._workers.write,
         ).addCallback(derived)
@@ -290,7 +290,7 @@ class Upkeep:
                 self._log.info("{sentence}", sentence=sentence)
 
         self._trouble.attempt(
-            "row groups", lambda: said.extend(storage.expire(now, self._retention.sizes)), self._workers.write
+            "files", lambda: said.extend(storage.expire(now, self._retention.sizes)), self._workers.write
         ).addCallback(expired)
 
 
