@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from netstream.db import encoded, records, recovery, rowgroups, segment
+from netstream.db.records import NewerVersion
 from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, RowGroup, encode, of_cells
 from netstream.db.segments import Segments
 from netstream.kernel import Encoder, Ingest, SampleError
@@ -298,7 +299,12 @@ def segments(data: bytes) -> None:
         (Path(place) / "0-86400.seg").write_bytes(data)
         for again in range(2):
             found = Segments(Path(place), 21600)
-            assert all(isinstance(sentence, str) for sentence in found.open())
+            try:
+                assert all(isinstance(sentence, str) for sentence in found.open())
+            except NewerVersion:
+                assert not again
+                assert (Path(place) / "0-86400.seg").read_bytes() == data
+                return
             for node in list(found.nodes())[:8]:
                 for there in found.find(node, -(1 << 62), 1 << 62)[:8]:
                     try:

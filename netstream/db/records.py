@@ -48,6 +48,9 @@ HEADER_BYTES = _HEADER.size + _CRC.size
 MOST_PAYLOAD = 1 << 30
 """Bytes of a payload, at most."""
 
+_MOST = 1 << 62
+"""Seconds, sequences and offsets are less."""
+
 _END = struct.Struct("<QI4s")
 _END_MAGIC = b"NSRL"
 END_BYTES = _END.size
@@ -77,6 +80,12 @@ Data = bytes | bytearray | memoryview
 
 Entries = npt.NDArray[np.void]
 """Array of L{ENTRY}."""
+
+
+class NewerVersion(ValueError):
+    """
+    The file was made by a newer version of the program.
+    """
 
 
 class Kind(IntEnum):
@@ -128,6 +137,15 @@ class Header:
         Bytes of the record in the file.
         """
         return record_bytes(self.length)
+
+    @property
+    def sane(self) -> bool:
+        """
+        Whether a record can say this.
+        """
+        if self.sequence > _MOST or self.listed > _MOST:
+            return False
+        return self.kind != Kind.GROUP or (-_MOST < self.start <= self.last < _MOST and self.step > 0)
 
     def entry(self, offset: int) -> Entry:
         """
@@ -181,13 +199,15 @@ def header_of(data: bytes) -> Header | None:
         return None
     if _CRC.unpack_from(data, _HEADER.size)[0] != crc32(head):
         return None
-    return Header(kind, crc, length, sequence, node, step, start, last, samples, listed)
+    header = Header(kind, crc, length, sequence, node, step, start, last, samples, listed)
+    return header if header.sane else None
 
 
 def is_newer(data: bytes) -> bool:
     """
-    @param data: The first bytes of a file.
-    @return: Whether a newer version of this program wrote it.
+    @param data: What may begin with a header.
+    @return: Whether it does with one that a newer version of this program
+        wrote.
     """
     if len(data) < HEADER_BYTES or data[: len(MAGIC)] != MAGIC or data[len(MAGIC)] <= VERSION:
         return False
@@ -218,8 +238,9 @@ def list_of(entries: Sequence[Entry], offset: int, listed: int) -> bytes:
     return header.packed() + payload
 
 
-def entries_of(header: Header, payload: bytes) -> Entries:
+def entries_of(header: Header, offset: int, payload: bytes) -> Entries:
     """
+    @param offset: Where in the file the list is.
     @return: The entries of a list.
     @raise Damaged: It is none, or not what was written.
     """
@@ -228,7 +249,19 @@ def entries_of(header: Header, payload: bytes) -> Entries:
     rows, odd = divmod(header.length - END_BYTES, ENTRY.itemsize)
     if rows < 0 or odd:
         raise Damaged("a list of records has an odd length")
-    return np.frombuffer(payload, ENTRY, rows)
+    entries = np.frombuffer(payload, ENTRY, rows)
+    groups = entries[entries["kind"] == Kind.GROUP]
+    if (
+        entries["sequence"].max(initial=0) > _MOST
+        or entries["offset"].max(initial=0) > offset
+        or (entries["offset"] + HEADER_BYTES + entries["length"]).max(initial=0) > offset
+        or groups["start"].min(initial=0) <= -_MOST
+        or groups["last"].max(initial=0) >= _MOST
+        or (groups["start"] > groups["last"]).any()
+        or not groups["step"].all()
+    ):
+        raise Damaged("a list of records says what cannot be")
+    return entries
 
 
 def list_before(end: bytes) -> int:

@@ -26,13 +26,16 @@ from netstream.db.records import (
     Entry,
     Header,
     Kind,
+    NewerVersion,
     entries_of,
     header_of,
+    is_newer,
     list_before,
 )
 from netstream.db.rowgroups import Damaged
 
 _WINDOW = 1 << 20
+_FARTHEST = 1 << 62
 _MOST_DAMAGE = 10
 
 
@@ -65,8 +68,10 @@ def found_in(descriptor: int, path: Path) -> Found:
     """
     @param path: Its name, for the sentences.
     @raise OSError: It cannot be read at all.
+    @raise NewerVersion: A newer version of the program wrote some of it.
     """
     size = os.fstat(descriptor).st_size
+    _refuse_newer(descriptor, 0, path)
     listed = list_before(os.pread(descriptor, END_BYTES, max(0, size - END_BYTES))) or _last_list(descriptor, size)
     try:
         found = follow(descriptor, listed)
@@ -81,7 +86,17 @@ def header_at(descriptor: int, offset: int) -> Header | None:
     """
     @return: The header at a place of a file, if there is one.
     """
+    if offset >= _FARTHEST:
+        return None
     return header_of(os.pread(descriptor, HEADER_BYTES, offset))
+
+
+def _refuse_newer(descriptor: int, at: int, path: Path) -> None:
+    """
+    @raise NewerVersion: A newer version of the program wrote a record there.
+    """
+    if is_newer(os.pread(descriptor, HEADER_BYTES, at)):
+        raise NewerVersion(f"{path} was written by a newer version of netstream: run that one")
 
 
 def _last_list(descriptor: int, size: int) -> int:
@@ -116,7 +131,7 @@ def follow(descriptor: int, offset: int) -> Found:
         header = header_at(descriptor, offset)
         if header is None or header.listed >= offset:
             raise Damaged(f"at {offset} there is no list of records")
-        parts.append(entries_of(header, os.pread(descriptor, header.length, offset + HEADER_BYTES)))
+        parts.append(entries_of(header, offset, os.pread(descriptor, header.length, offset + HEADER_BYTES)))
         found.good = max(found.good, offset + header.nbytes)
         found.lists += 1
         found.list_bytes += header.nbytes
@@ -134,13 +149,13 @@ def _scan(descriptor: int, size: int, path: Path, found: Found) -> None:
     listed: list[Entries] = []
     checked = 0
     at = good = found.good
-    for offset, header in _headers(descriptor, at, size):
+    for offset, header in _headers(descriptor, at, size, path):
         if offset > at:
             found.damage.append(f"{path}: {offset - at} bytes from {at} on are damaged and were skipped")
         at = offset + header.nbytes
         if header.kind == Kind.LIST:
             try:
-                listed.append(entries_of(header, os.pread(descriptor, header.length, offset + HEADER_BYTES)))
+                listed.append(entries_of(header, offset, os.pread(descriptor, header.length, offset + HEADER_BYTES)))
             except Damaged as problem:
                 found.damage.append(f"{path}: at {offset}: {problem}")
             else:
@@ -171,9 +186,10 @@ def _scan(descriptor: int, size: int, path: Path, found: Found) -> None:
     found.good = good
 
 
-def _headers(descriptor: int, at: int, size: int) -> Iterator[tuple[int, Header]]:
+def _headers(descriptor: int, at: int, size: int, path: Path) -> Iterator[tuple[int, Header]]:
     """
     @return: Offsets and headers of whole records, in order.
+    @raise NewerVersion: A newer version of the program wrote some.
     """
     while at + HEADER_BYTES <= size:
         header = header_at(descriptor, at)
@@ -181,6 +197,8 @@ def _headers(descriptor: int, at: int, size: int) -> Iterator[tuple[int, Header]
             yield at, header
             at += header.nbytes
         else:
+            if header is None:
+                _refuse_newer(descriptor, at, path)
             at = _next(descriptor, at + 1, size)
 
 

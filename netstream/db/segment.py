@@ -26,7 +26,6 @@ from netstream.db.records import (
     Header,
     Kind,
     header_of,
-    is_newer,
     list_of,
     record_bytes,
 )
@@ -147,11 +146,9 @@ class Segment:
         with L{count} which of the records count.
 
         @raise OSError: It cannot be read.
-        @raise Damaged: It was written by a newer version.
+        @raise NewerVersion: It was written by a newer version.
         """
         descriptor = self.open()
-        if is_newer(os.pread(descriptor.number, HEADER_BYTES, 0)):
-            raise Damaged(f"{self.path} was written by a newer version of this program and is left alone")
         found = found_in(descriptor.number, self.path)
         if 0 < found.good < found.size and self.writable:
             os.ftruncate(descriptor.number, found.good)
@@ -361,7 +358,9 @@ class Segment:
         """
         descriptor = self.open()
         nbytes = HEADER_BYTES + place.length
-        if nbytes > _MAPPED:
+        if place.offset + nbytes > self.nbytes:
+            data = memoryview(b"")
+        elif nbytes > _MAPPED:
             data = self._mapped(descriptor, place.offset, nbytes)
         else:
             data = memoryview(os.pread(descriptor.number, nbytes, place.offset))
@@ -391,7 +390,7 @@ class Segment:
         try:
             descriptor = self.open()
             header = header_at(descriptor.number, place.offset)
-            data = os.pread(descriptor.number, place.length, place.offset + HEADER_BYTES)
+            data = b"" if header is None else os.pread(descriptor.number, place.length, place.offset + HEADER_BYTES)
         except OSError as problem:
             return [f"{where} cannot be read: {problem.strerror}"]
         if header is None:

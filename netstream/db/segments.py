@@ -25,7 +25,7 @@ import numpy as np
 
 from netstream.db.interfaces import Span
 from netstream.db.places import NEVER, ROW, Row
-from netstream.db.records import Data, Entries, Kind, record_bytes
+from netstream.db.records import Data, Entries, Kind, NewerVersion, record_bytes
 from netstream.db.rowgroups import Damaged
 from netstream.db.segment import OpenFiles, Place, Segment
 from netstream.db.survivors import newest, spans_of, surviving
@@ -75,6 +75,8 @@ class Segments:
 
         @return: What is damaged, in sentences.
         @raise OSError: The directory cannot be made or listed.
+        @raise NewerVersion: A file was written by a newer version of the
+            program, and nothing can be written beside it.
         """
         if self._writable:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +93,12 @@ class Segments:
             segment = Segment(path, start, retention, self._open_files, self._writable)
             try:
                 entries = self._loaded(segment, damage)
-            except (OSError, Damaged) as problem:
+            except NewerVersion as problem:
+                if self._writable:
+                    raise
+                damage.append(str(problem))
+                continue
+            except OSError as problem:
                 damage.append(str(problem))
                 continue
             if entries is not None:

@@ -16,6 +16,8 @@ from threading import Thread
 from typing import Any
 from zlib import crc32
 
+import numpy as np
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,6 +26,7 @@ from netstream.db import places, segment
 from netstream.db import segments as collection
 from netstream.db.interfaces import Span
 from netstream.db.places import Rows
+from netstream.db.records import END_BYTES, ENTRY, HEADER_BYTES, Header, Kind, NewerVersion, list_of
 from netstream.db.rowgroups import Damaged
 from netstream.db.segments import Segments
 
@@ -685,7 +688,7 @@ class DamageTests(Case):
 
     def test_newer_version(self) -> None:
         """
-        The file of a newer version is not touched.
+        The file of a newer version is not touched: who would write is told to run that one, who reads reads the rest.
         """
         self.put(1, 0, b"x" * 100)
         self.put(1, 50, b"mine")
@@ -695,14 +698,102 @@ class DamageTests(Case):
         data[4] = 9
         data[60:64] = crc32(data[:60]).to_bytes(4, "little")
         path.write_bytes(data)
-        self.reopened(damage=1)
+        with self.assertRaises(NewerVersion) as caught:
+            Segments(self.directory, self.segments.stretch).open()
+        self.assertIn(str(path), str(caught.exception))
+        self.segments = Segments(self.directory, self.segments.stretch, writable=False)
+        [sentence] = self.segments.open()
+        self.assertIn(str(path), sentence)
         self.assertEqual(self.all(1), {50: b"mine"})
-        with self.assertRaises(FileExistsError) as caught:
-            self.put(1, 0, b"x")
-        self.assertEqual(caught.exception.filename, str(path))
-        self.segments.expire(BEGIN, 0)
         self.segments.close()
         self.assertEqual(path.read_bytes(), data)
+
+    def test_newer_end(self) -> None:
+        """
+        What a newer version appended to a file is not cut off.
+        """
+        self.put(1, 0, b"x" * 100)
+        self.segments.close()
+        path = self.file()
+        header = bytearray(Header(Kind.GROUP, 0, 8, 7, 1, 1, 900, 950, 3, 0).packed())
+        header[4] = 2
+        header[60:64] = crc32(header[:60]).to_bytes(4, "little")
+        data = path.read_bytes() + header + bytes(8)
+        path.write_bytes(data)
+        with self.assertRaises(NewerVersion):
+            Segments(self.directory, self.segments.stretch).open()
+        self.assertEqual(path.read_bytes(), data)
+
+    def test_absurd_header(self) -> None:
+        """
+        A record that says what cannot be is damage, whatever its checksums are.
+        """
+        absurd: list[dict[str, int]] = [
+            {"sequence": (1 << 64) - 1},
+            {"listed": (1 << 64) - 8},
+            {"start": 1 << 62},
+            {"start": -(1 << 63)},
+            {"last": -5},
+            {"last": (1 << 63) - 1},
+            {"step": 0},
+        ]
+        good = Header(Kind.GROUP, crc32(b"12345678"), 8, 9, 1, 1, BEGIN + 5 * EPOCH + 1, BEGIN + 6 * EPOCH, 3, 0)
+        for wrong in [{}, *absurd]:
+            self.put(1, 0, b"x" * 100)
+            self.segments.close()
+            path = self.file()
+            path.write_bytes(path.read_bytes() + evolve(good, **wrong).packed() + b"12345678")
+            self.reopened(damage=1 if wrong else 0)
+            self.assertEqual(set(self.all(1)), {0} if wrong else {0, 5}, wrong)
+            self.put(1, 7, b"after")
+            self.reopened()
+            self.assertEqual(set(self.all(1)), {0, 7} if wrong else {0, 5, 7}, wrong)
+            self.segments.close()
+            path.unlink()
+            self.reopened()
+
+    def test_absurd_list(self) -> None:
+        """
+        A list of records that says what cannot be is not believed; the records are found without it.
+        """
+        fields = {
+            "sequence": (1 << 64) - 1,
+            "offset": (1 << 64) - 70,
+            "start": 1 << 62,
+            "last": -(1 << 63),
+            "length": (1 << 32) - 1,
+            "step": 0,
+        }
+        for field, value in fields.items():
+            self.put(1, 0, b"x" * 100)
+            self.segments.close()
+            path = self.file()
+            data = path.read_bytes()
+            size = HEADER_BYTES + ENTRY.itemsize + END_BYTES
+            entries = np.frombuffer(data, ENTRY, 1, len(data) - size + HEADER_BYTES).copy()
+            entries[field] = value
+            offset = len(data) - size
+            path.write_bytes(data[:offset] + list_of(entries.tolist(), offset, 0))
+            self.segments = Segments(self.directory, self.segments.stretch)
+            self.assertIn("every record is looked for", " ".join(self.segments.open()))
+            self.assertEqual(self.all(1), {0: b"x" * 100}, field)
+            self.put(1, 7, b"after")
+            self.reopened()
+            self.assertEqual(set(self.all(1)), {0, 7})
+            self.segments.close()
+            path.unlink()
+            self.reopened()
+
+    def test_absurd_place(self) -> None:
+        """
+        A place that is not in the file cannot be read.
+        """
+        self.put(1, 0, b"x" * 100)
+        [place] = self.segments.find(1, BEGIN - 1, BEGIN + 10)
+        for offset in (1 << 20, 1 << 62, (1 << 64) - 1):
+            far = evolve(place, offset=offset)
+            self.assertRaises(Damaged, self.segments.read, far)
+            self.assertEqual(len(self.segments.check(far)), 1)
 
     def test_truncated_while_open(self) -> None:
         """

@@ -20,6 +20,7 @@ from zlib import crc32
 from attrs import frozen
 
 from netstream.db.interfaces import Span
+from netstream.db.records import NewerVersion
 
 VERSION = 2
 """Of the schema, in C{user_version}.  Version 1 is L{netstream.db.version1}."""
@@ -46,12 +47,6 @@ _NODE = "INSERT OR IGNORE INTO node (id, guid, crc) VALUES (?, ?, ?)"
 class DamagedCatalog(ValueError):
     """
     The file is not what was written.
-    """
-
-
-class NewerVersion(ValueError):
-    """
-    The file was made by a newer version of the program.
     """
 
 
