@@ -49,7 +49,9 @@ MOST_PAYLOAD = 1 << 30
 """Bytes of a payload, at most."""
 
 _MOST = 1 << 62
-"""Seconds, sequences and offsets are less."""
+"""Seconds and offsets are less."""
+_LAST_SEQUENCE = 10**18
+"""None is greater, as nobody writes that much."""
 
 _END = struct.Struct("<QI4s")
 _END_MAGIC = b"NSRL"
@@ -143,7 +145,7 @@ class Header:
         """
         Whether a record can say this.
         """
-        if self.sequence > _MOST or self.listed > _MOST:
+        if self.sequence > _LAST_SEQUENCE or self.listed > _MOST:
             return False
         return self.kind != Kind.GROUP or (-_MOST < self.start <= self.last < _MOST and self.step > 0)
 
@@ -252,7 +254,7 @@ def entries_of(header: Header, offset: int, payload: bytes) -> Entries:
     entries = np.frombuffer(payload, ENTRY, rows)
     groups = entries[entries["kind"] == Kind.GROUP]
     if (
-        entries["sequence"].max(initial=0) > _MOST
+        entries["sequence"].max(initial=0) > _LAST_SEQUENCE
         or entries["offset"].max(initial=0) > offset
         or (entries["offset"] + HEADER_BYTES + entries["length"]).max(initial=0) > offset
         or groups["start"].min(initial=0) <= -_MOST
