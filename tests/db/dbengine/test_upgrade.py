@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sqlite3
 import tarfile
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import DBEngine, metadata
 from netstream.db.dbengine import upgrade
-from netstream.db.dbengine.storage import Storage
 from netstream.db.interfaces import HostRecord, Window
 from netstream.db.segments import Segments
 from netstream.db.version1 import is_version1
@@ -31,12 +30,6 @@ from tests.db.version1.test_reading import EXPECTED, FIXTURES, ONE, THREE, TWO, 
 
 NOW = 1_790_000_400
 LONG = (10**9, 10**9, 10**9)
-
-
-class Killed(BaseException):
-    """
-    The process ends at once.
-    """
 
 
 class UpgradeTests(SynchronousTestCase):
@@ -208,7 +201,6 @@ class UpgradeTests(SynchronousTestCase):
         Killed wherever it may be, the next start takes everything over, once.
         """
         places: list[tuple[Any, str]] = [
-            (Storage, "derive"),
             (Segments, "append"),
             (Segments, "sync"),
             (upgrade, "_put_aside"),
@@ -219,14 +211,8 @@ class UpgradeTests(SynchronousTestCase):
         for owner, name in places:
             for after in range(30):
                 directory = self.unpacked()
-                with self.killing(owner, name, after) as done:
-                    db = self.engine(directory)
-                    opened = db.open()
-                if not done[0]:
-                    self.successResultOf(opened)
-                    self.successResultOf(db.close())
+                if not self.dies(directory, owner, name, after):
                     break
-                self.failureResultOf(opened, Killed)
                 killed += 1
                 again = self.engine(directory)
                 self.successResultOf(again.open())
@@ -236,11 +222,31 @@ class UpgradeTests(SynchronousTestCase):
                 self.assertFalse(is_version1(directory))
         self.assertGreater(killed, 20)
 
-    def killing(self, owner: Any, name: str, after: int) -> Any:
+    def dies(self, directory: Path, owner: Any, name: str, after: int) -> bool:
         """
-        @return: A context in which the process dies instead of calling something for that time.
+        Start a node that is killed instead of calling something after so many times.
+
+        @return: Whether it was called so often.
         """
-        return _Killing(owner, name, after)
+        child = os.fork()
+        if not child:
+            original, calls = getattr(owner, name), [0]
+
+            def dying(*arguments: Any, **named: Any) -> Any:
+                calls[0] += 1
+                if calls[0] > after:
+                    os._exit(9)
+                return original(*arguments, **named)
+
+            try:
+                setattr(owner, name, dying)
+                self.successResultOf(self.engine(directory).open())
+                os._exit(0)
+            finally:
+                os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        self.assertIn(status, (0, 9))
+        return status == 9
 
     def test_full(self) -> None:
         """
@@ -336,29 +342,3 @@ class UpgradeTests(SynchronousTestCase):
         for name, value in (("_AT_ONCE", 1), ("_COLUMNS", 1)):
             self.patch(upgrade, name, value)
         self.assert_all(self.open(self.unpacked()))
-
-
-class _Killing:
-    """
-    The process dies.
-    """
-
-    def __init__(self, owner: Any, name: str, after: int) -> None:
-        self._owner, self._name, self._after = owner, name, after
-        self._original: Callable[..., Any] = getattr(owner, name)
-
-    def __enter__(self) -> list[bool]:
-        calls, done, original = [0], [False], self._original
-
-        def dying(*arguments: Any, **named: Any) -> Any:
-            calls[0] += 1
-            if calls[0] > self._after:
-                done[0] = True
-                raise Killed
-            return original(*arguments, **named)
-
-        setattr(self._owner, self._name, dying)
-        return done
-
-    def __exit__(self, *_: object) -> None:
-        setattr(self._owner, self._name, self._original)
