@@ -19,6 +19,8 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from twisted.internet.selectreactor import SelectReactor
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from netstream.db import DBEngine
 from netstream.model.samples import SampleBatch, SeriesTable
@@ -118,19 +120,31 @@ class Life:
         self._reactor.callLater(0, self.store)
 
 
+reactor = SelectReactor()
+"""Of each child; it is made before, as that takes longer than some live."""
+
+
+def complain(event: LogEvent) -> None:
+    """
+    Print what goes wrong.
+    """
+    if event.get("log_level", LogLevel.info) >= LogLevel.warn:
+        os.write(1, f"failed {formatEvent(event)}\n".encode())
+
+
 def live(directory: str, second: float, version: int, seed: int, milliseconds: float, speed: float) -> None:
     """
-    Store until the alarm ends it, as C{kill -9} would.
+    Store until the alarm ends it, as C{kill -9} would: after some time of the
+    processor, so that it does not matter how fast that is.
 
     @param version: The number of the batch before the first.
     """
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
-    from twisted.internet import reactor
-
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, milliseconds / 1000)
     clock = FastReactor(reactor, second, speed)
     db = DBEngine(Path(directory), clock)
     life = Life(db, clock, reactor, version, Random(seed))
+    globalLogPublisher.addObserver(complain)
     db.open().addCallback(lambda _: life.store()).addErrback(
         lambda failure: os.write(1, f"failed {failure}\n".encode())
     )

@@ -57,6 +57,8 @@ ROWS = 900
 """Points of time in an epoch: so epochs are whole minutes, and four an hour."""
 
 SUFFIX = ".page"
+UNFINISHED = ".new"
+"""What the name of a file also ends with until it is a page."""
 
 _MAGIC = b"NSHP"
 _VERSION = 1
@@ -81,6 +83,7 @@ _MOST_WIDTH = 1 << 24
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KEPT_ROWS = 32
 """Rows that stay mapped; older ones are left to the system's cache."""
+_AGAIN_AFTER = 10
 
 
 class DamagedPage(ValueError):
@@ -178,6 +181,7 @@ class HotPage:
         self.marks: Bytes = np.frombuffer(self._map, np.uint8, rows * width, at + 8 * rows * width).reshape(rows, width)
         self._cells_at = at
         self._released = [0, 0]
+        self._released_at = 0
         self.used = width if self.nodes.any() or self.series.any() else 0  # some may hold what is not needed any more
 
     @classmethod
@@ -191,12 +195,15 @@ class HotPage:
         header["magic"], header["version"], header["rows"], header["width"] = _MAGIC, _VERSION, ROWS, width
         header["step"], header["start"], header["boot"] = step, start, boot.encode()
         header["crc"], header["open"] = crc32(header.tobytes()[:_FIXED]), 1
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        aside = path.with_name(path.name + UNFINISHED)
+        descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, _size(width))
             os.pwrite(descriptor, header.tobytes(), 0)
+            aside.rename(path)
             return cls(path, shared=shared)
         except BaseException as problem:
+            aside.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             if isinstance(problem, OSError):
                 raise OSError(problem.errno or errno.EIO, problem.strerror, str(path)) from problem
@@ -307,12 +314,23 @@ class HotPage:
         Give the memory of old rows back; the system's cache has them.
         """
         row = max(0, min((second - self.start) // self.step, ROWS) - _KEPT_ROWS)
+        again = second - self._released_at >= _AGAIN_AFTER
+        if again:
+            # Rows that were written, or read, after their memory was given back.
+            self._released = [0, 0]
+            self._released_at = second
         for part, (at, size) in enumerate(((self._cells_at, 8), (self._cells_at + 8 * ROWS * self.width, 1))):
             begin = max(self._released[part], -(-at // _PAGE) * _PAGE)
             stop = (at + size * self.width * row) // _PAGE * _PAGE
-            if stop - begin >= 16 * _PAGE:
+            if stop - begin >= (1 if again else 16) * _PAGE:
                 self._map.madvise(mmap.MADV_DONTNEED, begin, stop - begin)
                 self._released[part] = stop
+
+    def rest(self) -> None:
+        """
+        Give all memory back, since the page was read for the last time.
+        """
+        self._map.madvise(mmap.MADV_DONTNEED)
 
     def unlink(self) -> None:
         """

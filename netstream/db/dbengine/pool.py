@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
-from netstream.db.dbengine.pages import SUFFIX, Block, DamagedPage, HotPage
+from netstream.db.dbengine.pages import SUFFIX, UNFINISHED, Block, DamagedPage, HotPage
 
 NARROWEST = 256
 WIDEST = 16384
@@ -58,6 +58,8 @@ class PagePool:
         blocks: list[Block] = []
         damage: list[str] = []
         highest = -1
+        for path in self._directory.glob(f"*{SUFFIX}{UNFINISHED}"):
+            path.unlink()
         for path in sorted(self._directory.glob(f"*{SUFFIX}")):
             if path.stem.isdecimal():
                 highest = max(highest, int(path.stem))
