@@ -156,8 +156,10 @@ def _node_of(row: Sequence[Any]) -> StoredNode:
     return StoredNode(id, guid, _checked(record, id, guid), retention, numbers)
 
 
-def _chart_of(row: Sequence[Any]) -> StoredChart:
+def _chart_of(row: Sequence[Any], *, strict: bool = True) -> StoredChart:
     """
+    @param strict: Whether a damaged definition counts; it comes again with
+        the next connection, unlike what else there is of a chart.
     @raise DamagedCatalog: It is none.
     """
     node, blob, definition, series, first, last = row
@@ -165,7 +167,13 @@ def _chart_of(row: Sequence[Any]) -> StoredChart:
         raise DamagedCatalog("the seconds of a chart are damaged")
     span = None if first is None or last is None else Span(first, last)
     numbers = json.loads(_checked(series, node, blob, "series") or "{}")
-    return StoredChart(node, text_of(blob), _checked(definition, node, blob), numbers, span)
+    text: str | None = None
+    try:
+        text = _checked(definition, node, blob)
+    except DamagedCatalog:
+        if strict:
+            raise
+    return StoredChart(node, text_of(blob), text, numbers, span)
 
 
 def salvaged(path: Path) -> Contents:
@@ -182,7 +190,7 @@ def salvaged(path: Path) -> Contents:
                 nodes[node.id] = node
         for row in _readable(path, f"{_CHARTS} ORDER BY node{backwards}, id{backwards}"):
             with suppress(DamagedCatalog, TypeError, AttributeError):
-                chart = _chart_of(row)
+                chart = _chart_of(row, strict=False)
                 charts[chart.node, chart.id] = chart
     [next, *_] = [row[0] for row in _readable(path, "SELECT next FROM counter")] or [1]
     return Contents(tuple(nodes.values()), tuple(charts.values()), (), next if isinstance(next, int) else 1)
