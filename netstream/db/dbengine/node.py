@@ -311,6 +311,14 @@ class Epoch:
                 series, numbers = series[room:], numbers[room:]
         return series
 
+    @property
+    def newest(self) -> int:
+        """
+        Second of the last row that was written.
+        """
+        row = max((int(block.highest.max(initial=-1)) for block in self.blocks), default=-1)
+        return self.start + row * self.step
+
     def read(self, numbers: Int32s, after: int, before: int) -> Columns:
         """
         @param numbers: Of the series wanted; -1 is empty.

@@ -39,6 +39,7 @@ number of its series plus 1, 0 for a column that its node does not use yet.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import os
@@ -80,6 +81,7 @@ _HEADER = np.dtype(
 )
 _FIXED = 32
 _MOST_WIDTH = 1 << 24
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KEPT_ROWS = 32
 """Rows that stay mapped; older ones are left to the system's cache."""
@@ -323,14 +325,19 @@ class HotPage:
             begin = max(self._released[part], -(-at // _PAGE) * _PAGE)
             stop = (at + size * self.width * row) // _PAGE * _PAGE
             if stop - begin >= (1 if again else 16) * _PAGE:
-                self._map.madvise(mmap.MADV_DONTNEED, begin, stop - begin)
+                self._give_back(begin, stop - begin)
                 self._released[part] = stop
 
     def rest(self) -> None:
         """
         Give all memory back, since the page was read for the last time.
         """
-        self._map.madvise(mmap.MADV_DONTNEED)
+        self._give_back(0, len(self._map) // _PAGE * _PAGE)
+
+    def _give_back(self, at: int, size: int) -> None:
+        # Not by the method of mmap, which would keep all other threads from running meanwhile.
+        address = self._header.ctypes.data
+        _LIBC.madvise(ctypes.c_void_p(address + at), ctypes.c_size_t(size), mmap.MADV_DONTNEED)
 
     def unlink(self) -> None:
         """

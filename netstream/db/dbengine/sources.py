@@ -43,6 +43,7 @@ class StoredSource:
     _numbers: Int32s
     _epochs: Sequence[Epoch]
     _oldest: int
+    _newest: int
     damage: list[str] = field(factory=list)
 
     @classmethod
@@ -67,7 +68,9 @@ class StoredSource:
                 last = min([last, *stale, *(epoch.start - epoch.step for epoch in node.hot())])
             first = max(first, oldest[tier], 1)
             tiers.append(Span(first, last) if first <= last else None)
-        return cls(node.step, tiers, segments, node.id, numbers, tuple(node.hot()), oldest[0])
+        epochs = tuple(node.hot())
+        newest = max((epoch.newest for epoch in epochs), default=0)
+        return cls(node.step, tiers, segments, node.id, numbers, epochs, oldest[0], newest)
 
     @property
     def width(self) -> int:
@@ -91,7 +94,8 @@ class StoredSource:
             layers.append(self._regular(places, after, before))
         else:
             layers += [Columns(*self._part(place, after, before)) for place in places]
-        layers += [epoch.read(self._numbers, after, before) for epoch in epochs]
+        # What is written from now on may be half there.
+        layers += [epoch.read(self._numbers, after, min(before, self._newest)) for epoch in epochs]
         return overlaid(layers, self.width)
 
     def _part(self, place: Place, after: int, before: int) -> tuple[Int64s, Float64s, Bytes]:

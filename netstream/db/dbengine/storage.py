@@ -127,6 +127,8 @@ class Storage:
         )
         for job in jobs:
             self._seal(job)
+            for page in {block.page for block in job.epoch.blocks}:
+                page.rest()
         self.tiers[0].sync()
 
     def _seal(self, job: Sealed) -> None:
