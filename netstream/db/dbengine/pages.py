@@ -82,6 +82,7 @@ _HEADER = np.dtype(
 _FIXED = 32
 _MOST_WIDTH = 1 << 24
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_FEW = 2048
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KEPT_ROWS = 32
 """Rows that stay mapped; older ones are left to the system's cache."""
@@ -432,6 +433,12 @@ class Block:
         again.
         """
         cells = self.cells[:, : self.used]
+        if 0 < self.used <= _FEW:
+            there = cells != 0
+            some = np.flatnonzero(there.any(axis=0))
+            self.lowest[some] = there.argmax(axis=0)[some]
+            self.highest[some] = ROWS - 1 - there[::-1].argmax(axis=0)[some]
+            return
         for limit, rows in ((self.lowest, range(ROWS)), (self.highest, range(ROWS - 1, -1, -1))):
             left = np.arange(self.used)
             for row in rows:

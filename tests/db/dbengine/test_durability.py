@@ -588,10 +588,10 @@ class ThreadsTests(SynchronousTestCase):
             if turn % 3 == 0:
                 count, reading = reads.pop(0)
                 found = result(reading)
-                self.assertGreaterEqual(len(found.times), count)
-                self.assertFalse((found.flags & EMPTY).any())
-                self.assertEqual((found.values[:, 7] - (found.times - NOW)).tolist(), [0.0] * len(found.times))
-                self.assertEqual(found.times.tolist(), list(range(NOW + 1, NOW + 1 + len(found.times))))
+                # Of what came later, a second may be there in part.
+                self.assertEqual(found.times[:count].tolist(), list(range(NOW + 1, NOW + 1 + count)))
+                self.assertFalse((found.flags[:count] & EMPTY).any())
+                self.assertTrue((found.values[:count] == np.arange(1, count + 1)[:, None]).all())
         for count, reading in reads:
             self.assertGreaterEqual(len(result(reading).times), count)
         self.assertGreater(len(list(db.directory.glob("tier0/*.seg"))), 0)
