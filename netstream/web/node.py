@@ -76,7 +76,7 @@ def info(hub: Hub, host: Host, settings: Settings) -> dict[str, Any]:
     """
     hosts = mirrored(hub)
     charts = listed(host)
-    return {
+    said = {
         "version": version_of(host),
         "uid": host.info.guid,
         "mirrored_hosts": [other.info.hostname for other in hosts],
@@ -101,7 +101,6 @@ def info(hub: Hub, host: Host, settings: Settings) -> dict[str, Any]:
         "agent-claimed": host.claim_id is not None,
         "aclk-available": False,
         "memory-mode": host.db.mode,
-        "database-problem": host.db.health().problem,
         "multidb-disk-quota": sum(settings.db.tier_size) >> 20,
         "page-cache-size": 0,
         "stream-enabled": settings.stream.enabled,
@@ -121,6 +120,10 @@ def info(hub: Hub, host: Host, settings: Settings) -> dict[str, Any]:
         "charts-count": len(charts),
         "metrics-count": sum(len(chart.dimensions) for chart in charts),
     }
+    problem = host.db.health().problem
+    if problem is not None:  # agents have no such key
+        said["database-problem"] = problem
+    return said
 
 
 def stream_info(hub: Hub, host: Host | None, bounds: Mapping[str, Span]) -> dict[str, Any]:
