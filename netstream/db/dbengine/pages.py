@@ -20,8 +20,7 @@ the names.
 Cells have no checksum until they are in a row group: what the disk itself
 changes within these 15 minutes is not found.  A file has all its room from the
 beginning, so that a full disk cannot end the process by a signal; where a
-file system copies on write, this is asked not to (btrfs) or cannot promise it
-(ZFS).
+file system copies on write (btrfs, ZFS) it cannot promise that.
 
 The file, little endian::
 
