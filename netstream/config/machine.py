@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from netstream.config.errors import ConfigError
+from netstream.config.places import sync_directory
 from netstream.model.identity import guid, new_guid
 
 FILE = "machine.guid"
@@ -67,14 +68,6 @@ def _create(path: Path, text: str) -> None:
             return
         except OSError:
             os.rename(draft, path)
-        _sync(path.parent)
+        sync_directory(path.parent)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

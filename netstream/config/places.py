@@ -56,3 +56,19 @@ def foreign(directory: Path) -> bool:
     """
     found = node_conf(directory)
     return found is not None and found.name != NODE_CONFS[0]
+
+
+def sync_directory(directory: Path) -> None:
+    """
+    Wait until the disk knows which files a directory has.
+
+    @raise OSError: It does not; the error names the directory.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, str(directory)) from problem

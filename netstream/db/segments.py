@@ -23,6 +23,7 @@ from threading import Lock
 
 import numpy as np
 
+from netstream.config.places import sync_directory
 from netstream.db.interfaces import Span
 from netstream.db.places import NEVER, ROW, Row
 from netstream.db.records import Data, Entries, Kind, NewerVersion, record_bytes
@@ -504,14 +505,7 @@ class Segments:
         return True
 
     def _sync_directory(self) -> None:
-        try:
-            descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as problem:
-            raise OSError(problem.errno, problem.strerror, str(self.directory)) from problem
+        sync_directory(self.directory)
         self._directory_changed = False
 
 

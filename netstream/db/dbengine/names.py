@@ -27,6 +27,7 @@ from zlib import crc32
 
 from attrs import frozen
 
+from netstream.config.places import sync_directory
 from netstream.db.interfaces import SeriesKey
 
 _MAGIC = b"NSNL"
@@ -118,10 +119,10 @@ class NameLog:
             self.dirty = False
             try:
                 for _, path in self._files():
-                    _synced(path, os.O_WRONLY)
+                    _synced(path)
                 if self._created:
                     self._created = False
-                    _synced(self._directory, os.O_RDONLY)
+                    sync_directory(self._directory)
             except BaseException:
                 self.dirty = self._created = True
                 raise
@@ -147,7 +148,7 @@ class NameLog:
         for path in old:
             path.unlink(missing_ok=True)
         if old:
-            _synced(self._directory, os.O_RDONLY)
+            sync_directory(self._directory)
 
     def close(self) -> None:
         """
@@ -172,12 +173,12 @@ class NameLog:
         return sorted((int(path.stem), path) for path in found)
 
 
-def _synced(path: Path, flags: int) -> None:
+def _synced(path: Path) -> None:
     """
-    Wait until the disk has a file or a directory, if it is there.
+    Wait until the disk has a file, if it is there.
     """
     try:
-        descriptor = os.open(path, flags | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return  # the catalog has it by now
     try:

@@ -4,11 +4,11 @@ The hot pages of all nodes, and which of them is given to whom.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
+from netstream.config.places import sync_directory
 from netstream.db.dbengine.pages import SUFFIX, UNFINISHED, Block, DamagedPage, HotPage
 
 NARROWEST = 256
@@ -134,11 +134,7 @@ class PagePool:
             return
         self._changed = False
         try:
-            descriptor = os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_directory(self._directory)
         except BaseException:
             self._changed = True
             raise

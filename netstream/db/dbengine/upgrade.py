@@ -11,7 +11,6 @@ directory is made that says so, and the old files go there.
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import sqlite3
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from attrs import define
 
+from netstream.config.places import sync_directory
 from netstream.db import metadata, version1
 from netstream.db.dbengine.node import HotNode
 from netstream.db.dbengine.pages import ROWS
@@ -102,7 +102,7 @@ def _put_aside(directory: Path) -> Path:
     """
     moving = directory / _MOVING
     moving.mkdir(exist_ok=True)
-    _synced(directory)
+    sync_directory(directory)
     for name in _FILES:
         if (directory / name).exists():
             (directory / name).rename(moving / name)
@@ -112,16 +112,8 @@ def _put_aside(directory: Path) -> Path:
         number += 1
         aside = directory / f"{ASIDE}-{number}"
     moving.rename(aside)
-    _synced(directory)
+    sync_directory(directory)
     return aside
-
-
-def _synced(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @define(eq=False)
