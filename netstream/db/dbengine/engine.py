@@ -404,7 +404,7 @@ class DBEngine:
         for epoch in known.hot():
             for block in epoch.blocks:
                 block.clear()
-                storage.pool.release(block)
+                block.release()
         await self._workers.write(lambda: storage.forget(known.id))
         if self._upkeep is not None:
             self._upkeep.sweep()

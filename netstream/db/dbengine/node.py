@@ -237,7 +237,6 @@ class Epoch:
         Have another block.
         """
         self.blocks.append(block)
-        self._places = WeakKeyDictionary()
 
     def reset(self) -> None:
         """

@@ -86,6 +86,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KEPT_ROWS = 32
 """Rows that stay mapped; older ones are left to the system's cache."""
 _AGAIN_AFTER = 10
+"""Seconds after which what was mapped again is left as well."""
 
 
 class DamagedPage(ValueError):
@@ -330,7 +331,7 @@ class HotPage:
 
     def rest(self) -> None:
         """
-        Give all memory back, since the page was read for the last time.
+        Give all memory back, since much of the page was read for the last time.
         """
         self._give_back(0, len(self._map) // _PAGE * _PAGE)
 

@@ -163,12 +163,6 @@ class PagePool:
         for page in self:
             page.close(second)
 
-    def release(self, block: Block) -> None:
-        """
-        A block is not needed any more; its samples are in a row group.
-        """
-        block.release()
-
     def sweep(self, now: float) -> list[HotPage]:
         """
         Forget the pages that nobody needs.

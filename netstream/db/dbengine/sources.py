@@ -54,21 +54,21 @@ class StoredSource:
         @param oldest: By tier: what is older than this second does not count.
         """
         numbers = np.array([node.series.find(key) for key in series], np.int32)
+        epochs = tuple(node.hot())
         tiers: list[Span | None] = []
         for tier, each in enumerate(segments):
             span = each.span(node.id)
             first, last = (span.first, span.last) if span else (_NEVER, -1)
             if tier == 0:
-                for epoch in node.hot():
+                for epoch in epochs:
                     first, last = min(first, epoch.start), max(last, epoch.end)
             else:
                 first -= STEPS[tier] - 1  # a row's first second
                 # What is not a row group yet, or is one since, may be newer than these rows.
                 stale = [start for other, start in node.stale if other == tier]
-                last = min([last, *stale, *(epoch.start - epoch.step for epoch in node.hot())])
+                last = min([last, *stale, *(epoch.start - epoch.step for epoch in epochs)])
             first = max(first, oldest[tier], 1)
             tiers.append(Span(first, last) if first <= last else None)
-        epochs = tuple(node.hot())
         newest = max((epoch.newest for epoch in epochs), default=0)
         return cls(node.step, tiers, segments, node.id, numbers, epochs, oldest[0], newest)
 

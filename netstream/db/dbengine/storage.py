@@ -20,6 +20,7 @@ from netstream.db.dbengine.node import Epoch, HotNode
 from netstream.db.dbengine.pages import ROWS, Block
 from netstream.db.dbengine.pool import PagePool
 from netstream.db.interfaces import Span
+from netstream.db.records import Data
 from netstream.db.rowgroups import Damaged, Field, Group, Part, RowGroup, Writer, encode, merged, rewritten
 from netstream.db.segment import Place
 from netstream.db.segments import Segments
@@ -40,6 +41,14 @@ STRETCH = STEPS[1] * GROUP_ROWS[1]
 
 FOREVER = 10**15
 """Seconds: the retention of what has no limit."""
+
+
+def stretches(first: int, last: int) -> range:
+    """
+    @return: The seconds before the stretches of coarser rows that seconds are
+        in.
+    """
+    return range((first - 1) // STRETCH * STRETCH, last, STRETCH)
 
 
 @frozen(eq=False)
@@ -67,7 +76,7 @@ class Sealed:
             have to be made anew.
         """
         for tier in range(1, tiers):
-            for stretch in range((self.epoch.start - 1) // STRETCH * STRETCH, self.epoch.end, STRETCH):
+            for stretch in stretches(self.epoch.start, self.epoch.end):
                 yield tier, stretch
 
 
@@ -127,8 +136,8 @@ class Storage:
         )
         for job in jobs:
             self._seal(job)
-            for page in {block.page for block in job.epoch.blocks}:
-                page.rest()
+        for page in {block.page for job in jobs for block in job.epoch.blocks}:
+            page.rest()
         self.tiers[0].sync()
 
     def _seal(self, job: Sealed) -> None:
@@ -136,7 +145,7 @@ class Storage:
         writer = Writer(epoch.start, epoch.step, ROWS, single=self.single)
         for block in epoch.blocks:
             writer.add_cells(block.numbers, block.cells, block.marks)
-        data = bytes(writer.finish())
+        data: Data = writer.finish()
         for place in segments.find(job.node, epoch.start - 1, epoch.end):
             if (place.start, place.step) == (epoch.start, epoch.step):
                 data = self._rewritten(segments, place, data)
@@ -148,12 +157,12 @@ class Storage:
                 job.node, epoch.start, epoch.end, epoch.step, group.samples(), data, job.retention[0] or FOREVER
             )
 
-    def _rewritten(self, segments: Segments, place: Place, data: bytes) -> bytes:
+    def _rewritten(self, segments: Segments, place: Place, data: Data) -> Data:
         """
         @return: What is stored, with newer samples written into it.
         """
         try:
-            return bytes(rewritten(RowGroup(segments.read(place)), RowGroup(data).group(), single=self.single))
+            return rewritten(RowGroup(segments.read(place)), RowGroup(data).group(), single=self.single)
         except Damaged as problem:
             self.damage.append(f"{segments.directory}: {problem}; it is replaced by what is newer")
             return data
@@ -171,7 +180,7 @@ class Storage:
         left = without(older, newer)
         if left is older:
             return
-        data = bytes(encode(left, single=self.single))
+        data = encode(left, single=self.single)
         samples = RowGroup(data).samples()
         segments.append(place.node, place.start, place.last, place.step, samples, data, retention)
 
@@ -195,7 +204,7 @@ class Storage:
                     groups.append(RowGroup(finer.read(place)))
                 except Damaged as problem:
                     self.damage.append(f"{finer.directory}: {problem}")
-            data = bytes(derived(groups, first, step, (last - first) // step + 1, single=self.single))
+            data: Data = derived(groups, first, step, (last - first) // step + 1, single=self.single)
             length = step * GROUP_ROWS[tier]
             start = stretch // length * length + step
             places = [place for place in mine.find(node, start - step, start - step + length) if place.start == start]
@@ -207,7 +216,7 @@ class Storage:
                 mine.sync()
         self.catalog.derived(node, tier, stretch)
 
-    def _around(self, segments: Segments, place: Place | None, start: int, data: bytes) -> bytes:
+    def _around(self, segments: Segments, place: Place | None, start: int, data: Data) -> Data:
         """
         @param place: What is stored; L{None} if nothing is.
         @param start: The second of the first row there shall be.
@@ -230,7 +239,7 @@ class Storage:
             return data
         for part in older.parts.values():
             part.values[:, low : low + newer.rows] = np.nan
-        return bytes(encode(merged(older, newer.group()), single=self.single))
+        return encode(merged(older, newer.group()), single=self.single)
 
     def forget(self, node: int) -> None:
         """
@@ -441,7 +450,7 @@ def _adopt(storage: Storage, nodes: Mapping[int, HotNode], blocks: Sequence[Bloc
             if block.node >= forgotten:
                 strangers.add(block.node)
             block.clear()
-            storage.pool.release(block)
+            block.release()
             continue
         unknown = owner.series.unknown(block.numbers)
         if len(unknown):

@@ -27,7 +27,7 @@ from netstream.db import metadata, version1
 from netstream.db.dbengine.node import HotNode
 from netstream.db.dbengine.pages import ROWS
 from netstream.db.dbengine.retention import Retention
-from netstream.db.dbengine.storage import FOREVER, STRETCH, STRETCHES, Storage, without
+from netstream.db.dbengine.storage import FOREVER, STRETCHES, Storage, stretches, without
 from netstream.db.interfaces import SeriesKey, Span
 from netstream.db.rowgroups import Damaged, Field, Group, Part, RowGroup, encode, rewritten
 from netstream.db.segment import Place
@@ -240,12 +240,8 @@ class _Upgrade:
         @return: Tier, and the second before each stretch of coarser rows that
             have to be made.
         """
-        stretches = {
-            stretch
-            for place in places
-            for stretch in range((place.start - 1) // STRETCH * STRETCH, place.last, STRETCH)
-        }
-        return [(tier, stretch) for tier in range(1, len(self.storage.tiers)) for stretch in sorted(stretches)]
+        found = {stretch for place in places for stretch in stretches(place.start, place.last)}
+        return [(tier, stretch) for tier in range(1, len(self.storage.tiers)) for stretch in sorted(found)]
 
     def _store(self, node: HotNode, data: bytes) -> None:
         """

@@ -215,7 +215,7 @@ class Upkeep:
                 for stretch in job.stale(len(retention.tiers)):
                     node.stale[stretch] = self._clock.seconds()
                 for block in epoch.blocks:
-                    storage.pool.release(block)
+                    block.release()
             self.sweep()
             self.seal()
 
