@@ -204,7 +204,7 @@ class UpgradeTests(SynchronousTestCase):
             (Segments, "append"),
             (Segments, "sync"),
             (upgrade, "_put_aside"),
-            (upgrade, "_synced"),
+            (upgrade, "sync_directory"),
             (Path, "rename"),
         ]
         killed = 0
@@ -228,9 +228,9 @@ class UpgradeTests(SynchronousTestCase):
 
         @return: Whether it was called so often.
         """
+        original, calls = getattr(owner, name), [0]
         child = os.fork()
         if not child:
-            original, calls = getattr(owner, name), [0]
 
             def dying(*arguments: Any, **named: Any) -> Any:
                 calls[0] += 1
@@ -238,7 +238,7 @@ class UpgradeTests(SynchronousTestCase):
                     os._exit(9)
                 return original(*arguments, **named)
 
-            try:
+            try:  # whatever happens, the tests go on in the parent alone
                 setattr(owner, name, dying)
                 self.successResultOf(self.engine(directory).open())
                 os._exit(0)
