@@ -6,7 +6,7 @@
 # make soak    the same for an hour, a row a minute
 #
 # make run PORT=8080 BIND=0.0.0.0 ROLE=parent ARGUMENTS="--set 'db/mode=ram'"
-# make test TESTS=tests.wire          make venv PYTHON=python3.12
+# make test TESTS=tests.wire JOBS=1   make venv PYTHON=python3.12
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -14,6 +14,7 @@ ROLE   ?= standalone
 BIND   ?= 127.0.0.1
 PORT   ?=
 TESTS  ?= tests
+JOBS   ?= 4
 ARGUMENTS ?=
 MINUTES ?= 1
 FUZZ   ?=
@@ -66,7 +67,7 @@ docs: venv-dev
 	$(BIN)/pydoctor --quiet --html-output=build/api --intersphinx-file=build/python.inv::https://docs.python.org/3
 
 unit: venv-dev peers
-	$(BIN)/python -m twisted.trial $(TESTS)
+	$(BIN)/python -m twisted.trial -j$(JOBS) $(TESTS)
 
 # The agent and the browser that some tests need; they are skipped where these cannot be had.
 peers:
