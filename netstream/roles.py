@@ -4,7 +4,7 @@ The service tree of a node: what its settings switch on, put together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -170,6 +170,13 @@ class Node(MultiService):
         """
         numbers = [getattr(port.getHost(), "port", None) for port in self._ports]
         return next((n for n in numbers if n), 0)
+
+    @property
+    def uplinks(self) -> Mapping[str, Uplink]:
+        """
+        What sends hosts on, by machine GUID.
+        """
+        return self._forwarder.uplinks if self._forwarder is not None else {}
 
     def _database(self, settings: KeySettings) -> Any:
         assert self._databases is not None

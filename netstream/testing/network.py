@@ -68,6 +68,12 @@ class SimulatedTransport:
         self._other = other
         self._protocol = protocol
 
+    def is_at(self, address: str) -> bool:
+        """
+        @return: Whether this end is on that machine.
+        """
+        return self._host.host == address
+
     def between(self, a: str, b: str) -> bool:
         """
         @return: Whether this connection joins two addresses.
@@ -146,14 +152,39 @@ class SimulatedTransport:
         """
         Be closed; the other end hears of it unless the network is cut.
         """
+        if self._lost:
+            return
         other = None if self._cut else self._other
         for end, reason in ((self, mine), (other, theirs)):
             if end is not None and not end._lost:
                 end._lost = True
                 end._producer = None
-                self._network.transports.discard(end)
+                self._network.transports.pop(end, None)
                 assert end._protocol is not None
                 end._protocol.connectionLost(Failure(reason))
+
+    def vanish(self, silent: bool) -> None:
+        """
+        The program at this end died, and hears of nothing any more.
+
+        @param silent: Whether the machine died as well, so that nobody tells
+            the other end.
+        """
+        if self._lost:
+            return
+        self._lost = True
+        self._producer = None
+        self._network.transports.pop(self, None)
+        other = self._other
+        if other is not None and not silent and not self._cut:
+            self._network.clock.callLater(self._network.latency, other.reset)
+
+    def reset(self) -> None:
+        """
+        The network says that there is nobody at the other end.
+        """
+        if not self._lost and not self._cut:
+            self._end(ConnectionLost(), ConnectionLost())
 
     def loseConnection(self) -> None:
         """
@@ -274,6 +305,7 @@ class SimulatedConnector:
         self._timeout = timeout
         self._call: IDelayedCall | None = None
         self._transport: SimulatedTransport | None = None
+        self._life = machine.life
 
     def connect(self) -> None:
         """
@@ -288,11 +320,15 @@ class SimulatedConnector:
 
     def _timed_out(self) -> None:
         self._call = None
+        if not self._machine.lives(self._life):
+            return
         self._factory.clientConnectionFailed(self, Failure(TimedOut()))
 
     def _establish(self) -> None:
         self._call = None
         network = self._machine.network
+        if not self._machine.lives(self._life):
+            return
         server = network.machines.get(self._host)
         port = server.ports.get(self._port) if server is not None else None
         here = IPv4Address("TCP", self._machine.address, network.next_port())
@@ -306,7 +342,7 @@ class SimulatedConnector:
         theirs = SimulatedTransport(network, there, here)
         mine.join(theirs, calling)
         theirs.join(mine, accepting)
-        network.transports |= {mine, theirs}
+        network.transports |= {mine: None, theirs: None}
         self._transport = mine
         accepting.makeConnection(theirs)
         calling.makeConnection(mine)
@@ -342,13 +378,46 @@ class Machine:
 
     @ivar address: Its IPv4 address.
     @ivar ports: What listens, by port.
+    @ivar skew: Seconds by which its clock is ahead of the true time.
+    @ivar life: How often it crashed.
     """
 
     def __init__(self, network: Network, address: str) -> None:
         self.network = network
         self.address = address
         self.ports: dict[int, SimulatedPort] = {}
+        self.skew = 0.0
+        self.life = 0
         self.nameResolver: IHostnameResolver = _Names(network)
+
+    def lives(self, life: int) -> bool:
+        """
+        @return: Whether it has not crashed since.
+        """
+        return life == self.life
+
+    def crash(self, silent: bool = False) -> None:
+        """
+        Let all that runs here end at once, in the middle of whatever it does:
+        its timers never fire, its connections and ports are gone.
+
+        @param silent: Whether the power went, so that the other ends of its
+            connections hear nothing until L{power_on}.
+        """
+        self.life += 1
+        self.ports.clear()
+        if silent:
+            self.network.off.add(self.address)
+        for transport in tuple(self.network.transports):
+            if transport.is_at(self.address):
+                transport.vanish(silent)
+
+    def power_on(self) -> None:
+        """
+        Answer again, to say that what was connected before is not.
+        """
+        self.network.off.discard(self.address)
+        self.network.wake()
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
         """
@@ -377,15 +446,21 @@ class Machine:
 
     def seconds(self) -> float:
         """
-        @return: UTC seconds of the simulation.
+        @return: UTC seconds, as its clock has them.
         """
-        return float(self.network.clock.seconds())
+        return float(self.network.clock.seconds()) + self.skew
 
     def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:
         """
-        Call something later.
+        Call something later, unless the machine crashes before.
         """
-        call: IDelayedCall = self.network.clock.callLater(delay, callable, *args, **kw)
+        life = self.life
+
+        def due() -> None:
+            if life == self.life:
+                callable(*args, **kw)
+
+        call: IDelayedCall = self.network.clock.callLater(delay, due)
         return call
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
@@ -399,7 +474,7 @@ class Machine:
         """
         Call something; there are no threads in the simulation.
         """
-        self.network.clock.callLater(0, callable, *args, **kw)
+        self.callLater(0, callable, *args, **kw)
 
 
 @implementer(IHostResolution)
@@ -442,6 +517,7 @@ class Network:
     @ivar machines: By address.
     @ivar names: Addresses by host name.
     @ivar chunk: Says how many of the bytes that wait arrive at once.
+    @ivar off: Addresses of the machines that have no power.
     """
 
     def __init__(self, now: float, chunk: Callable[[int], int] = lambda size: size) -> None:
@@ -454,7 +530,8 @@ class Network:
         self.chunk = chunk
         self.machines: dict[str, Machine] = {}
         self.names: dict[str, str] = {}
-        self.transports: set[SimulatedTransport] = set()
+        self.transports: dict[SimulatedTransport, None] = {}
+        self.off: set[str] = set()
         self._cuts: set[frozenset[str]] = set()
         self._port = 40000
 
@@ -478,7 +555,7 @@ class Network:
         """
         @return: Whether nothing passes between two addresses.
         """
-        return frozenset((a, b)) in self._cuts
+        return frozenset((a, b)) in self._cuts or a in self.off or b in self.off
 
     def cut(self, a: str, b: str) -> None:
         """
@@ -492,8 +569,22 @@ class Network:
         Let bytes pass again.
         """
         self._cuts.discard(frozenset((self.names[a], self.names[b])))
+        self.wake()
+
+    def wake(self) -> None:
+        """
+        Let bytes that waited for the network go on.
+        """
         for transport in tuple(self.transports):
             transport.wake()
+
+    def drop(self, a: str, b: str) -> None:
+        """
+        End every connection between two machines; both sides hear of it.
+        """
+        for transport in tuple(self.transports):
+            if transport.between(self.names[a], self.names[b]):
+                transport.reset()
 
     def advance(self, seconds: float) -> None:
         """

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -114,12 +116,19 @@ class WorldNode:
     @ivar machine: Where it runs.
     @ivar service: The node itself.
     @ivar port: Where it listens.
+    @ivar crashed: Whether it ended otherwise than by L{stop}.
     """
 
     port = 19999
+    crashed = False
 
-    def __init__(self, world: World, name: str, machine: Machine, make: Callable[[], Settings]) -> None:
+    def __init__(self, world: World, name: str, machine: Machine, data: Path, make: Callable[[Path], Settings]) -> None:
+        """
+        @param data: Its data directory.
+        @param make: Reads its files, given the data directory.
+        """
         self._world = world
+        self._data = data
         self._make = make
         self._script: Script | None = None
         self.name = name
@@ -132,7 +141,9 @@ class WorldNode:
 
         @raise Exception: It could not start.
         """
-        self.service = Node(self._make(), self.machine, self._collector, Inline())
+        self.machine.power_on()
+        self.crashed = False
+        self.service = Node(self._make(self._data), self.machine, self._collector, Inline())
         self.service.startService()
         self._world.settle(self.service.ready)
 
@@ -145,6 +156,19 @@ class WorldNode:
         Stop it cleanly.
         """
         self._world.settle(self.service.stopService())
+
+    def crash(self, silent: bool = False) -> None:
+        """
+        End it as C{kill -9} does, or, in silence, as a power cut does to the
+        machine; its files stay as they are.
+        """
+        self.crashed = True
+        self.machine.crash(silent)
+        # The dead program holds locks on its files: the next one gets copies, as they were now.
+        if self._data.exists():
+            left = self._data
+            self._data = left.with_name(f"data-{self.machine.life}")
+            shutil.copytree(left, self._data, ignore=shutil.ignore_patterns("*.sock"))
 
     @property
     def hub(self) -> Hub:
@@ -239,6 +263,7 @@ class World:
         stream: str = "",
         conf: str = "",
         mode: str = "ram",
+        skew: float = 0.0,
     ) -> WorldNode:
         """
         Make a node and start it.
@@ -249,6 +274,7 @@ class World:
         @param stream: More of its C{stream.conf}.
         @param conf: More of its C{netstream.conf}.
         @param mode: Its database.
+        @param skew: Seconds by which its clock is ahead.
         """
         config = self._directory / name / "etc"
         config.mkdir(parents=True)
@@ -259,18 +285,24 @@ class World:
         conf = f"[db]\n    mode = {mode}\n[web]\n    bind to = *:{WorldNode.port}\n" + conf
         (config / "netstream.conf").write_text(conf)
 
-        def make() -> Settings:
+        def make(data: Path) -> Settings:
             return load(
                 Role(role),
                 config_dir=config,
-                data_dir=self._directory / name / "data",
+                data_dir=data,
                 overrides=(),
                 hostname=name,
                 destination=destination,
                 api_key=KEY if destination else None,
             )
 
-        node = WorldNode(self, name, self.network.machine(name), make)
+        machine = self.network.machine(name)
+        machine.skew = skew
+        data = self._directory / name / "data"
+        data.mkdir()
+        # So that the same world is made of the same nodes each time.
+        (data / "machine.guid").write_text(f"{uuid5(NAMESPACE_DNS, name)}\n")
+        node = WorldNode(self, name, machine, data, make)
         self._nodes.append(node)
         node.start()
         return node
@@ -317,5 +349,5 @@ class World:
         Stop all nodes that run.
         """
         for node in self._nodes:
-            if node.service.running:
+            if node.service.running and not node.crashed:
                 node.stop()
