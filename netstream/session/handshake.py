@@ -16,6 +16,7 @@ OWN = (
     | Capability.CLAIM
     | Capability.CLABELS
     | Capability.FUNCTIONS
+    | Capability.REPLICATION
     | Capability.BINARY
     | Capability.INTERPOLATED
     | Capability.IEEE754
@@ -24,7 +25,7 @@ OWN = (
 )
 """What we can do as a parent."""
 
-OFFER = OWN & ~Capability.FUNCTIONS & ~Capability.SLOTS
+OFFER = OWN & ~Capability.FUNCTIONS & ~Capability.SLOTS & ~Capability.REPLICATION
 """What we can do as a child: not yet answer calls, and number no charts."""
 
 COMPRESSION_ORDER = tuple(ALGORITHMS.values())

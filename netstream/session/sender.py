@@ -19,6 +19,8 @@ from netstream.model.updates import (
     ClaimSet,
     FunctionOffered,
     FunctionWithdrawn,
+    HistoryComplete,
+    HistorySought,
     LabelsReplaced,
     PathKnown,
     Update,
@@ -108,7 +110,9 @@ class Sender:
         """
         match update:
             case SampleBatch():
-                return self._samples(update)
+                return b"" if update.past else self._samples(update)
+            case HistorySought() | HistoryComplete():
+                return b""
             case ChartDefined(chart):
                 return self._define(chart, {})
             case ChartForgotten(chart_id):

@@ -49,6 +49,7 @@ class Script(Service):
         self._hub = hub
         self._clock = clock
         self._receiver = Receiver(hub.local.table, OFFER, update_every=1, node=hub.local.info.guid)
+        hub.local.state = self._receiver.state
         self._count = 0
         self._last = 0.0
         self._next: IDelayedCall | None = None

@@ -126,7 +126,7 @@ class NegotiationTests(SynchronousTestCase):
                 continue
             answer = negotiate(recording.request.capabilities)
             self.assertIn(Capability.VCAPS, answer)
-            self.assertFalse(answer & (MARKERS | Capability.REPLICATION | Capability.MLMODELS))
+            self.assertFalse(answer & (MARKERS | Capability.MLMODELS))
             self.assertLessEqual(int(answer & COMPRESSIONS).bit_count(), 1)
             has_v2 = Capability.INTERPOLATED in recording.request.capabilities
             self.assertEqual(Capability.INTERPOLATED in answer, has_v2, recording.name)
