@@ -25,7 +25,7 @@ OWN = (
 )
 """What we can do as a parent."""
 
-OFFER = OWN & ~Capability.FUNCTIONS & ~Capability.SLOTS & ~Capability.REPLICATION
+OFFER = OWN & ~Capability.FUNCTIONS & ~Capability.SLOTS
 """What we can do as a child: not yet answer calls, and number no charts."""
 
 COMPRESSION_ORDER = tuple(ALGORITHMS.values())

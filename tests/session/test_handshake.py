@@ -151,7 +151,7 @@ class NegotiationTests(SynchronousTestCase):
         self.assertEqual(agreed(Capability((1 << 29) - 1)), OFFER)
         self.assertEqual(
             agreed(negotiate(OFFER, REAL["1.37.1"])).names(),
-            ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "BINARY"],
+            ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "REPLICATION", "BINARY"],
         )
         self.assertEqual(agreed(negotiate(OFFER, OWN)), OFFER & ~MARKERS & ~COMPRESSIONS | Capability.ZSTD)
         self.assertNotIn(Capability.FUNCTIONS, OFFER)
