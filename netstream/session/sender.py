@@ -247,6 +247,9 @@ class Sender:
             if waiting is None:
                 continue
             first, last = spans.get(chart_id, (0, 0))
+            if first:
+                # Parents ask for what comes after it.
+                first -= waiting.chart.update_every
             self._charts[chart_id] = waiting.chart
             self._announced[chart_id] = last or now - waiting.chart.update_every
             lines.append(definition(waiting.chart, self._capabilities, {}))

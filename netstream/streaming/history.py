@@ -285,10 +285,11 @@ class History:
         """
         host = self._host
         numbers = [host.table.find(chart.id, dimension) for dimension in chart.dimensions]
+        known = host.state(chart.id)
+        latest = host.latest
         newest = [
-            (number, *(host.latest.of(number) if host.latest.is_collected(number) else (0, 0.0, 0)))
+            (number, *(latest.of(number) if known is not None or latest.is_collected(number) else (0, 0.0, 0)))
             for number in numbers
         ]
-        known = host.state(chart.id)
         second = max((time for _, time, _, _ in newest), default=0) if known is None else 0
         return state_lines(chart, known, newest), second

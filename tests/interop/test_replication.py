@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from tests.interop.case import PRECISION, InteropTestCase
 from tests.interop.fixture import absolute, gauge
-from tests.interop.peers import KEY, Peer, accepting, wait_for
+from tests.interop.peers import KEY, Peer, accepting, sending, wait_for
 
 CHARTS = ("fixture.simple", "fixture.rows", "fixture.moves", "fixture.gaps", "fixture.slow")
 
@@ -83,3 +83,67 @@ class ParentTests(ReplicationTestCase):
             self.assertAlmostEqual(shown["gauge"][second], gauge(second), places=2)
         child.stop()
         self.assert_stopped(parent)
+
+
+class ChildTests(ReplicationTestCase):
+    """
+    A netstream node between a real child and a real parent: what it sends to
+    the parent is known to the origin.
+    """
+
+    def check_outage(self, mode: str) -> None:
+        # In memory, the agent puts what its own child replicates a second too late as well.
+        parent = self.agent("real-parent", accepts=[KEY], mode="dbengine")
+        proxy = self.node(
+            "ns-proxy",
+            role="proxy",
+            stream=sending(parent.address) + accepting(KEY),
+            options=[f"db/mode={mode}"],
+        )
+        child = self.agent("real-child", sends_to=[proxy.address], fixture=True)
+        shown = parent.wait_samples("fixture.simple", child.name, count=8)
+        first = min(shown["absolute dim"])
+        parent.kill()
+        time.sleep(8)
+        parent.start()
+        parent.wait_host(child.name)
+        back = int(time.time())
+        parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
+        for chart in CHARTS:
+            self.assert_nothing_missing(child, proxy, chart, first + 2)
+            self.assert_nothing_missing(proxy, parent, chart, first + 2, host=child.name)
+
+    def test_memory(self) -> None:
+        """
+        A real parent that was away gets from our memory what it missed.
+        """
+        self.check_outage("ram")
+
+    def test_disk(self) -> None:
+        """
+        The same from disk.
+        """
+        self.check_outage("dbengine")
+
+    def test_proxy_killed(self) -> None:
+        """
+        A netstream proxy that was killed leaves no hole at a real parent.
+        """
+        parent = self.agent("real-parent", accepts=[KEY], mode="dbengine")
+        proxy = self.node(
+            "ns-proxy",
+            role="proxy",
+            stream=sending(parent.address) + accepting(KEY),
+            options=["db/mode=dbengine"],
+        )
+        child = self.agent("real-child", sends_to=[proxy.address], fixture=True)
+        shown = parent.wait_samples("fixture.simple", child.name, count=8)
+        first = min(shown["absolute dim"])
+        proxy.kill()
+        time.sleep(6)
+        proxy.start()
+        proxy.wait_host(child.name)
+        back = int(time.time())
+        parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
+        for chart in CHARTS:
+            self.assert_nothing_missing(child, parent, chart, first + 2)
