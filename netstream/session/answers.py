@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
+from math import nan
 
 import numpy as np
 from attrs import frozen
@@ -170,6 +171,8 @@ def state_lines(
             known = state.dimensions.get(-1 if number is None else number)
             if known is not None:
                 at, (collected, rest) = state.collected_at, known
+            if time != state.updated_at // SECOND:
+                value = nan
         if not at:
             collected, rest, value = 0, 0.0, 0.0
         lines.append(ReplayDimensionState(dimension.id, at, collected, rest, value).line())
@@ -211,6 +214,9 @@ def answer(
     some = filled.any(axis=1)
     if not some.all():
         times, values, flags, filled = times[some], values[some], flags[some], filled[some]
+    if len(times):
+        # The clock of a node behind us may be ahead of ours; parents refuse what is ahead of what we tell.
+        now = max(now, int(times[-1]))
     lines = [ReplayBegin(chart.id).line()]
     lines.append(
         replay.rows(list(chart.dimensions), times, values, flags, chart.update_every, now, form.whole, form.ieee754)

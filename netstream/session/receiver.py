@@ -220,7 +220,7 @@ class Receiver:
         @return: Where the collection of a chart stands, if its values are
             calculated here; L{None} if not, or if the chart is not known.
         """
-        if chart_id not in self._charts:
+        if chart_id not in self._charts or Capability.INTERPOLATED in self.capabilities:
             return None
         collected_at, updated_at, dimensions = self._ingest.state(chart_id)
         if not collected_at:

@@ -254,7 +254,7 @@ class Sender:
             self._announced[chart_id] = last or now - waiting.chart.update_every
             lines.append(definition(waiting.chart, self._capabilities, {}))
             lines += waiting.lines
-            lines.append(EndDefinition(first, last, now).line())
+            lines.append(EndDefinition(first, last, max(now, last)).line())
         return b"".join(lines)
 
     def announced(self, chart_id: str) -> tuple[Chart, int] | None:
