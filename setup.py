@@ -20,6 +20,7 @@ MODULES = (
     "latest",
     "lines",
     "numbers",
+    "replay",
     "seal",
     "tables",
     "text",

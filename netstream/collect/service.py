@@ -89,6 +89,7 @@ class CollectService(Service):
         """
         super().startService()
         self._receiver = self._new_receiver()
+        self._hub.local.state = self._receiver.state
         for plugin, makers in self._plugins.items():
             if self._settings.plugins.get(plugin, True):
                 for make in makers:
@@ -191,5 +192,6 @@ class CollectService(Service):
             # What was not heard is lost: everyone begins anew, definitions first.
             self._resume = now + _PAUSE
             self._receiver = self._new_receiver()
+            self._hub.local.state = self._receiver.state
             for collector in self._collectors:
                 collector.withdraw()

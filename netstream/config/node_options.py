@@ -148,9 +148,9 @@ DB_OPTIONS = (
         (GLOBAL, "gap when lost iterations above"),
         field="gap_when_lost",
     ),
-    later(DB, "enable replication", BOOLEAN, "yes"),
-    later(DB, "replication period", DURATION, "1d", "seconds to replicate"),
-    later(DB, "replication step", PERIOD, "1h", "seconds per replication step"),
+    option(DB, "enable replication", BOOLEAN, "yes"),
+    option(DB, "replication period", DURATION, "1d", "seconds to replicate"),
+    option(DB, "replication step", PERIOD, "1h", "seconds per replication step"),
     later(DB, "replication threads", whole(1, 256), "1"),
     later(DB, "replication prefetch", NUMBER, "10"),
     later(

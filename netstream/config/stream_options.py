@@ -77,9 +77,9 @@ KEY_OPTIONS = (
     option(KEY, "proxy send charts matching", PATTERN, "", "default proxy send charts matching", field="proxy.charts"),
     option(KEY, "enable compression", BOOLEAN, field="compression"),
     option(KEY, "compression algorithms order", ALGORITHMS, "zstd lz4 brotli gzip", field="compressions"),
-    later(KEY, "enable replication", BOOLEAN, field="replication"),
-    later(KEY, "replication period", DURATION, "", "seconds to replicate", field="replication_period"),
-    later(
+    option(KEY, "enable replication", BOOLEAN, field="replication"),
+    option(KEY, "replication period", DURATION, "", "seconds to replicate", field="replication_period"),
+    option(
         KEY,
         "replication step",
         PERIOD,

@@ -163,6 +163,7 @@ class Grid:
         self.blocks: dict[int, Block] = {}
         self.samples = 0
         self._columns: dict[SeriesKey, int] = {}
+        self._charts: dict[str, list[int]] = {}
         self._keys: list[SeriesKey | None] = []
         self._free: list[int] = []
         self._first: Int64s = np.zeros(0, np.int64)
@@ -226,6 +227,7 @@ class Grid:
                     self._first = np.concatenate((self._first, np.full(more, _NEVER)))
                     self._last = np.concatenate((self._last, np.zeros(more, np.int64)))
             self._columns[key] = column
+            self._charts.setdefault(key[0], []).append(column)
         return column
 
     def columns(self, table: SeriesTable, series: Int32s) -> Int32s:
@@ -332,7 +334,7 @@ class Grid:
         """
         Remove the series of a chart with their samples.
         """
-        gone = [column for (name, _), column in self._columns.items() if name == chart]
+        gone = list(self._charts.get(chart, ()))
         columns = np.array(gone, np.int32)
         for block in self.blocks.values():
             block.erase(columns)
@@ -347,6 +349,10 @@ class Grid:
             key = self._keys[column]
             if key is not None:
                 del self._columns[key]
+                others = self._charts[key[0]]
+                others.remove(column)
+                if not others:
+                    del self._charts[key[0]]
                 self._keys[column] = None
         self._free.extend(columns)
         self._tables = WeakKeyDictionary()
@@ -359,15 +365,11 @@ class Grid:
         """
         start = min(self.blocks, default=0) * SECONDS
         found: dict[str, Span] = {}
-        for (chart, _), column in self._columns.items():
-            if charts is not None and chart not in charts:
-                continue
-            first, last = max(int(self._first[column]), start), int(self._last[column])
-            seen = found.get(chart)
-            if seen is None:
-                found[chart] = Span(first, last)
-            elif first < seen.first or last > seen.last:
-                found[chart] = Span(min(first, seen.first), max(last, seen.last))
+        for chart in self._charts if charts is None else charts:
+            columns = self._charts.get(chart)
+            if columns:
+                first = min(int(self._first[column]) for column in columns)
+                found[chart] = Span(max(first, start), max(int(self._last[column]) for column in columns))
         return found
 
     def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Columns:

@@ -16,13 +16,16 @@ from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
 from netstream.hub.latest import Latest
 from netstream.model.chart import Chart
 from netstream.model.host import Function, HostInfo, Label
-from netstream.model.samples import SampleBatch, SeriesTable
+from netstream.model.progress import Progress
+from netstream.model.samples import ChartState, SampleBatch, SeriesTable
 from netstream.model.updates import (
     ChartDefined,
     ChartForgotten,
     ClaimSet,
     FunctionOffered,
     FunctionWithdrawn,
+    HistoryComplete,
+    HistorySought,
     LabelsReplaced,
     PathKnown,
     Update,
@@ -30,6 +33,14 @@ from netstream.model.updates import (
 )
 
 T = TypeVar("T")
+
+
+def no_state(chart_id: str) -> ChartState | None:
+    """
+    @return: L{None}: the collection of no chart is known.
+    """
+    return None
+
 
 Listener = Callable[[Update], None]
 """Is called with each update of a host, in order."""
@@ -70,6 +81,10 @@ class Host:
         offline.
     @ivar local: Whether it is this node itself.
     @ivar seen: When its last connection ended, UTC seconds.
+    @ivar incomplete: Charts whose past is being fetched.
+    @ivar replication: How far that is; L{None} if nothing is.
+    @ivar state: Tells where the collection of a chart stands, if that is done
+        here.
     @ivar unkept: Batches that the database has not accepted yet.
     """
 
@@ -89,6 +104,9 @@ class Host:
         self.latest = Latest()
         self.link: Link | None = None
         self.seen = 0.0
+        self.incomplete: set[str] = set()
+        self.replication: Progress | None = None
+        self.state: Callable[[str], ChartState | None] = no_state
         self._listeners: list[Listener] = []
         self.unkept = 0
         self._waiting: list[Deferred[None]] = []
@@ -134,6 +152,10 @@ class Host:
                     self._keep(self.db.put_chart(self.info.guid, chart))
             case ChartForgotten(chart_id):
                 self._forget(chart_id)
+            case HistorySought(chart_id):
+                self.incomplete.add(chart_id)
+            case HistoryComplete(chart_id):
+                self.incomplete.discard(chart_id)
             case LabelsReplaced(labels):
                 self.labels = dict(labels)
                 self.save()
@@ -168,6 +190,7 @@ class Host:
     def _forget(self, chart_id: str) -> None:
         self.charts.pop(chart_id, None)
         self._obsolete.pop(chart_id, None)
+        self.incomplete.discard(chart_id)
         self.latest.forget(self.table.release(chart_id))
         for kept in (self.variables, self.functions):
             for key in [key for key in kept if key[0] == chart_id]:
@@ -322,6 +345,8 @@ class Hub:
         """
         host.link = None
         host.seen = now
+        host.incomplete.clear()
+        host.state = no_state
         host.save()
         self._tell(host)
 

@@ -27,6 +27,7 @@ class Latest:
         self.time: Int64s = np.zeros(0, np.int64)
         self.value: Float64s = np.zeros(0)
         self.collected: Int64s = np.zeros(0, np.int64)
+        self._past: Int64s = np.zeros(0, np.int64)
 
     def _grow(self, size: int) -> None:
         more = max(64, size * 3 // 2) - len(self.time)
@@ -52,6 +53,19 @@ class Latest:
             batch.value,
             batch.flags,
         )
+        if batch.past:
+            more = np.zeros(len(self.time) - len(self._past), np.int64)
+            self._past = np.concatenate((self._past, more))
+            np.maximum.at(self._past, batch.series, batch.time)
+
+    def is_collected(self, series: int | None) -> bool:
+        """
+        @return: Whether the collected integer of a series is known: it is not
+            of samples of the past that were asked for.
+        """
+        if series is None or series >= len(self.time) or not self.time[series]:
+            return False
+        return series >= len(self._past) or bool(self.time[series] > self._past[series])
 
     def forget(self, series: Sequence[int]) -> None:
         """
@@ -61,6 +75,7 @@ class Latest:
         self.time[numbers] = 0
         self.value[numbers] = np.nan
         self.collected[numbers] = 0
+        self._past[[number for number in numbers if number < len(self._past)]] = 0
 
     def of(self, series: int | None) -> tuple[int, float, int]:
         """

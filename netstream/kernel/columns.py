@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-ANOMALOUS, RESET, EMPTY = 1, 2, 4
+ANOMALOUS, RESET, EMPTY, PAST = 1, 2, 4, 8
 
 _ROOM = 64
 """How many rows there is room for at first."""

@@ -276,6 +276,15 @@ class Encoder:
             opening, b"SET " + quoted(dimension, '"') + b" = ", b"SET2 " + quoted(dimension, "'") + b" "
         )
 
+    def sent(self, chart: str, second: int) -> None:
+        """
+        Let the next version 1 block of a chart follow upon a second of which
+        the parent was told otherwise.
+
+        @param chart: Its id.
+        """
+        self._openings.setdefault(chart, Opening()).sent = second
+
     def v2(self, series: Int32s, time: Int64s, collected: Int64s, value: Float64s, flags: Bytes) -> bytes:
         """
         Write version 2 lines.

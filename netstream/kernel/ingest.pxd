@@ -13,6 +13,7 @@ cdef enum:
     ANOMALOUS = 1
     RESET = 2
     EMPTY = 4
+    PAST = 8
 
 cdef dict KEYWORDS, VERSIONS
 cdef double NAN
@@ -37,6 +38,8 @@ cdef class Ingest:
     cpdef resume_dimension(self, str chart, str dimension, int64_t collected, double calculated)
     @cython.locals(number=cython.int)
     cpdef forget(self, str chart)
+    @cython.locals(number=cython.int, found=list)
+    cpdef tuple state(self, str chart)
     @cython.locals(end=Py_ssize_t, after=Py_ssize_t, walk=Walk)
     cpdef Py_ssize_t feed(self, bytes data, Py_ssize_t at, int64_t now) except -1
     cpdef tuple take(self)

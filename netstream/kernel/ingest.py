@@ -18,7 +18,7 @@ from netstream.kernel.tables import Tables
 from netstream.kernel.text import SampleError, words
 
 if not cython.compiled:
-    from netstream.kernel.columns import ANOMALOUS, EMPTY, RESET
+    from netstream.kernel.columns import ANOMALOUS, EMPTY, PAST, RESET
     from netstream.kernel.interpolate import redefine, restart, take_over, take_over_dimension
     from netstream.kernel.records import BEGIN, BEGIN2, END, END2, NO_RESET, RBEGIN, RSET, RTIME, SET, SET2
 
@@ -115,6 +115,24 @@ class Ingest:
             return None
         return self._tables.name_of((self._tables.charts + self._walk.chart).name).decode("utf-8", "surrogateescape")
 
+    @property
+    def replaying(self) -> str | None:
+        """
+        Id of the chart whose past was read last; L{None} if another block came
+        after it.
+        """
+        self._alone()
+        if not self._walk.chart or self._walk.version != 3:
+            return None
+        return self._tables.name_of((self._tables.charts + self._walk.chart).name).decode("utf-8", "surrogateescape")
+
+    @property
+    def seconds(self) -> int:
+        """
+        How many seconds of replications began.
+        """
+        return self._walk.seconds
+
     def chart(self, chart: str, update_every: int, store_first: bool = False) -> None:
         """
         Define a chart.  One that is known keeps its dimensions and its clock.
@@ -207,6 +225,34 @@ class Ingest:
         if not number:
             raise KeyError(dimension)
         take_over_dimension(self._tables.dimensions + number, collected, calculated)
+
+    def state(self, chart: str) -> tuple[int, int, list[tuple[int, int, float]]]:
+        """
+        Tell where the collection of a chart stands, as L{resume} and
+        L{resume_dimension} take it.
+
+        @param chart: Its id; it is defined.
+        @return: Times of its last collection and of its last point,
+            microseconds, 0 before the first; of each dimension that was
+            collected its number in the columns, integer, and what was calculated.
+        """
+        self._alone()
+        number = self._known(chart)
+        collected_at = (self._tables.charts + number).collected_at
+        updated_at = (self._tables.charts + number).updated_at
+        found: list[tuple[int, int, float]] = []
+        number = (self._tables.charts + number).first
+        while number:
+            if (self._tables.dimensions + number).count:
+                found.append(
+                    (
+                        (self._tables.dimensions + number).series,
+                        (self._tables.dimensions + number).last,
+                        (self._tables.dimensions + number).carried,
+                    )
+                )
+            number = (self._tables.dimensions + number).sibling
+        return collected_at, updated_at, found
 
     def forget(self, chart: str) -> None:
         """
@@ -422,7 +468,7 @@ class Ingest:
             if walk.time:
                 quoted = len(found) > 3 and text[found[3][0]] == 34
                 flags = _flags(given[2] if len(given) > 2 else b"", 0 if quoted else ANOMALOUS)
-                walk.sample((self._tables.dimensions + dimension).series, 0, value, flags)
+                walk.sample((self._tables.dimensions + dimension).series, 0, value, flags | PAST)
         if kind == RTIME or (kind == RBEGIN and len(given) > 1):
             since, time, collected = (
                 self._whole(text, given[i]) if len(given) > i and given[i] else 0 for i in range(1, 4)

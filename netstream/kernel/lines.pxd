@@ -12,6 +12,7 @@ cdef enum:
     ANOMALOUS = 1
     RESET = 2
     EMPTY = 4
+    PAST = 8
 
 cdef int64_t LONGEST, LAST, PERIODS
 cdef double NAN
@@ -19,6 +20,7 @@ cdef double NAN
 @cython.final
 cdef class Walk:
     cdef readonly int64_t lines
+    cdef readonly int64_t seconds
     cdef bint keep
     cdef bint replicated
     cdef int64_t most

@@ -19,7 +19,7 @@ from netstream.kernel.numbers import Reader
 from netstream.kernel.tables import Tables
 
 if not cython.compiled:
-    from netstream.kernel.columns import ANOMALOUS, EMPTY, RESET
+    from netstream.kernel.columns import ANOMALOUS, EMPTY, PAST, RESET
     from netstream.kernel.interpolate import collect
     from netstream.kernel.records import (
         BEGIN,
@@ -54,6 +54,7 @@ class Walk:
     before.
 
     @ivar lines: How many sample lines were consumed.
+    @ivar seconds: How many seconds of replications began.
     @ivar keep: Whether version 1 lines are handed on as well.
     @ivar replicated: Whether rows of a replication are samples.
     @ivar most: Points are stored while fewer than this many are due.
@@ -75,6 +76,7 @@ class Walk:
 
     __slots__ = (
         "lines",
+        "seconds",
         "keep",
         "replicated",
         "most",
@@ -97,6 +99,7 @@ class Walk:
 
     def __init__(self, tables: Tables, columns: Columns) -> None:
         self.lines = 0
+        self.seconds = 0
         self.keep = False
         self.replicated = False
         self.most = 3
@@ -250,7 +253,7 @@ class Walk:
             if flags < 0:
                 return -1
             if self.time:
-                self.sample(line.series, 0, value, flags)
+                self.sample(line.series, 0, value, flags | PAST)
             stop = self.reader.at
         elif kind == RTIME:
             if self.version != 3 or line.chart != self.chart:
@@ -405,6 +408,7 @@ class Walk:
         if not 0 < now < LAST:
             most = self.now // 1000000 + period + 5
         self.columns.finish()
+        self.seconds += 1
         self.time = time if 0 < since < time < most and time < LAST else 0
         return 0
 
@@ -414,7 +418,7 @@ class Walk:
         """
         if flags & EMPTY or value - value != 0.0:
             value = NAN
-            flags = (flags & RESET) | EMPTY
+            flags = (flags & (RESET | PAST)) | EMPTY
         self.columns.add(series, self.time, collected, value, flags)
         return 0
 

@@ -4,7 +4,7 @@ Samples as columns, and the table that gives each series of a node its number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -141,6 +141,25 @@ class SeriesTable:
         return self._freed if generation == self.generation - 1 else range(len(self))
 
 
+@frozen
+class ChartState:
+    """
+    Where the collection of a chart stands, for one who goes on with it.
+
+    @ivar collected_at: Time of the last collection, UTC microseconds; 0 before
+        the first.
+    @ivar updated_at: Time of the last sample, UTC microseconds; 0 before the
+        first.
+    @ivar dimensions: By series number of each dimension that was collected,
+        the last integer and what was calculated of it; of an incremental
+        dimension, the part that is not stored yet.
+    """
+
+    collected_at: int
+    updated_at: int
+    dimensions: Mapping[int, tuple[int, float]]
+
+
 @frozen(eq=False)
 class SampleBatch:
     """
@@ -159,6 +178,8 @@ class SampleBatch:
         were made of, whole blocks, if that is how they came.  There may be
         lines without samples, since the first collection of a chart stores
         nothing.
+    @ivar past: Whether the samples are of the past and were asked for: they
+        fill what was missing, and are no news.
     """
 
     table: SeriesTable
@@ -168,6 +189,7 @@ class SampleBatch:
     value: Float64s
     flags: Bytes
     lines: bytes | None = None
+    past: bool = False
 
     def __len__(self) -> int:
         return len(self.series)
@@ -189,4 +211,5 @@ class SampleBatch:
             self.value[kept],
             self.flags[kept],
             self.lines,
+            self.past,
         )

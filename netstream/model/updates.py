@@ -36,6 +36,24 @@ class ChartForgotten:
 
 
 @frozen
+class HistorySought:
+    """
+    What is missing of a chart's past is being asked for.
+    """
+
+    chart_id: str
+
+
+@frozen
+class HistoryComplete:
+    """
+    Nothing is missing of a chart's past any more, as far as it could be had.
+    """
+
+    chart_id: str
+
+
+@frozen
 class LabelsReplaced:
     """
     All labels of the host.
@@ -99,6 +117,8 @@ class PathKnown:
 Update = (
     ChartDefined
     | ChartForgotten
+    | HistorySought
+    | HistoryComplete
     | LabelsReplaced
     | VariableSet
     | FunctionOffered

@@ -16,6 +16,7 @@ OWN = (
     | Capability.CLAIM
     | Capability.CLABELS
     | Capability.FUNCTIONS
+    | Capability.REPLICATION
     | Capability.BINARY
     | Capability.INTERPOLATED
     | Capability.IEEE754

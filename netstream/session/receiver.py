@@ -13,12 +13,14 @@ from attrs import define, evolve, field
 from netstream.kernel import Ingest
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Function, Label
-from netstream.model.samples import SampleBatch, SeriesTable
+from netstream.model.samples import ChartState, SampleBatch, SeriesTable
 from netstream.model.updates import (
     ChartDefined,
     ClaimSet,
     FunctionOffered,
     FunctionWithdrawn,
+    HistoryComplete,
+    HistorySought,
     LabelsReplaced,
     PathKnown,
     Update,
@@ -28,7 +30,9 @@ from netstream.session.errors import ProtocolError
 from netstream.session.labels import label, label_name
 from netstream.session.limits import Limits
 from netstream.session.notes import Notes
+from netstream.session.past import Past
 from netstream.session.path import DOCUMENT, parse_path
+from netstream.session.replication import Replication
 from netstream.session.stages import MISSING, NEXT, Stage
 from netstream.session.vocabulary import Vocabulary
 from netstream.wire.capabilities import Capability
@@ -45,6 +49,9 @@ from netstream.wire.commands import (
     Line,
     OverwriteLabels,
     RegisterFunction,
+    ReplayChartState,
+    ReplayDimensionState,
+    ReplayEnd,
     SetVariable,
     Unknown,
     WithdrawFunction,
@@ -126,6 +133,7 @@ class Receiver:
         node: str = "",
         limits: Limits | None = None,
         vocabulary: Vocabulary | None = None,
+        replication: Replication | None = None,
     ) -> None:
         """
         @param table: Numbers the series of the host.
@@ -136,6 +144,7 @@ class Receiver:
         @param node: Machine GUID of the host; that of the table if empty.
         @param vocabulary: What definitions have in common with those of other
             connections; shared with nobody if not given.
+        @param replication: Decides what to ask for, if that was agreed on.
         """
         self.notes = Notes()
         self.stage = Stage.START
@@ -143,7 +152,10 @@ class Receiver:
         self._vocabulary = vocabulary or Vocabulary()
         self.capabilities = capabilities
         self._limits = limits or Limits()
-        self._ingest = Ingest(gap_when_lost)
+        self._ingest = Ingest(gap_when_lost, replicated=replication is not None)
+        self._replication = replication
+        self._past = Past(self._ingest, table)
+        self._now = 0.0
         lexicon = self._vocabulary.lexicon
         self._decoder = Decoder(self._ingest, table, self._limits.line, self._limits.payload, lexicon)
         self._table = table
@@ -175,6 +187,12 @@ class Receiver:
             OverwriteLabels: self._overwrite_labels,
             JsonPayload: self._json,
         }
+        if replication is not None:
+            self._obey |= {
+                ReplayDimensionState: self._dimension_state,
+                ReplayChartState: self._chart_state,
+                ReplayEnd: self._replay_end,
+            }
 
     @property
     def lines(self) -> int:
@@ -193,8 +211,23 @@ class Receiver:
         @raise ProtocolError: While it is exhausted: the child said what it
             must not say.  What was good before it has been delivered.
         """
+        self._now = now
         self._decoder.receive(data)
         return self._updates(int(now * 1e6))
+
+    def state(self, chart_id: str) -> ChartState | None:
+        """
+        @return: Where the collection of a chart stands, if its values are
+            calculated here; L{None} if not, or if the chart is not known.
+        """
+        if chart_id not in self._charts or Capability.INTERPOLATED in self.capabilities:
+            return None
+        collected_at, updated_at, dimensions = self._ingest.state(chart_id)
+        if not collected_at:
+            return None
+        return ChartState(
+            collected_at, updated_at, {number: (collected, rest) for number, collected, rest in dimensions}
+        )
 
     def _drop_released(self) -> None:
         """
@@ -225,6 +258,8 @@ class Receiver:
         if self._current == chart_id:
             self._current = ""
             self._enter(Stage.START)
+        if self._replication is not None:
+            self._replication.forget(chart_id)
         self._ingest.forget(chart_id)
 
     def _updates(self, now: int) -> Iterator[Update]:
@@ -253,7 +288,12 @@ class Receiver:
 
     def _samples(self, batch: SampleBatch) -> Iterator[Update]:
         yield from self._complete()
-        if self._obsolete:
+        if self._past.came:
+            past = self._past.of(batch)
+            if past is not None:
+                batch = self._past.rest(batch)
+                yield past
+        if self._obsolete and len(batch):
             yield from self._revive(batch)
         if self._respelled and batch.lines is not None:
             # Its lines name things otherwise than the definitions that are passed on.
@@ -403,7 +443,47 @@ class Receiver:
     def _end_definition(self, line: EndDefinition) -> list[Update]:
         if self._open is not None:
             self._open.bare = False
-        return self._complete()
+        updates = self._complete()
+        chart = self._charts.get(self._current)
+        if self._replication is None or chart is None:
+            return updates
+        first, last = (line.first, line.last) if chart.dimensions else (0, 0)
+        self._replication.defined(self._current, first, last, line.now, self._now)
+        return [*updates, HistorySought(chart.id)]
+
+    def _replayed(self, line: Line) -> str:
+        """
+        @return: The chart whose past a line is about, as spelled on the wire.
+        """
+        chart_id = self._ingest.replaying
+        if chart_id is None:
+            raise self._wrong("what stands at the end of an answer, without an answer", line)
+        return chart_id
+
+    def _dimension_state(self, line: ReplayDimensionState) -> list[Update]:
+        chart_id = self._replayed(line)
+        try:
+            self._past.dimension(chart_id, line.dimension, line.time, line.collected, line.calculated, line.stored)
+        except KeyError:
+            raise self._wrong("unknown dimension", line) from None
+        return []
+
+    def _chart_state(self, line: ReplayChartState) -> list[Update]:
+        self._past.chart(self._replayed(line), line.collected, line.updated)
+        return []
+
+    def _replay_end(self, line: ReplayEnd) -> list[Update]:
+        chart_id = self._replayed(line)
+        assert self._replication is not None
+        updates: list[Update] = []
+        chart = self._charts[chart_id]
+        if line.start and chart_id in self._replication:
+            last = self._past.last(chart, self._replication.own(chart_id))
+            if last is not None:
+                updates.append(last)
+        if self._replication.ended(chart_id, line, self._past.taken(), self._now):
+            updates.append(HistoryComplete(chart.id))
+        return updates
 
     def _chart_meant(self) -> str:
         """

@@ -4,9 +4,10 @@ The child's side of a connection: updates become lines for a parent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 import numpy as np
+from attrs import define, field
 
 from netstream.kernel import Encoder, select
 from netstream.model.chart import Chart
@@ -19,6 +20,8 @@ from netstream.model.updates import (
     ClaimSet,
     FunctionOffered,
     FunctionWithdrawn,
+    HistoryComplete,
+    HistorySought,
     LabelsReplaced,
     PathKnown,
     Update,
@@ -32,6 +35,7 @@ from netstream.session.timing import Resync
 from netstream.wire.capabilities import Capability
 from netstream.wire.commands import (
     ClaimedId,
+    EndDefinition,
     FunctionCall,
     FunctionResult,
     HostLabel,
@@ -48,6 +52,19 @@ from netstream.wire.errors import WireError
 _NEW, _SENT, _LEFT_OUT = 0, 1, 2
 
 
+@define
+class _Waiting:
+    """
+    A chart whose definition is to be sent once it is known what is kept of
+    it.
+
+    @ivar lines: What belongs to the definition.
+    """
+
+    chart: Chart
+    lines: list[bytes] = field(factory=list)
+
+
 class Sender:
     """
     What we say to one parent about one host, after its reply.
@@ -55,7 +72,15 @@ class Sender:
     Only what was agreed on is said, charts that the pattern does not select
     are left out, and no sample comes before its chart's definition.
 
+    If replication was agreed on, definitions wait until L{announce} is told
+    what is kept of their charts, and live samples until L{begin}, when the
+    parent has what it missed.
+
     @ivar notes: What the parent said that was skipped, by keyword.
+    @ivar replicates: Whether replication was agreed on.
+    @ivar interpolated: Whether samples are sent with their values, not as they
+        were collected.
+    @ivar ieee754: Whether numbers are sent in base 64.
     """
 
     def __init__(
@@ -69,18 +94,24 @@ class Sender:
         @param clock_resync_iterations: How many collections of each chart
             leave the timing to a version 1 parent.
         """
-        self._resync = Resync(clock_resync_iterations)
+        self.replicates = Capability.REPLICATION in capabilities
+        self._resync = Resync(0 if self.replicates else clock_resync_iterations)
         self.notes = Notes()
         self._capabilities = capabilities
         self._guid = guid
         self._pattern = charts
-        self._interpolated = Capability.INTERPOLATED in capabilities
+        self.interpolated = self._interpolated = Capability.INTERPOLATED in capabilities
+        self.ieee754 = Capability.IEEE754 in capabilities
         self._encoder = Encoder(Capability.IEEE754 in capabilities)
         self._decoder = LineDecoder()
         self._charts: dict[str, Chart] = {}
         self._ids: set[bytes] = set()
         self._states = np.zeros(0, np.uint8)
         self._numbers: dict[str, list[int]] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._announced: dict[str, int] = {}
+        self._dormant: set[str] = set()
+        self._filled: set[str] = set()
 
     def start(
         self,
@@ -108,7 +139,11 @@ class Sender:
         """
         match update:
             case SampleBatch():
-                return self._samples(update)
+                return self._fill(update) if update.past else self._samples(update)
+            case HistorySought():
+                return b""
+            case HistoryComplete(chart_id):
+                return self._filled_up(chart_id)
             case ChartDefined(chart):
                 return self._define(chart, {})
             case ChartForgotten(chart_id):
@@ -165,8 +200,12 @@ class Sender:
     def _define(self, chart: Chart, variables: Mapping[str, float]) -> bytes:
         self._states[self._numbers.pop(chart.id, [])] = _NEW
         if not self._selects(chart):
-            self._charts.pop(chart.id, None)
+            return self._forget(chart.id)
+        if self.replicates:
             self._ids.discard(chart.id.encode())
+            self._dormant.add(chart.id)
+            lines = [SetVariable(name, value, True).line() for name, value in variables.items()]
+            self._waiting[chart.id] = _Waiting(chart, lines)
             return b""
         if chart.id not in self._charts:
             self._resync.begin(chart.id)
@@ -181,6 +220,104 @@ class Sender:
         self._states[self._numbers.pop(chart_id, [])] = _NEW
         self._charts.pop(chart_id, None)
         self._ids.discard(chart_id.encode())
+        self._waiting.pop(chart_id, None)
+        self._announced.pop(chart_id, None)
+        self._dormant.discard(chart_id)
+        self._filled.discard(chart_id)
+        return b""
+
+    def waiting(self, incomplete: Set[str] = frozenset()) -> list[str]:
+        """
+        @param incomplete: Charts of which we ourselves miss something.
+        @return: The charts that can be announced.
+        """
+        return [chart_id for chart_id in self._waiting if chart_id not in incomplete]
+
+    def announce(self, charts: Iterable[str], spans: Mapping[str, tuple[int, int]], now: int) -> bytes:
+        """
+        Define charts, and tell what is kept of them.
+
+        @param charts: Ids of charts that wait; others are ignored.
+        @param spans: By chart, the oldest and the newest second.
+        @param now: UTC seconds.
+        """
+        lines = []
+        for chart_id in charts:
+            waiting = self._waiting.pop(chart_id, None)
+            if waiting is None:
+                continue
+            first, last = spans.get(chart_id, (0, 0))
+            if first:
+                # Parents ask for what comes after it.
+                first -= waiting.chart.update_every
+            self._charts[chart_id] = waiting.chart
+            self._announced[chart_id] = last or now - waiting.chart.update_every
+            lines.append(definition(waiting.chart, self._capabilities, {}))
+            lines += waiting.lines
+            lines.append(EndDefinition(first, last, max(now, last)).line())
+        return b"".join(lines)
+
+    def announced(self, chart_id: str) -> tuple[Chart, int] | None:
+        """
+        @return: A chart as it was defined last, and the newest second that the
+            parent was told of; L{None} if it was not.
+        """
+        chart = self._charts.get(chart_id)
+        return None if chart is None else (chart, self._announced[chart_id])
+
+    def live(self, chart_id: str) -> bool:
+        """
+        @return: Whether the samples of a chart that was announced are sent.
+        """
+        return chart_id not in self._dormant
+
+    @property
+    def dormant(self) -> int:
+        """
+        How many charts wait for the parent to have what it missed.
+        """
+        return len(self._dormant)
+
+    def begin(self, chart_id: str, second: int) -> None:
+        """
+        Send samples from now on, unless the chart is about to be defined anew.
+
+        @param second: The newest second that the parent has.
+        """
+        if chart_id in self._waiting or chart_id not in self._charts:
+            return
+        self._dormant.discard(chart_id)
+        self._ids.add(chart_id.encode())
+        self._states[self._numbers.pop(chart_id, [])] = _NEW
+        if second:
+            self._encoder.sent(chart_id, second)
+
+    def restart(self) -> None:
+        """
+        Send samples of no chart until all have been defined and filled up
+        anew.
+        """
+        for chart in tuple(self._charts.values()):
+            if chart.id not in self._waiting:
+                self._define(chart, {})
+
+    def _fill(self, batch: SampleBatch) -> bytes:
+        """
+        Samples of the past reach a parent only if it asks for them.
+        """
+        if self.replicates:
+            self._filled |= {batch.table[number][0] for number in np.unique(batch.series).tolist()}
+        return b""
+
+    def _filled_up(self, chart_id: str) -> bytes:
+        """
+        We have now what we missed of a chart: announce it once more.
+        """
+        if chart_id in self._filled:
+            self._filled.discard(chart_id)
+            chart = self._charts.get(chart_id)
+            if chart is not None and chart_id not in self._waiting:
+                return self._define(chart, {})
         return b""
 
     def _about(self, chart_id: str, line: Line) -> bytes:
@@ -190,6 +327,10 @@ class Sender:
         """
         if not chart_id:
             return line.line()
+        waiting = self._waiting.get(chart_id)
+        if waiting is not None:
+            waiting.lines.append(line.line())
+            return b""
         chart = self._charts.get(chart_id)
         return b"" if chart is None else chart_line(chart).line() + line.line()
 
@@ -222,7 +363,7 @@ class Sender:
         states = self._states_of(batch)
         everything = bool((states == _SENT).all())
         if not self._interpolated and batch.lines is not None:
-            if everything and self._pattern.everything:
+            if everything and self._pattern.everything and not self._dormant:
                 return self._resync.apply(batch.lines)
             return self._resync.apply(select(batch.lines, self._ids))
         wanted = slice(None) if everything else states == _SENT
@@ -251,8 +392,8 @@ class Sender:
         for number in new:
             chart_id, dimension = batch.table[number]
             chart = self._charts.get(chart_id)
-            self._states[number] = _LEFT_OUT if chart is None else _SENT
+            self._states[number] = _LEFT_OUT if chart is None or chart_id in self._dormant else _SENT
             self._numbers.setdefault(chart_id, []).append(number)
-            if chart is not None:
+            if chart is not None and chart_id not in self._dormant:
                 self._encoder.series(number, chart_id, dimension, chart.update_every)
         return self._states[batch.series]

@@ -28,16 +28,18 @@ from zope.interface import implementer
 
 from netstream.config.settings import Destination, StreamSettings
 from netstream.hub.hub import Host
+from netstream.model.progress import Progress
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
 from netstream.session.handshake import OFFER, agreed
 from netstream.session.sender import Sender
 from netstream.streaming.destinations import Backoff, Destinations
+from netstream.streaming.history import History
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
 from netstream.wire.capabilities import COMPRESSIONS, Capability
-from netstream.wire.commands import FunctionCall
+from netstream.wire.commands import FunctionCall, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 
@@ -76,6 +78,7 @@ class ChildProtocol(Protocol):
         self._reader = ReplyReader(self._offer)
         self._sender: Sender | None = None
         self._outbox: Outbox | None = None
+        self._history: History | None = None
         self._cancel: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
         self._reason = ""
@@ -158,7 +161,23 @@ class ChildProtocol(Protocol):
             self._outbox.put(start[at:end], samples=False)
             at = end
         if not self._reason:
+            if sender.replicates:
+                self._history = History(host, sender, self._outbox, uplink.clock, self._put)
+                uplink.history = self._history.progress
+                self._history.look()
             self._cancel = host.subscribe(self._send)
+            self._watch()
+
+    def _put(self, piece: bytes) -> None:
+        """
+        Send lines that cannot be left out.
+        """
+        if self._outbox is None or self._reason or not piece:
+            return
+        self._outbox.put(piece, samples=False)
+        if self._outbox.overfull and not self._reason:
+            self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
+        elif not self._reason:
             self._watch()
 
     def _send(self, update: Update) -> None:
@@ -169,25 +188,39 @@ class ChildProtocol(Protocol):
             self._log.failure("{host}: an update cannot be sent", Failure(), host=self._uplink.host.info.hostname)
             self._give_up("something of it cannot be sent")
             return
+        if self._history is not None:
+            if isinstance(update, SampleBatch):
+                self._history.heard(update)
+            else:
+                self._history.look()
         if not piece:
             return
         fits = self._outbox.put(piece, isinstance(update, SampleBatch))
         if self._reason:
+            return
+        if not fits and self._history is not None and self._history.restart():
+            self._watch()
+            self._say_dropping("the rest of what was collected follows later")
             return
         if self._outbox.overfull or not (fits or self._timed):
             # Lines of version 1 say how long after the ones before they are, so that none can be left out.
             self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
             return
         self._watch()
-        if not fits and not self._dropping:
-            self._dropping = True
-            self._log.warn(
-                "{destination} reads too slowly: [stream] buffer size of {size} bytes is full; the oldest samples of"
-                " {host} are dropped",
-                destination=self._destination.text,
-                size=self._outbox.most,
-                host=self._uplink.host.info.hostname,
-            )
+        if not fits:
+            self._say_dropping("the oldest samples are dropped")
+
+    def _say_dropping(self, what: str) -> None:
+        if self._dropping or self._outbox is None:
+            return
+        self._dropping = True
+        self._log.warn(
+            "{destination} reads too slowly: [stream] buffer size of {size} bytes is full; of {host} {what}",
+            destination=self._destination.text,
+            size=self._outbox.most,
+            host=self._uplink.host.info.hostname,
+            what=what,
+        )
 
     def _cannot_compress(self, problem: CompressionError) -> None:
         self._uplink.avoid(problem.algorithm)
@@ -218,6 +251,8 @@ class ChildProtocol(Protocol):
             for command in self._sender.receive(data):
                 if isinstance(command, FunctionCall):
                     self._outbox.put(self._sender.answer(command), samples=False)
+                elif isinstance(command, ReplayChart) and self._history is not None:
+                    self._history.asked(command)
         except ProtocolError as problem:
             self._give_up(f"the parent breaks the protocol: {problem}")
             return
@@ -253,6 +288,9 @@ class ChildProtocol(Protocol):
         self._give_up(f"it did not read the rest within {STOP_WITHIN:g} s")
 
     def _unsubscribe(self) -> None:
+        if self._history is not None:
+            self._history.stop()
+            self._history = None
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
@@ -333,6 +371,7 @@ class Uplink(Service):
     @ivar levels: How much effort goes into compressing.
     @ivar connected: The destination that takes samples now, if any.
     @ivar dropped: Pieces of samples that a slow parent made us drop.
+    @ivar history: What the parent was told of the past on its last connection.
     """
 
     _log = Logger()
@@ -350,6 +389,7 @@ class Uplink(Service):
         self.clock = clock
         self.connected: Destination | None = None
         self.dropped = 0
+        self.history: Progress | None = None
         backoff = Backoff(1.0, max(settings.reconnect_delay, 1.0), jitter)
         self.destinations = Destinations(settings.destinations, backoff, jitter)
         factory = Factory.forProtocol(self._protocol)

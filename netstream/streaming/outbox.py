@@ -30,6 +30,7 @@ class Outbox:
     be dropped any more, as all that follows refers to it.
 
     @ivar most: Bytes that may wait.
+    @ivar drained: Called when the transport has taken bytes after it did not.
     @ivar dropped: Pieces of samples that were dropped.
     @ivar waiting: Bytes that wait here.
     @ivar paused: Whether the transport takes no bytes now.
@@ -57,6 +58,7 @@ class Outbox:
         self._failed = failed
         self._turn: IDelayedCall | None = None
         self._pieces: deque[tuple[bytes, bool]] = deque()
+        self.drained: Callable[[], None] | None = None
         self.waiting = 0
         self.dropped = 0
         self.paused = False
@@ -160,6 +162,17 @@ class Outbox:
         """
         self.paused = False
         self._send()
+        if self.drained is not None:
+            self.drained()
+
+    def drop(self) -> None:
+        """
+        Drop all samples that wait.
+        """
+        kept = [piece for piece in self._pieces if not piece[1]]
+        self.dropped += len(self._pieces) - len(kept)
+        self._pieces = deque(kept)
+        self.waiting = sum(len(piece) for piece, _ in kept)
 
     def flush(self) -> None:
         """

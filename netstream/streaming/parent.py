@@ -19,9 +19,11 @@ from netstream.hub.hub import Host, Hub, Link
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
-from netstream.session.handshake import Spoiled, negotiate
+from netstream.session.handshake import OWN, Spoiled, negotiate
 from netstream.session.receiver import Receiver
+from netstream.session.replication import Replication
 from netstream.session.vocabulary import Vocabulary
+from netstream.streaming.backfill import Backfill
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.wire.capabilities import Capability
@@ -77,6 +79,7 @@ class ParentProtocol(Protocol):
         self._receiver: Receiver | None = None
         self._decompressor: Decompressor | None = None
         self._pace: Pace | None = None
+        self._backfill: Backfill | None = None
         self._defines = False
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
@@ -114,6 +117,7 @@ class ParentProtocol(Protocol):
         if self._receiver is not None:
             self._defines = False
             self._take(data)
+            self._look()
             if self._receiver is not None and self._pace is not None:
                 self._pace.received(len(data), self.heard, may_wait=not self._defines)
                 if self.host is not None and self.host.unkept:
@@ -147,6 +151,20 @@ class ParentProtocol(Protocol):
             self._refuse(refusal)
         elif reader.rest:
             self._take(reader.rest)
+            self._look()
+
+    def _look(self) -> None:
+        """
+        Ask for what is missing of the past, if anything was heard of it.
+        """
+        if self._receiver is not None and self._backfill is not None:
+            self._backfill.look()
+
+    def _ask(self, requests: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(requests)
+        if self._pace is not None:
+            self._pace.hurry()
 
     def _refuse(self, refusal: Refusal) -> None:
         assert self.transport is not None
@@ -163,6 +181,12 @@ class ParentProtocol(Protocol):
         self._reader = None
         self._stop_timer()
         self.host = host
+        replication = None
+        if Capability.REPLICATION in agreed:
+            settings = self._parent.admitted[host.info.guid]
+            replication = Replication(settings.replication_period, settings.replication_step, host.db.keeps)
+            self._backfill = Backfill(host, replication, self._parent.clock, self._ask, self.peer)
+        host.replication = replication.progress if replication is not None else None
         algorithm = algorithm_of(agreed)
         self._decompressor = Decompressor(algorithm) if algorithm else None
         self._receiver = Receiver(
@@ -172,7 +196,9 @@ class ParentProtocol(Protocol):
             gap_when_lost=self._parent.settings.db.gap_when_lost,
             node=host.info.guid,
             vocabulary=self._parent.vocabulary,
+            replication=replication,
         )
+        host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
         self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock)
@@ -289,6 +315,8 @@ class ParentProtocol(Protocol):
         """
         self._receiver = None
         self._stop_timer()
+        if self._backfill is not None:
+            self._backfill.stop()
         if self._pace is not None:
             self._pace.stop()
 
@@ -439,7 +467,8 @@ class Parent:
         if settings.update_every:
             info = evolve(info, update_every=settings.update_every)
         wanted = settings.compressions if settings.compression else ()
-        agreed = negotiate(request.capabilities, compressions=self.spoiled.left(info.guid, wanted, now))
+        own = OWN if settings.replication else OWN & ~Capability.REPLICATION
+        agreed = negotiate(request.capabilities, own, compressions=self.spoiled.left(info.guid, wanted, now))
         link = Link(connection.peer, now, int(agreed))
         database = self._database(settings)
         host = self._hub.connect(info, database, link)

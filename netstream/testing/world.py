@@ -25,9 +25,9 @@ from netstream.db.interfaces import Columns
 from netstream.db.workers import Inline
 from netstream.hub.hub import Hub
 from netstream.roles import Node
-from netstream.session.handshake import OFFER
 from netstream.session.receiver import Receiver
 from netstream.testing.network import Machine, Network
+from netstream.wire.capabilities import Capability
 
 KEY = "6ea7d4b2-52f0-4f43-9d5e-0d7cbbd1a3ba"
 """An API key for simulated nodes."""
@@ -48,7 +48,8 @@ class Script(Service):
     def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime) -> None:
         self._hub = hub
         self._clock = clock
-        self._receiver = Receiver(hub.local.table, OFFER, update_every=1, node=hub.local.info.guid)
+        self._receiver = Receiver(hub.local.table, Capability.CLABELS, update_every=1, node=hub.local.info.guid)
+        hub.local.state = self._receiver.state
         self._count = 0
         self._last = 0.0
         self._next: IDelayedCall | None = None

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.kernel import installed
 
 ABSOLUTE, INCREMENTAL, ROW, INCREMENTS = range(4)
-ANOMALOUS, RESET, EMPTY = 1, 2, 4
+ANOMALOUS, RESET, EMPTY, PAST = 1, 2, 4, 8
 START = 1_700_000_000
 NOW = START * 1_000_000 + 100_000
 """A tenth of a second after a whole second, microseconds."""

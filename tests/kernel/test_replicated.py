@@ -8,7 +8,19 @@ import math
 from typing import Any
 
 from tests.kernel import plain
-from tests.kernel.case import ABSOLUTE, ANOMALOUS, EMPTY, INCREMENTAL, NOW, RESET, START, KernelTestCase, Row, block
+from tests.kernel.case import (
+    ABSOLUTE,
+    ANOMALOUS,
+    EMPTY,
+    INCREMENTAL,
+    NOW,
+    PAST,
+    RESET,
+    START,
+    KernelTestCase,
+    Row,
+    block,
+)
 
 COUNTERS = (("abs", ABSOLUTE), ("inc", INCREMENTAL))
 V137 = (
@@ -54,7 +66,8 @@ class RowTests(KernelTestCase):
             found.append(self.rows(ingest))
         self.assertEqual(repr(found[0]), repr(found[1]))
         self.assertEqual(repr(found[0]), repr(found[2]))
-        return found[0]
+        self.assertTrue(all(row[4] & PAST for row in found[0]))
+        return [(*row[:4], row[4] & ~PAST) for row in found[0]]
 
     def test_decimal(self) -> None:
         """

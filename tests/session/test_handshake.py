@@ -126,7 +126,7 @@ class NegotiationTests(SynchronousTestCase):
                 continue
             answer = negotiate(recording.request.capabilities)
             self.assertIn(Capability.VCAPS, answer)
-            self.assertFalse(answer & (MARKERS | Capability.REPLICATION | Capability.MLMODELS))
+            self.assertFalse(answer & (MARKERS | Capability.MLMODELS))
             self.assertLessEqual(int(answer & COMPRESSIONS).bit_count(), 1)
             has_v2 = Capability.INTERPOLATED in recording.request.capabilities
             self.assertEqual(Capability.INTERPOLATED in answer, has_v2, recording.name)
@@ -151,7 +151,7 @@ class NegotiationTests(SynchronousTestCase):
         self.assertEqual(agreed(Capability((1 << 29) - 1)), OFFER)
         self.assertEqual(
             agreed(negotiate(OFFER, REAL["1.37.1"])).names(),
-            ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "BINARY"],
+            ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "REPLICATION", "BINARY"],
         )
         self.assertEqual(agreed(negotiate(OFFER, OWN)), OFFER & ~MARKERS & ~COMPRESSIONS | Capability.ZSTD)
         self.assertNotIn(Capability.FUNCTIONS, OFFER)

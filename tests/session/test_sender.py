@@ -39,10 +39,11 @@ GUID = "11111111-1111-4111-8111-111111111111"
 NOW = 1795360900.0
 
 V1 = Capability.V1
-OLD = negotiate(OFFER, Capability(16376))
-DECIMAL = negotiate(OFFER & ~Capability.IEEE754, OWN)
-NEW = negotiate(OFFER, OWN)
-FULL = OWN | Capability.PATHS | Capability.FUNCDEL
+PLAIN = OFFER & ~Capability.REPLICATION
+OLD = negotiate(PLAIN, Capability(16376))
+DECIMAL = negotiate(PLAIN & ~Capability.IEEE754, OWN)
+NEW = negotiate(PLAIN, OWN)
+FULL = OWN & ~Capability.REPLICATION | Capability.PATHS | Capability.FUNCDEL
 
 CHART = Chart(
     "a.b",

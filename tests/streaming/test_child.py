@@ -34,7 +34,7 @@ from netstream.wire.handshake import Refusal, RequestReader, accepted
 KEY = "6ea7d4b2-52f0-4f43-9d5e-0d7cbbd1a3ba"
 A = Destination("a", "tcp", "a", 19999)
 B = Destination("b", "tcp", "b", 19999)
-REPLY = accepted(OFFER & ~COMPRESSIONS)
+REPLY = accepted(OFFER & ~COMPRESSIONS & ~Capability.REPLICATION)
 SETTINGS = StreamSettings(True, (A,), KEY, timeout=60.0, buffer_size=1000)
 INFO = HostInfo("11111111-1111-4111-8111-111111111111", "here")
 CHART = Chart("c.d", dimensions={"a": Dimension("a")})
@@ -226,7 +226,7 @@ class HandshakeTests(ChildCase):
         The same when the parent has chosen a compression, whichever.
         """
         for bit in ALGORITHMS.values():
-            reply = accepted(OFFER & ~COMPRESSIONS | bit)
+            reply = accepted(OFFER & ~COMPRESSIONS & ~Capability.REPLICATION | bit)
             for at in range(1, len(reply)):
                 uplink = self.uplink()
                 self.wire.protocol.dataReceived(reply[:at])
@@ -645,7 +645,7 @@ class CompressionTests(ChildCase):
         """
         uplink = self.uplink(evolve(SETTINGS, **settings))
         self.wire.clear()
-        self.wire.protocol.dataReceived(accepted(OFFER & ~COMPRESSIONS | ALGORITHMS[name]))
+        self.wire.protocol.dataReceived(accepted(OFFER & ~COMPRESSIONS & ~Capability.REPLICATION | ALGORITHMS[name]))
         return uplink, self.wire
 
     def offered(self) -> Capability:
