@@ -21,6 +21,7 @@ MODULES = (
     "lines",
     "numbers",
     "seal",
+    "sums",
     "tables",
     "text",
 )

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.model.chart import Algorithm, Dimension
-from netstream.web.prometheus import name_part, units_part
+from netstream.model.naming import name_part, units_part
 from netstream.web.scraping import Visit, Visits
 from tests.web.stage import CPU, DISK, LOAD, NOW, Stage
 
