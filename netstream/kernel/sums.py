@@ -28,8 +28,8 @@ def gather(
     before: int,
 ) -> int:
     """
-    Add samples up until one comes that is later than the stretch.  Those
-    before it and gaps are passed over.
+    Add samples until one comes that is not of the stretch.  Gaps are passed
+    over.
 
     @param sums: float64 by series.
     @param counts: int64 by series: how many samples are in its sum.
@@ -40,7 +40,7 @@ def gather(
     @param start: The first sample to look at.
     @param after: Second before the stretch.
     @param before: Last second of the stretch.
-    @return: Number of the sample that is later, or how many samples there are.
+    @return: Number of the sample that is not, or how many samples there are.
     @raise ValueError: Columns are not of equal length, or a series is not in
         them; then some samples may have been added.
     """
@@ -70,13 +70,13 @@ def _one_by_one(
     if start < 0:
         raise ValueError("a sample that is not there")
     for i in range(start, count):
-        if time[i] > before:
+        if time[i] > before or time[i] <= after:
             return i
         number = series[i]
         if number < 0 or number >= known:
             raise ValueError("a series that is not in the columns")
         number_value = value[i]
-        if time[i] > after and not flags[i] & 4 and number_value == number_value:
+        if not flags[i] & 4 and number_value == number_value:
             sums[number] += number_value
             counts[number] += 1
     return count
@@ -101,12 +101,12 @@ def _together(
         raise ValueError("columns of unequal length")
     if start < 0:
         raise ValueError("a sample that is not there")
-    later = np.flatnonzero(time[start:] > before)
-    end = start + int(later[0]) if len(later) else count
+    others = np.flatnonzero((time[start:] > before) | (time[start:] <= after))
+    end = start + int(others[0]) if len(others) else count
     part = slice(start, end)
     if end > start and not (int(series[part].min()) >= 0 and int(series[part].max()) < len(sums)):
         raise ValueError("a series that is not in the columns")
-    taken = np.flatnonzero((time[part] > after) & ~(flags[part] & EMPTY > 0) & ~np.isnan(value[part])) + start
+    taken = np.flatnonzero(((flags[part] & EMPTY) == 0) & ~np.isnan(value[part])) + start
     np.add.at(sums, series[taken], value[taken])
     np.add.at(counts, series[taken], 1)
     return max(end, start) if start < count else count

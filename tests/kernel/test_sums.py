@@ -45,14 +45,14 @@ class SumsTests(SynchronousTestCase):
 
     def test_stretch(self) -> None:
         """
-        What is within the stretch counts; what is before, and gaps, do not;
-        what is later waits.
+        What is within the stretch counts, and gaps do not; what is earlier or
+        later waits.
         """
         sums, counts = np.zeros(SIZE), np.zeros(SIZE, np.int64)
-        columns = batch([(0, 10, 7.0, 0), (0, 11, 1.0, 0), (1, 20, 2.0, 1), (1, 15, 9.0, 4), (2, 21, 5.0, 0)])
-        self.assertEqual(self.kernel.gather(sums, counts, *columns, 0, 10, 20), 4)
+        columns = batch([(0, 11, 1.0, 0), (1, 20, 2.0, 1), (1, 15, 9.0, 4), (2, 21, 5.0, 0), (3, 20, 1.0, 0)])
+        self.assertEqual(self.kernel.gather(sums, counts, *columns, 0, 10, 20), 3)
         self.assertEqual((sums.tolist(), counts.tolist()), ([1, 2, 0, 0], [1, 1, 0, 0]))
-        self.assertEqual(self.kernel.gather(sums, counts, *columns, 4, 20, 30), 5)
+        self.assertEqual(self.kernel.gather(sums, counts, *columns, 3, 20, 30), 4)
         self.assertEqual(self.kernel.gather(sums, counts, *columns, 5, 20, 30), 5)
         self.assertEqual(sums.tolist(), [1, 2, 5, 0])
 
