@@ -77,9 +77,7 @@ def _override(text: str) -> Entry:
     left, equals, value = text.removeprefix(PREFIX).partition("=")
     section, slash, name = left.partition("/")
     if not (equals and slash and section.strip() and name.strip()):
-        raise ConfigError(
-            "--set", "", "", f"{quoted(left)} is not of the form exporting.conf:SECTION/OPTION=VALUE"
-        )
+        raise ConfigError("--set", "", "", f"{quoted(left)} is not of the form exporting.conf:SECTION/OPTION=VALUE")
     return Entry(section.strip(), name.strip(), value.strip(), "--set")
 
 
@@ -105,7 +103,9 @@ def exporting(found: Iterable[Entry], overrides: Sequence[str], warnings: Warnin
                 close = get_close_matches(entry.section.partition(":")[0], (*TYPES, GLOBAL), 1, 0.75)
                 hint = f"; did you mean [{close[0]}:NAME]?" if close and close[0] != GLOBAL else ""
                 known = f"sections are [{GLOBAL}] and [TYPE:NAME], where TYPE is one of {', '.join(TYPES)}"
-                warnings.line(at(entry.file, entry.line, entry.section) + f"not a known section, ignored{hint}; {known}")
+                warnings.line(
+                    at(entry.file, entry.line, entry.section) + f"not a known section, ignored{hint}; {known}"
+                )
                 sections[entry.section] = {}
             continue
         option = _SPELLINGS.get((INSTANCE, entry.name))

@@ -15,7 +15,15 @@ from netstream.config.build import access, db_settings, node_settings, stream_se
 from netstream.config.exporting import PREFIX, SECRETS, exporting
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
 from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGINS
-from netstream.config.places import EXPORTING_CONF, OWN_KEYS, STOCK, STREAM_CONF, config_directory, data_directory, node_conf
+from netstream.config.places import (
+    EXPORTING_CONF,
+    OWN_KEYS,
+    STOCK,
+    STREAM_CONF,
+    config_directory,
+    data_directory,
+    node_conf,
+)
 from netstream.config.reader import Entry, read
 from netstream.config.settings import Role, Settings
 from netstream.config.stream_options import STREAM, STREAM_OPTIONS

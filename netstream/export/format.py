@@ -21,7 +21,7 @@ from netstream.export.names import Naming, Origin, Series
 from netstream.model.samples import Bytes, Int64s
 
 Bools = npt.NDArray[np.bool_]
-Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64 | np.int64]
 
 
 @frozen(eq=False)
@@ -133,9 +133,7 @@ def literal(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def put(
-    block: Block, present: Bools, values: Bytes, value_from_end: int, times: Bytes, time_from_end: int
-) -> bytes:
+def put(block: Block, present: Bools, values: Bytes, value_from_end: int, times: Bytes, time_from_end: int) -> bytes:
     """
     Put values and times of fixed width into pieces.
 

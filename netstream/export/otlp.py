@@ -31,9 +31,7 @@ class OTLP(Format):
     """
 
     def block(self, origin: Origin, series: Sequence[Series]) -> Block:
-        resource = _attribute(1, "service.name", plain(origin.program)) + _attribute(
-            1, "host.name", plain(origin.name)
-        )
+        resource = _attribute(1, "service.name", plain(origin.program)) + _attribute(1, "host.name", plain(origin.name))
         resource += b"".join(
             _attribute(1, name, value) for name, value in origin.labels if name not in ("service.name", "host.name")
         )

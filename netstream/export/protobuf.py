@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from netstream.model.samples import Bytes, Float64s, Int64s
+from netstream.export.format import Numbers
+from netstream.model.samples import Bytes, Int64s
 
 MILLISECONDS = 6
 """Bytes of a time in milliseconds as a variable-length integer, from 1971 to 2109."""
@@ -48,7 +49,7 @@ def integer(number: int, value: int) -> bytes:
     return varint(number << 3) + varint(value)
 
 
-def doubles(values: Float64s | Int64s) -> Bytes:
+def doubles(values: Numbers) -> Bytes:
     """
     @return: The bytes of each value as a double, of shape (values, 8).
     """

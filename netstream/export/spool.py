@@ -115,6 +115,14 @@ class Spool:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def oldest(self) -> float | None:
+        """
+        When the first record was put there, UTC seconds; L{None} if there is
+        none.
+        """
+        return self._entries[0].created if self._entries else None
+
     def open(self) -> None:
         """
         Find what an earlier process left.

@@ -39,12 +39,7 @@ class Graphite(TextFormat):
         )
         end = literal(f"{tags} ") + f"{self.value} %d\n"
         return block(
-            [
-                (
-                    literal(f"{start}.{path_part(one.chart_name)}.{path_part(one.name)}") + end
-                ).encode()
-                for one in series
-            ]
+            [(literal(f"{start}.{path_part(one.chart_name)}.{path_part(one.name)}") + end).encode() for one in series]
         )
 
     def request(self, body: bytes) -> tuple[Mapping[str, str], bytes]:
@@ -181,9 +176,7 @@ class Influx(TextFormat):
         start = _influx(measurement, _INFLUX_MEASUREMENT)
         # A '#' would begin a comment, and an empty value is no tag.
         start = "_" + start[1:] if start.startswith("#") else start
-        named = "".join(
-            f",{_influx(name)}={_influx(value)}" for name, value in sorted(tags.items()) if name and value
-        )
+        named = "".join(f",{_influx(name)}={_influx(value)}" for name, value in sorted(tags.items()) if name and value)
         field = _influx(one.name) or "value"
         return (literal(f"{start}{named} {field}=") + f"{self.value} %d000000000\n").encode()
 

@@ -79,7 +79,7 @@ def _one_by_one(
         if not flags[i] & 4 and number_value == number_value:
             sums[number] += number_value
             counts[number] += 1
-    return count
+    return int(count)
 
 
 def _together(
