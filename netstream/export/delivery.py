@@ -53,6 +53,7 @@ class Delivery(Service):
         self._bell = Bell(clock)
         self._pauses = Pauses(_FIRST_PAUSE, target.reconnect_delay, jitter)
         self._loop: Deferred[None] | None = None
+        self._stopped = False
         self._turn = 0
         self._away_since: float | None = None
         self._dropped_before = 0
@@ -83,6 +84,7 @@ class Delivery(Service):
         Twisted).
         """
         super().startService()
+        self._stopped = False
         try:
             self._spool.open()
         except OSError as problem:
@@ -103,6 +105,7 @@ class Delivery(Service):
         """
         Send no more; what waits is kept for the next start.
         """
+        self._stopped = True
         loop, self._loop = self._loop, None
         if loop is not None:
             loop.cancel()
@@ -148,9 +151,12 @@ class Delivery(Service):
         while True:
             try:
                 await self._turns()
+                return
             except CancelledError:
                 return
             except Exception:
+                if self._stopped:
+                    return
                 self._log.failure("exporting to [{target}] went wrong", Failure(), target=self._target.section)
                 self._spool.rewind()
                 await self._rest(self._pauses.next())
@@ -165,7 +171,7 @@ class Delivery(Service):
 
     async def _turns(self) -> None:
         """
-        Carry what waits to the destinations by turns, for ever.
+        Carry what waits to the destinations by turns, until it is stopped.
         """
         destinations = self._target.destinations
         failed = 0
@@ -177,6 +183,8 @@ class Delivery(Service):
                 await self._carrier.carry(destination, self._spool, self)
             except Unreachable as problem:
                 self._spool.rewind()
+                if self._stopped:
+                    return
                 if len(self._spool):
                     self._away(f"{destination.text}: {problem.reason}")
                 self._turn += 1

@@ -35,9 +35,13 @@ _POLL = 0.5
 
 def unacknowledged(transport: Any) -> int:
     """
+    @param transport: A socket's, or one that says itself what is C{unsent}.
     @return: Bytes that the other machine has not acknowledged; 0 where that
         cannot be known.
     """
+    unsent = getattr(transport, "unsent", None)
+    if unsent is not None:
+        return int(unsent)
     under = getattr(transport, "transport", None) or transport
     try:
         descriptor = under.getHandle().fileno()

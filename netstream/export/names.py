@@ -65,12 +65,18 @@ class Origin:
 
 def sent_labels(labels: Mapping[str, Label], target: ExportTarget) -> tuple[tuple[str, str], ...]:
     """
-    @return: Those of a node's labels that a target asks for.
+    @return: Those of a node's labels that a target asks for.  Names with an
+        underscore in front are of the programs, not of who configured them.
     """
-    wanted = CONFIGURED * target.configured_labels | AUTOMATIC * target.automatic_labels
-    return tuple(
-        sorted((plain(name), plain(label.value)) for name, label in labels.items() if name and label.source & wanted)
-    )
+
+    def wanted(name: str, source: int) -> bool:
+        if name.startswith("_"):
+            return target.automatic_labels
+        asked = CONFIGURED * target.configured_labels | AUTOMATIC * target.automatic_labels
+        return bool(source & asked)
+
+    found = ((plain(name), plain(label.value)) for name, label in labels.items() if wanted(name, label.source))
+    return tuple(sorted((name, value) for name, value in found if name.strip()))
 
 
 @frozen

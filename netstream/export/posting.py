@@ -12,13 +12,13 @@ from typing import Any
 
 from attrs import frozen
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IConsumer, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
 import netstream
@@ -52,6 +52,45 @@ class _Endpoints:
         @return: The endpoint (called by C{Agent}).
         """
         return self.connect(self.destination, self.timeout)
+
+
+@implementer(IBodyProducer)
+@frozen(eq=False)
+class _Content:
+    """
+    Writes a body at once; it is there anyway.
+    """
+
+    content: bytes
+
+    @property
+    def length(self) -> int:
+        """
+        Bytes of the body.
+        """
+        return len(self.content)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """
+        Write it (called by C{Agent}).
+        """
+        consumer.write(self.content)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """
+        Called by the transport.
+        """
+
+    def resumeProducing(self) -> None:
+        """
+        Called by the transport.
+        """
+
+    def stopProducing(self) -> None:
+        """
+        Called by C{Agent}.
+        """
 
 
 class _Answer(Protocol):
@@ -147,7 +186,7 @@ class PostingCarrier:
         client = self._clients.get(destination)
         if client is None:
             endpoints = _Endpoints(self._connect, destination, self._target.timeout)
-            client = HTTPClient(Agent.usingEndpointFactory(self._clock, endpoints, self._pool))
+            client = HTTPClient(Agent.usingEndpointFactory(self._clock, endpoints, self._pool), None, _Content)
             self._clients[destination] = client
         return client
 
