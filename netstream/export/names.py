@@ -5,9 +5,9 @@ What a series is called, for all formats.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from netstream.config.settings import ExportTarget
 from netstream.model.chart import Algorithm, Chart, Dimension
@@ -45,6 +45,10 @@ def host_part(text: str) -> str:
     return _NOT_IN_HOSTS.sub("_", text) or "_"
 
 
+def _plain_pairs(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((plain(name), plain(value)) for name, value in labels)
+
+
 @frozen
 class Origin:
     """
@@ -54,13 +58,13 @@ class Origin:
     @ivar program: What runs there.
     @ivar version: And which version of it.
     @ivar labels: Names and values of the labels that are sent, in the order
-        of the names; control characters are blanks.
+        of the names; control characters become blanks.
     """
 
     name: str
     program: str = "netstream"
     version: str = ""
-    labels: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = field(default=(), converter=_plain_pairs)
 
 
 def sent_labels(labels: Mapping[str, Label], target: ExportTarget) -> tuple[tuple[str, str], ...]:
@@ -75,8 +79,9 @@ def sent_labels(labels: Mapping[str, Label], target: ExportTarget) -> tuple[tupl
         asked = CONFIGURED * target.configured_labels | AUTOMATIC * target.automatic_labels
         return bool(source & asked)
 
-    found = ((plain(name), plain(label.value)) for name, label in labels.items() if wanted(name, label.source))
-    return tuple(sorted((name, value) for name, value in found if name.strip()))
+    return tuple(
+        sorted((name, label.value) for name, label in labels.items() if name.strip() and wanted(name, label.source))
+    )
 
 
 @frozen
