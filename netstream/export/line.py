@@ -107,7 +107,9 @@ class LineCarrier:
         """
         endpoint = self._connect(destination, self._target.timeout)
         try:
-            made: Any = await endpoint.connect(Factory.forProtocol(lambda: _Line(self._bell)))
+            factory = Factory.forProtocol(lambda: _Line(self._bell))
+            factory.noisy = False
+            made: Any = await endpoint.connect(factory)
         except CancelledError:
             raise
         except Exception as problem:
