@@ -69,18 +69,11 @@ class Origin:
 
 def sent_labels(labels: Mapping[str, Label], target: ExportTarget) -> tuple[tuple[str, str], ...]:
     """
-    @return: Those of a node's labels that a target asks for.  Names with an
-        underscore in front are of the programs, not of who configured them.
+    @return: Those of a node's labels that a target asks for.
     """
-
-    def wanted(name: str, source: int) -> bool:
-        if name.startswith("_"):
-            return target.automatic_labels
-        asked = CONFIGURED * target.configured_labels | AUTOMATIC * target.automatic_labels
-        return bool(source & asked)
-
+    wanted = CONFIGURED * target.configured_labels | AUTOMATIC * target.automatic_labels
     return tuple(
-        sorted((name, label.value) for name, label in labels.items() if name.strip() and wanted(name, label.source))
+        sorted((name, label.value) for name, label in labels.items() if name.strip() and label.source & wanted)
     )
 
 

@@ -25,10 +25,29 @@ def name_start(text: str) -> str:
     return "_" + name if not name or _NOT_FIRST.match(name) else name
 
 
-def units_part(units: str) -> str:
+_OLD_UNITS = {
+    "KiB/s": "kilobytes/s",
+    "MiB/s": "MB/s",
+    "GiB/s": "GB/s",
+    "KiB": "KB",
+    "MiB": "MB",
+    "GiB": "GB",
+    "inodes": "Inodes",
+    "percentage": "percent",
+    "faults/s": "page faults/s",
+    "KiB/operation": "kilobytes per operation",
+    "milliseconds/operation": "ms per operation",
+}
+"""What units were called before agents 1.12."""
+
+
+def units_part(units: str, old: bool = False) -> str:
     """
+    @param old: Call them as agents did before 1.12.
     @return: Units as the end of a metric name, C{""} for none.
     """
+    if old:
+        units = _OLD_UNITS.get(units, units)
     if not units:
         return ""
     if units == "%":

@@ -58,6 +58,7 @@ class Choice:
     help: bool
     types: bool
     units: bool
+    old_units: bool
     variables: bool
     instance: bool
 
@@ -79,6 +80,7 @@ class Choice:
             parameters.truth("help", False),
             parameters.truth("types", False),
             not parameters.truth("hideunits", False),
+            parameters.truth("oldunits", False),
             parameters.truth("variables", False),
             all_hosts,
         )
@@ -179,7 +181,7 @@ class Exposition:
         @param moment: Second at which their window ends.
         """
         choice = self._choice
-        units = units_part(chart.units) if choice.units and choice.source == "average" else ""
+        units = units_part(chart.units, choice.old_units) if choice.units and choice.source == "average" else ""
         name = f"{choice.prefix}_{name_part(chart.context)}{units}_{choice.source}"
         for dimension in chart.dimensions.values():
             value = values.get((chart.id, dimension.id), math.nan)

@@ -23,6 +23,7 @@ GRAPHITE = """
     {options}
 [graphite:far]
     enabled = yes
+    send configured labels = no
     destination = graphite
 """
 REMOTE = """
@@ -132,6 +133,28 @@ class LineTests(ExportCase):
             node.say("BEGIN test.nope 1000000\nSET second = 1\nEND\n")
             self.world.advance(1)
         self.assertEqual({line.split(" ")[0] for line in self.receiver.lines}, {"my.own.other.test.clock.second"})
+
+    def test_labels(self) -> None:
+        """
+        The labels of a node come along, those of the file or all.
+        """
+        self.receiver = LineReceiver(self.world)
+        self.receiver.start()
+        config = GRAPHITE.replace("send configured labels = no", "{labels}")
+        labels = "[host labels]\n    rack = r1\n"
+        for number, (text, tags) in enumerate(
+            (
+                ("send configured labels = yes", {"rack", "_is_ephemeral", "_has_unstable_connection"}),
+                ("send configured labels = no", set()),
+            )
+        ):
+            node = self.world.node(f"box{number}", conf=labels, exporting=config.format(options="", labels=text))
+            self.world.advance(30)
+            node.stop()
+            lines = [line for line in self.receiver.lines if line.startswith(f"netdata.box{number}.test.clock.second")]
+            self.assertGreaterEqual(len(lines), 2)
+            for line in lines:
+                self.assertEqual({tag.partition("=")[0] for tag in line.split(" ")[0].split(";")[1:]}, tags)
 
     def test_away(self) -> None:
         """

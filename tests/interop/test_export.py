@@ -49,6 +49,7 @@ class ExportTestCase(InteropTestCase):
             "exporting:global/update every": "1s",
             "exporting:global/send charts matching": CHART,
             "exporting:global/reconnect delay": "1s",
+            "exporting:global/send configured labels": "no",
         }
         for section, more in targets.items():
             options |= {f"{section}/enabled": "yes", **{f"{section}/{name}": value for name, value in more.items()}}

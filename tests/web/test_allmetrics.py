@@ -181,6 +181,16 @@ class PrometheusTests(SynchronousTestCase):
         self.assertIn("netdata_active_processors 2.0000000", self.scrape("variables=yes"))
         self.assertNotIn("netdata_active_processors", self.scrape())
 
+    def test_old_units(self) -> None:
+        """
+        Who reads names of long ago gets them.
+        """
+        found = self.scrape("oldunits=yes")
+        self.assertIn("netdata_disk_io_kilobytes_persec_average{", found)
+        self.assertIn("netdata_system_cpu_percent_average{", found)
+        self.assertIn("netdata_system_load_load_average{", found)
+        self.assertIn("netdata_disk_io_average{", self.scrape("oldunits=yes&hideunits=yes"))
+
     def test_gaps(self) -> None:
         """
         What has no value is left out.
