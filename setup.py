@@ -22,6 +22,7 @@ MODULES = (
     "numbers",
     "replay",
     "seal",
+    "sums",
     "tables",
     "text",
 )

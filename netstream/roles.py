@@ -26,6 +26,7 @@ from netstream.config.machine import machine_guid
 from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
+from netstream.export.service import ExportService
 from netstream.hub.hub import Host, Hub
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
@@ -145,6 +146,10 @@ class Node(MultiService):
         self._collector.setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
         self._forwarder.setServiceParent(self)
+        if settings.exporting:
+            ExportService(
+                self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, self._client_endpoint
+            ).setServiceParent(self)
         self._greet()
 
     def _greet(self) -> None:

@@ -173,5 +173,5 @@ class CommandTests(SynchronousTestCase):
         The stock files can be listed.
         """
         status, out, _ = self.run_command("edit-config", "--list")
-        self.assertEqual((status, out.split()), (0, ["netstream.conf", "stream.conf"]))
+        self.assertEqual((status, out.split()), (0, ["exporting.conf", "netstream.conf", "stream.conf"]))
         self.assertEqual(self.run_command("edit-config")[0], 2)

@@ -156,10 +156,12 @@ class CommandTests(SynchronousTestCase):
         for page, text in blocks("ini"):
             if "[section]" in text:
                 continue
-            for name in ("stream.conf", "netstream.conf"):
+            for name in ("stream.conf", "netstream.conf", "exporting.conf"):
                 (self.directory / name).unlink(missing_ok=True)
             of_stream = re.search(r"^\[(stream|[0-9a-f-]{36})\]", text, re.MULTILINE)
             path = self.directory / ("stream.conf" if of_stream else "netstream.conf")
+            if "[exporting:global]" in text:
+                path = self.directory / "exporting.conf"
             path.write_text(text)
             path.chmod(0o600)
             settings = load("standalone", self.directory, self.directory / "data")

@@ -28,7 +28,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "collect": "model wire session hub config",
         "streaming": "wire model session hub db config",
         "health": "model hub db config",
-        "export": "model hub config",
+        "export": "model kernel hub config",
         "web": "model hub db health config",
         "central": "model web config",
     }.items()

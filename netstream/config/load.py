@@ -12,9 +12,18 @@ from pathlib import Path
 from attrs import define, field
 
 from netstream.config.build import access, db_settings, node_settings, stream_settings, web_settings
+from netstream.config.exporting import PREFIX, SECRETS, exporting
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
 from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGINS
-from netstream.config.places import OWN_KEYS, STOCK, STREAM_CONF, config_directory, data_directory, node_conf
+from netstream.config.places import (
+    EXPORTING_CONF,
+    OWN_KEYS,
+    STOCK,
+    STREAM_CONF,
+    config_directory,
+    data_directory,
+    node_conf,
+)
 from netstream.config.reader import Entry, read
 from netstream.config.settings import Role, Settings
 from netstream.config.stream_options import STREAM, STREAM_OPTIONS
@@ -37,6 +46,8 @@ class _Files:
             self.warnings.line(line)
         entries = list(document.entries())
         secret = any(is_uuid(e.section) or (e.section == STREAM and e.name == "api key" and e.value) for e in entries)
+        if any(e.name in SECRETS and e.value for e in entries) and stat.S_IMODE(path.stat().st_mode) & 0o044:
+            self.warnings.line(f"{path}: holds passwords, but others can read it; chmod 600 it")
         if secret and stat.S_IMODE(path.stat().st_mode) & 0o044:
             self.warnings.line(f"{path}: holds API keys, but others can read it; chmod 600 it")
         yield from entries
@@ -60,7 +71,7 @@ def load(
     @param data_dir: L{None} is C{/var/lib/netstream} if it is writable, else
         C{~/.local/share/netstream}.
     @param overrides: C{SECTION/OPTION=VALUE} each, over the files; C{SECTION}
-        may begin with C{stream.conf:}.  The last one of an option wins.
+        may begin with C{stream.conf:} or C{exporting.conf:}.  The last one of an option wins.
     @param hostname: Over C{[global] hostname}.
     @param destination: Over C{[stream] destination}; also enables C{[stream]}.
     @param api_key: Over C{[stream] api key}.
@@ -88,7 +99,13 @@ def load(
     if api_key is not None:
         line.append(Entry(STREAM, "api key", api_key, "--api-key"))
     stream = stream_given(line, warnings).over(stream)
-    for for_stream, entry in map(override, overrides):
+    export_path = config_dir / EXPORTING_CONF
+    targets = exporting(
+        files.entries(export_path) if export_path.exists() else (),
+        [text for text in overrides if text.startswith(PREFIX)],
+        warnings,
+    )
+    for for_stream, entry in map(override, (text for text in overrides if not text.startswith(PREFIX))):
         if for_stream:
             stream = stream_given([entry], warnings).over(stream)
         else:
@@ -116,6 +133,7 @@ def load(
         sources=tuple(files.sources),
         warnings=tuple(warnings.lines),
         access=admission,
+        exporting=targets,
     )
 
 

@@ -273,6 +273,59 @@ class Nobody:
 
 
 @frozen
+class ExportTarget:
+    """
+    Where metrics are sent besides other nodes: one section of
+    C{exporting.conf} named C{TYPE:NAME}.
+
+    @ivar section: Name of the section; the identity of the target in logs.
+    @ivar kind: What it speaks: C{graphite}, C{opentsdb}, C{json},
+        C{influxdb}, C{prometheus_remote_write} or C{otlp}.
+    @ivar http: Whether it is spoken over HTTP.
+    @ivar destinations: At least one, in the order of trying; each with C{tls}
+        if the connection is encrypted.
+    @ivar path: Path and query of the URL, for HTTP.
+    @ivar source: C{average}, C{sum} or C{as collected}.
+    @ivar update_every: Seconds between two points of a series.
+    @ivar buffered: Seconds that points wait for a receiver that is away.
+    @ivar spool_size: Bytes of disk that they may fill while they do.
+    @ivar timeout: Seconds to connect, to be answered, and without progress.
+    @ivar reconnect_delay: Upper bound of the pause between two attempts,
+        seconds.
+    @ivar hostname: What this node is called there; C{""} is its own name.
+    @ivar version: Of the protocol, where it has several.
+    @ivar ca_file: File of certificate authorities; C{""} is the system's.
+    @ivar verify: Whether the receiver's certificate is looked at.
+    """
+
+    section: str
+    kind: str
+    http: bool = False
+    destinations: Sequence[Destination] = ()
+    path: str = ""
+    source: str = "average"
+    update_every: int = 10
+    buffered: float = 3600.0
+    spool_size: int = 256 << 20
+    timeout: float = 10.0
+    reconnect_delay: float = 60.0
+    prefix: str = "netdata"
+    hostname: str = ""
+    hosts: SimplePattern = pattern("localhost *")
+    charts: SimplePattern = EVERYTHING
+    dimensions: SimplePattern = EVERYTHING
+    names: bool = True
+    configured_labels: bool = True
+    automatic_labels: bool = False
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    version: str = "1.0"
+    ca_file: str = ""
+    verify: bool = True
+
+
+@frozen
 class Settings:
     """
     Everything that a node was told.
@@ -282,6 +335,7 @@ class Settings:
     @ivar host_labels: Section C{[host labels]}.
     @ivar plugins: Section C{[plugins]}: which collectors run.
     @ivar access: Who may stream here.
+    @ivar exporting: Where metrics are sent besides other nodes.
     """
 
     role: Role
@@ -296,6 +350,7 @@ class Settings:
     sources: Sequence[Path] = ()
     warnings: Sequence[str] = ()
     access: Admission = Nobody()
+    exporting: Sequence[ExportTarget] = ()
 
     @property
     def keys(self) -> Sequence[str]:

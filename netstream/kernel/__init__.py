@@ -43,6 +43,7 @@ try:
     from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
     from netstream.kernel.latest import renew
+    from netstream.kernel.sums import gather
     from netstream.kernel.text import SampleError
 finally:
     if _sources in sys.meta_path:
@@ -59,6 +60,7 @@ __all__ = [
     "cells",
     "columns",
     "frames",
+    "gather",
     "ingest",
     "interpolate",
     "latest",

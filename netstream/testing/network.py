@@ -80,6 +80,13 @@ class SimulatedTransport:
         """
         return {self._host.host, self._peer.host} == {a, b}
 
+    @property
+    def unsent(self) -> int:
+        """
+        Bytes that the other end has not read.
+        """
+        return len(self._out)
+
     def write(self, data: bytes) -> None:
         """
         Send bytes.

@@ -263,6 +263,7 @@ class World:
         destination: str | None = None,
         stream: str = "",
         conf: str = "",
+        exporting: str = "",
         mode: str = "ram",
         skew: float = 0.0,
     ) -> WorldNode:
@@ -274,6 +275,7 @@ class World:
         @param destination: Names of other nodes of the world.
         @param stream: More of its C{stream.conf}.
         @param conf: More of its C{netstream.conf}.
+        @param exporting: Its C{exporting.conf}.
         @param mode: Its database.
         @param skew: Seconds by which its clock is ahead.
         """
@@ -285,6 +287,9 @@ class World:
         (config / "stream.conf").chmod(0o600)
         conf = f"[db]\n    mode = {mode}\n[web]\n    bind to = *:{WorldNode.port}\n" + conf
         (config / "netstream.conf").write_text(conf)
+        if exporting:
+            (config / "exporting.conf").write_text(exporting)
+            (config / "exporting.conf").chmod(0o600)
 
         def make(data: Path) -> Settings:
             return load(

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from netstream.hub.hub import Host
 from netstream.model.chart import Algorithm, Chart, Dimension
 from netstream.model.host import Label
+from netstream.model.naming import name_part, name_start, units_part
 from netstream.model.pattern import SimplePattern
 from netstream.web.answer import Refusal, breathe, clean
 from netstream.web.charts import PAUSE_EVERY, any_pattern, version_of
@@ -31,8 +32,6 @@ _SOURCES = {
     "raw": "as-collected",
 }
 _COUNTERS = (Algorithm.INCREMENTAL, Algorithm.PERCENTAGE_OF_INCREMENTAL_ROW)
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]")
-_NOT_FIRST = re.compile(r"[^A-Za-z_]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029]")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _HELP_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n"})
@@ -43,26 +42,6 @@ def label_value(text: str) -> str:
     @return: The text as it stands between the quotes of a label.
     """
     return _CONTROL.sub(" ", clean(text)).translate(_ESCAPES)
-
-
-def name_part(text: str) -> str:
-    """
-    @return: The text with what no metric name may hold as underscores.
-    """
-    return _NOT_IN_NAMES.sub("_", text)
-
-
-def units_part(units: str) -> str:
-    """
-    @return: Units as the end of a metric name, C{""} for none.
-    """
-    if not units:
-        return ""
-    if units == "%":
-        return "_percent"
-    if units.endswith("/s"):
-        return "_" + name_part(units[:-2]) + "_persec"
-    return "_" + name_part(units)
 
 
 @frozen
@@ -79,6 +58,7 @@ class Choice:
     help: bool
     types: bool
     units: bool
+    old_units: bool
     variables: bool
     instance: bool
 
@@ -90,16 +70,17 @@ class Choice:
         source = parameters.text("source", "data", default="average")
         if source not in _SOURCES:
             raise Refusal(400, f"source: {source[:40]!r} is not average, sum or as-collected.\n")
-        prefix = name_part(parameters.text("prefix", default="netdata")[:100])
+        prefix = parameters.text("prefix", default="netdata")[:100]
         return cls(
             _SOURCES[source],
-            "_" + prefix if _NOT_FIRST.match(prefix) else prefix,
+            name_start(prefix) if prefix else "",
             any_pattern(parameters.text("filter")),
             parameters.truth("names", True),
             parameters.truth("timestamps", True),
             parameters.truth("help", False),
             parameters.truth("types", False),
             not parameters.truth("hideunits", False),
+            parameters.truth("oldunits", False),
             parameters.truth("variables", False),
             all_hosts,
         )
@@ -200,7 +181,7 @@ class Exposition:
         @param moment: Second at which their window ends.
         """
         choice = self._choice
-        units = units_part(chart.units) if choice.units and choice.source == "average" else ""
+        units = units_part(chart.units, choice.old_units) if choice.units and choice.source == "average" else ""
         name = f"{choice.prefix}_{name_part(chart.context)}{units}_{choice.source}"
         for dimension in chart.dimensions.values():
             value = values.get((chart.id, dimension.id), math.nan)
@@ -237,8 +218,7 @@ def _names(labels: Mapping[str, Label], taken: Iterable[str]) -> dict[str, str]:
     taken = set(taken)
     found: dict[str, str] = {}
     for key, label in labels.items():
-        name = name_part(key)
-        name = "_" + name if _NOT_FIRST.match(name) else name
+        name = name_start(key) if key else ""
         if name and name not in taken and name not in found and not name.startswith("__"):
             found[name] = label.value
     return found

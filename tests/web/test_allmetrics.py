@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.model.chart import Algorithm, Dimension
-from netstream.web.prometheus import name_part, units_part
+from netstream.model.naming import name_part, units_part
 from netstream.web.scraping import Visit, Visits
 from tests.web.stage import CPU, DISK, LOAD, NOW, Stage
 
@@ -180,6 +180,16 @@ class PrometheusTests(SynchronousTestCase):
         self.assertNotIn("netdata_system", only)
         self.assertIn("netdata_active_processors 2.0000000", self.scrape("variables=yes"))
         self.assertNotIn("netdata_active_processors", self.scrape())
+
+    def test_old_units(self) -> None:
+        """
+        Who reads names of long ago gets them.
+        """
+        found = self.scrape("oldunits=yes")
+        self.assertIn("netdata_disk_io_kilobytes_persec_average{", found)
+        self.assertIn("netdata_system_cpu_percent_average{", found)
+        self.assertIn("netdata_system_load_load_average{", found)
+        self.assertIn("netdata_disk_io_average{", self.scrape("oldunits=yes&hideunits=yes"))
 
     def test_gaps(self) -> None:
         """
