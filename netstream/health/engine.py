@@ -23,7 +23,7 @@ from netstream.health.expressions import Expression
 from netstream.health.numbers import number_text
 from netstream.health.questions import Asking, Question
 from netstream.health.variables import Variables, newest
-from netstream.hub.hub import Host
+from netstream.hub.hub import Host, Link
 from netstream.model.chart import Chart
 from netstream.model.pattern import SimplePattern
 from netstream.model.updates import ChartDefined, ChartForgotten, LabelsReplaced, Update
@@ -78,6 +78,9 @@ class HostAlerts:
     @ivar host: Whose they are.
     @ivar alerts: By chart and name.
     @ivar ready: They are evaluated from this second on.
+    @ivar link: The connection for which that was said.
+    @ivar wake: The second at which something is due again; 0 is at once.
+    @ivar evaluated: When they were evaluated last.
     @ivar overfull: Alerts that were not made, since there are too many.
     """
 
@@ -89,6 +92,9 @@ class HostAlerts:
         self.host = host
         self.alerts: dict[tuple[str, str], Alert] = {}
         self.ready = 0
+        self.link: Link | None = None
+        self.wake = 0
+        self.evaluated = 0
         self.overfull = 0
         self.variables = Variables(host, self.alerts)
         self._rules = rules
@@ -126,6 +132,13 @@ class HostAlerts:
         self._rebind()
 
     # Which alerts there are.
+
+    @property
+    def stale(self) -> bool:
+        """
+        Whether L{refresh} has something to do.
+        """
+        return bool(self._changed)
 
     def refresh(self, now: int) -> list[Transition]:
         """

@@ -63,6 +63,13 @@ class Question:
             self.series += [(chart, dimension) for dimension in dimensions]
         self._waiting.append((alert, place, chosen))
 
+    @property
+    def waiting(self) -> Iterable[int]:
+        """
+        The C{id} of each alert that waits for the answer.
+        """
+        return (id(alert) for alert, _, _ in self._waiting)
+
     def answer(self, columns: Columns) -> None:
         """
         Tell every alert what it found.
