@@ -231,7 +231,7 @@ class Node(MultiService):
         Open the ports; one that cannot be opened is logged.
         """
         problems = []
-        pages = site(self.hub, self.settings, self._reactor)
+        pages = site(self.hub, self.settings, self._reactor, self.health)
         for listener in self.settings.web.listeners:
             front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, pages.buildProtocol)
             try:

@@ -350,6 +350,23 @@ class HostAlerts:
         said.updates, alert.last_event = alert.last_event, said.unique_id
         return said
 
+    def transition_texts(self, alert: Alert) -> tuple[str, str]:
+        """
+        @return: Summary and info of an alert, filled in.
+        """
+        chart = self.host.charts.get(alert.chart)
+        texts = alert.definition.summary, alert.definition.info
+        return (filled(texts[0], chart), filled(texts[1], chart)) if chart is not None else texts
+
+    def would_say(self, alert: Alert) -> Transition:
+        """
+        @return: What would be told of an alert as it is now; it gets no number.
+        """
+        last = self._numbers.last
+        said = self.transition(alert, self.host.charts.get(alert.chart), alert.updated)
+        self._numbers.last = last
+        return said
+
     def transition(self, alert: Alert, chart: Chart | None, now: int) -> Transition:
         """
         @return: What there is to tell about an alert as it is now.

@@ -6,6 +6,7 @@ what is told.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -30,7 +31,10 @@ from netstream.health.notify.message import Message
 from netstream.health.passes import evaluate
 from netstream.health.silencers import Silencers
 from netstream.hub.hub import Host, Hub
+from netstream.model.identity import new_guid
 
+TOKEN_FILE = "management.key"
+"""In the data directory: the token of those who silence alerts."""
 TRIMMED_EVERY = 3600
 """Seconds between two times at which old transitions are forgotten."""
 JUMP = 5.0
@@ -86,6 +90,8 @@ class HealthService(Service):
     @ivar hosts: Their alerts, by machine GUID.
     @ivar journal: What has happened.
     @ivar silencers: What someone silenced.
+    @ivar token: The secret of those who may silence alerts over HTTP; C{""}
+        as long as there is none.
     @ivar problems: What is wrong in the definitions, with file and line.
     """
 
@@ -117,6 +123,7 @@ class HealthService(Service):
         self.hosts: dict[str, HostAlerts] = {}
         self.silencers = Silencers()
         self.problems: list[str] = []
+        self.token = ""
         self._reactor = reactor
         self._settings_of = settings_of
         self._filling = filling
@@ -158,6 +165,10 @@ class HealthService(Service):
             self._log.error("alerts are not logged: {problem}", problem=str(problem))
             kept = Kept()
         self._numbers.last = max(kept.last_id, int(self._reactor.seconds()))
+        try:
+            self.token = await self._workers.write(self._own_token)
+        except OSError as problem:
+            self._log.error("{problem}; alerts cannot be silenced over HTTP", problem=problem)
         self._read_silencers(await self._workers.write(self._silencers_text))
         await self.reload()
         if not self.running:
@@ -396,6 +407,20 @@ class HealthService(Service):
     def _silencers_path(self) -> Path:
         chosen = self.settings.health.silencers_file
         return Path(chosen) if chosen else self.settings.data_dir / silenced.FILE
+
+    def _own_token(self) -> str:
+        path = self.settings.data_dir / TOKEN_FILE
+        try:
+            token = path.read_text("ascii").strip()
+        except FileNotFoundError:
+            token = ""
+        if token:
+            return token
+        path.parent.mkdir(parents=True, exist_ok=True)
+        token = new_guid()
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(token + "\n")
+        return token
 
     def _silencers_text(self) -> str:
         try:

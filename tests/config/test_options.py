@@ -15,8 +15,8 @@ from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK
 from netstream.config.settings import (
     DBSettings,
-    HealthSettings,
     Destination,
+    HealthSettings,
     KeySettings,
     Mode,
     NodeSettings,
@@ -222,7 +222,9 @@ class EffectTests(ConfigCase):
             option = table[section, name]
             for old_section, old_name in option.spellings():
                 settings = self.load(f"[{old_section}]\n{old_name} = {text}\n")
-                part = {"global": settings.node, "db": settings.db, "web": settings.web, "health": settings.health}[section]
+                part = {"global": settings.node, "db": settings.db, "web": settings.web, "health": settings.health}[
+                    section
+                ]
                 self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
                 self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
 
