@@ -26,7 +26,9 @@ from netstream.config.machine import machine_guid
 from netstream.config.settings import Destination, KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
-from netstream.health.service import HealthService
+from netstream.health.notify.notifier import Notifier
+from netstream.health.notify.wires import Reactor
+from netstream.health.service import HealthService, Outlet
 from netstream.hub.hub import Host, Hub
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
@@ -201,6 +203,18 @@ class Node(MultiService):
             settings_of=self._admitted,
             forwarded=self._forwarded,
             workers=self._workers,
+            outlet=self._outlet,
+        )
+
+    def _outlet(self, health: HealthService) -> Outlet:
+        settings, journal = self.settings, health.journal
+        wires = Reactor(self._reactor, settings.health.exec_timeout)
+        return Notifier(
+            settings.config_dir,
+            self._reactor,
+            wires,
+            journal.delivery,
+            lambda message, good: journal.ended(message.guid, message.unique_id, good),
         )
 
     def _admitted(self, host: Host) -> KeySettings | None:

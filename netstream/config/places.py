@@ -11,6 +11,7 @@ STOCK = Path(__file__).parent / "stock"
 """The files that come with netstream."""
 
 STREAM_CONF = "stream.conf"
+NOTIFY_CONF = "health_alarm_notify.conf"
 NODE_CONFS = ("netstream.conf", "netdata.conf")
 """The first of these that is there is read."""
 OWN_KEYS = "keys.conf"

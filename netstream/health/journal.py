@@ -103,6 +103,30 @@ class Journal:
         while len(self._waiting) > MOST_PENDING:
             self._waiting.pop(next(iter(self._waiting)))
 
+    def was_critical(self, said: Transition) -> bool:
+        """
+        @return: Whether an alert was critical since it was clear before.
+        """
+        for each in reversed(self.of(said.guid)):
+            if each.alarm_id != said.alarm_id or each.unique_id >= said.unique_id:
+                continue
+            if each.status == Status.CRITICAL:
+                return True
+            if each.status == Status.CLEAR:
+                return False
+        return False
+
+    def ended(self, guid: str, unique_id: int, good: bool) -> None:
+        """
+        A message about a transition was delivered, or given up.
+        """
+        for each in reversed(self.of(guid)):
+            if each.unique_id == unique_id:
+                if not good and not each.failed:
+                    each.failed, each.exec_code = True, 1
+                    self._changed[unique_id] = each
+                return
+
     def due(self, now: int) -> list[Transition]:
         """
         @return: What may be told now, the oldest first.

@@ -373,7 +373,8 @@ class HealthService(Service):
         foreign = host is not None and not self.owned(host)
         if not reason_not_to_tell(said, told, said.silenced) and not foreign:
             health = self.settings.health
-            message = Message.of(said, *self._raised(these), self._edit(said), health.use_summary)
+            critical = self.journal.was_critical(said)
+            message = Message.of(said, *self._raised(these), self._edit(said), health.use_summary, critical)
             if self._outlet.tell(message, said.exec):
                 said.told, said.repeated = True, now
         self.journal.decided(said)

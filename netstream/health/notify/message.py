@@ -42,7 +42,8 @@ class Message:
         since when.
     @ivar criticals: The same of critical ones.
     @ivar repeat: It was told before, and is still so.
-    @ivar title: Begins with the summary of an alert, if that is wanted.
+    @ivar use_summary: Begin with the summary of the alert, not its name.
+    @ivar was_critical: It was, since it was clear last.
     """
 
     unique_id: int
@@ -79,6 +80,7 @@ class Message:
     edit: str = ""
     repeat: bool = False
     use_summary: bool = True
+    was_critical: bool = False
 
     @classmethod
     def of(
@@ -88,6 +90,7 @@ class Message:
         criticals: Sequence[tuple[str, int]] = (),
         edit: str = "",
         use_summary: bool = True,
+        was_critical: bool = False,
     ) -> Message:
         """
         @param said: What happened.
@@ -128,6 +131,7 @@ class Message:
             plain(edit),
             said.repeat,
             use_summary,
+            was_critical,
         )
 
     def kept(self) -> dict[str, Any]:
