@@ -104,7 +104,7 @@ def filled(text: str, chart: Chart) -> str:
             return chart.family
         if name.startswith("label:"):
             label = name.removeprefix("label:").strip()
-            return _chart_labels(chart).get(label, "[none]" if label.startswith("_") else "")
+            return _chart_labels(chart).get(label, found[0])
         return found[0]
 
     return _TEMPLATE.sub(value, text)

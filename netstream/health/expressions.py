@@ -136,9 +136,9 @@ def _chosen(condition: _Part, yes: _Part, no: _Part) -> _Part:
 def _unary(operator: str, part: _Part) -> _Part:
     run = part.run
     if operator == "!":
-        return _Part(f"(!{part.text})", lambda values: float(not _true(run(values))))
+        return _Part(f"!{part.text}", lambda values: float(not _true(run(values))))
     if operator == "-":
-        return _Part(f"(-{part.text})", lambda values: -run(values))
+        return _Part(f"-{part.text}", lambda values: -run(values))
     if operator == "abs":
         return _Part(f"abs({part.text})", lambda values: abs(run(values)))
     return part

@@ -19,7 +19,7 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Host
 from netstream.model.address import peer_name
 from netstream.web.answer import Refusal
-from netstream.web.charts import named
+from netstream.web.charts import named, newest
 from netstream.web.target import Parameters
 
 BUILT_IN = "built-in"
@@ -150,7 +150,7 @@ class Alerts:
         lookup = definition.lookup
         if lookup is not None:
             shown |= {
-                "lookup_dimensions": lookup.dimensions,
+                **({"lookup_dimensions": lookup.dimensions} if lookup.dimensions else {}),
                 "db_after": alert.after,
                 "db_before": alert.before,
                 "lookup_method": lookup.method,
@@ -235,7 +235,7 @@ class Alerts:
             "type": said.type,
             "processed": said.processed,
             "updated": bool(said.updated_by),
-            "exec_run": int(said.told),
+            "exec_run": said.repeated if said.told else 0,
             "exec_failed": said.failed,
             "exec": said.exec or BUILT_IN,
             "recipient": said.recipient,
@@ -283,7 +283,10 @@ class Alerts:
                 of_chart[f"{spelled}_raw"] = collected
                 of_chart[f"{spelled}_last_collected_t"] = second
         of_chart |= {name: _number(v) for (owner, name), v in host.variables.items() if owner == chart.id}
-        of_chart |= {"update_every": chart.update_every}
+        of_chart |= {"update_every": chart.update_every, "last_collected_t": newest(host, chart)}
+        these = self._of(host)
+        if these is not None:
+            of_chart |= {alert.name: _number(alert.value) for alert in these.of_chart(chart.id)}
         return {
             "chart": chart.id,
             "chart_name": chart.name,
