@@ -22,6 +22,7 @@ from netstream.config.settings import KeySettings, Settings
 from netstream.db.workers import Threads, Workers
 from netstream.health import silencers as silenced
 from netstream.health.alerts import Alert, Status, Transition
+from netstream.health.children import EVERY, Children
 from netstream.health.definitions import Repeat
 from netstream.health.engine import Counter, HostAlerts, Rules
 from netstream.health.journal import Journal, reason_not_to_tell
@@ -49,6 +50,13 @@ class Outlet:
     """
     Where messages go.  This one drops them.
     """
+
+    @property
+    def waiting(self) -> int:
+        """
+        How many messages are not delivered yet.
+        """
+        return 0
 
     def restore(self, kept: Kept) -> None:
         """
@@ -144,6 +152,8 @@ class HealthService(Service):
         self._pause = 0.0
         self._trimmed = 0.0
         self._opened = False
+        self._children: Children | None = None
+        self._counted = 0
 
     # Its life.
 
@@ -177,6 +187,8 @@ class HealthService(Service):
         self._cancel = self.hub.watch(self._seen)
         for host in self.hub:
             self._seen(host)
+        if self.mode(self.hub.local) == "yes":
+            self._children = Children(self.hub, int(self._reactor.seconds()))
         self._last = self._reactor.seconds(), self._monotonic()
         self._loop_done = self._loop.start(1.0)
 
@@ -303,6 +315,9 @@ class HealthService(Service):
             deferred.callback(None)
 
     async def _pass(self, now: int) -> None:
+        if self._children is not None and not self._counted <= now < self._counted + EVERY:
+            self._counted = now
+            self._children.collect(now, self._outlet.waiting, len(self.journal.dead))
         if now >= self._pause:
             for these in tuple(self.hosts.values()):
                 if not self.running:
