@@ -32,6 +32,9 @@ GONE_AFTER = 60
 """Seconds without a sample after which the alerts of a chart are removed; at
 least, since a chart may be slow."""
 
+SOON = 10
+"""Seconds until it is looked again for samples that were not there yet."""
+
 MOST_ALERTS = 200_000
 """Alerts of one host; more are not made."""
 
@@ -262,6 +265,7 @@ class HostAlerts:
                     gone.append(self._turn(alert, chart, Status.REMOVED, now))
                 continue
             if not last or not self._covered(alert, chart, last, now):
+                alert.next = now + min(alert.every, SOON)
                 continue
             if alert.definition.lookup is not None:
                 asking.add(alert, chart, last)
