@@ -88,7 +88,7 @@ async def _main(hosts: int) -> None:
         alerts = sum(len(these.alerts) for these in watched)
         print(
             f"pass {turn + 1}: {alerts} alerts of {hosts} hosts, {happened} transitions,"
-            f" {costs[-1]:.3f} s of processor, {time.monotonic() - began:.3f} s in all: {costs[-1] * 10:.1f} % of a core",
+            f" {costs[-1]:.3f} s of processor in {time.monotonic() - began:.3f} s: {costs[-1] * 10:.1f} % of a core",
             flush=True,
         )
     print(f"median of the passes but the first: {float(np.median(costs[1:])) * 10:.1f} % of a core")
