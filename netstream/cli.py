@@ -16,7 +16,7 @@ from pathlib import Path
 from netstream import __version__
 from netstream.config import ConfigError, load
 from netstream.config.keys import mark, new_key
-from netstream.config.places import STOCK, STREAM_CONF, config_directory
+from netstream.config.places import NOTIFY_CONF, STOCK, STREAM_CONF, config_directory
 from netstream.config.settings import Role, Settings, StreamSettings
 from netstream.dbcommands import CannotDo, add_commands
 
@@ -183,13 +183,13 @@ def _editor(chosen: str | None) -> list[str]:
 
 def _provide(path: Path, stock: Path) -> None:
     """
-    Let a file exist: a copy of the stock file, or empty.  It holds keys if it
-    is C{stream.conf}, so only its owner may read that.
+    Let a file exist: a copy of the stock file, or empty.  Only its owner may
+    read one that holds keys.
     """
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    mode = 0o600 if path.name == STREAM_CONF else 0o644
+    mode = 0o600 if path.name in (STREAM_CONF, NOTIFY_CONF) else 0o644
     content = stock.read_bytes() if stock.is_file() else b""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)

@@ -23,10 +23,13 @@ import netstream
 from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
-from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
+from netstream.config.settings import Destination, KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
 from netstream.export.service import ExportService
+from netstream.health.notify.notifier import Notifier
+from netstream.health.notify.wires import Reactor
+from netstream.health.service import HealthService, Outlet
 from netstream.hub.hub import Host, Hub
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
@@ -61,6 +64,7 @@ class Node(MultiService):
         L{CannotServe} or L{OSError} if it could not, and with
         C{CancelledError} if it was stopped before.
     @ivar hub: What it knows; set once L{ready} has fired.
+    @ivar health: What watches the hosts; L{None} if none has a database.
     @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}.
     """
 
@@ -93,6 +97,7 @@ class Node(MultiService):
         self._parent: Parent | None = None
         self._forwarder: Forwarder | None = None
         self._collector: IService | None = None
+        self.health: HealthService | None = None
         self._starting: Deferred[None] | None = None
         self._stopping = False
 
@@ -140,6 +145,7 @@ class Node(MultiService):
         labels = host_labels(settings)
         self.hub.local.apply(LabelsReplaced(labels))
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
+        self.health = self._watching()
         await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
@@ -150,6 +156,8 @@ class Node(MultiService):
             ExportService(
                 self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, self._client_endpoint
             ).setServiceParent(self)
+        if self.health is not None:
+            self.health.setServiceParent(self)
         self._greet()
 
     def _greet(self) -> None:
@@ -187,6 +195,40 @@ class Node(MultiService):
         assert self._databases is not None
         return self._databases.of(settings.mode)
 
+    def _watching(self) -> HealthService | None:
+        """
+        @return: What watches the hosts, if any of them has a database.
+        """
+        if self.settings.modes == {Mode.NONE}:
+            return None
+        return HealthService(
+            self.hub,
+            self.settings,
+            self._reactor,
+            settings_of=self._admitted,
+            forwarded=self._forwarded,
+            workers=self._workers,
+            outlet=self._outlet,
+        )
+
+    def _outlet(self, health: HealthService) -> Outlet:
+        settings, journal = self.settings, health.journal
+        wires = Reactor(self._reactor, settings.health.exec_timeout)
+        return Notifier(
+            settings.config_dir,
+            self._reactor,
+            wires,
+            journal.delivery,
+            lambda message, good: journal.ended(message.guid, message.unique_id, good),
+        )
+
+    def _admitted(self, host: Host) -> KeySettings | None:
+        return self._parent.admitted.get(host.info.guid) if self._parent is not None else None
+
+    def _forwarded(self, host: Host) -> bool:
+        settings = self._forwarding(host)
+        return settings is not None and settings.enabled
+
     def _forwarding(self, host: Host) -> StreamSettings | None:
         if host.local:
             return self.settings.stream
@@ -208,7 +250,7 @@ class Node(MultiService):
         Open the ports; one that cannot be opened is logged.
         """
         problems = []
-        pages = site(self.hub, self.settings, self._reactor)
+        pages = site(self.hub, self.settings, self._reactor, self.health)
         for listener in self.settings.web.listeners:
             front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, pages.buildProtocol)
             try:

@@ -19,6 +19,7 @@ from netstream.config.node_options import (
     DB_OPTIONS,
     GLOBAL_OPTIONS,
     HEALTH,
+    HEALTH_OPTIONS,
     NODE_OPTIONS,
     WEB,
     WEB_OPTIONS,
@@ -27,6 +28,7 @@ from netstream.config.options import Option
 from netstream.config.settings import (
     DBSettings,
     Destination,
+    HealthSettings,
     KeySettings,
     Listener,
     NodeSettings,
@@ -197,6 +199,13 @@ def stream_settings(values: Values, role: Role) -> StreamSettings:
     assert enabled is not None
     values.warnings.add(enabled, message)
     return evolve(settings, enabled=False)
+
+
+def health_settings(values: Values) -> HealthSettings:
+    """
+    Section C{[health]}.
+    """
+    return HealthSettings(**_fields(values, HEALTH_OPTIONS))
 
 
 def access(values: Values, node: Values, db: DBSettings, stream: StreamSettings, file: str) -> Access:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from netstream.config.build import access, db_settings, node_settings, stream_settings, web_settings
+from netstream.config.build import access, db_settings, health_settings, node_settings, stream_settings, web_settings
 from netstream.config.exporting import PREFIX, SECRETS, exporting
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
 from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGINS
@@ -128,6 +128,7 @@ def load(
         db=db,
         web=web,
         stream=sending,
+        health=health_settings(node_values),
         host_labels={label: entry.value for label, entry in node.free.get(HOST_LABELS, {}).items()},
         plugins=plugins,
         sources=tuple(files.sources),

@@ -27,6 +27,7 @@ from netstream.config.options import (
     Option,
     choice,
     later,
+    one_of,
     option,
     tiers,
     whole,
@@ -176,7 +177,7 @@ ALLOW = {
     "netdata.conf": NEAR,
 }
 """What C{allow ... from} guards, with the defaults; C{dashboard} has none in words."""
-GUARDED = frozenset(("connections", "dashboard", "streaming"))
+GUARDED = frozenset(("connections", "dashboard", "management", "streaming"))
 """What there is to guard yet."""
 
 WEB_OPTIONS = (
@@ -231,24 +232,27 @@ WEB_OPTIONS = (
 )
 
 HEALTH_OPTIONS = (
-    later(HEALTH, "enabled", BOOLEAN, "yes"),
-    later(HEALTH, "default repeat warning", DURATION, "never"),
-    later(HEALTH, "default repeat critical", DURATION, "never"),
-    later(HEALTH, "in memory max health log entries", NUMBER, "1000"),
-    later(HEALTH, "health log retention", DURATION, "5d", "health log history"),
-    later(HEALTH, "script to execute on alarm", PATH),
-    later(HEALTH, "enabled alarms", PATTERN, "*"),
-    later(HEALTH, "enable stock health configuration", BOOLEAN, "yes"),
+    option(HEALTH, "enabled", BOOLEAN, "yes", field="enabled"),
+    option(HEALTH, "default repeat warning", DURATION, "never", field="repeat_warning"),
+    option(HEALTH, "default repeat critical", DURATION, "never", field="repeat_critical"),
+    option(HEALTH, "in memory max health log entries", whole(10, 1_000_000), "1000", field="log_entries"),
+    option(HEALTH, "health log retention", DURATION, "5d", "health log history", field="log_retention"),
+    option(HEALTH, "script to execute on alarm", PATH, field="exec"),
+    option(HEALTH, "notification execution timeout", DURATION, "2m", field="exec_timeout"),
+    option(HEALTH, "enabled alarms", PATTERN, "*", field="alerts"),
+    option(HEALTH, "enable stock health configuration", BOOLEAN, "yes", field="stock"),
     later(HEALTH, "run at least every", DURATION, "10s", "run at least every seconds"),
-    later(
+    option(
         HEALTH,
         "postpone alarms during hibernation for",
         DURATION,
         "1m",
         "postpone alarms during hibernation for seconds",
+        field="hibernation",
     ),
-    later(HEALTH, "use summary for notifications", BOOLEAN, "yes"),
-    later(HEALTH, "silencers file", PATH),
+    option(HEALTH, "use summary for notifications", BOOLEAN, "yes", field="use_summary"),
+    option(HEALTH, "silencers file", PATH, field="silencers_file"),
+    option(HEALTH, "notification ownership", one_of("all", "nearest", "highest"), "all", field="ownership"),
 )
 
 ML_OPTIONS = (

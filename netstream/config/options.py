@@ -276,6 +276,7 @@ PRECISION = _one_of("float64", "float32")
 whole = _whole
 tiers = _tiers
 choice = _choice
+one_of = _one_of
 
 
 def by_spelling(options: Iterable[Option]) -> dict[tuple[str, str], Option]:

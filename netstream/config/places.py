@@ -12,6 +12,7 @@ STOCK = Path(__file__).parent / "stock"
 
 STREAM_CONF = "stream.conf"
 EXPORTING_CONF = "exporting.conf"
+NOTIFY_CONF = "health_alarm_notify.conf"
 NODE_CONFS = ("netstream.conf", "netdata.conf")
 """The first of these that is there is read."""
 OWN_KEYS = "keys.conf"

@@ -155,6 +155,45 @@ class WebSettings:
 
 
 @frozen
+class HealthSettings:
+    """
+    Section C{[health]}.
+
+    @ivar enabled: Whether the alerts of this node itself are evaluated.
+    @ivar repeat_warning: Seconds after which a warning is told again, unless
+        the alert says; 0 is never.
+    @ivar repeat_critical: The same for a critical alert.
+    @ivar log_entries: Transitions of each host that the API shows.
+    @ivar log_retention: Seconds that transitions are kept.
+    @ivar exec: Program that tells people, in place of what is built in.
+    @ivar exec_timeout: Seconds that such a program has; 0 is no limit.
+    @ivar alerts: Names of the alerts that run.
+    @ivar stock: Whether the alerts that come with netstream apply.
+    @ivar hibernation: Seconds without alerts after the machine slept.
+    @ivar use_summary: Begin messages with the summary of an alert.
+    @ivar silencers_file: Where silencers are kept, if not in the data
+        directory.
+    @ivar ownership: For which hosts people are told: C{all}; C{nearest} for
+        this node and its own children, not for those behind a proxy;
+        C{highest} for those that this node does not stream on to a parent.
+    """
+
+    enabled: bool = True
+    repeat_warning: int = 0
+    repeat_critical: int = 0
+    log_entries: int = 1000
+    log_retention: int = 5 * 86400
+    exec: str = ""
+    exec_timeout: int = 120
+    alerts: SimplePattern = EVERYTHING
+    stock: bool = True
+    hibernation: int = 60
+    use_summary: bool = True
+    silencers_file: str = ""
+    ownership: str = "all"
+
+
+@frozen
 class StreamSettings:
     """
     Where the samples of a host are sent: section C{[stream]}, with what a key
@@ -198,7 +237,11 @@ class KeySettings:
         L{None} what C{[db]} says.
     @ivar update_every: Base period, only of a GUID section; 0 takes the
         child's.
-    @ivar health: C{yes}, C{no} or C{auto}.
+    @ivar health: C{yes}, C{no} or C{auto}: while the host is connected.
+    @ivar postpone_alerts: Seconds after a connection began before alerts are
+        evaluated.
+    @ivar log_retention: Seconds that its transitions are kept; L{None} is
+        what C{[health]} says.
     @ivar compression: Whether to accept it.
     @ivar compressions: Names of the algorithms to accept, the preferred
         first.
@@ -212,6 +255,7 @@ class KeySettings:
     update_every: int = 0
     health: str = "auto"
     postpone_alerts: int = 60
+    log_retention: int | None = None
     proxy: StreamSettings = StreamSettings()
     compression: bool = True
     compressions: Sequence[str] = COMPRESSIONS
@@ -345,6 +389,7 @@ class Settings:
     db: DBSettings = DBSettings()
     web: WebSettings = WebSettings()
     stream: StreamSettings = StreamSettings()
+    health: HealthSettings = HealthSettings()
     host_labels: Mapping[str, str] = field(factory=dict)
     plugins: Mapping[str, bool] = field(factory=dict)
     sources: Sequence[Path] = ()

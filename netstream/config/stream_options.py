@@ -60,8 +60,8 @@ KEY_OPTIONS = (
     option(KEY, "update every", PERIOD, field="update_every"),
     option(KEY, "retention", RETENTION, "", "default history", "history"),
     option(KEY, "db", MODE, "", "default memory mode", "memory mode", field="mode"),
-    later(KEY, "health enabled", THREE_VALUED, "", "health enabled by default", field="health"),
-    later(
+    option(KEY, "health enabled", THREE_VALUED, "", "health enabled by default", field="health"),
+    option(
         KEY,
         "postpone alerts on connect",
         DURATION,
@@ -70,7 +70,15 @@ KEY_OPTIONS = (
         "postpone alarms on connect seconds",
         field="postpone_alerts",
     ),
-    later(KEY, "health log retention", DURATION, "", "default health log history", "health log history"),
+    option(
+        KEY,
+        "health log retention",
+        DURATION,
+        "",
+        "default health log history",
+        "health log history",
+        field="log_retention",
+    ),
     option(KEY, "proxy enabled", BOOLEAN, "", "default proxy enabled", field="proxy.enabled"),
     option(KEY, "proxy destination", LIST, "", "default proxy destination"),
     option(KEY, "proxy api key", API_KEY, "", "default proxy api key", field="proxy.api_key"),

@@ -19,10 +19,12 @@ from werkzeug.exceptions import HTTPException
 
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
+from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.web import charts as charted
 from netstream.web import formats, latest, node, prometheus, query
-from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, json_answer, prepare, text_answer
+from netstream.web.alerts import Alerts
+from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
 from netstream.web.pages import Pages, packaged
 from netstream.web.scraping import Visits
 from netstream.web.target import BadParameter, Parameters
@@ -41,11 +43,13 @@ class Ask:
 
     @ivar parameters: What stands behind the path.
     @ivar client: The address of the client, as text.
+    @ivar token: The secret that it presents, if any.
     """
 
-    def __init__(self, parameters: Parameters, client: str) -> None:
+    def __init__(self, parameters: Parameters, client: str, token: str = "") -> None:
         self.parameters = parameters
         self.client = client
+        self.token = token
 
 
 def _command(name: str) -> Callable[[_Command], _Command]:
@@ -58,7 +62,8 @@ def _command(name: str) -> Callable[[_Command], _Command]:
 
 def _ask(request: IRequest) -> Ask:
     address = request.getClientAddress()
-    return Ask(request.parameters, getattr(address, "host", "localhost"))  # type: ignore[attr-defined]
+    token = header(request, b"X-Auth-Token") or header(request, b"Authorization").removeprefix("Bearer ")
+    return Ask(request.parameters, getattr(address, "host", "localhost"), token)  # type: ignore[attr-defined]
 
 
 class API:
@@ -70,8 +75,9 @@ class API:
     app = Klein()
     app.url_map.merge_slashes = False
 
-    def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime) -> None:
+    def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> None:
         self._hub = hub
+        self._alerts = Alerts(health, settings)
         self._settings = settings
         self._clock = clock
         self._pages = Pages(packaged())
@@ -173,7 +179,7 @@ class API:
         """
         Who the node is, and which others it has.
         """
-        return json_answer(node.info(self._hub, host, self._settings))
+        return json_answer(node.info(self._hub, host, self._settings, self._alerts.counts(host)))
 
     @_command("charts")
     async def charts(self, host: Host, ask: Ask) -> Answer:
@@ -187,7 +193,9 @@ class API:
         for number, chart in enumerate(charted.listed(host)):
             if number % charted.PAUSE_EVERY == charted.PAUSE_EVERY - 1:
                 await breathe(self._clock)
-            found[chart.id] = charted.describe(host, chart, bounds, variables)
+            found[chart.id] = charted.describe(host, chart, bounds, variables) | {
+                "alarms": self._alerts.of_chart(host, chart.id)
+            }
             dimensions += len(chart.dimensions)
         memory = (await host.db.stats()).memory
         return json_answer(charted.overview(self._hub, host, self._settings, found, dimensions, memory), readable=False)
@@ -203,7 +211,8 @@ class API:
         found = charted.named(host, name)
         if found is None:
             raise Refusal(404, f"Chart is not found: {name}")
-        return json_answer(charted.describe(host, found, await self._bounds(host), charted.variables(host)))
+        described = charted.describe(host, found, await self._bounds(host), charted.variables(host))
+        return json_answer(described | {"alarms": self._alerts.of_chart(host, found.id)})
 
     @_command("data")
     async def data(self, host: Host, ask: Ask) -> Answer:
@@ -252,28 +261,50 @@ class API:
         """
         Alerts that are raised, or with C{all} every one.
         """
-        return json_answer(node.alarms(host, self._now()))
+        return json_answer(self._alerts.alarms(host, ask.parameters, self._now()))
 
     @_command("alarms_values")
     async def alarms_values(self, host: Host, ask: Ask) -> Answer:
         """
         The values of alerts.
         """
-        return json_answer({"hostname": host.info.hostname, "alarms": {}})
+        return json_answer(self._alerts.values(host, ask.parameters))
 
     @_command("alarm_count")
     async def alarm_count(self, host: Host, ask: Ask) -> Answer:
         """
         How many alerts there are of a status.
         """
-        return json_answer([0])
+        return json_answer(self._alerts.count(host, ask.parameters))
 
     @_command("alarm_log")
     async def alarm_log(self, host: Host, ask: Ask) -> Answer:
         """
         What happened to alerts.
         """
-        return json_answer([])
+        return json_answer(self._alerts.log(host, ask.parameters))
+
+    @_command("alarm_variables")
+    async def alarm_variables(self, host: Host, ask: Ask) -> Answer:
+        """
+        What expressions about a chart can name.
+        """
+        return json_answer(self._alerts.variables(host, ask.parameters))
+
+    @_command("explain")
+    async def explain(self, host: Host, ask: Ask) -> Answer:
+        """
+        Why an alert stands as it does, and who would be told.
+        """
+        return json_answer(self._alerts.explain(host, ask.parameters, self._now()))
+
+    @_command("manage/health")
+    async def manage_health(self, host: Host, ask: Ask) -> Answer:
+        """
+        Silence alerts.
+        """
+        said = await self._alerts.manage(ask.parameters, ask.client, ask.token)
+        return text_answer(said) if isinstance(said, str) else json_answer(said)
 
     @_command("allmetrics")
     async def allmetrics(self, host: Host, ask: Ask) -> Answer:

@@ -70,8 +70,9 @@ def mirrored(hub: Hub) -> list[Host]:
     return sorted(hub, key=lambda host: (not host.local, not host.online))
 
 
-def info(hub: Hub, host: Host, settings: Settings) -> dict[str, Any]:
+def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) -> dict[str, Any]:
     """
+    @param alerts: How many are C{normal}, C{warning} and C{critical}.
     @return: What C{info} answers.
     """
     hosts = mirrored(hub)
@@ -91,7 +92,7 @@ def info(hub: Hub, host: Host, settings: Settings) -> dict[str, Any]:
             }
             for other in hosts
         ],
-        "alarms": {"normal": 0, "warning": 0, "critical": 0},
+        "alarms": dict(alerts),
         **{name: _fact(host, name) for name in _FACTS},
         "host_labels": {name: label.value for name, label in host.labels.items()},
         "functions": _functions(host),
@@ -155,17 +156,4 @@ def stream_info(hub: Hub, host: Host | None, bounds: Mapping[str, Span]) -> dict
         "ingest_status": state,
         "first_time_s": min((span.first for span in bounds.values()), default=0),
         "last_time_s": max((span.last for span in bounds.values()), default=0),
-    }
-
-
-def alarms(host: Host, now: int) -> dict[str, Any]:
-    """
-    @return: What C{alarms} answers while this node evaluates none.
-    """
-    return {
-        "hostname": host.info.hostname,
-        "latest_alarm_log_unique_id": 0,
-        "status": False,
-        "now": now,
-        "alarms": {},
     }

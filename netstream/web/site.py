@@ -14,6 +14,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
 from netstream.config.settings import Settings
+from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
 from netstream.web.answer import Answer, Refusal, header, headers_of, text_answer
@@ -126,13 +127,14 @@ class APISite(server.Site):
         """
 
 
-def site(hub: Hub, settings: Settings, clock: IReactorTime) -> server.Site:
+def site(hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> server.Site:
     """
     @param hub: What is answered from.
     @param clock: Tells the time and lets other work go on in between.
+    @param health: What watches the hosts.
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
-    inside = KleinResource(API(hub, settings, clock).app)
+    inside = KleinResource(API(hub, settings, clock, health).app)
     return APISite(
         Gate(Access(settings), inside, clock),
         requestFactory=APIRequest,

@@ -16,6 +16,7 @@ from netstream.config.places import STOCK
 from netstream.config.settings import (
     DBSettings,
     Destination,
+    HealthSettings,
     KeySettings,
     Mode,
     NodeSettings,
@@ -29,7 +30,14 @@ from netstream.model.pattern import pattern
 UUID = "11111111-2222-4333-8444-555555555555"
 GUID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 ALL = (*NODE_OPTIONS, *STREAM_OPTIONS, *KEY_OPTIONS)
-CLASSES = {"global": NodeSettings, "db": DBSettings, "web": WebSettings, "stream": StreamSettings, KEY: KeySettings}
+CLASSES = {
+    "global": NodeSettings,
+    "db": DBSettings,
+    "web": WebSettings,
+    "health": HealthSettings,
+    "stream": StreamSettings,
+    KEY: KeySettings,
+}
 
 # What each option that is one attribute may say, and what that is.
 NODE_VALUES: list[tuple[str, str, str, Any]] = [
@@ -56,6 +64,19 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("web", "disconnect idle clients after", "30", 30),
     ("web", "timeout for first request", "2m", 120),
     ("web", "enable gzip compression", "no", False),
+    ("health", "enabled", "no", False),
+    ("health", "default repeat warning", "1h", 3600),
+    ("health", "default repeat critical", "10m", 600),
+    ("health", "in memory max health log entries", "50", 50),
+    ("health", "health log retention", "10d", 864000),
+    ("health", "script to execute on alarm", "/usr/local/bin/tell", "/usr/local/bin/tell"),
+    ("health", "notification execution timeout", "10s", 10),
+    ("health", "enabled alarms", "!disk* *", pattern("!disk* *")),
+    ("health", "enable stock health configuration", "no", False),
+    ("health", "postpone alarms during hibernation for", "2m", 120),
+    ("health", "use summary for notifications", "no", False),
+    ("health", "silencers file", "/tmp/silent.json", "/tmp/silent.json"),
+    ("health", "notification ownership", "nearest", "nearest"),
 ]
 STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("api key", UUID, UUID),
@@ -78,6 +99,7 @@ KEY_VALUES: list[tuple[str, str, Any]] = [
     ("retention", "1h", 3600),
     ("health enabled", "yes", "yes"),
     ("postpone alerts on connect", "5m", 300),
+    ("health log retention", "2d", 172800),
     ("proxy enabled", "yes", True),
     ("proxy api key", GUID, GUID),
     ("proxy send charts matching", "a*", pattern("a*")),
@@ -200,7 +222,9 @@ class EffectTests(ConfigCase):
             option = table[section, name]
             for old_section, old_name in option.spellings():
                 settings = self.load(f"[{old_section}]\n{old_name} = {text}\n")
-                part = {"global": settings.node, "db": settings.db, "web": settings.web}[section]
+                part = {"global": settings.node, "db": settings.db, "web": settings.web, "health": settings.health}[
+                    section
+                ]
                 self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
                 self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
 

@@ -383,6 +383,7 @@ class RealAgent(Peer):
     @ivar proc: Whether it collects the machine.
     @ivar mode: What it stores with.
     @ivar tiers: How many tiers C{dbengine} keeps.
+    @ivar alerts: Definitions of alerts; it evaluates none when empty.
     """
 
     def __init__(
@@ -398,8 +399,10 @@ class RealAgent(Peer):
         mode: str = "ram",
         tiers: int = 1,
         stream: Mapping[str, str] | None = None,
+        alerts: str = "",
     ) -> None:
         super().__init__(name, directory)
+        self.alerts = alerts
         self.accepts = accepts
         self.sends_to = sends_to
         self.key = key
@@ -434,6 +437,7 @@ class RealAgent(Peer):
             script = base / "plugins.d" / "fixture.plugin"
             script.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{FIXTURE}'\n")
             script.chmod(0o755)
+        (base / "etc" / "health.d" / "test.conf").write_text(self.alerts)
         (base / "etc" / "netdata.conf").write_text(
             f"""[global]
     run as user = {pwd.getpwuid(os.getuid()).pw_name}
@@ -450,7 +454,7 @@ class RealAgent(Peer):
     home = {base}/lib
     plugins = "{base}/plugins.d"
     health config = {base}/etc/health.d
-    stock health config = {base}/etc/health.d
+    stock health config = {base}/etc/stock.d
     web = /usr/share/netdata/web
 [db]
     mode = {self.mode}
@@ -464,7 +468,9 @@ class RealAgent(Peer):
     bind to = 127.0.0.1
     default port = {self.port}
 [health]
-    enabled = no
+    enabled = {"yes" if self.alerts else "no"}
+    run at least every seconds = 1
+    script to execute on alarm = /bin/true
 [ml]
     enabled = no
 [cloud]
@@ -552,6 +558,7 @@ class NetstreamNode(Peer):
         options: Sequence[str] = (),
         arguments: Sequence[str] = (),
         reactor: str = "",
+        health: str = "",
     ) -> None:
         super().__init__(name, directory)
         self.role = role
@@ -559,7 +566,8 @@ class NetstreamNode(Peer):
         self.options = options
         self.arguments = arguments
         self.reactor = reactor
-        (directory / "etc").mkdir(exist_ok=True)
+        (directory / "etc" / "health.d").mkdir(parents=True, exist_ok=True)
+        (directory / "etc" / "health.d" / "test.conf").write_text(health)
         (directory / "data").mkdir(exist_ok=True)
         guid = directory / "data" / "machine.guid"
         guid.write_text(self.guid + "\n")

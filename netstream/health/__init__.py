@@ -1,0 +1,3 @@
+"""
+Alerts: their definitions, the state of each, and who is told.
+"""

@@ -1,0 +1,3 @@
+"""
+Telling people and programs of alerts: one small class a method.
+"""

@@ -1,0 +1,228 @@
+"""
+Alerts say what the alerts of a real agent say: the same definitions over the
+same metrics have the same values, statuses and transitions.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from tests.interop.case import InteropTestCase
+from tests.interop.peers import KEY, Peer, accepting, wait_for
+
+SECONDS = 24
+"""How long both are watched."""
+
+LOOKUPS = {
+    "average": "average -10s unaligned of abs",
+    "sum": "sum -10s unaligned of abs",
+    "min": "min -7s unaligned of abs",
+    "max": "max -7s unaligned of abs",
+    "all_dimensions": "average -5s unaligned",
+    "absolute": "average -5s unaligned absolute of gauge",
+    "percentage": "average -5s unaligned percentage of abs",
+    "min2max": "average -5s unaligned min2max",
+    "by_name": "max -5s unaligned match-names of absolute*",
+    "by_id": "max -5s unaligned match-ids of a*",
+    "several": "max -5s unaligned of abs,inc",
+    "earlier": "average -5s at -5s unaligned of abs",
+    "median": "median -9s unaligned of gauge",
+    "stddev": "stddev -9s unaligned of gauge",
+    "incremental": "incremental_sum -9s unaligned of abs",
+    "aligned": "average -5s of abs",
+    "ses": "ses -9s unaligned of gauge",
+    "cv": "cv -9s unaligned of gauge",
+    "countif": "countif -9s unaligned of gauge",
+}
+DEFINITIONS = (
+    "".join(f"alarm: {name}\non: fixture.simple\nlookup: {lookup}\nevery: 1s\n\n" for name, lookup in LOOKUPS.items())
+    + """
+template: calculated
+on: fixture.context
+lookup: average -5s unaligned of abs
+calc: ($this * 2 + 1) / 3
+every: 1s
+green: 10
+red: 20
+
+alarm: dimension
+on: fixture.simple
+calc: $abs
+every: 1s
+
+alarm: raw
+on: fixture.simple
+calc: $gauge_raw
+every: 1s
+
+alarm: elsewhere
+on: fixture.simple
+calc: ${fixture.gaps.here} * 2
+every: 1s
+
+alarm: other_alert
+on: fixture.simple
+calc: $constant + 1
+every: 1s
+
+alarm: constant
+on: fixture.simple
+calc: 41
+every: 1s
+units: things
+
+alarm: nothing
+on: fixture.simple
+calc: $nosuch + 1
+every: 1s
+warn: $this > 1
+
+alarm: division
+on: fixture.simple
+calc: 1 / 0
+every: 1s
+crit: $this > 1
+
+alarm: undefined
+on: fixture.simple
+calc: 1
+every: 1s
+warn: 1 / 0
+
+alarm: half_defined
+on: fixture.simple
+calc: 1
+every: 1s
+warn: 1 / 0
+crit: $this > 5
+
+alarm: both
+on: fixture.simple
+calc: 5
+every: 1s
+warn: $this > 3
+crit: $this > 4
+
+alarm: words
+on: fixture.simple
+calc: (1 OR 0) AND NOT 0
+every: 1s
+warn: $this == 1
+
+alarm: long
+on: fixture.simple
+lookup: average -1h unaligned of abs
+every: 1s
+warn: $this > 0
+
+template: rises
+on: fixture.gaps
+calc: $here
+every: 1s
+warn: ($this > (($status >= $WARNING) ? (5) : (10)) && $this < 20) || $this > 40
+crit: $this > 30 && $this < 40
+delay: up 2s down 3s multiplier 1.5 max 5s
+info: here of $family and ${label:none}
+options: no-clear-notification
+"""
+)
+
+SAME = (
+    *("name", "chart", "class", "component", "type", "recipient", "units", "update_every", "family", "info"),
+    *("delay_up_duration", "delay_down_duration", "delay_max_duration", "delay_multiplier", "warn_repeat_every"),
+    *("crit_repeat_every", "lookup_method", "lookup_after", "lookup_before", "lookup_dimensions", "calc", "warn"),
+    *("crit", "calc_parsed", "warn_parsed", "crit_parsed", "green", "red", "active", "disabled", "silenced"),
+    *("last_repeat", "times_repeat", "no_clear_notification"),
+)
+"""What the API says alike of each alert."""
+OTHERWISE = {"all_dimensions", "percentage", "several"}
+"""Their values have a rate in them, which a version 1 connection carries as its counter and clock."""
+
+
+class AlertsDifferentialTests(InteropTestCase):
+    """
+    A real agent evaluates its own metrics, and its netstream parent the same.
+    """
+
+    def watched(self, peer: Peer, host: str) -> dict[str, Any]:
+        """
+        @return: All alerts that a node has of a host, by name.
+        """
+        found = peer.get("alarms?all", host)["alarms"].values()
+        return {alert["name"]: alert for alert in found}
+
+    def test_same(self) -> None:
+        """
+        Values over the same seconds, statuses, transitions and all that the API says are the same.
+        """
+        node = self.node(
+            "ns-parent",
+            role="parent",
+            stream=accepting(KEY, postpone_alerts_on_connect="0", health_enabled="yes"),
+            options=["health/enable stock health configuration=no"],
+            health=DEFINITIONS,
+        )
+        child = self.agent("real-child", sends_to=[node.address], fixture=True, alerts=DEFINITIONS)
+        node.wait_samples("fixture.simple", child.name, count=12)
+        wait_for(
+            "both evaluate",
+            lambda: all(
+                (alert := self.watched(peer, child.name).get("rises")) and alert["status"] != "UNINITIALIZED"
+                for peer in (node, child)
+            ),
+        )
+        begun = int(time.time()) + 1
+        seen: tuple[dict[Any, float], dict[Any, float]] = ({}, {})
+        last: list[dict[str, Any]] = []
+        while time.time() < begun + SECONDS:
+            last = [self.watched(peer, child.name) for peer in (child, node)]
+            for found, alerts in zip(seen, last, strict=True):
+                for name, alert in alerts.items():
+                    if alert.get("db_before") and alert["value"] is not None:
+                        found[name, alert["db_after"], alert["db_before"]] = alert["value"]
+            time.sleep(0.25)
+
+        self.assertEqual(set(last[0]), set(last[1]))
+        self.assert_same_values(*seen)
+        for name in last[0]:
+            theirs, ours = ({field: alerts[name].get(field) for field in SAME} for alerts in last)
+            self.assertEqual(ours, theirs)
+        steady = set(last[0]) - {"rises"}
+        theirs, ours = ({name: alerts[name]["status"] for name in steady} for alerts in last)
+        self.assertEqual(ours, theirs)
+        self.assert_same_transitions(*(peer.get("alarm_log", child.name) for peer in (child, node)), begun)
+        keys = [set(peer.get("alarm_log", child.name)[0]) for peer in (child, node)]
+        self.assertEqual(keys[1] - keys[0], {"transition_id", "summary"})
+        self.assertEqual(keys[0] - keys[1], set())
+
+    def assert_same_values(self, theirs: dict[Any, float], ours: dict[Any, float]) -> None:
+        """
+        Where both looked at the same seconds, they found the same.
+        """
+        both = theirs.keys() & ours.keys()
+        self.assertEqual({name for name, *_ in both}, {name for name, *_ in theirs})
+        for key in both:
+            exact = key[0] not in OTHERWISE
+            same = math.isclose(theirs[key], ours[key], rel_tol=1e-5 if exact else 1e-2, abs_tol=1e-6 if exact else 1)
+            self.assertTrue(same, f"{key}: {theirs[key]} and {ours[key]}")
+
+    def assert_same_transitions(self, theirs: list[Any], ours: list[Any], begun: int) -> None:
+        """
+        What happened since is the same, and at the same time but for a period of evaluation.
+        """
+        logs = [
+            [
+                entry
+                for entry in reversed(log)
+                if entry["name"] == "rises" and begun < entry["when"] < begun + SECONDS - 3
+            ]
+            for log in (theirs, ours)
+        ]
+        self.assertGreaterEqual(len(logs[0]), 1)
+        for one, other in zip(*logs, strict=True):
+            for field in ("old_status", "status", "delay", "info", "units", "chart", "no_clear_notification"):
+                self.assertEqual(other[field], one[field])
+            self.assertLessEqual(abs(one["when"] - other["when"]), 2)
+            self.assertLessEqual(abs(one["duration"] - other["duration"]), 3)

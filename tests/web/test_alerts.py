@@ -1,0 +1,190 @@
+"""
+Alerts over HTTP.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from netstream.web.alerts import BUILT_IN
+from netstream.web.site import site
+from tests.health.stage import LOAD
+from tests.health.stage import Stage as Watching
+from tests.web.stage import Response, settings
+from tests.web.stage import Stage as Serving
+
+TEXT = """
+template: load_high
+on: system.load
+lookup: average -10s unaligned of load1
+every: 5s
+warn: $this > 3
+crit: $this > 8
+units: load
+info: <b>load</b> of ${family}
+to: sysadmin webmaster
+delay: up 10s down 1m multiplier 1.5 max 1h
+options: no-clear-notification
+
+template: value
+on: system.load
+calc: $load5
+every: 5s
+"""
+
+
+class Client(Serving):
+    """
+    Asks a node that watches.
+    """
+
+    def __init__(self, watching: Watching, **web: Any) -> None:
+        self.clock: Clock = watching.clock
+        self.site = site(watching.hub, settings(**web), watching.clock, watching.service)
+
+
+class AlertsTests(SynchronousTestCase):
+    """
+    L{netstream.web.alerts.Alerts}.
+    """
+
+    def setUp(self) -> None:
+        self.node = Watching(Path(self.mktemp()), TEXT)
+        self.addCleanup(self.node.start().stopService)
+        self.client = Client(self.node)
+        self.node.values = [4.0, 2.0]
+        self.node.advance(30)
+
+    def get(self, target: str, **headers: str) -> Response:
+        """
+        Make one request.
+        """
+        return self.client.get(f"/api/v1/{target}", **headers)
+
+    def test_alarms(self) -> None:
+        """
+        Raised alerts are listed with all that clients of agents read; C{all} lists every one.
+        """
+        said = self.get("alarms").json()
+        self.assertEqual((said["hostname"], said["status"], said["now"]), ("node1", True, self.node.now))
+        self.assertEqual(said["latest_alarm_log_unique_id"], self.node.transitions()[-1].unique_id)
+        self.assertEqual(list(said["alarms"]), ["system.load.load_high"])
+        one = said["alarms"]["system.load.load_high"]
+        expected = {
+            "name": "load_high",
+            "chart": "system.load",
+            "family": "load",
+            "class": "Unknown",
+            "active": True,
+            "disabled": False,
+            "silenced": False,
+            "exec": BUILT_IN,
+            "recipient": "sysadmin webmaster",
+            "units": "load",
+            "info": "<b>load</b> of load",
+            "status": "WARNING",
+            "update_every": 5,
+            "delay_up_duration": 10,
+            "delay_multiplier": 1.5,
+            "warn_repeat_every": "0",
+            "last_repeat": "0",
+            "no_clear_notification": True,
+            "lookup_dimensions": "load1",
+            "lookup_method": "average",
+            "lookup_after": -10,
+            "lookup_before": 0,
+            "lookup_options": "unaligned",
+            "warn": "$this &gt; 3",
+            "warn_parsed": "(${this} &gt; 3)",
+            "green": None,
+            "value": 4.0,
+            "value_string": "4 load",
+        }
+        self.assertEqual({name: one[name] for name in expected}, expected)
+        self.assertEqual(one["db_before"] - one["db_after"], 9)
+        for every in ("alarms?all", "alarms?all=true", "alarms%3Fall&format=json"):
+            self.assertEqual(len(self.get(every).json()["alarms"]), 2)
+
+    def test_values_and_count(self) -> None:
+        """
+        Values and numbers of alerts can be had without the rest.
+        """
+        said = self.get("alarms_values?all").json()["alarms"]
+        self.assertEqual((said["system.load.value"]["value"], said["system.load.value"]["status"]), (2.0, "UNDEFINED"))
+        self.assertEqual(list(self.get("alarms_values").json()["alarms"]), ["system.load.load_high"])
+        for query, count in (("", 1), ("?status=WARNING", 1), ("?status=CLEAR", 0), ("?context=system.cpu", 0)):
+            self.assertEqual(self.get("alarm_count" + query).json(), [count])
+        self.assertEqual(self.get("info").json()["alarms"], {"normal": 0, "warning": 1, "critical": 0})
+        of_chart = self.get("charts").json()["charts"]["system.load"]["alarms"]
+        self.assertEqual(of_chart["load_high"]["status"], "WARNING")
+
+    def test_log(self) -> None:
+        """
+        The log has the newest first, and what came after a number.
+        """
+        said = self.get("alarm_log").json()
+        self.assertEqual([each["status"] for each in said if each["name"] == "load_high"], ["WARNING", "CLEAR"])
+        first = said[0]
+        self.assertEqual((first["old_status"], first["units"], first["silenced"]), ("CLEAR", "load", "false"))
+        self.assertRegex(first["value_string"], r"^[34](\.\d)? load$")
+        self.assertEqual(self.get(f"alarm_log?after={first['unique_id']}").json(), [])
+        self.assertEqual(self.get("alarm_log?chart=system.cpu").json(), [])
+        self.assertEqual(len(self.get("alarm_log?chart=system.load").json()), len(said))
+
+    def test_variables(self) -> None:
+        """
+        All that an expression can name is listed.
+        """
+        said = self.get("alarm_variables?chart=system.load").json()
+        self.assertEqual(said["chart_variables"]["load1"], 4.0)
+        self.assertEqual(said["chart_variables"]["load1_raw"], 40)
+        self.assertEqual(said["host_variables"]["system.load.load_high"], 4.0)
+        self.assertEqual(self.get("alarm_variables?chart=none").status, 404)
+        self.assertEqual(self.get("alarm_variables").status, 400)
+
+    def test_explain(self) -> None:
+        """
+        It is said why an alert is raised, and who would be told or why nobody.
+        """
+        said = self.get("explain?alert=load_high").json()["alerts"]["system.load.load_high"]
+        self.assertEqual(said["lookup"]["found"], 4.0)
+        self.assertEqual(said["lookup"]["dimensions"], ["load1"])
+        self.assertEqual(said["warn"]["filled_in"], "(4 > 3)")
+        self.assertEqual(said["warn"]["result"], 1.0)
+        self.assertEqual(said["would_tell"], ["role sysadmin", "role webmaster"])
+        self.assertEqual((said["last_told"], said["not_told_because"]), ("WARNING", "that was told before"))
+        self.assertEqual(list(self.get("explain").json()["alerts"]), ["system.load.load_high"])
+        self.assertEqual(self.get("explain?alert=nothing").status, 404)
+
+    def test_manage(self) -> None:
+        """
+        Alerts are silenced with the token, and by nobody without it or from elsewhere.
+        """
+        token = (self.node.directory / "management.key").read_text().strip()
+        self.assertEqual((self.node.directory / "management.key").stat().st_mode & 0o077, 0)
+        refused = self.get("manage/health?cmd=SILENCE%20ALL")
+        self.assertEqual((refused.status, refused.text), (403, "Auth Error\n"))
+        self.assertEqual(self.get("manage/health?cmd=SILENCE%20ALL", X_Auth_Token="x").status, 403)
+        elsewhere = self.client.get("/api/v1/manage/health?cmd=LIST", peer="10.0.0.1", X_Auth_Token=token)
+        self.assertEqual(elsewhere.status, 403)
+        self.assertIn("allow management from = localhost 10.0.0.1", elsewhere.text)
+        self.assertFalse(self.node.service.silencers.everything)
+        done = self.get("manage/health?cmd=SILENCE+ALL", X_Auth_Token=token)
+        self.assertEqual((done.status, done.text), (200, "All alarm notifications are silenced\n"))
+        listed = self.get("manage/health?cmd=LIST", Authorization=f"Bearer {token}").json()
+        self.assertEqual(listed, {"all": True, "type": "SILENCE", "silencers": []})
+        self.assertTrue(self.get("alarms").json()["alarms"]["system.load.load_high"]["silenced"])
+
+    def test_child(self) -> None:
+        """
+        Alerts of a child are found under its name.
+        """
+        child = self.node.child(postpone_alerts=0)
+        self.node.define(LOAD, child)
+        self.node.advance(10)
+        said = self.client.get("/host/child1/api/v1/alarms").json()
+        self.assertEqual((said["hostname"], len(said["alarms"])), ("child1", 1))
