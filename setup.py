@@ -20,6 +20,7 @@ MODULES = (
     "latest",
     "lines",
     "numbers",
+    "rows",
     "seal",
     "tables",
     "text",
