@@ -5,6 +5,8 @@ A number is written as JSON takes it, with at most seven decimals and no more
 digits than it needs; what is not finite is C{null}.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -72,8 +74,8 @@ def _one_by_one(
         size = len(before) + len(after) + _LONGEST
     size = rows * (size + len(behind) + columns * (len(between) + _LONGEST))
     text = bytearray(size)
-    start = text
-    at = start
+    start: Any = text
+    at: Any = start
     for row in range(rows):
         if stamped:
             at = _put(at, before)
@@ -105,7 +107,7 @@ def _one_by_one(
     return bytes(memoryview(text)[: at - start])
 
 
-def _put(at: bytearray, text: bytes) -> bytearray:
+def _put(at: Any, text: bytes) -> Any:
     """
     Write bytes (in C, where a place in text can be counted on).
     """
@@ -113,10 +115,10 @@ def _put(at: bytearray, text: bytes) -> bytearray:
     source = text
     for i in range(size):
         at[i] = source[i]
-    return at + size  # type: ignore[operator]
+    return at + size
 
 
-def _digits(at: bytearray, number: int) -> bytearray:
+def _digits(at: Any, number: int) -> Any:
     """
     Write an unsigned integer (in C).
     """
@@ -136,10 +138,10 @@ def _digits(at: bytearray, number: int) -> bytearray:
         at[place + 1] = pairs[pair + 1]
     if place:
         at[0] = 48 + number
-    return at + count  # type: ignore[operator]
+    return at + count
 
 
-def _decimals(at: bytearray, number: int) -> bytearray:
+def _decimals(at: Any, number: int) -> Any:
     """
     Write a point and seven decimals without the zeros at their end (in C).
 
@@ -157,7 +159,7 @@ def _decimals(at: bytearray, number: int) -> bytearray:
     place = 7
     while at[place] == 48:
         place -= 1
-    return at + place + 1  # type: ignore[operator]
+    return at + place + 1
 
 
 def _together(
