@@ -21,6 +21,7 @@ MODULES = (
     "lines",
     "numbers",
     "replay",
+    "rows",
     "seal",
     "sums",
     "tables",

@@ -136,6 +136,7 @@ class Node(MultiService):
         self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
         self.hub = Hub(info, self._databases.of(settings.db.mode))
+        self._databases.ask(self.hub.definition)
         for database in self._databases:
             for stored in await database.stored():
                 self.hub.restore(stored, database)

@@ -29,7 +29,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "streaming": "wire model session hub db config",
         "health": "model hub db config",
         "export": "model kernel hub config",
-        "web": "model hub db health config",
+        "web": "model kernel hub db health config",
         "central": "model web config",
     }.items()
 }

@@ -4,7 +4,7 @@ The engines that a node's settings ask for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,6 +14,7 @@ from netstream.db import DBEngine, NoneDB, RamDB
 from netstream.db.dbengine.cleaning import Cleanup
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.workers import Workers
+from netstream.model.chart import Chart
 
 
 class Databases:
@@ -48,6 +49,15 @@ class Databases:
         @return: The engine of that mode.
         """
         return self._engines[mode]
+
+    def ask(self, recall: Callable[[str, str], Chart | None]) -> None:
+        """
+        @param recall: Gives the definition of a chart that an engine forgot,
+            by machine GUID and chart id.
+        """
+        for engine in self:
+            if isinstance(engine, DBEngine):
+                engine.recall = recall
 
     def open(self) -> Deferred[None]:
         """

@@ -286,6 +286,13 @@ class Hub:
         """
         return self._hosts.get(guid)
 
+    def definition(self, guid: str, chart: str) -> Chart | None:
+        """
+        @return: The chart of a host; L{None} if it is not known.
+        """
+        host = self._hosts.get(guid)
+        return None if host is None else host.charts.get(chart)
+
     def find(self, name: str) -> Host | None:
         """
         Look a host up as a person names it: by GUID, else by host name, where

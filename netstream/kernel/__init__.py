@@ -38,7 +38,7 @@ if os.environ.get("NETSTREAM_PURE"):
     sys.meta_path.insert(0, _sources)
 try:
     # Each module is imported here, so that all are of one kind.
-    from netstream.kernel import cells, columns, frames, ingest, interpolate, latest, records, replay, seal
+    from netstream.kernel import cells, columns, frames, ingest, interpolate, latest, records, replay, rows, seal
     from netstream.kernel.encode import Encoder, select
     from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
@@ -68,6 +68,7 @@ __all__ = [
     "records",
     "renew",
     "replay",
+    "rows",
     "seal",
     "select",
 ]

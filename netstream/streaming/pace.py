@@ -5,10 +5,14 @@ A child writes its second in pieces of a packet or so.  Each that is read on
 its own costs a turn of the reactor, a system call, and one pass through
 sessions, hub and database, which is more than decoding its samples.  So a
 connection whose bytes trickle in is left alone for a moment after each read,
-until the rest has gathered in the buffer of the system.
+until the rest has gathered in the buffer of the system.  Of a child whose
+seconds come in bursts the first piece waits for the others, so that a burst is
+dealt with at once.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
@@ -47,7 +51,15 @@ class Pace:
     @ivar held: Whether nothing is read until what was read is dealt with.
     """
 
-    def __init__(self, transport: IPushProducer, clock: IReactorTime) -> None:
+    def __init__(
+        self, transport: IPushProducer, clock: IReactorTime, deal: Callable[[bytes], None] | None = None
+    ) -> None:
+        """
+        @param deal: Is given what L{gather} kept and nothing followed; without
+            it nothing is kept.
+        """
+        self._deal = deal
+        self._kept: list[bytes] = []
         self._transport = transport
         self._clock = clock
         self._timer: IDelayedCall | None = None
@@ -66,6 +78,47 @@ class Pace:
         Whether the connection is left alone now.
         """
         return self._timer is not None
+
+    def gather(self, data: bytes, now: float) -> bytes:
+        """
+        Bytes were read and are to be dealt with.
+
+        @param now: Seconds of the clock.
+        @return: What shall be dealt with now; nothing if it is kept until the
+            rest of a burst is there.
+        """
+        if self._kept:
+            self._kept.append(data)
+            if self._timer is not None:
+                # TLS delivers several pieces of one read, whether it was paused or not.
+                if sum(map(len, self._kept)) < PLENTY:
+                    return b""
+                self._go_on()
+            self._score = min(self._score + 2, 2 * TRICKLES)  # one more than the pause before it takes off
+            return self.rest()
+        begins = now - self._last > PAUSE * 1.5
+        if not (begins and self._score >= TRICKLES and self._deal is not None) or self.held or self._timer is not None:
+            return data
+        if len(data) >= PLENTY or now < self._prompt_until:
+            return data
+        self._kept.append(data)
+        self._transport.pauseProducing()
+        self._timer = self._clock.callLater(PAUSE, self._go_on)
+        return b""
+
+    def rest(self) -> bytes:
+        """
+        @return: What was kept, which is kept no more.
+        """
+        kept, self._kept = self._kept, []
+        return b"".join(kept)
+
+    def _nothing_followed(self) -> None:
+        """
+        The first piece of a burst was all of it.
+        """
+        if self._kept and self._deal is not None:
+            self._deal(self.rest())
 
     def received(self, size: int, now: float, may_wait: bool = True) -> None:
         """
@@ -137,8 +190,11 @@ class Pace:
 
     def _go_on(self) -> None:
         self.stop()
-        self._last = self._clock.seconds()
         self._transport.resumeProducing()
+        if self._kept:
+            self._clock.callLater(0, self._nothing_followed)  # after the next look at what can be read
+        else:
+            self._last = self._clock.seconds()
 
     def stop(self) -> None:
         """

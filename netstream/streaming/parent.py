@@ -115,15 +115,21 @@ class ParentProtocol(Protocol):
         """
         self.heard = self._parent.clock.seconds()
         if self._receiver is not None:
-            self._defines = False
-            self._take(data)
-            self._look()
-            if self._receiver is not None and self._pace is not None:
-                self._pace.received(len(data), self.heard, may_wait=not self._defines)
-                if self.host is not None and self.host.unkept:
-                    self._pace.hold(self.host.kept())
+            if self._pace is not None:
+                data = self._pace.gather(data, self.heard)
+            if data:
+                self._deal(data)
         elif self._reader is not None:
             self._read_request(self._reader, data)
+
+    def _deal(self, data: bytes) -> None:
+        self._defines = False
+        self._take(data)
+        self._look()
+        if self._receiver is not None and self._pace is not None:
+            self._pace.received(len(data), self.heard, may_wait=not self._defines)
+            if self.host is not None and self.host.unkept:
+                self._pace.hold(self.host.kept())
 
     def _no_request(self) -> None:
         self._log.warn("{peer}: no complete request in {limit:g} s; closed", peer=self.peer, limit=HEADER_WITHIN)
@@ -201,7 +207,7 @@ class ParentProtocol(Protocol):
         host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
-        self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock)
+        self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock, self._deal)
         self.transport.write(accepted(agreed))
         self._pace.hurry()
 
@@ -319,6 +325,7 @@ class ParentProtocol(Protocol):
             self._backfill.stop()
         if self._pace is not None:
             self._pace.stop()
+            self._pace.rest()
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
@@ -329,6 +336,8 @@ class ParentProtocol(Protocol):
         """
         The child is gone (called by Twisted).
         """
+        if self._receiver is not None and self._pace is not None:
+            self._take(self._pace.rest())
         self._end()
         if self.host is not None:
             self._log.info(

@@ -18,6 +18,7 @@ import orjson
 from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 
+from netstream.kernel.rows import write as written
 from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import JSON, TEXT, Answer, Refusal, breathe, encode
 from netstream.web.query import View
@@ -30,11 +31,6 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FOREVER = 1 << 40
 _AT_ONCE = 1 << 16
 """Numbers that are written before other work gets its turn."""
-_MARK = 5e-324
-"""Stands between the rows; a rounded number is 0 or much larger."""
-_WHOLE_MARK = -(1 << 63)
-"""The same between whole numbers, which are smaller."""
-_EXACT = 1 << 53
 
 
 def _rounded(values: Float64s) -> Float64s:
@@ -46,17 +42,6 @@ def _rounded(values: Float64s) -> Float64s:
     return np.ascontiguousarray(rounded)
 
 
-def _numbers(values: Float64s | Int64s) -> bytes:
-    """
-    @param values: Rounded, of one dimension.
-    @return: A JSON array of numbers, without the C{.0} of whole ones.
-    """
-    text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
-    if values.dtype.kind == "i" or not (values == np.floor(values)).any():
-        return text
-    return text.replace(b".0,", b",").replace(b".0]", b"]")
-
-
 def _ordered(view: View, values: Float64s) -> Float64s:
     return values if "flip" in view.question.options else values[::-1]
 
@@ -65,22 +50,7 @@ def _lines(view: View, separator: bytes = b",") -> list[bytes]:
     """
     @return: The values of each row, divided by a separator.
     """
-    rows, columns = view.values.shape
-    if not rows:
-        return []
-    values = _rounded(_ordered(view, view.values))
-    mark: float
-    if (np.abs(values) < _EXACT).all() and (values == np.rint(values)).all():
-        mark, table = _WHOLE_MARK, np.empty((rows, columns + 1), np.int64)
-    else:
-        mark, table = _MARK, np.empty((rows, columns + 1))
-    table[:, 0], table[:, 1:] = mark, values
-    text = _numbers(table.ravel())
-    marked = b"%a" % mark
-    text = text[len(marked) + 2 : -1]
-    if separator != b",":
-        text = text.replace(b",", separator)
-    return text.split(separator + marked + separator)
+    return written(_ordered(view, view.values), None, b"", b"", separator, b"\n").split(b"\n")[:-1]
 
 
 def _seconds(view: View) -> Int64s:
@@ -146,9 +116,8 @@ def _arrays(view: View, between: bytes = b",") -> bytes:
     @param between: What divides the rows.
     @return: The rows as JSON arrays.
     """
-    times = _times(view, b"]" + between + b"[", b",")
-    text = _alternating(times, _lines(view))
-    return text[1 + len(between) :] + b"]" if text else b""
+    text = written(_ordered(view, view.values), _seconds(view), b"[", b",", b",", b"]" + between)
+    return text.removesuffix(between)
 
 
 def _keys(view: View) -> list[str]:
@@ -167,17 +136,17 @@ def _objects(view: View) -> bytes:
     """
     @return: The rows as JSON objects.
     """
-    rows, columns = view.values.shape
-    if not rows:
+    count, columns = view.values.shape
+    if not count:
         return b""
-    cells = _numbers(_rounded(_ordered(view, view.values)).ravel())[1:-1].split(b",")
-    parts = [b"}"] * (rows * (2 * columns + 2))
+    cells = [cell for line in _lines(view) for cell in line.split(b",")]
+    parts = [b"}"] * (count * (2 * columns + 2))
     each = 2 * columns + 2
     parts[0::each] = _times(view, b'},\n{"time":')
     for column, key in enumerate(_keys(view)):
-        parts[2 * column + 1 :: each] = [b"," + encode(key) + b":"] * rows
+        parts[2 * column + 1 :: each] = [b"," + encode(key) + b":"] * count
         parts[2 * column + 2 :: each] = cells[column::columns]
-    parts[each - 1 :: each] = [b""] * rows
+    parts[each - 1 :: each] = [b""] * count
     return b"".join(parts)[3:] + b"}"
 
 
@@ -246,7 +215,8 @@ def folded(view: View) -> Float64s:
 
 def _single(separator: bytes) -> Callable[[View], bytes]:
     def rows(view: View) -> bytes:
-        return _numbers(_rounded(_ordered(view, folded(view))))[1:-1].replace(b",", separator)
+        values = _ordered(view, folded(view))[:, np.newaxis]
+        return written(values, None, b"", b"", b"", separator).removesuffix(separator)
 
     return rows
 

@@ -83,7 +83,7 @@ class AnswerTests(SynchronousTestCase):
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         histories(),
-        st.sampled_from((1, 7, 60, 120, 144, 1800, 2400, 3600, 4320, 5000, 7200)),
+        st.sampled_from((1, 5, 7, 10, 60, 120, 144, 1800, 2400, 3600, 4320, 5000, 7200)),
         st.integers(-4000, 9000),
         st.integers(1, 40),
         st.booleans(),

@@ -4,6 +4,7 @@ Tests for reading in few big pieces what comes in many small ones.
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -28,12 +29,14 @@ class Switch:
 
     def __init__(self) -> None:
         self.reads = True
+        self.resumed: Callable[[], object] = bool
 
     def pauseProducing(self) -> None:
         self.reads = False
 
     def resumeProducing(self) -> None:
         self.reads = True
+        self.resumed()
 
 
 class PaceTests(SynchronousTestCase):
@@ -91,6 +94,51 @@ class PaceTests(SynchronousTestCase):
             self.clock.advance(PAUSE)
             self.read(20000, after=0)
             self.clock.advance(PAUSE)
+
+    def bursts(self, *pieces: int) -> list[int]:
+        """
+        A child that trickled says so many bytes at once, each second.
+
+        @return: How many bytes were dealt with at once.
+        """
+        dealt: list[int] = []
+
+        def deal(data: bytes) -> None:
+            dealt.append(len(data))
+            self.pace.received(len(data), self.clock.seconds())
+
+        left: list[int] = []
+
+        def read() -> None:
+            if left and (data := self.pace.gather(bytes(left.pop(0)), self.clock.seconds())):
+                deal(data)
+
+        self.pace = Pace(self.transport, self.clock, deal)
+        self.trickle()
+        self.clock.advance(PAUSE)
+        self.transport.resumed = lambda: self.clock.callLater(0, read)
+        for _ in range(20):
+            self.clock.advance(0.9)
+            left += pieces
+            read()
+            self.clock.advance(PAUSE)
+        return dealt
+
+    def test_bursts(self) -> None:
+        """
+        The first piece of a burst waits for the rest, and both are dealt with
+        as one.
+        """
+        self.assertEqual(self.bursts(1400, 60000), [61400] * 20)
+
+    def test_whole_bursts(self) -> None:
+        """
+        Nothing is waited for in vain for long: whose bursts are read as a
+        whole is dealt with at once.
+        """
+        self.assertEqual(self.bursts(60000), [60000] * 20)
+        self.assertEqual(self.bursts(9000), [9000] * 20)
+        self.assertFalse(self.pace.waits)
 
     def test_few(self) -> None:
         """
@@ -244,6 +292,26 @@ class ParentTests(WorldCase):
         self.world.advance(1)
         self.assertEqual(self.host(parent).latest.of(0)[0], time)
         self.assertFalse(self.host(parent).online)
+
+    def test_last_words_of_a_burst(self) -> None:
+        """
+        The first piece of a burst is not lost when nothing follows, nor when
+        the child leaves.
+        """
+        parent, child, time = self.trickling()
+        latest = self.host(parent).latest
+        self.world.advance(1)
+        child.sample(time)
+        self.world.advance(0.005)
+        self.assertLess(latest.of(0)[0], time)
+        self.world.advance(2 * PAUSE)
+        self.assertEqual(latest.of(0)[0], time)
+        self.world.advance(1)
+        child.sample(time + 1)
+        self.world.advance(0.005)
+        child.leave()
+        self.world.advance(1)
+        self.assertEqual(latest.of(0)[0], time + 1)
 
     def test_bad_line(self) -> None:
         """

@@ -357,7 +357,7 @@ class DataTests(SynchronousTestCase):
         values[rng.random(values.shape) < 0.2] = NAN
         self.stage.fill(LOAD, {NOW - 300 + i: list(row) for i, row in enumerate(values)})
         self.window = f"after={NOW - 300}&before={NOW - 1}"
-        rounded = [[None if math.isnan(v) else round(v, 7) for v in row] for row in values]
+        rounded = [[None if math.isnan(v) else round(v, 7) for v in row] for row in values.tolist()]
         expected = [[NOW - 300 + i, *row] for i, row in enumerate(rounded)]
         self.assertEqual(self.ask("options=flip")["data"], expected)
         self.assertEqual(self.ask()["data"], expected[::-1])

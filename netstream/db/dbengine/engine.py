@@ -64,6 +64,8 @@ class DBEngine:
 
     @ivar damaged: Parts of files that could not be read since the start.
     @ivar tiers: Seconds of a row of each tier.
+    @ivar recall: Gives the definition of a chart of a node that was forgotten
+        here and comes back unchanged, from whoever still has it.
     """
 
     _log = Logger()
@@ -113,6 +115,8 @@ class DBEngine:
         self._nodes: dict[str, HotNode] = {}
         self._next_id = 1
         self._definitions = Definitions()
+        self.recall: Callable[[str, str], Chart | None] = _nothing_known
+        self._forgot: set[str] = set()
         self._putting = False
         self._after_put: list[Deferred[None]] = []
         self._no_room_until = 0.0
@@ -246,6 +250,11 @@ class DBEngine:
         self._trouble.over("names of series")
         for _, (chart, _dimension) in series:
             self._definitions.series[node.guid, chart] = node.series.chart(chart).numbers
+        if node.guid in self._forgot:
+            for chart in {chart for _, (chart, _dimension) in series}:
+                known = self.recall(node.guid, chart)
+                if known is not None:
+                    self._definitions.charts.setdefault((node.guid, chart), known)
         return True
 
     def _put_definitions(self) -> Deferred[bool]:
@@ -387,6 +396,7 @@ class DBEngine:
         return Deferred.fromCoroutine(self._forget(node, None if chart is None else [chart]))
 
     async def _forget(self, guid: str, charts: Sequence[str] | None) -> None:
+        self._forgot.add(guid)
         # The log of names must not know any more what the catalog is told to forget.
         await self._put()
         for chart in (None,) if charts is None else charts:
@@ -430,3 +440,9 @@ class DBEngine:
                 disk=sum(segments.nbytes for segments in storage.tiers) + storage.pool.nbytes,
             )
         )
+
+
+def _nothing_known(node: str, chart: str) -> None:
+    """
+    Nobody has definitions besides the engine.
+    """

@@ -42,7 +42,8 @@ import ctypes
 import errno
 import mmap
 import os
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
@@ -340,11 +341,23 @@ class HotPage:
         address = self._header.ctypes.data
         _LIBC.madvise(ctypes.c_void_p(address + at), ctypes.c_size_t(size), mmap.MADV_DONTNEED)
 
-    def unlink(self) -> None:
+    def unlink(self, open_files: Callable[[int], object] | None = None) -> None:
         """
         Remove the file; what is mapped stays readable.
+
+        The system lets go of a file of hundreds of megabytes when its last
+        user does.  That takes long, and if it is the mapping, whose end comes
+        in any thread, nothing else runs meanwhile; so the file is held open.
+
+        @param open_files: Gets the descriptor when nothing is mapped any more,
+            and closes it; without it the file is not held.
         """
+        if open_files is not None:
+            with suppress(OSError):  # then the mapping is the last user
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                weakref.finalize(self._map, open_files, descriptor).atexit = False
         self.path.unlink(missing_ok=True)
+        self.rest()
 
 
 def _size(width: int) -> int:

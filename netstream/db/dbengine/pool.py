@@ -4,6 +4,8 @@ The hot pages of all nodes, and which of them is given to whom.
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
@@ -37,10 +39,18 @@ class PagePool:
         self._counter = count()
         self._needed: dict[int, tuple[int, tuple[int, int]]] = {}
         self._changed = False
+        self._removed: deque[int] = deque()
         self.private = 0
 
     def __iter__(self) -> Iterator[HotPage]:
         return iter(tuple(self._pages))
+
+    @property
+    def removed(self) -> bool:
+        """
+        Whether files that were removed wait for L{sync} to let go of them.
+        """
+        return bool(self._removed)
 
     @property
     def nbytes(self) -> int:
@@ -126,10 +136,13 @@ class PagePool:
 
     def sync(self) -> None:
         """
-        Wait until the disk knows of all files.  Blocks.
+        Wait until the disk knows of all files, and let go of those that were
+        removed.  Blocks.
 
         @raise OSError: The disk cannot say so.
         """
+        while self._removed:
+            os.close(self._removed.popleft())
         if not self._changed:
             return
         self._changed = False
@@ -148,7 +161,7 @@ class PagePool:
         @raise OSError: One cannot be removed.
         """
         for page in pages:
-            page.unlink()
+            page.unlink(self._removed.append)
             self._changed = True
         self.sync()
 

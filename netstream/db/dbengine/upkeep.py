@@ -104,7 +104,7 @@ class Upkeep:
         """
         storage = self._storage
         dirty = [page for page in storage.pool if page.dirty]
-        if not (dirty or storage.names.dirty):
+        if not (dirty or storage.names.dirty or storage.pool.removed):
             return succeed(True)
         self._syncing = True
         second = int(self._clock.seconds())

@@ -129,6 +129,30 @@ class CleaningTests(SynchronousTestCase):
         self.start()
         self.assertEqual(self.charts(), {NODE: {"a.chart", "other.chart"}})
 
+    def test_comes_back_unchanged(self) -> None:
+        """
+        A chart that was forgotten and goes on without being defined again,
+        since this node still knows it, is known after the next start as well;
+        so is one of a node that was forgotten as a whole.
+        """
+        for others in (True, False):
+            self.start()
+            self.db.recall = lambda node, chart: {(NODE, "a.chart"): CHART}.get((node, chart))
+            self.put(CHART, evolve(CHART, id="other.chart", name="other.chart"))
+            self.add("a.chart")
+            for _ in range(6):
+                self.wait(DAY)
+                if others:
+                    self.add("other.chart")
+            self.assertNotIn("a.chart", self.charts().get(NODE, set()))
+            self.put()
+            self.add("a.chart")
+            self.stop()
+            self.start()
+            self.assertIn("a.chart", self.charts()[NODE])
+            self.successResultOf(self.db.forget(NODE))
+            self.stop()
+
     def test_defined_only(self) -> None:
         """
         A chart that was defined and never had a sample stays.

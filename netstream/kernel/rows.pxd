@@ -1,0 +1,22 @@
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+cdef double _FINE, _MAGIC
+cdef bytes _PAIRS
+cdef Py_ssize_t _LONGEST
+
+@cython.locals(text=bytearray, start="unsigned char *", at="unsigned char *", rows=Py_ssize_t, columns=Py_ssize_t,
+               size=Py_ssize_t, row=Py_ssize_t, column=Py_ssize_t, number=int64_t, value=cython.double,
+               magnitude=cython.double, scaled=uint64_t)
+cdef bytes _one_by_one(
+    const double[:, :] values, const int64_t[:] stamps, bint stamped, bytes before, bytes after, bytes between,
+    bytes behind)
+
+@cython.locals(size=Py_ssize_t, i=Py_ssize_t, source="const unsigned char *")
+cdef unsigned char *_put(unsigned char *at, bytes text) except NULL
+
+@cython.locals(count=cython.int, place=cython.int, rest=uint64_t, pair=cython.int, pairs="const unsigned char *")
+cdef unsigned char *_digits(unsigned char *at, uint64_t number) noexcept
+
+@cython.locals(place=cython.int, rest=uint64_t, pair=cython.int, pairs="const unsigned char *")
+cdef unsigned char *_decimals(unsigned char *at, uint64_t number) noexcept
