@@ -97,11 +97,11 @@ def load(
     node_values, stream_values = Values(node, warnings), Values(stream, warnings)
     node_values.check(NODE_OPTIONS)
     stream_values.check(STREAM_OPTIONS)
-    sending = stream_settings(stream_values, role)
+    sending = stream_settings(stream_values, role, config_dir)
     db = db_settings(node_values)
     admission = access(stream_values, node_values, db, sending, str(stream_path))
     name = node_settings(node_values, hostname or socket.gethostname(), fixed=bool(hostname))
-    web = web_settings(node_values)
+    web = web_settings(node_values, config_dir)
     plugins = _plugins(node, warnings)
     return Settings(
         role=role,

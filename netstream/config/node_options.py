@@ -24,9 +24,11 @@ from netstream.config.options import (
     RETENTION,
     TEXT,
     THREE_VALUED,
+    TLS_VERSION,
     Option,
     choice,
     later,
+    one_of,
     option,
     tiers,
     whole,
@@ -184,10 +186,12 @@ WEB_OPTIONS = (
     option(WEB, "bind to", LIST, "*", (GLOBAL, "bind to"), (GLOBAL, "bind socket to IP")),
     option(WEB, "default port", PORT, "19999", (GLOBAL, "default port"), (GLOBAL, "port")),
     later(WEB, "listen backlog", NUMBER, "4096", (GLOBAL, "http port listen backlog")),
-    later(WEB, "ssl key", PATH),
-    later(WEB, "ssl certificate", PATH),
-    later(WEB, "tls version", choice("1", "1.0", "1.1", "1.2", "1.3"), "1.3"),
-    later(WEB, "tls ciphers", TEXT, "none"),
+    option(WEB, "ssl key", PATH),
+    option(WEB, "ssl certificate", PATH),
+    option(WEB, "ssl client CA", PATH),
+    option(WEB, "ssl require client certificate", one_of("no", "streaming", "yes"), "streaming"),
+    option(WEB, "tls version", TLS_VERSION, "1.3"),
+    option(WEB, "tls ciphers", TEXT, "none"),
     *(
         (option if what in GUARDED else later)(WEB, f"allow {what} from", ADDRESSES, words)
         for what, words in ALLOW.items()

@@ -5,6 +5,7 @@ What an option is: its names, its language, and whether it has an effect yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import frozen
@@ -213,6 +214,55 @@ def _choice(*words: str) -> Kind:
     return Kind("word", str, doubt)
 
 
+def _tls_version(text: str) -> str:
+    if text not in ("1", "1.0", "1.1", "1.2", "1.3"):
+        raise ValueError(f"{quoted(text)} is no version of TLS; write '1.3', or '1.2' to offer nothing newer")
+    return max(text, "1.2")
+
+
+def _tls_version_doubt(text: str) -> str:
+    return "" if text in ("1.2", "1.3") else f"TLS {text} is broken and never spoken, 1.2 is used"
+
+
+def _switch(text: str) -> bool:
+    """
+    A boolean that protects: no other word may mean no.
+    """
+    word = text.lower()
+    if word not in ("yes", "true", "on", "no", "false", "off"):
+        raise ValueError(f"{quoted(text)} is neither 'yes' nor 'no'")
+    return word in ("yes", "true", "on")
+
+
+def _sha256(text: str) -> str:
+    digits = text.lower().removeprefix("sha256 fingerprint=").removeprefix("sha256:").replace(":", "").strip()
+    if text and (len(digits) != 64 or set(digits) - set("0123456789abcdef")):
+        raise ValueError(
+            f"{quoted(text)} is not the SHA-256 of a certificate, 64 hexadecimal digits with or without colons; "
+            "'openssl x509 -in cert.pem -noout -fingerprint -sha256' prints it"
+        )
+    return digits
+
+
+def _date(*, end: bool) -> Kind:
+    """
+    @param end: Whether a day alone means its end.
+    """
+
+    def read(text: str) -> float:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{quoted(text)} is not a date such as '2027-01-31' or '2027-01-31 18:00'") from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if end and len(text) == len("2027-01-31"):
+            moment += timedelta(days=1)
+        return moment.timestamp()
+
+    return Kind("date", read)
+
+
 def _addresses_doubt(text: str) -> str:
     """
     Find the words that look like addresses and fit none.
@@ -273,6 +323,12 @@ LIST = Kind("list", str)
 ALGORITHMS = Kind("list", _algorithms, _algorithms_doubt)
 DECIMAL = Kind("decimal number", float)
 PRECISION = _one_of("float64", "float32")
+TLS_VERSION = Kind("word", _tls_version, _tls_version_doubt)
+SWITCH = Kind("yes or no", _switch)
+BEGINNING = _date(end=False)
+ENDING = _date(end=True)
+SHA256 = Kind("fingerprint", _sha256)
+one_of = _one_of
 whole = _whole
 tiers = _tiers
 choice = _choice

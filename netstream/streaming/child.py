@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from attrs import evolve
+from OpenSSL import SSL
 from twisted.application.internet import ClientService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -36,6 +37,9 @@ from netstream.session.sender import Sender
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
+from netstream.streaming.strangers import recognised
+from netstream.tls.endpoint import TLSFailed
+from netstream.tls.explain import failed
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import FunctionCall
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
@@ -118,7 +122,7 @@ class ChildProtocol(Protocol):
     def _answered(self, answer: Accepted | Refusal) -> None:
         self._timer = None
         if isinstance(answer, Refusal):
-            self._postpone(answer.postpone, _reason(answer))
+            self._postpone(answer.postpone, self._why(answer))
             return
         self._begin(answer)
         if answer.rest and not self._reason:
@@ -272,7 +276,7 @@ class ChildProtocol(Protocol):
         if not accepted and not self._reason:
             answer = self._reader.finish()
             if isinstance(answer, Refusal) and answer is not Refusal.NO_REPLY:
-                self._reason = _reason(answer)
+                self._reason = self._why(answer)
                 self._uplink.postpone(self._destination, answer.postpone)
             else:
                 self._uplink.postpone(self._destination, UNREACHABLE_FOR)
@@ -280,11 +284,20 @@ class ChildProtocol(Protocol):
         if self._outbox is not None:
             self._outbox.stopProducing()
             dropped = self._outbox.dropped
-        self._uplink.ended(self._destination, accepted, self._reason or reason.getErrorMessage(), dropped)
+        self._uplink.ended(self._destination, accepted, self._reason or ended_by(reason), dropped)
+
+    def _why(self, refusal: Refusal) -> str:
+        if refusal is Refusal.NOT_UNDERSTOOD:
+            return f"what answers is no parent: {recognised(self._reader.data)}"
+        return refusal.reason + (f" (it says: {refusal.text})" if refusal.text else "")
 
 
-def _reason(refusal: Refusal) -> str:
-    return refusal.reason + (f" (it says: {refusal.text})" if refusal.text else "")
+def ended_by(reason: Failure) -> str:
+    """
+    @return: How a transport ended a connection, for people.
+    """
+    problem = failed(reason, complete=True) if reason.check(SSL.Error) else None
+    return str(problem) if problem is not None else reason.getErrorMessage()
 
 
 class _Client(ClientService):
@@ -430,9 +443,14 @@ class Uplink(Service):
         """
         A destination could not be connected.
         """
-        self.postpone(destination, UNREACHABLE_FOR)
+        wait, what = UNREACHABLE_FOR, "cannot connect: "
+        problem = failure.value
+        if isinstance(problem, TLSFailed):
+            refusal = Refusal.BAD_CERTIFICATE if problem.problem.certificate else Refusal.TLS
+            wait, what = refusal.postpone, ""
+        self.postpone(destination, wait)
         if self.running:
-            self._say(destination, f"cannot connect: {failure.getErrorMessage()}")
+            self._say(destination, what + failure.getErrorMessage())
 
     def began(self, destination: Destination, algorithm: str = "") -> None:
         """
