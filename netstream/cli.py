@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from netstream import __version__
+from netstream.certcommands import add_gencert
 from netstream.config import ConfigError, load
 from netstream.config.keys import mark, new_key
 from netstream.config.places import STOCK, STREAM_CONF, config_directory
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     edit.add_argument("--list", action="store_true", help="print the names of the stock files")
     edit.set_defaults(run=_edit, fail=edit.error)
 
+    add_gencert(commands)
     add_commands(commands)
     return parser
 
@@ -126,6 +128,7 @@ def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "listens on", " ".join(listener.text for listener in settings.web.listeners) or "nothing"
     dashboard = settings.web.allow.get("dashboard")
     yield "dashboard for", dashboard.text if dashboard else "this machine, private networks and link-local addresses"
+    yield "TLS", f"with {settings.web.tls.certificate}" if settings.web.tls is not None else "no"
     yield "streams to", _sending(settings.stream)
     receives = settings.role in (Role.PARENT, Role.PROXY)
     none = "none yet; the first start makes one" if receives else "none, so no host can stream here"

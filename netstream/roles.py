@@ -35,6 +35,7 @@ from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
 from netstream.streaming.proxy import Forwarder
+from netstream.streaming.socks import SocksEndpoint
 from netstream.streaming.strangers import recognised
 from netstream.tls.client import Client
 from netstream.tls.endpoint import TLSEndpoint
@@ -229,14 +230,18 @@ class Node(MultiService):
     def _client_endpoint(
         self, settings: StreamSettings, destination: Destination, timeout: float
     ) -> IStreamClientEndpoint:
-        plain = self._plain_endpoint(destination, timeout)
+        plain = self._plain_endpoint(settings, destination, timeout)
         if not destination.tls:
             return plain
         return TLSEndpoint(plain, self._client_tls(settings.tls), destination.host, self._reactor, recognised)
 
-    def _plain_endpoint(self, destination: Destination, timeout: float) -> IStreamClientEndpoint:
+    def _plain_endpoint(
+        self, settings: StreamSettings, destination: Destination, timeout: float
+    ) -> IStreamClientEndpoint:
         if destination.protocol == "unix":
             return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
+        if settings.proxy is not None:
+            return SocksEndpoint(self._reactor, settings.proxy, destination.host, destination.port, timeout)
         host = destination.host + ("%" + destination.interface if destination.interface else "")
         return HostnameEndpoint(self._reactor, host, destination.port, timeout=timeout)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
-from netstream.config.settings import COMPRESSIONS, Mode
+from netstream.config.settings import COMPRESSIONS, Mode, SocksProxy
 from netstream.config.values import boolean, boolean_doubt, duration, integer, quoted, size, three_valued
 from netstream.model.identity import guid
 from netstream.model.pattern import pattern
@@ -263,6 +264,25 @@ def _date(*, end: bool) -> Kind:
     return Kind("date", read)
 
 
+def _proxy(text: str) -> SocksProxy | None:
+    """
+    Its errors do not repeat the text, which may hold a password.
+    """
+    if not text:
+        return None
+    form = "'socks5://HOST:PORT' or 'socks5://USER:PASSWORD@HOST:PORT'"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"the value is not of the form {form}") from None
+    if parts.scheme not in ("socks5", "socks5h"):
+        raise ValueError(f"proxies of kind {quoted(parts.scheme)} are not known; write {form}")
+    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"the value is not of the form {form}; special characters of a password are written %40")
+    return SocksProxy(parts.hostname, port or 1080, unquote(parts.username or ""), unquote(parts.password or ""))
+
+
 def _addresses_doubt(text: str) -> str:
     """
     Find the words that look like addresses and fit none.
@@ -325,6 +345,7 @@ DECIMAL = Kind("decimal number", float)
 PRECISION = _one_of("float64", "float32")
 TLS_VERSION = Kind("word", _tls_version, _tls_version_doubt)
 SWITCH = Kind("yes or no", _switch)
+PROXY = Kind("proxy", _proxy)
 BEGINNING = _date(end=False)
 ENDING = _date(end=True)
 SHA256 = Kind("fingerprint", _sha256)

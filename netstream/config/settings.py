@@ -62,6 +62,27 @@ class Destination:
 
 
 @frozen
+class SocksProxy:
+    """
+    A SOCKS5 proxy through which parents are connected to.
+
+    @ivar user: C{""} for none.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def text(self) -> str:
+        """
+        Where it is, for a log.
+        """
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@frozen
 class Listener:
     """
     One entry of C{bind to}.
@@ -223,6 +244,7 @@ class StreamSettings:
     @ivar brotli_level: 0 to 11, higher compresses more.
     @ivar gzip_level: 1 to 9, higher compresses more.
     @ivar tls: What holds for destinations with C{:SSL}.
+    @ivar proxy: Through which TCP destinations are connected to.
     """
 
     enabled: bool = False
@@ -239,6 +261,7 @@ class StreamSettings:
     brotli_level: int = 3
     gzip_level: int = 3
     tls: ClientTLS = ClientTLS()
+    proxy: SocksProxy | None = None
 
 
 @frozen

@@ -13,6 +13,7 @@ from OpenSSL import SSL
 from twisted.application.internet import ClientService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -280,6 +281,8 @@ class ChildProtocol(Protocol):
                 self._uplink.postpone(self._destination, answer.postpone)
             else:
                 self._uplink.postpone(self._destination, UNREACHABLE_FOR)
+                if reason.check(ConnectionDone):
+                    self._reason = silence(self._destination)
         dropped = 0
         if self._outbox is not None:
             self._outbox.stopProducing()
@@ -290,6 +293,18 @@ class ChildProtocol(Protocol):
         if refusal is Refusal.NOT_UNDERSTOOD:
             return f"what answers is no parent: {recognised(self._reader.data)}"
         return refusal.reason + (f" (it says: {refusal.text})" if refusal.text else "")
+
+
+def silence(destination: Destination) -> str:
+    """
+    @return: What it may mean that a parent closed without an answer.
+    """
+    if destination.tls or destination.protocol == "unix":
+        return "it closed without an answer; its log may say why"
+    return (
+        "it closed without an answer, as ports do that take TLS only: then write ':SSL' at the end of the destination; "
+        "else its log may say why"
+    )
 
 
 def ended_by(reason: Failure) -> str:

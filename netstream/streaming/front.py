@@ -408,8 +408,8 @@ class FrontFactory(Factory):
         """
         assert self._tls is not None
         self._log.info(
-            "{peer}: closed after the TLS handshake without a word, as an agent does that does not trust the certificate:"
-            " then it needs 'CAfile' with its authority in [stream] [{certificate}]",
+            "{peer}: closed after the TLS handshake without a word, as an agent does that does not trust it"
+            " and needs 'CAfile' with its authority in [stream] [{certificate}]",
             peer=peer_text(address),
             certificate=described(self._tls.pair.certificate),
         )

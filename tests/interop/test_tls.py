@@ -112,9 +112,7 @@ class RealParentTests(TLSTestCase):
             "ssl certificate": str(self.certificate),
         }
         parent = self.agent("real-parent", accepts=[KEY], web=web)
-        child = self.node(
-            "ns-child", role="child", stream=sending(f"localhost:{parent.port}:SSL", CAfile=str(self.ca))
-        )
+        child = self.node("ns-child", role="child", stream=sending(f"localhost:{parent.port}:SSL", CAfile=str(self.ca)))
         parent.wait_samples("system.cpu", child.name, count=4)
         self.assert_same_samples(child, parent, "system.ram", least=2)
 
