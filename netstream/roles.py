@@ -252,9 +252,8 @@ class Node(MultiService):
         problems = []
         pages = site(self.hub, self.settings, self._reactor)
         for listener in self.settings.web.listeners:
-            front = FrontFactory(
-                self._reactor, listener, self.settings.web, parent.protocol, pages.buildProtocol, self._tls
-            )
+            http = pages.of_port(listener.features).buildProtocol
+            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls)
             try:
                 ports = await listen(self._reactor, listener, front)
             except CannotListenError as problem:

@@ -132,13 +132,14 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
 def _listeners(values: Values) -> tuple[Listener, ...]:
     option = _NODE[WEB, "bind to"]
     port: int = values.get(_NODE[WEB, "default port"])
+    mode: int = values.get(_NODE[WEB, "unix socket mode"])
     entry = values.entry(option)
     if entry is None:
         return (listener(option.default, port),)
     found = []
     for text in entries(entry.value):
         try:
-            one = listener(text, port)
+            one = evolve(listener(text, port), mode=mode)
         except Unusable as problem:
             values.warnings.add(entry, str(problem))
         except ValueError as problem:

@@ -235,6 +235,13 @@ def _switch(text: str) -> bool:
     return word in ("yes", "true", "on")
 
 
+def _octal(text: str) -> int:
+    digits = text.removeprefix("0o").lstrip("0")
+    if not digits or len(digits) > 3 or set(digits) - set("01234567"):
+        raise ValueError(f"{quoted(text)} is no mode of a file such as '660' (owner and group) or '666' (everyone)")
+    return int(digits, 8)
+
+
 def _sha256(text: str) -> str:
     digits = text.lower().removeprefix("sha256 fingerprint=").removeprefix("sha256:").replace(":", "").strip()
     if text and (len(digits) != 64 or set(digits) - set("0123456789abcdef")):
@@ -345,6 +352,7 @@ DECIMAL = Kind("decimal number", float)
 PRECISION = _one_of("float64", "float32")
 TLS_VERSION = Kind("word", _tls_version, _tls_version_doubt)
 SWITCH = Kind("yes or no", _switch)
+FILE_MODE = Kind("file mode", _octal)
 PROXY = Kind("proxy", _proxy)
 BEGINNING = _date(end=False)
 ENDING = _date(end=True)

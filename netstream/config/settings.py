@@ -94,6 +94,7 @@ class Listener:
         C{badges}, C{management}, C{streaming}, C{netdata.conf}.
     @ivar tls: C{""}, C{force} or C{optional}.  Where there is a certificate,
         C{""} takes plain streams as well, and sends plain HTTP to HTTPS.
+    @ivar mode: Who may connect to a Unix socket, as of a file.
     """
 
     text: str
@@ -103,6 +104,7 @@ class Listener:
     features: frozenset[str]
     interface: str = ""
     tls: str = ""
+    mode: int = 0o660
 
 
 @frozen

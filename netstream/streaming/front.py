@@ -172,7 +172,7 @@ class FrontProtocol(Protocol):
             return
         self._decided()
         streams = self._held.startswith(_STREAM)
-        if not streams and not self._front.serves("dashboard"):
+        if not streams and not self._front.serves_http:
             self._refuse(_NO_DASHBOARD)
         elif secure or not self._front.wants_tls(streams):
             self._hand_on(self._front.build(streams, self._address))
@@ -314,6 +314,13 @@ class FrontFactory(Factory):
         if self.undecided[address] >= UNDECIDED_PER_ADDRESS:
             return None
         return FrontProtocol(self, addr)
+
+    @property
+    def serves_http(self) -> bool:
+        """
+        Whether there is anything for browsers and programs.
+        """
+        return bool(self._listener.features - {"streaming"})
 
     def serves(self, feature: str) -> bool:
         """

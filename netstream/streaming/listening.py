@@ -35,7 +35,7 @@ def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Defer
 async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:
     if listener.protocol == "unix":
         _remove_unserved(listener.host)
-        return [await UNIXServerEndpoint(reactor, listener.host, mode=0o660).listen(factory)]
+        return [await UNIXServerEndpoint(reactor, listener.host, mode=listener.mode).listen(factory)]
     if ":" in listener.host:
         scope = f"%{listener.interface}" if listener.interface else ""
         return [await TCP6ServerEndpoint(reactor, listener.port, interface=listener.host + scope).listen(factory)]

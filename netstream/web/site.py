@@ -4,8 +4,11 @@ HTTP itself: what a request has to pass before anything answers it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from copy import copy
 from io import BytesIO
 from typing import IO
+from urllib.parse import unquote
 
 from klein.resource import KleinResource
 from twisted.internet.interfaces import IReactorTime
@@ -18,6 +21,7 @@ from netstream.hub.hub import Hub
 from netstream.web.access import Access
 from netstream.web.answer import Answer, Refusal, header, headers_of, text_answer
 from netstream.web.api import API
+from netstream.web.features import ALL, feature_of, not_served
 from netstream.web.target import Parameters, parse
 
 METHODS = "GET, HEAD, OPTIONS"
@@ -58,6 +62,7 @@ class Gate(Resource):
     """
 
     isLeaf = True
+    features = ALL
 
     def __init__(self, access: Access, inside: Resource, clock: IReactorTime) -> None:
         super().__init__()
@@ -79,6 +84,9 @@ class Gate(Resource):
         return answered
 
     def _check(self, request: IRequest) -> None:
+        feature = feature_of(unquote(request.path.decode("utf-8", "replace")))
+        if feature not in getattr(request, "site", self).features:
+            raise Refusal(403, not_served(feature))
         address = getattr(request.getClientAddress(), "host", None) or "localhost"
         self._access.check_peer(address, streaming=request.path == b"/api/v3/stream_info")
         self._access.check_name(header(request, b"Host"))
@@ -110,9 +118,20 @@ class APISite(server.Site):
     """
     The factory of HTTP connections.  It takes no bodies and writes no access
     log.
+
+    @ivar features: What is served to its connections.
     """
 
     requestFactory = APIRequest
+    features = ALL
+
+    def of_port(self, features: Collection[str]) -> APISite:
+        """
+        @return: The same for a port that serves these features alone.
+        """
+        one = copy(self)
+        one.features = ALL.intersection(features)
+        return one
 
     def getContentFile(self, length: int | None) -> IO[bytes]:
         """
@@ -126,7 +145,7 @@ class APISite(server.Site):
         """
 
 
-def site(hub: Hub, settings: Settings, clock: IReactorTime) -> server.Site:
+def site(hub: Hub, settings: Settings, clock: IReactorTime) -> APISite:
     """
     @param hub: What is answered from.
     @param clock: Tells the time and lets other work go on in between.

@@ -264,6 +264,16 @@ class RoleTests(ConfigCase):
         both = SENDS + f"ssl certificate fingerprint = {digits}\nssl skip certificate verification = yes\n"
         self.assertIn("keep one", self.wrong(stream=both))
 
+    def test_unix_socket_mode(self) -> None:
+        """
+        Who may connect to a Unix socket is said as for a file.
+        """
+        bind = "[web]\nbind to = unix:/a\n"
+        for text, mode in (("", 0o660), ("unix socket mode = 0600\n", 0o600), ("unix socket mode = 666\n", 0o666)):
+            self.assertEqual(self.load(bind + text).web.listeners[0].mode, mode)
+        for text in ("rw", "888", "1777", "0"):
+            self.assertIn("is no mode of a file", self.wrong(bind + f"unix socket mode = {text}\n"))
+
     def test_mixed_destinations(self) -> None:
         """
         Who moves a list from an old agent is told which parents are plain.
