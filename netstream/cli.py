@@ -20,6 +20,8 @@ from netstream.config.keys import mark, new_key
 from netstream.config.places import STOCK, STREAM_CONF, config_directory
 from netstream.config.settings import Role, Settings, StreamSettings
 from netstream.dbcommands import CannotDo, add_commands
+from netstream.tls.client import Client
+from netstream.tls.server import Server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,6 +113,10 @@ def _check(chosen: argparse.Namespace) -> int:
         destination=chosen.destination,
         api_key=chosen.api_key,
     )
+    if settings.web.tls is not None:
+        Server(settings.web.tls)
+    if any(parent.tls for parent in settings.stream.destinations):
+        Client(settings.stream.tls)
     for warning in settings.warnings:
         print(f"warning: {warning}")
     for name, value in _summary(settings):

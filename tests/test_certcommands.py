@@ -55,6 +55,21 @@ class GencertTests(SynchronousTestCase):
         child = load("child", self.config, None, overrides, None, "parent.example:SSL", GUID)
         self.assertIsNotNone(Client(child.stream.tls))
 
+    def test_check(self) -> None:
+        """
+        C{netstream check} tells of a certificate with which a node would not
+        start.
+        """
+        self.run_command("parent.example")
+        check = ["check", "--config-dir", str(self.config), "--set", "web/bind to=*^SSL=force"]
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            self.assertEqual(main(check), 0)
+            (self.directory / "key.pem").write_bytes((self.directory / "ca-key.pem").read_bytes())
+            self.assertEqual(main(check), 1)
+        self.assertIn("TLS:           with", out.getvalue())
+        self.assertIn("does not belong to the private key", err.getvalue())
+
     def test_client(self) -> None:
         """
         A child's certificate comes from the same authority, and is bound to its

@@ -4,6 +4,8 @@ TLS with real agents, and with C{openssl} as a peer.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -245,3 +247,35 @@ class OpenSSLTests(TLSTestCase):
             self.assertIn("no peer certificate available", converse_tls(node.port, *refused))
         page = b"GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         self.assertIn("HTTP/1.1 200 OK", converse_tls(node.port, "-ign_eof", say=page))
+
+
+class HalfHandshakeTests(TLSTestCase):
+    """
+    Peers that begin TLS and say no more (S8).
+    """
+
+    def test_hundred(self) -> None:
+        """
+        A hundred of them do not slow the API, and are gone after ten seconds.
+        """
+        node = self.node("ns", role="standalone", options=self.options())
+        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+        began = time.monotonic()
+        # One address may have a hundred such connections; the API needs one of them.
+        peers = [socket.create_connection(("127.0.0.1", node.port), 10) for _ in range(99)]
+        try:
+            for peer in peers:
+                peer.sendall(hello)
+            asked = time.monotonic()
+            node.get("info")
+            self.assertLess(time.monotonic() - asked, 2)
+            for peer in peers:
+                peer.settimeout(20)
+                with contextlib.suppress(ConnectionError):
+                    self.assertEqual(peer.recv(100), b"")
+            self.assertLess(time.monotonic() - began, 15)
+            self.assertGreater(time.monotonic() - began, 9)
+        finally:
+            for peer in peers:
+                peer.close()
+        node.wait_log("not complete within 10 s")
