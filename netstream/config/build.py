@@ -133,13 +133,14 @@ def _listeners(values: Values) -> tuple[Listener, ...]:
     option = _NODE[WEB, "bind to"]
     port: int = values.get(_NODE[WEB, "default port"])
     mode: int = values.get(_NODE[WEB, "unix socket mode"])
+    backlog: int = values.get(_NODE[WEB, "listen backlog"])
     entry = values.entry(option)
     if entry is None:
-        return (listener(option.default, port),)
+        return (evolve(listener(option.default, port), mode=mode, backlog=backlog),)
     found = []
     for text in entries(entry.value):
         try:
-            one = evolve(listener(text, port), mode=mode)
+            one = evolve(listener(text, port), mode=mode, backlog=backlog)
         except Unusable as problem:
             values.warnings.add(entry, str(problem))
         except ValueError as problem:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from netstream.config.options import (
     ADDRESSES,
+    BACKLOG,
     BOOLEAN,
     BYTES,
     CLEANUP,
@@ -187,7 +188,7 @@ WEB_OPTIONS = (
     option(WEB, "bind to", LIST, "*", (GLOBAL, "bind to"), (GLOBAL, "bind socket to IP")),
     option(WEB, "default port", PORT, "19999", (GLOBAL, "default port"), (GLOBAL, "port")),
     option(WEB, "unix socket mode", FILE_MODE, "660"),
-    later(WEB, "listen backlog", NUMBER, "4096", (GLOBAL, "http port listen backlog")),
+    option(WEB, "listen backlog", BACKLOG, "4096", (GLOBAL, "http port listen backlog")),
     option(WEB, "ssl key", PATH),
     option(WEB, "ssl certificate", PATH),
     option(WEB, "ssl client CA", PATH),

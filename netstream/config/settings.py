@@ -95,6 +95,7 @@ class Listener:
     @ivar tls: C{""}, C{force} or C{optional}.  Where there is a certificate,
         C{""} takes plain streams as well, and sends plain HTTP to HTTPS.
     @ivar mode: Who may connect to a Unix socket, as of a file.
+    @ivar backlog: Connections that may wait to be accepted.
     """
 
     text: str
@@ -105,6 +106,7 @@ class Listener:
     interface: str = ""
     tls: str = ""
     mode: int = 0o660
+    backlog: int = 4096
 
 
 @frozen
