@@ -233,7 +233,8 @@ class Node(MultiService):
         plain = self._plain_endpoint(settings, destination, timeout)
         if not destination.tls:
             return plain
-        return TLSEndpoint(plain, self._client_tls(settings.tls), destination.host, self._reactor, recognised)
+        trust = partial(self._client_tls, settings.tls)
+        return TLSEndpoint(plain, trust, destination.host, self._reactor, recognised)
 
     def _plain_endpoint(
         self, settings: StreamSettings, destination: Destination, timeout: float

@@ -36,10 +36,19 @@ class _Files:
         for line in document.warnings:
             self.warnings.line(line)
         entries = list(document.entries())
-        secret = any(is_uuid(e.section) or (e.section == STREAM and e.name == "api key" and e.value) for e in entries)
-        if secret and stat.S_IMODE(path.stat().st_mode) & 0o044:
-            self.warnings.line(f"{path}: holds API keys, but others can read it; chmod 600 it")
+        for what, secret in (("API keys", _holds_key), ("a password", _holds_password)):
+            if any(map(secret, entries)) and stat.S_IMODE(path.stat().st_mode) & 0o044:
+                self.warnings.line(f"{path}: holds {what}, but others can read it; chmod 600 it")
+                break
         yield from entries
+
+
+def _holds_key(entry: Entry) -> bool:
+    return is_uuid(entry.section) or (entry.section == STREAM and entry.name == "api key" and bool(entry.value))
+
+
+def _holds_password(entry: Entry) -> bool:
+    return entry.section == STREAM and entry.name == "proxy" and "@" in entry.value
 
 
 def load(

@@ -218,7 +218,7 @@ WEB_OPTIONS = (
         (GLOBAL, "disconnect idle web clients after seconds"),
         field="idle_timeout",
     ),
-    later(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
+    option(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
     later(WEB, "web server threads", NUMBER),
     later(WEB, "web server max sockets", NUMBER, "5000"),
     option(

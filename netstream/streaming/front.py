@@ -230,7 +230,7 @@ class FrontProtocol(Protocol):
         """
         The connection ended after TLS was there, and nobody decided upon it.
         """
-        if not self._held and not self._answered:
+        if not (self._held or self._answered or self._late):
             self._front.said_nothing(self._address)
 
     def close(self) -> None:

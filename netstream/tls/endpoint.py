@@ -206,12 +206,14 @@ class TLSEndpoint:
     def __init__(
         self,
         inner: IStreamClientEndpoint,
-        client: Client,
+        client: Callable[[], Client],
         name: str,
         clock: IReactorTime,
         recognise: Recognise = lambda first: f"it begins {first[:16]!r}",
     ) -> None:
         """
+        @param client: Gives whom is trusted; what it raises, the connection
+            fails with.
         @param name: Host name or numeric address for which the certificate
             must be.
         @param recognise: Says who answers if it is no TLS.
@@ -227,7 +229,7 @@ class TLSEndpoint:
         Connect (called by Twisted).
         """
         try:
-            attempt = self._client.attempt(self._name)
+            attempt = self._client().attempt(self._name)
         except Exception:
             refused: Deferred[IProtocol] = Deferred()
             refused.errback(Failure())

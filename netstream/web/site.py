@@ -11,8 +11,11 @@ from typing import IO
 from urllib.parse import unquote
 
 from klein.resource import KleinResource
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from twisted.web import server
+from twisted.web.http import HTTPChannel
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
@@ -114,16 +117,58 @@ def _options() -> Answer:
     )
 
 
+class Channel(HTTPChannel):
+    """
+    A connection that has to make its first request within a time, however
+    slowly it drips: each byte resets the limit for idle ones.  HTTP/2 is not
+    spoken.
+    """
+
+    site: APISite
+    _first: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """
+        Begin to wait for the first request (called by Twisted).
+        """
+        super().connectionMade()
+        if self.site.first_within:
+            self._first = self.callLater(self.site.first_within, self.forceAbortClient)
+
+    def allContentReceived(self) -> None:
+        """
+        A request is complete (called by Twisted).
+        """
+        self._stop_waiting()
+        super().allContentReceived()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The client is gone (called by Twisted).
+        """
+        self._stop_waiting()
+        super().connectionLost(reason)
+
+    def _stop_waiting(self) -> None:
+        if self._first is not None and self._first.active():
+            self._first.cancel()
+        self._first = None
+
+
 class APISite(server.Site):
     """
     The factory of HTTP connections.  It takes no bodies and writes no access
     log.
 
     @ivar features: What is served to its connections.
+    @ivar first_within: Seconds that a connection has for its first request; 0
+        is no limit.
     """
 
+    protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
     requestFactory = APIRequest
     features = ALL
+    first_within = 0
 
     def of_port(self, features: Collection[str]) -> APISite:
         """
@@ -152,9 +197,11 @@ def site(hub: Hub, settings: Settings, clock: IReactorTime) -> APISite:
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
     inside = KleinResource(API(hub, settings, clock).app)
-    return APISite(
+    found = APISite(
         Gate(Access(settings), inside, clock),
         requestFactory=APIRequest,
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
+    found.first_within = settings.web.first_request_timeout
+    return found

@@ -274,6 +274,15 @@ class RoleTests(ConfigCase):
         for text in ("rw", "888", "1777", "0"):
             self.assertIn("is no mode of a file", self.wrong(bind + f"unix socket mode = {text}\n"))
 
+    def test_open_password(self) -> None:
+        """
+        A file with the password of a proxy is warned of like one with keys.
+        """
+        config, data = self.configuration(stream="[stream]\nproxy = socks5://me:x@a:1\n")
+        self.assertEqual(load("standalone", config, data).warnings, ())
+        (config / "stream.conf").chmod(0o644)
+        self.assertIn("holds a password, but others can read it", load("standalone", config, data).warnings[0])
+
     def test_mixed_destinations(self) -> None:
         """
         Who moves a list from an old agent is told which parents are plain.

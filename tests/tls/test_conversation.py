@@ -141,7 +141,7 @@ class TLSCase(SynchronousTestCase):
         wire.chunk = chunk
         endpoint: Any = wire
         client = Client(trust or ClientTLS(ca_file=self.ca))
-        made = TLSEndpoint(endpoint, client, name, self.clock).connect(Factory.forProtocol(lambda: child))
+        made = TLSEndpoint(endpoint, lambda: client, name, self.clock).connect(Factory.forProtocol(lambda: child))
         wire.pump(self.clock)
         return wire, child, made
 
@@ -376,7 +376,7 @@ class TrustTests(TLSCase):
         """
         wire, child = Wire(self.front()), Recorder()
         endpoint: Any = wire
-        made = TLSEndpoint(endpoint, Client(ClientTLS(ca_file=self.ca)), "a", self.clock).connect(
+        made = TLSEndpoint(endpoint, lambda: Client(ClientTLS(ca_file=self.ca)), "a", self.clock).connect(
             Factory.forProtocol(lambda: child)
         )
         self.clock.advance(HANDSHAKE_WITHIN)
@@ -390,11 +390,23 @@ class TrustTests(TLSCase):
         """
         wire = Wire(self.front())
         endpoint: Any = wire
-        made = TLSEndpoint(endpoint, Client(ClientTLS()), "a", self.clock).connect(Factory.forProtocol(Recorder))
+        made = TLSEndpoint(endpoint, lambda: Client(ClientTLS()), "a", self.clock).connect(
+            Factory.forProtocol(Recorder)
+        )
         made.cancel()
         self.assertTrue(wire.here.disconnected)
         wire.ours.connectionLost(Failure(connectionDone.value))
         self.failureResultOf(made)
+
+    def test_file_goes_bad(self) -> None:
+        """
+        A file that cannot be used any more fails the connection, and nothing
+        else.
+        """
+        endpoint: Any = Wire(self.front())
+        trust = ClientTLS(ca_file=self.directory / "none")
+        made = TLSEndpoint(endpoint, lambda: Client(trust), "a", self.clock).connect(Factory.forProtocol(Recorder))
+        self.assertIn("none: cannot be read", str(self.failureResultOf(made, ConfigError).value))
 
     def test_files(self) -> None:
         """
