@@ -131,7 +131,7 @@ class Attempt:
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
-        self._name = name
+        self._name = name.removesuffix(".")
         self._problem = ""
         self._certificate: x509.Certificate | None = None
         self.trusted = False
