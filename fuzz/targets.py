@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from fuzz import connections
 from netstream.db import encoded, records, recovery, rowgroups, segment
 from netstream.db.records import NewerVersion
 from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, RowGroup, encode, of_cells
@@ -168,6 +169,20 @@ def reply(data: bytes) -> None:
         if reader.receive(piece) is not None:
             return
     reader.finish()
+
+
+def first_bytes(data: bytes) -> None:
+    """
+    Who comes to the one port, with TLS or without.
+    """
+    connections.first_bytes(pieces(data))
+
+
+def proxy(data: bytes) -> None:
+    """
+    What answers in the place of a SOCKS5 proxy.
+    """
+    connections.proxy(pieces(data))
 
 
 MOST_EXPANDED: Final = 64 << 20
@@ -339,6 +354,8 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         parent,
         request,
         reply,
+        first_bytes,
+        proxy,
         frames,
         cells,
         row_groups,
@@ -368,6 +385,10 @@ def seeds(name: str) -> list[bytes]:
             found.append(b"\x01" + head[0] + head[1])
     elif name == "reply":
         found = [b"\xff\xff\xff\x00\x01" + path.read_bytes()[:200] for path in sorted(CAPTURES.glob("**/*.p2c.bin"))]
+    elif name == "first_bytes":
+        found = list(connections.first_bytes_seeds())
+    elif name == "proxy":
+        found = list(connections.PROXY_SEEDS)
     elif name == "frames":
         for path in sorted(CAPTURES.glob("**/*.c2p.bin")):
             data = path.read_bytes().partition(b"\r\n\r\n")[2][:PIECE]

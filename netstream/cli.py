@@ -14,11 +14,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from netstream import __version__
+from netstream.certcommands import add_gencert
 from netstream.config import ConfigError, load
 from netstream.config.keys import mark, new_key
 from netstream.config.places import NOTIFY_CONF, STOCK, STREAM_CONF, config_directory
 from netstream.config.settings import Role, Settings, StreamSettings
 from netstream.dbcommands import CannotDo, add_commands
+from netstream.tls.client import Client
+from netstream.tls.server import Server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     edit.add_argument("--list", action="store_true", help="print the names of the stock files")
     edit.set_defaults(run=_edit, fail=edit.error)
 
+    add_gencert(commands)
     add_commands(commands)
     return parser
 
@@ -109,6 +113,10 @@ def _check(chosen: argparse.Namespace) -> int:
         destination=chosen.destination,
         api_key=chosen.api_key,
     )
+    if settings.web.tls is not None:
+        Server(settings.web.tls)
+    if any(parent.tls for parent in settings.stream.destinations):
+        Client(settings.stream.tls)
     for warning in settings.warnings:
         print(f"warning: {warning}")
     for name, value in _summary(settings):
@@ -126,6 +134,7 @@ def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "listens on", " ".join(listener.text for listener in settings.web.listeners) or "nothing"
     dashboard = settings.web.allow.get("dashboard")
     yield "dashboard for", dashboard.text if dashboard else "this machine, private networks and link-local addresses"
+    yield "TLS", f"with {settings.web.tls.certificate}" if settings.web.tls is not None else "no"
     yield "streams to", _sending(settings.stream)
     receives = settings.role in (Role.PARENT, Role.PROXY)
     none = "none yet; the first start makes one" if receives else "none, so no host can stream here"

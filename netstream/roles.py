@@ -5,6 +5,7 @@ The service tree of a node: what its settings switch on, put together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -23,7 +24,7 @@ import netstream
 from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
-from netstream.config.settings import Destination, KeySettings, Listener, Mode, Settings, StreamSettings
+from netstream.config.settings import ClientTLS, Destination, KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
 from netstream.export.service import ExportService
@@ -38,6 +39,12 @@ from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
 from netstream.streaming.proxy import Forwarder
+from netstream.streaming.socks import SocksEndpoint
+from netstream.streaming.strangers import recognised
+from netstream.tls.client import Client
+from netstream.tls.endpoint import TLSEndpoint
+from netstream.tls.reminders import Reminders
+from netstream.tls.server import Server
 from netstream.web.site import site
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
@@ -65,7 +72,8 @@ class Node(MultiService):
         C{CancelledError} if it was stopped before.
     @ivar hub: What it knows; set once L{ready} has fired.
     @ivar health: What watches the hosts; L{None} if none has a database.
-    @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}.
+    @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}, C{https://} where
+        browsers need TLS.
     """
 
     _log = Logger()
@@ -94,6 +102,8 @@ class Node(MultiService):
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
+        self._tls: Server | None = None
+        self._trust: dict[ClientTLS, Client] = {}
         self._parent: Parent | None = None
         self._forwarder: Forwarder | None = None
         self._collector: IService | None = None
@@ -130,6 +140,7 @@ class Node(MultiService):
         settings = self.settings
         for warning in settings.warnings:
             self._log.warn("{text}", text=warning)
+        self._prepare_tls()
         guid = machine_guid(settings.data_dir)
         self._databases = Databases(settings, self._reactor, self._workers)
         await self._databases.open()
@@ -154,12 +165,37 @@ class Node(MultiService):
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
         self._forwarder.setServiceParent(self)
         if settings.exporting:
+            connect = partial(self._plain_endpoint, StreamSettings())
             ExportService(
-                self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, self._client_endpoint
+                self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, connect
             ).setServiceParent(self)
         if self.health is not None:
             self.health.setServiceParent(self)
         self._greet()
+
+    def _prepare_tls(self) -> None:
+        """
+        Read certificates, so that a wrong one stops the start.
+
+        @raise ConfigError: One cannot be used.
+        """
+        web, stream = self.settings.web, self.settings.stream
+        if web.tls is not None:
+            self._tls = Server(web.tls)
+            if self._tls.left_out:
+                self._log.warn(
+                    "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
+                    names=", ".join(self._tls.left_out),
+                )
+        secure = [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
+        if secure:
+            self._client_tls(stream.tls)
+        Reminders(self._reactor, self._tls, secure if stream.tls.skip_verification else ()).setServiceParent(self)
+
+    def _client_tls(self, settings: ClientTLS) -> Client:
+        if settings not in self._trust:
+            self._trust[settings] = Client(settings)
+        return self._trust[settings]
 
     def _greet(self) -> None:
         role = self.settings.role.value
@@ -238,11 +274,24 @@ class Node(MultiService):
         return admitted.proxy if admitted is not None else None
 
     def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        return Uplink(host, settings, self._reactor, self._client_endpoint)
+        return Uplink(host, settings, self._reactor, partial(self._client_endpoint, settings))
 
-    def _client_endpoint(self, destination: Destination, timeout: float) -> IStreamClientEndpoint:
+    def _client_endpoint(
+        self, settings: StreamSettings, destination: Destination, timeout: float
+    ) -> IStreamClientEndpoint:
+        plain = self._plain_endpoint(settings, destination, timeout)
+        if not destination.tls:
+            return plain
+        trust = partial(self._client_tls, settings.tls)
+        return TLSEndpoint(plain, trust, destination.host, self._reactor, recognised)
+
+    def _plain_endpoint(
+        self, settings: StreamSettings, destination: Destination, timeout: float
+    ) -> IStreamClientEndpoint:
         if destination.protocol == "unix":
             return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
+        if settings.proxy is not None:
+            return SocksEndpoint(self._reactor, settings.proxy, destination.host, destination.port, timeout)
         host = destination.host + ("%" + destination.interface if destination.interface else "")
         return HostnameEndpoint(self._reactor, host, destination.port, timeout=timeout)
 
@@ -253,7 +302,8 @@ class Node(MultiService):
         problems = []
         pages = site(self.hub, self.settings, self._reactor, self.health)
         for listener in self.settings.web.listeners:
-            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, pages.buildProtocol)
+            http = pages.of_port(listener.features).buildProtocol
+            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls)
             try:
                 ports = await listen(self._reactor, listener, front)
             except CannotListenError as problem:
@@ -271,7 +321,8 @@ class Node(MultiService):
             return f"unix:{listener.host}"
         address: Any = port.getHost()
         host = address.host if listener.host else "localhost"
-        return f"http://[{host}]:{address.port}/" if ":" in host else f"http://{host}:{address.port}/"
+        scheme = "https" if self._tls is not None and listener.tls != "optional" else "http"
+        return f"{scheme}://[{host}]:{address.port}/" if ":" in host else f"{scheme}://{host}:{address.port}/"
 
     def stopService(self) -> Deferred[None]:
         """

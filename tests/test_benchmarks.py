@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import child, disk, figures, footprint, latency, parent, recording, saturation, stall
+from benchmarks import child, disk, figures, footprint, latency, parent, recording, saturation, stall, transports
 from benchmarks.figures import Figure
 from benchmarks.load import Load, NoLoad, program
 from benchmarks.recording import Tape
@@ -159,6 +159,32 @@ class SmokeTests(SynchronousTestCase):
         self.assertEqual(missing.values, {"netstream": 0})
         self.assertEqual(rate.details["netstream"]["missing"], 0)
         self.assertGreater(rate.details["netstream"]["checked"], 0)
+
+    def test_transports(self) -> None:
+        """
+        Samples come by TLS and by a Unix socket as well.
+        """
+        given = [
+            "--children",
+            "2",
+            "--charts",
+            "20",
+            "--back",
+            "60",
+            "--quick",
+            "--transport",
+            "tls",
+            "--transport",
+            "unix",
+        ]
+        try:
+            found = {
+                figure.name: figure.values["netstream"] for figure in transports.measure(small(transports, *given))
+            }
+        except NoLoad as problem:
+            raise SkipTest(str(problem)) from problem
+        self.assertEqual(len(found), 6)
+        self.assertTrue(all(value is not None and value > 0 for value in found.values()), found)
 
     def test_others(self) -> None:
         """

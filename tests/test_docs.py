@@ -32,7 +32,7 @@ from netstream.testing.metrics_db import batch
 TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config|db ))[^`]+)`")
+INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|gencert|check|edit-config|db ))[^`]+)`")
 ELSEWHERE = ("git clone", "systemctl restart netdata")
 """Commands of other programs."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
@@ -89,6 +89,9 @@ class CommandTests(SynchronousTestCase):
         elif program == "netstream":
             if arguments[0] == "db":
                 self.run_on_database(arguments)
+            elif arguments[0] == "gencert":
+                with contextlib.redirect_stdout(io.StringIO()):
+                    self.assertEqual(main([*arguments, "--dir", str(self.directory / "ssl")]), 0)
             elif arguments[0] in ("genkey", "check"):
                 with contextlib.redirect_stdout(io.StringIO()):
                     self.assertIn(main([*arguments]), (None, 0))
@@ -156,6 +159,9 @@ class CommandTests(SynchronousTestCase):
         for page, text in blocks("ini"):
             if "[section]" in text:
                 continue
+            for name in ("cert.pem", "key.pem"):
+                (self.directory / "ssl").mkdir(exist_ok=True)
+                (self.directory / "ssl" / name).touch()
             for name in ("stream.conf", "netstream.conf", "exporting.conf"):
                 (self.directory / name).unlink(missing_ok=True)
             of_stream = re.search(r"^\[(stream|[0-9a-f-]{36})\]", text, re.MULTILINE)

@@ -55,7 +55,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(len(first.keys), 1)
         self.assertIn("    destination = here:19999\n    api key = ", printed)
         key = printed.split("api key = ")[1].split()[0]
-        self.assertTrue(first.admit(key, KEY, "192.0.2.1").enabled)
+        self.assertTrue(first.admit(key, KEY, "192.0.2.1", 0.0).enabled)
         self.printed.truncate(0)
         self.assertEqual(self.parse("--role", "parent").settings.keys, first.keys)
         self.assertNotIn("api key", self.printed.getvalue())

@@ -4,7 +4,8 @@ Who may stream to this node, and with which settings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
@@ -21,6 +22,10 @@ from netstream.model.pattern import SimplePattern
 API, MACHINE = "api", "machine"
 
 
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
 def _digest(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
@@ -34,19 +39,27 @@ class Section:
     @ivar type: C{api}, C{machine}, or C{""} if it has none, which fits both.
     @ivar enabled: L{None} if not given.
     @ivar allow_from: L{None} if not given.
+    @ivar certificate: What a name of the client's certificate has to fit;
+        L{None} if not given.
+    @ivar valid_from: UTC seconds before which it opens nothing; L{None} if not
+        given.
+    @ivar valid_until: UTC seconds from which on it opens nothing.
     @ivar given: What it says instead of the defaults, by attribute of
         L{KeySettings}.
     @ivar proxy: The same, by attribute of
         L{netstream.config.settings.StreamSettings}.
     @ivar file: Where it stands.
-    @ivar lines: Line of C{type}, C{enabled} and C{allow from}, and of the
-        section under C{""}; 0 is none.
+    @ivar lines: Line of each option, and of the section under C{""}; 0 is
+        none.
     """
 
     name: str = field(repr=False)
     type: str = ""
     enabled: bool | None = None
     allow_from: SimplePattern | None = None
+    certificate: SimplePattern | None = None
+    valid_from: float | None = None
+    valid_until: float | None = None
     given: Mapping[str, Any] = field(factory=dict, repr=False)
     proxy: Mapping[str, Any] = field(factory=dict, repr=False)
     file: str = "stream.conf"
@@ -58,6 +71,13 @@ class Section:
         Whether it was written as an API key.
         """
         return self.type == API or (not self.type and self.enabled is not None)
+
+    @property
+    def typeless(self) -> bool:
+        """
+        Whether it is a key only because nothing says that it is none.
+        """
+        return not self.type and self.enabled is True
 
     def place(self, option: str) -> str:
         """
@@ -97,7 +117,7 @@ class Access:
         """
         return frozenset((self.base.mode, *(s.given["mode"] for s in self.sections if "mode" in s.given)))
 
-    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+    def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """
         As L{netstream.config.settings.Settings.admit}.
         """
@@ -105,13 +125,19 @@ class Access:
             host = checked_guid(guid)
         except ValueError as problem:
             raise Refused(f"machine GUID {problem}") from None
-        section = self._key(key, host)
+        section = self._key(key.lower(), host)
         name = peer_name(address)
-        self._check_address(section, f"API key {fingerprint(key)}", name)
+        mark = f"API key {fingerprint(key.lower())}"
+        self._check_time(section, mark, now)
+        self._check_address(section, mark, name)
+        self._check_certificate(section, mark, certificate)
         given = {what: value for what, value in section.given.items() if what != "update_every"}
         proxy = dict(section.proxy)
         for machine in self._machine(host):
-            self._check_address(machine, f"machine GUID {host}", name)
+            mark = f"machine GUID {host}"
+            self._check_time(machine, mark, now)
+            self._check_address(machine, mark, name)
+            self._check_certificate(machine, mark, certificate)
             given.update(machine.given)
             proxy.update(machine.proxy)
         return evolve(self.base, enabled=True, proxy=evolve(self.base.proxy, **proxy), **given)
@@ -163,6 +189,32 @@ class Access:
                     f"{section.place('enabled')}"
                 )
         return sections
+
+    def _check_time(self, section: Section, mark: str, now: float) -> None:
+        if section.valid_from is not None and now < section.valid_from:
+            raise Refused(
+                f"{mark} is not valid before {_moment(section.valid_from)}, and it is {_moment(now)}; change 'valid "
+                f"from' in its section at {section.place('valid from')}, or wait"
+            )
+        if section.valid_until is not None and now >= section.valid_until:
+            raise Refused(
+                f"{mark} was valid until {_moment(section.valid_until)}, and it is {_moment(now)}; give the host a "
+                f"newer key, or change 'valid until' in its section at {section.place('valid until')}"
+            )
+
+    def _check_certificate(self, section: Section, mark: str, certificate: Sequence[str]) -> None:
+        wanted = section.certificate
+        if wanted is None or any(wanted.matches(name) for name in certificate):
+            return
+        where = f"'ssl client certificate' in its section at {section.place('ssl client certificate')}"
+        if not certificate:
+            raise Refused(
+                f"{mark} may only be used with a client certificate, and the host presented none: {where} demands it; "
+                "the host needs ':SSL' at the end of its destination, 'ssl certificate' and 'ssl key' in its [stream], "
+                "and this node 'ssl client CA' in its [web]"
+            )
+        shown = ", ".join(certificate)
+        raise Refused(f"{mark} may not be used with the host's certificate, known as {shown}; {where} names others")
 
     def _check_address(self, section: Section, mark: str, name: str) -> None:
         if section.allow_from is None or section.allow_from.matches(name):

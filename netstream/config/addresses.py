@@ -20,7 +20,6 @@ _ENTRY = re.compile(
     r"(?:%(?P<interface>[^:%]*))?"
     r"(?::(?P<port>[^:]*))?\Z"
 )
-_NO_TLS = "TLS is not available in this version of netstream"
 
 
 class Unusable(ValueError):
@@ -77,14 +76,17 @@ def destination(entry: str, default_port: int) -> Destination:
 
     @param default_port: For an entry without one.
     @raise Unusable: It wants UDP.
-    @raise ValueError: It is malformed, or it wants TLS: never is such an
-        entry used without.
+    @raise ValueError: It is malformed, or it wants TLS where there is none:
+        never is such an entry used without.
     """
-    text = entry
-    if text.endswith(":SSL"):
-        raise ValueError(f"{quoted(entry)} asks for TLS. {_NO_TLS}; without ':SSL' it would be plain text")
+    text = entry.removesuffix(":SSL")
+    tls = text != entry
     if text.startswith(("unix:", "/")):
         path = text.removeprefix("unix:")
+        if tls:
+            raise ValueError(
+                f"{quoted(entry)} asks for TLS, which parents never speak on Unix sockets; write it without ':SSL'"
+            )
         if not path:
             raise ValueError(f"{quoted(entry)} names no socket; write unix:/path")
         return Destination(entry, "unix", path, 0)
@@ -95,7 +97,7 @@ def destination(entry: str, default_port: int) -> Destination:
         raise ValueError(f"{quoted(entry)}: port 0 cannot be connected to")
     if protocol == "udp":
         raise Unusable(f"{quoted(entry)} is left out: streaming over UDP is not yet effective")
-    return Destination(entry, protocol, host, port, interface)
+    return Destination(entry, protocol, host, port, interface, tls)
 
 
 def listener(entry: str, default_port: int) -> Listener:
@@ -106,7 +108,7 @@ def listener(entry: str, default_port: int) -> Listener:
 
     @param default_port: For an entry without one.
     @raise Unusable: It wants UDP.
-    @raise ValueError: It is malformed, or it insists on TLS.
+    @raise ValueError: It is malformed.
     """
     if entry.startswith("unix:"):
         path = entry.removeprefix("unix:")
@@ -116,8 +118,6 @@ def listener(entry: str, default_port: int) -> Listener:
     place, tls, mode = entry.partition("^SSL=")
     if tls and mode not in ("force", "optional"):
         raise ValueError(f"{quoted(entry)}: after ^SSL= stands 'force' or 'optional', and nothing more")
-    if mode == "force":
-        raise ValueError(f"{quoted(entry)} insists on TLS. {_NO_TLS}; '^SSL=force' would not be kept")
     place, equals, words = place.partition("=")
     features = FEATURES.intersection(words.split("|")) if equals else FEATURES
     protocol, host, interface, port = _place(place, entry, default_port)

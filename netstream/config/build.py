@@ -5,6 +5,7 @@ From the values of options to one frozen class a section.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -37,6 +38,7 @@ from netstream.config.settings import (
     WebSettings,
 )
 from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
+from netstream.config.transport import check_listeners, client_tls, mixed, server_tls
 from netstream.config.values import duration
 
 _NODE = {(option.section, option.name): option for option in NODE_OPTIONS}
@@ -109,16 +111,22 @@ def _entries(values: Values, option: Option, update_every: int, section: str = "
     return max(number, _FEWEST)
 
 
-def web_settings(values: Values) -> WebSettings:
+def web_settings(values: Values, directory: Path) -> WebSettings:
     """
     Section C{[web]}.
 
-    @raise ConfigError: C{bind to} is malformed, or names nothing to bind.
+    @param directory: Of the configuration.
+    @raise ConfigError: C{bind to} is malformed, names nothing to bind, or
+        insists on TLS without a certificate.
     """
+    listeners = () if values.get(_NODE[WEB, "mode"]) == "none" else _listeners(values)
+    tls = server_tls(values, directory) if listeners else None
+    check_listeners(values, listeners, tls)
     allow = {what: values.get(_NODE[WEB, f"allow {what} from"]) for what in ALLOW}
     return WebSettings(
         **_fields(values, WEB_OPTIONS),
-        listeners=() if values.get(_NODE[WEB, "mode"]) == "none" else _listeners(values),
+        listeners=listeners,
+        tls=tls,
         allow={what: pattern for what, pattern in allow.items() if pattern is not None},
     )
 
@@ -126,20 +134,20 @@ def web_settings(values: Values) -> WebSettings:
 def _listeners(values: Values) -> tuple[Listener, ...]:
     option = _NODE[WEB, "bind to"]
     port: int = values.get(_NODE[WEB, "default port"])
+    mode: int = values.get(_NODE[WEB, "unix socket mode"])
+    backlog: int = values.get(_NODE[WEB, "listen backlog"])
     entry = values.entry(option)
     if entry is None:
-        return (listener(option.default, port),)
+        return (evolve(listener(option.default, port), mode=mode, backlog=backlog),)
     found = []
     for text in entries(entry.value):
         try:
-            one = listener(text, port)
+            one = evolve(listener(text, port), mode=mode, backlog=backlog)
         except Unusable as problem:
             values.warnings.add(entry, str(problem))
         except ValueError as problem:
             raise refusal(entry, str(problem)) from problem
         else:
-            if one.tls:
-                values.warnings.add(entry, f"'^SSL={one.tls}' of '{text}' is not yet effective: it serves plain only")
             found.append(one)
     if not found:
         raise refusal(entry, "names no address that can be bound; write '*' for all, or '[web] mode = none' for none")
@@ -159,17 +167,23 @@ def _destinations(values: Values, option: Option, section: str = "") -> tuple[De
             values.warnings.add(entry, str(problem))
         except ValueError as problem:
             raise refusal(entry, str(problem)) from problem
+    warning = mixed(found)
+    if warning:
+        values.warnings.add(entry, warning)
     return tuple(found)
 
 
-def stream_settings(values: Values, role: Role) -> StreamSettings:
+def stream_settings(values: Values, role: Role, directory: Path) -> StreamSettings:
     """
     Section C{[stream]}; a child and a proxy stream unless it says no.
 
+    @param directory: Of the configuration.
     @raise ConfigError: A child or proxy lacks a destination or a key.
     """
     settings = StreamSettings(
-        **_fields(values, STREAM_OPTIONS), destinations=_destinations(values, _stream("destination"))
+        **_fields(values, STREAM_OPTIONS),
+        destinations=_destinations(values, _stream("destination")),
+        tls=client_tls(values, directory),
     )
     if role in (Role.PARENT, Role.PROXY):
         left: dict[str, Any] = {
@@ -261,13 +275,23 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
     own_period = values.entry(_KEY["update every"], name)
     if own_period is not None and kind is not None and kind.value == "api":
         values.warnings.add(own_period, "no effect for an API key, only in the section of a machine GUID")
-    return Section(
+    written = Section(
         name,
         kind.value if kind is not None else "",
         values.get(_KEY["enabled"], name) if enabled is not None else None,
         values.get(_KEY["allow from"], name),
+        values.get(_KEY["ssl client certificate"], name),
+        values.get(_KEY["valid from"], name),
+        values.get(_KEY["valid until"], name),
         given,
         proxy,
         next(entry.file for (section, _), entry in values.given.entries.items() if section == name),
         {"": min((line for line in lines.values() if line), default=0), **lines},
     )
+    if written.typeless and enabled is not None:
+        values.warnings.add(
+            enabled,
+            "opens the door to who has this UUID as API key; write 'type = api', or 'type = machine' if it is a "
+            "machine GUID",
+        )
+    return written

@@ -24,7 +24,7 @@ def mark(key: str) -> str:
     """
     @return: The name of a key where the key itself must not be seen.
     """
-    return fingerprint(key)
+    return fingerprint(key.lower())
 
 
 def ensure_key(settings: Settings) -> tuple[str, Path]:

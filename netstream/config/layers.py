@@ -46,7 +46,7 @@ def shown(section: str) -> str:
     @return: The name of a section of C{stream.conf} without telling a key.
     """
     if is_uuid(section) or len(section) > _LONGEST_NAME:
-        return f"key {fingerprint(section)}"
+        return f"key {fingerprint(section.lower())}"
     return section
 
 
@@ -176,7 +176,9 @@ def stream_given(entries: Iterable[Entry], warnings: Warnings) -> Given:
             _unknown(entry, names, warnings, (kind, entry.name))
             continue
         age = option.spellings().index((kind, entry.name))
-        found.append(((entry.section, option.name), age, entry))
+        # UUIDs that differ in capitals alone are one.
+        place = STREAM if kind == STREAM else entry.section.lower(), option.name
+        found.append((place, age, entry))
     _unknown_sections(unknown, (STREAM,), warnings)
     return Given(_choose(found, warnings))
 

@@ -45,12 +45,21 @@ class _Files:
         for line in document.warnings:
             self.warnings.line(line)
         entries = list(document.entries())
-        secret = any(is_uuid(e.section) or (e.section == STREAM and e.name == "api key" and e.value) for e in entries)
-        if any(e.name in SECRETS and e.value for e in entries) and stat.S_IMODE(path.stat().st_mode) & 0o044:
-            self.warnings.line(f"{path}: holds passwords, but others can read it; chmod 600 it")
-        if secret and stat.S_IMODE(path.stat().st_mode) & 0o044:
-            self.warnings.line(f"{path}: holds API keys, but others can read it; chmod 600 it")
+        for what, secret in (("API keys", _holds_key), ("a password", _holds_password)):
+            if any(map(secret, entries)) and stat.S_IMODE(path.stat().st_mode) & 0o044:
+                self.warnings.line(f"{path}: holds {what}, but others can read it; chmod 600 it")
+                break
         yield from entries
+
+
+def _holds_key(entry: Entry) -> bool:
+    return is_uuid(entry.section) or (entry.section == STREAM and entry.name == "api key" and bool(entry.value))
+
+
+def _holds_password(entry: Entry) -> bool:
+    if entry.name in SECRETS:
+        return bool(entry.value)
+    return entry.section == STREAM and entry.name == "proxy" and "@" in entry.value
 
 
 def load(
@@ -114,11 +123,11 @@ def load(
     node_values, stream_values = Values(node, warnings), Values(stream, warnings)
     node_values.check(NODE_OPTIONS)
     stream_values.check(STREAM_OPTIONS)
-    sending = stream_settings(stream_values, role)
+    sending = stream_settings(stream_values, role, config_dir)
     db = db_settings(node_values)
     admission = access(stream_values, node_values, db, sending, str(stream_path))
     name = node_settings(node_values, hostname or socket.gethostname(), fixed=bool(hostname))
-    web = web_settings(node_values)
+    web = web_settings(node_values, config_dir)
     plugins = _plugins(node, warnings)
     return Settings(
         role=role,

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from netstream.config.options import (
     ADDRESSES,
+    BACKLOG,
     BOOLEAN,
     BYTES,
     CLEANUP,
     DAYS,
     DECIMAL,
     DURATION,
+    FILE_MODE,
     LIST,
     MEBIBYTES,
     MODE,
@@ -24,6 +26,7 @@ from netstream.config.options import (
     RETENTION,
     TEXT,
     THREE_VALUED,
+    TLS_VERSION,
     Option,
     choice,
     later,
@@ -184,11 +187,14 @@ WEB_OPTIONS = (
     option(WEB, "mode", choice("none", "static-threaded", "single-threaded", "multi-threaded"), "static-threaded"),
     option(WEB, "bind to", LIST, "*", (GLOBAL, "bind to"), (GLOBAL, "bind socket to IP")),
     option(WEB, "default port", PORT, "19999", (GLOBAL, "default port"), (GLOBAL, "port")),
-    later(WEB, "listen backlog", NUMBER, "4096", (GLOBAL, "http port listen backlog")),
-    later(WEB, "ssl key", PATH),
-    later(WEB, "ssl certificate", PATH),
-    later(WEB, "tls version", choice("1", "1.0", "1.1", "1.2", "1.3"), "1.3"),
-    later(WEB, "tls ciphers", TEXT, "none"),
+    option(WEB, "unix socket mode", FILE_MODE, "660"),
+    option(WEB, "listen backlog", BACKLOG, "4096", (GLOBAL, "http port listen backlog")),
+    option(WEB, "ssl key", PATH),
+    option(WEB, "ssl certificate", PATH),
+    option(WEB, "ssl client CA", PATH),
+    option(WEB, "ssl require client certificate", one_of("no", "streaming", "yes"), "streaming"),
+    option(WEB, "tls version", TLS_VERSION, "1.3"),
+    option(WEB, "tls ciphers", TEXT, "none"),
     *(
         (option if what in GUARDED else later)(WEB, f"allow {what} from", ADDRESSES, words)
         for what, words in ALLOW.items()
@@ -212,7 +218,7 @@ WEB_OPTIONS = (
         (GLOBAL, "disconnect idle web clients after seconds"),
         field="idle_timeout",
     ),
-    later(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
+    option(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
     later(WEB, "web server threads", NUMBER),
     later(WEB, "web server max sockets", NUMBER, "5000"),
     option(

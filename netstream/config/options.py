@@ -5,11 +5,13 @@ What an option is: its names, its language, and whether it has an effect yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
-from netstream.config.settings import COMPRESSIONS, Mode
+from netstream.config.settings import COMPRESSIONS, Mode, SocksProxy
 from netstream.config.values import boolean, boolean_doubt, duration, integer, quoted, size, three_valued
 from netstream.model.identity import guid
 from netstream.model.pattern import pattern
@@ -213,6 +215,81 @@ def _choice(*words: str) -> Kind:
     return Kind("word", str, doubt)
 
 
+def _tls_version(text: str) -> str:
+    if text not in ("1", "1.0", "1.1", "1.2", "1.3"):
+        raise ValueError(f"{quoted(text)} is no version of TLS; write '1.3', or '1.2' to offer nothing newer")
+    return max(text, "1.2")
+
+
+def _tls_version_doubt(text: str) -> str:
+    return "" if text in ("1.2", "1.3") else f"TLS {text} is broken and never spoken, 1.2 is used"
+
+
+def _switch(text: str) -> bool:
+    """
+    A boolean that protects: no other word may mean no.
+    """
+    word = text.lower()
+    if word not in ("yes", "true", "on", "no", "false", "off"):
+        raise ValueError(f"{quoted(text)} is neither 'yes' nor 'no'")
+    return word in ("yes", "true", "on")
+
+
+def _octal(text: str) -> int:
+    digits = text.removeprefix("0o").lstrip("0")
+    if not digits or len(digits) > 3 or set(digits) - set("01234567"):
+        raise ValueError(f"{quoted(text)} is no mode of a file such as '660' (owner and group) or '666' (everyone)")
+    return int(digits, 8)
+
+
+def _sha256(text: str) -> str:
+    digits = text.lower().removeprefix("sha256 fingerprint=").removeprefix("sha256:").replace(":", "").strip()
+    if text and (len(digits) != 64 or set(digits) - set("0123456789abcdef")):
+        raise ValueError(
+            f"{quoted(text)} is not the SHA-256 of a certificate, 64 hexadecimal digits with or without colons; "
+            "'openssl x509 -in cert.pem -noout -fingerprint -sha256' prints it"
+        )
+    return digits
+
+
+def _date(*, end: bool) -> Kind:
+    """
+    @param end: Whether a day alone means its end.
+    """
+
+    def read(text: str) -> float:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{quoted(text)} is not a date such as '2027-01-31' or '2027-01-31 18:00'") from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if end and len(text) == len("2027-01-31"):
+            moment += timedelta(days=1)
+        return moment.timestamp()
+
+    return Kind("date", read)
+
+
+def _proxy(text: str) -> SocksProxy | None:
+    """
+    Its errors do not repeat the text, which may hold a password.
+    """
+    if not text:
+        return None
+    form = "'socks5://HOST:PORT' or 'socks5://USER:PASSWORD@HOST:PORT'"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"the value is not of the form {form}") from None
+    if parts.scheme not in ("socks5", "socks5h"):
+        raise ValueError(f"proxies of kind {quoted(parts.scheme)} are not known; write {form}")
+    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"the value is not of the form {form}; special characters of a password are written %40")
+    return SocksProxy(parts.hostname, port or 1080, unquote(parts.username or ""), unquote(parts.password or ""))
+
+
 def _addresses_doubt(text: str) -> str:
     """
     Find the words that look like addresses and fit none.
@@ -258,6 +335,7 @@ PATTERN = Kind("pattern", pattern)
 ADDRESSES = Kind("pattern", pattern, _addresses_doubt)
 NUMBER = _whole(0, (1 << 63) - 1)
 PORT = _whole(1, 65535)
+BACKLOG = _whole(1, 65535)
 DURATION = _duration()
 DAYS = _duration(unit="d")
 PERIOD = _duration(1)
@@ -273,6 +351,14 @@ LIST = Kind("list", str)
 ALGORITHMS = Kind("list", _algorithms, _algorithms_doubt)
 DECIMAL = Kind("decimal number", float)
 PRECISION = _one_of("float64", "float32")
+TLS_VERSION = Kind("word", _tls_version, _tls_version_doubt)
+SWITCH = Kind("yes or no", _switch)
+FILE_MODE = Kind("file mode", _octal)
+PROXY = Kind("proxy", _proxy)
+BEGINNING = _date(end=False)
+ENDING = _date(end=True)
+SHA256 = Kind("fingerprint", _sha256)
+one_of = _one_of
 whole = _whole
 tiers = _tiers
 choice = _choice

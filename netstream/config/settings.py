@@ -62,6 +62,27 @@ class Destination:
 
 
 @frozen
+class SocksProxy:
+    """
+    A SOCKS5 proxy through which parents are connected to.
+
+    @ivar user: C{""} for none.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def text(self) -> str:
+        """
+        Where it is, for a log.
+        """
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@frozen
 class Listener:
     """
     One entry of C{bind to}.
@@ -71,7 +92,10 @@ class Listener:
     @ivar host: Address to bind; C{""} for all.  The path for C{unix}.
     @ivar features: What is served there: C{dashboard}, C{registry},
         C{badges}, C{management}, C{streaming}, C{netdata.conf}.
-    @ivar tls: C{""}, C{force} or C{optional}.
+    @ivar tls: C{""}, C{force} or C{optional}.  Where there is a certificate,
+        C{""} takes plain streams as well, and sends plain HTTP to HTTPS.
+    @ivar mode: Who may connect to a Unix socket, as of a file.
+    @ivar backlog: Connections that may wait to be accepted.
     """
 
     text: str
@@ -81,6 +105,57 @@ class Listener:
     features: frozenset[str]
     interface: str = ""
     tls: str = ""
+    mode: int = 0o660
+    backlog: int = 4096
+
+
+@frozen
+class ServerTLS:
+    """
+    TLS as C{[web]} sets it up, for those who connect.
+
+    @ivar certificate: PEM file of the certificate, and of what it was issued
+        by.
+    @ivar key: PEM file of its private key.
+    @ivar newest: C{1.2} or C{1.3}, the newest version to speak.
+    @ivar ciphers: As written; C{none} for our own choice.
+    @ivar client_ca: PEM file of the authorities of clients' certificates;
+        L{None} asks for none.
+    @ivar client_needed: Who has to present a certificate: C{no}, C{streaming}
+        or C{yes} for everyone.
+    """
+
+    certificate: Path
+    key: Path
+    newest: str = "1.3"
+    ciphers: str = "none"
+    client_ca: Path | None = None
+    client_needed: str = "streaming"
+
+
+@frozen
+class ClientTLS:
+    """
+    TLS as C{[stream]} sets it up, for connections to parents.
+
+    @ivar skip_verification: Whether any certificate is good.
+    @ivar verify_hostname: Whether the certificate must be for the name that
+        is connected to.
+    @ivar ca_file: PEM file of more authorities.
+    @ivar ca_path: Directory of more authorities, as C{openssl rehash} makes it.
+    @ivar fingerprint: SHA-256 of the one certificate that is good, hexadecimal
+        digits; C{""} to trust authorities.
+    @ivar certificate: PEM file of our own certificate.
+    @ivar key: PEM file of its private key.
+    """
+
+    skip_verification: bool = False
+    verify_hostname: bool = True
+    ca_file: Path | None = None
+    ca_path: Path | None = None
+    fingerprint: str = ""
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 @frozen
@@ -143,6 +218,7 @@ class WebSettings:
     @ivar streaming_every: Seconds between two accepted streaming requests.
     @ivar idle_timeout: Seconds after which an idle HTTP client is cut off.
     @ivar first_request_timeout: Seconds a client has for its first request.
+    @ivar tls: L{None} if this node has no certificate.
     """
 
     listeners: Sequence[Listener] = ()
@@ -152,6 +228,7 @@ class WebSettings:
     idle_timeout: int = 60
     first_request_timeout: int = 60
     gzip: bool = True
+    tls: ServerTLS | None = None
 
 
 @frozen
@@ -209,6 +286,8 @@ class StreamSettings:
     @ivar lz4_acceleration: 1 to 9, higher is faster and compresses less.
     @ivar brotli_level: 0 to 11, higher compresses more.
     @ivar gzip_level: 1 to 9, higher compresses more.
+    @ivar tls: What holds for destinations with C{:SSL}.
+    @ivar proxy: Through which TCP destinations are connected to.
     """
 
     enabled: bool = False
@@ -224,6 +303,8 @@ class StreamSettings:
     lz4_acceleration: int = 1
     brotli_level: int = 3
     gzip_level: int = 3
+    tls: ClientTLS = ClientTLS()
+    proxy: SocksProxy | None = None
 
 
 @frozen
@@ -294,7 +375,7 @@ class Admission(Protocol):
         Every database that an admitted host may need.
         """
 
-    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+    def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """
         As L{Settings.admit}.
         """
@@ -309,7 +390,7 @@ class Nobody:
     keys: Sequence[str] = ()
     modes: frozenset[Mode] = frozenset()
 
-    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+    def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """
         @raise Refused: Always.
         """
@@ -412,16 +493,19 @@ class Settings:
         """
         return self.access.modes | {self.db.mode}
 
-    def admit(self, key: str, guid: str, address: str) -> KeySettings:
+    def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """
         Decide on a host that wants to stream to this node.
 
-        @param key: The API key that it presents.
+        @param key: The API key that it presents, in any case.
         @param guid: Its machine GUID, in any case.
         @param address: Numeric address it comes from, or C{unix}; what
             L{netstream.model.address.peer_name} made of it is as good.
+        @param now: UTC seconds.
+        @param certificate: By which names the certificate is known that it
+            presented, and that was verified; empty if it did not.
         @return: What holds for the host: its GUID section over its key section
             over the rest.
         @raise Refused: It may not.
         """
-        return self.access.admit(key, guid, address)
+        return self.access.admit(key, guid, address, now, certificate)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import cast
 
 from attrs import evolve
+from OpenSSL import SSL
 from twisted.application.internet import ClientService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -38,6 +40,9 @@ from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.history import History
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
+from netstream.streaming.strangers import recognised
+from netstream.tls.endpoint import TLSFailed
+from netstream.tls.explain import failed
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import FunctionCall, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
@@ -121,7 +126,7 @@ class ChildProtocol(Protocol):
     def _answered(self, answer: Accepted | Refusal) -> None:
         self._timer = None
         if isinstance(answer, Refusal):
-            self._postpone(answer.postpone, _reason(answer))
+            self._postpone(answer.postpone, self._why(answer))
             return
         self._begin(answer)
         if answer.rest and not self._reason:
@@ -310,19 +315,42 @@ class ChildProtocol(Protocol):
         if not accepted and not self._reason:
             answer = self._reader.finish()
             if isinstance(answer, Refusal) and answer is not Refusal.NO_REPLY:
-                self._reason = _reason(answer)
+                self._reason = self._why(answer)
                 self._uplink.postpone(self._destination, answer.postpone)
             else:
                 self._uplink.postpone(self._destination, UNREACHABLE_FOR)
+                if reason.check(ConnectionDone):
+                    self._reason = silence(self._destination)
         dropped = 0
         if self._outbox is not None:
             self._outbox.stopProducing()
             dropped = self._outbox.dropped
-        self._uplink.ended(self._destination, accepted, self._reason or reason.getErrorMessage(), dropped)
+        self._uplink.ended(self._destination, accepted, self._reason or ended_by(reason), dropped)
+
+    def _why(self, refusal: Refusal) -> str:
+        if refusal is Refusal.NOT_UNDERSTOOD:
+            return f"what answers is no parent: {recognised(self._reader.data)}"
+        return refusal.reason + (f" (it says: {refusal.text})" if refusal.text else "")
 
 
-def _reason(refusal: Refusal) -> str:
-    return refusal.reason + (f" (it says: {refusal.text})" if refusal.text else "")
+def silence(destination: Destination) -> str:
+    """
+    @return: What it may mean that a parent closed without an answer.
+    """
+    if destination.tls or destination.protocol == "unix":
+        return "it closed without an answer; its log may say why"
+    return (
+        "it closed without an answer, as ports do that take TLS only: then write ':SSL' at the end of the destination; "
+        "else its log may say why"
+    )
+
+
+def ended_by(reason: Failure) -> str:
+    """
+    @return: How a transport ended a connection, for people.
+    """
+    problem = failed(reason, complete=True) if reason.check(SSL.Error) else None
+    return str(problem) if problem is not None else reason.getErrorMessage()
 
 
 class _Client(ClientService):
@@ -470,9 +498,14 @@ class Uplink(Service):
         """
         A destination could not be connected.
         """
-        self.postpone(destination, UNREACHABLE_FOR)
+        wait, what = UNREACHABLE_FOR, "cannot connect: "
+        problem = failure.value
+        if isinstance(problem, TLSFailed):
+            refusal = Refusal.BAD_CERTIFICATE if problem.problem.certificate else Refusal.TLS
+            wait, what = refusal.postpone, ""
+        self.postpone(destination, wait)
         if self.running:
-            self._say(destination, f"cannot connect: {failure.getErrorMessage()}")
+            self._say(destination, what + failure.getErrorMessage())
 
     def began(self, destination: Destination, algorithm: str = "") -> None:
         """

@@ -8,16 +8,32 @@ from collections import Counter
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHandshakeListener,
+    IProtocol,
+    IReactorTime,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from netstream.config.settings import Listener, WebSettings
 from netstream.model.address import peer_name, unmapped
 from netstream.streaming.liveness import watch_over
+from netstream.streaming.redirect import Redirect
+from netstream.tls.certificates import described
+from netstream.tls.explain import HELLO, Problem
+from netstream.tls.server import Server
+from netstream.wire.handshake import Refusal
 
 _STREAM = b"STREAM "
+_LAST_RECORD = 0x17
+"""First byte of the highest type of TLS record; letters are above."""
 
 
 def _page(status: str, text: str) -> bytes:
@@ -64,10 +80,45 @@ def peer_text(address: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+@implementer(IHandshakeListener)
+class SecuredProtocol(Protocol):
+    """
+    Holds the first bytes that come through TLS.
+    """
+
+    transport: BufferingTLSTransport | None
+
+    def __init__(self, outer: FrontProtocol) -> None:
+        self._outer = outer
+        self.complete = False
+        """Whether the handshake is done."""
+
+    def handshakeCompleted(self) -> None:
+        """
+        What comes now is what a peer wants (called by Twisted).
+        """
+        self.complete = True
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Let the front decide (called by Twisted).
+        """
+        self._outer.read(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Say why there was no TLS (called by Twisted).
+        """
+        if self.complete:
+            self._outer.said_nothing()
+        else:
+            self._outer.handshake_failed(reason)
+
+
 class FrontProtocol(Protocol):
     """
-    Holds the first bytes until they tell streaming from HTTP, then hands the
-    connection on.
+    Holds the first bytes until they tell streaming from HTTP, within TLS or
+    not, then hands the connection on.
     """
 
     transport: ITCPTransport | None
@@ -77,7 +128,10 @@ class FrontProtocol(Protocol):
         self._address = address
         self._held = b""
         self._inner: IProtocol | None = None
+        self._secured: BufferingTLSTransport | None = None
         self._deadline: IDelayedCall | None = None
+        self._late = False
+        self._answered = False
 
     def connectionMade(self) -> None:
         """
@@ -86,8 +140,13 @@ class FrontProtocol(Protocol):
         assert self.transport is not None
         self._front.connections.add(self)
         self._front.undecided[address_text(self._address)] += 1
-        self._deadline = self._front.clock.callLater(FIRST_BYTES_WITHIN, self.transport.abortConnection)
+        self._deadline = self._front.clock.callLater(FIRST_BYTES_WITHIN, self._too_late)
         watch_over(self.transport)
+
+    def _too_late(self) -> None:
+        assert self.transport is not None
+        self._late = True
+        self.transport.abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -95,35 +154,92 @@ class FrontProtocol(Protocol):
         """
         if self._inner is not None:
             self._inner.dataReceived(data)
-            return
+        else:
+            self.read(data)
+
+    def read(self, data: bytes) -> None:
+        """
+        Take bytes that are not decided upon, from within TLS or not.
+        """
         if self._deadline is None:
             return
         self._held += data
         if len(self._held) < len(_STREAM) and _STREAM.startswith(self._held):
             return
-        assert self.transport is not None
+        secure = self._secured is not None
+        if self._held[0] <= _LAST_RECORD and not secure:
+            self._begin_tls()
+            return
         self._decided()
         streams = self._held.startswith(_STREAM)
-        if self._held[0] <= 0x17:
+        if not streams and not self._front.serves_http:
+            self._refuse(_NO_DASHBOARD)
+        elif secure or not self._front.wants_tls(streams):
+            self._hand_on(self._front.build(streams, self._address))
+        elif streams:
+            self._front.refuse_plain(self._address)
+            self._refuse(Refusal.TLS_ONLY.line())
+        else:
+            self._hand_on(Redirect(self._front.clock))
+
+    def _begin_tls(self) -> None:
+        """
+        Let TLS read all that came, and decide upon what is within.
+        """
+        assert self.transport is not None
+        if self._front.securing is None:
+            self._decided()
             self._front.refuse_tls(self._address)
             self._refuse(_NO_TLS)
             return
-        if not streams and not self._front.serves("dashboard"):
-            self._refuse(_NO_DASHBOARD)
-            return
-        inner = self._front.build(streams, self._address)
+        held, self._held = self._held, b""
+        self._secured = self._inner = BufferingTLSTransport(self._front.securing, SecuredProtocol(self))
+        self._secured.makeConnection(self.transport)
+        self._secured.dataReceived(held)
+
+    def _hand_on(self, inner: IProtocol | None) -> None:
+        transport = self._secured or self.transport
+        assert transport is not None
         if inner is None:
-            self.transport.abortConnection()
+            transport.abortConnection()
             return
-        held, self._held, self._inner = self._held, b"", inner
-        inner.makeConnection(self.transport)
+        held, self._held = self._held, b""
+        if self._secured is not None:
+            self._secured.wrappedProtocol = inner
+        else:
+            self._inner = inner
+        inner.makeConnection(transport)
         inner.dataReceived(held)
 
     def _refuse(self, page: bytes) -> None:
-        assert self.transport is not None
+        transport = self._secured or self.transport
+        assert transport is not None
         self._held = b""
-        self.transport.write(page)
-        self.transport.loseConnection()
+        self._answered = True
+        transport.write(page)
+        transport.loseConnection()
+
+    def handshake_failed(self, reason: Failure) -> None:
+        """
+        The connection ended before TLS was there.
+        """
+        assert self._secured is not None
+        self._front.handshake_failed(self._address, self._secured, reason, late=self._late)
+
+    def said_nothing(self) -> None:
+        """
+        The connection ended after TLS was there, and nobody decided upon it.
+        """
+        if not (self._held or self._answered or self._late):
+            self._front.said_nothing(self._address)
+
+    def close(self) -> None:
+        """
+        Close the connection once all is sent.
+        """
+        transport = self._secured or self.transport
+        if transport is not None:
+            transport.loseConnection()
 
     def _decided(self) -> None:
         if self._deadline is not None:
@@ -139,6 +255,7 @@ class FrontProtocol(Protocol):
         self._decided()
         if self._inner is not None:
             self._inner.connectionLost(reason)
+        self._secured = None
         self._front.lost(self)
 
 
@@ -148,6 +265,7 @@ class FrontFactory(Factory):
 
     @ivar clock: Where its timers are.
     @ivar undecided: Connections that have not told what they want, by address.
+    @ivar securing: Makes TLS; L{None} if this port speaks none.
     """
 
     noisy = False
@@ -160,17 +278,23 @@ class FrontFactory(Factory):
         web: WebSettings,
         stream: Callable[[IAddress, bool], IProtocol],
         http: Callable[[IAddress], IProtocol | None],
+        tls: Server | None = None,
     ) -> None:
         """
         @param stream: Makes the protocol of a streaming request; is told
             whether this port serves streaming at all.
         @param http: Makes the protocol of any other connection.
+        @param tls: Has the certificate of this node.
         """
         self.clock = clock
         self._listener = listener
         self._allowed = web.allow.get("connections")
         self._stream = stream
         self._http = http
+        self._tls = tls if listener.protocol != "unix" else None
+        self.securing = TLSMemoryBIOFactory(self._tls, False, self, clock) if self._tls is not None else None
+        needed = web.tls.client_needed if web.tls is not None else "no"
+        self._browsers_need_certificate = needed == "yes"
         self.undecided: Counter[str] = Counter()
         self.connections: set[FrontProtocol] = set()
         self._closed: Deferred[None] | None = None
@@ -191,11 +315,29 @@ class FrontFactory(Factory):
             return None
         return FrontProtocol(self, addr)
 
+    @property
+    def serves_http(self) -> bool:
+        """
+        Whether there is anything for browsers and programs.
+        """
+        return bool(self._listener.features - {"streaming"})
+
     def serves(self, feature: str) -> bool:
         """
         @return: Whether C{bind to} lets this port serve a feature.
         """
         return feature in self._listener.features
+
+    def wants_tls(self, streams: bool) -> bool:
+        """
+        @return: Whether a peer has to come back with TLS: as C{^SSL=} of the
+            port says, which without it goes for HTTP alone.
+        """
+        if self._tls is None:
+            return False
+        if self._browsers_need_certificate or self._listener.tls == "force":
+            return True
+        return not streams and not self._listener.tls
 
     def build(self, streams: bool, address: IAddress) -> IProtocol | None:
         """
@@ -219,8 +361,7 @@ class FrontFactory(Factory):
         self._closed = closed
         self._limit = self.clock.callLater(CLOSED_WITHIN, self._cut_off)
         for connection in tuple(self.connections):
-            if connection.transport is not None:
-                connection.transport.loseConnection()
+            connection.close()
         return closed
 
     def _cut_off(self) -> None:
@@ -251,4 +392,46 @@ class FrontFactory(Factory):
         """
         Say that someone tried TLS where there is none.
         """
-        self._log.warn("{peer}: asked for TLS on a port that speaks plain only", peer=peer_text(address))
+        self._log.warn(
+            "{peer}: asked for TLS on a port that speaks plain only; 'netstream gencert' makes the pair for 'ssl "
+            "certificate' and 'ssl key' in [web], or the child leaves ':SSL' out of its destination",
+            peer=peer_text(address),
+        )
+
+    def refuse_plain(self, address: IAddress) -> None:
+        """
+        Say that a child came without TLS where it must not.
+        """
+        self._log.warn(
+            "{peer}: streaming refused; it came without TLS, and '{entry}' in [web] bind to forces TLS: the child "
+            "needs ':SSL' at the end of its destination",
+            peer=peer_text(address),
+            entry=self._listener.text,
+        )
+
+    def said_nothing(self, address: IAddress) -> None:
+        """
+        Say that a peer went as soon as it had seen the certificate.
+        """
+        assert self._tls is not None
+        self._log.info(
+            "{peer}: closed after the TLS handshake without a word, as an agent does that does not trust it"
+            " and needs 'CAfile' with its authority in [stream] [{certificate}]",
+            peer=peer_text(address),
+            certificate=described(self._tls.pair.certificate),
+        )
+
+    def handshake_failed(
+        self, address: IAddress, transport: BufferingTLSTransport, reason: Failure, *, late: bool
+    ) -> None:
+        """
+        Say why a peer that asked for TLS did not get it.
+
+        @param late: Whether it took too long.
+        """
+        assert self._tls is not None
+        if late:
+            problem = Problem(HELLO, f"it was not complete within {FIRST_BYTES_WITHIN:g} s")
+        else:
+            problem = self._tls.explain(transport.getHandle(), reason)
+        self._log.warn("{peer}: {problem}", peer=peer_text(address), problem=str(problem))

@@ -35,21 +35,24 @@ def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Defer
 async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:
     if listener.protocol == "unix":
         _remove_unserved(listener.host)
-        return [await UNIXServerEndpoint(reactor, listener.host, mode=0o660).listen(factory)]
+        return [await UNIXServerEndpoint(reactor, listener.host, listener.backlog, mode=listener.mode).listen(factory)]
+    backlog = listener.backlog
     if ":" in listener.host:
         scope = f"%{listener.interface}" if listener.interface else ""
-        return [await TCP6ServerEndpoint(reactor, listener.port, interface=listener.host + scope).listen(factory)]
+        return [
+            await TCP6ServerEndpoint(reactor, listener.port, backlog, interface=listener.host + scope).listen(factory)
+        ]
     if listener.host:
-        return [await TCP4ServerEndpoint(reactor, listener.port, interface=listener.host).listen(factory)]
+        return [await TCP4ServerEndpoint(reactor, listener.port, backlog, interface=listener.host).listen(factory)]
     try:
-        six = await TCP6ServerEndpoint(reactor, listener.port, interface="::").listen(factory)
+        six = await TCP6ServerEndpoint(reactor, listener.port, backlog, interface="::").listen(factory)
     except CannotListenError:
         # Whatever else is wrong than a missing IPv6 is wrong with IPv4 as well, which then says so.
-        return [await TCP4ServerEndpoint(reactor, listener.port).listen(factory)]
+        return [await TCP4ServerEndpoint(reactor, listener.port, backlog).listen(factory)]
     if not _six_alone(six):
         return [six]
     try:
-        return [six, await TCP4ServerEndpoint(reactor, six.getHost().port).listen(factory)]
+        return [six, await TCP4ServerEndpoint(reactor, six.getHost().port, backlog).listen(factory)]
     except CannotListenError:
         await maybeDeferred(six.stopListening)
         raise

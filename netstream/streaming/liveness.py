@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from twisted.internet.interfaces import ITCPTransport, ITransport
+from twisted.internet.interfaces import ISSLTransport, ITCPTransport, ITransport
 
 UNACKNOWLEDGED_MOST = 30
 """Seconds that sent bytes may stay unacknowledged by the other machine."""
@@ -28,6 +28,8 @@ def watch_over(transport: ITransport) -> None:
     Other transports are left as they are, and so are options that this
     system does not have.
     """
+    if ISSLTransport.providedBy(transport):
+        transport = getattr(transport, "transport", transport)
     if not ITCPTransport.providedBy(transport):
         return
     transport.setTcpNoDelay(True)

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.hub import Host, Hub, Link
+from netstream.model.identity import fingerprint
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
@@ -26,6 +27,7 @@ from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.backfill import Backfill
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
+from netstream.streaming.papers import Papers, papers_of
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
 from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, StreamRequest, accepted
@@ -152,7 +154,8 @@ class ParentProtocol(Protocol):
             )
             self._refuse(Refusal.NOT_ALLOWED)
             return
-        refusal = self._parent.consider(self, request, address_text(self._address))
+        papers = papers_of(self.transport, unix=peer_text(self._address) == "unix socket")
+        refusal = self._parent.consider(self, request, address_text(self._address), papers)
         if refusal is not None:
             self._refuse(refusal)
         elif reader.rest:
@@ -400,17 +403,22 @@ class Parent:
         allowed = self.settings.web.allow.get("streaming")
         return allowed is None or allowed.matches(address_text(address))
 
-    def consider(self, connection: ParentProtocol, request: StreamRequest, address: str) -> Refusal | None:
+    def consider(
+        self, connection: ParentProtocol, request: StreamRequest, address: str, papers: Papers
+    ) -> Refusal | None:
         """
         Admit a child, or not.
 
         @param address: The peer as access lists know it.
+        @param papers: What it presented by TLS.
         @return: Why not; L{None} if its connection has begun.
         """
         info = request.info
         now = self.clock.seconds()
         try:
-            settings = self.settings.admit(request.key, info.guid, address)
+            papers.check(self.settings.web.tls, info.guid)
+            self._check_no_machine(request.key)
+            settings = self.settings.admit(request.key, info.guid, address, now, papers.names)
         except Refused as refused:
             self._log.warn(
                 "{peer}: {host} ({guid}) refused: {reason}",
@@ -500,6 +508,18 @@ class Parent:
             mode=host.db.mode,
         )
         return None
+
+    def _check_no_machine(self, key: str) -> None:
+        """
+        Whatever C{stream.conf} says, the machine GUID of a node is no key:
+        whoever sees the node knows it.
+        """
+        host = self._hub.get(key.lower())
+        if host is not None:
+            raise Refused(
+                f"API key {fingerprint(key.lower())} is the machine GUID of {host.info.hostname}, which is no secret; "
+                "give the host a key that 'netstream genkey' made"
+            )
 
     def lost(self, connection: ParentProtocol) -> None:
         """

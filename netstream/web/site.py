@@ -4,12 +4,18 @@ HTTP itself: what a request has to pass before anything answers it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from copy import copy
 from io import BytesIO
 from typing import IO
+from urllib.parse import unquote
 
 from klein.resource import KleinResource
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from twisted.web import server
+from twisted.web.http import HTTPChannel
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
@@ -19,6 +25,7 @@ from netstream.hub.hub import Hub
 from netstream.web.access import Access
 from netstream.web.answer import Answer, Refusal, header, headers_of, text_answer
 from netstream.web.api import API
+from netstream.web.features import ALL, feature_of, not_served
 from netstream.web.target import Parameters, parse
 
 METHODS = "GET, HEAD, OPTIONS"
@@ -59,6 +66,7 @@ class Gate(Resource):
     """
 
     isLeaf = True
+    features = ALL
 
     def __init__(self, access: Access, inside: Resource, clock: IReactorTime) -> None:
         super().__init__()
@@ -80,6 +88,9 @@ class Gate(Resource):
         return answered
 
     def _check(self, request: IRequest) -> None:
+        feature = feature_of(unquote(request.path.decode("utf-8", "replace")))
+        if feature not in getattr(request, "site", self).features:
+            raise Refusal(403, not_served(feature))
         address = getattr(request.getClientAddress(), "host", None) or "localhost"
         self._access.check_peer(address, streaming=request.path == b"/api/v3/stream_info")
         self._access.check_name(header(request, b"Host"))
@@ -107,13 +118,66 @@ def _options() -> Answer:
     )
 
 
+class Channel(HTTPChannel):
+    """
+    A connection that has to make its first request within a time, however
+    slowly it drips: each byte resets the limit for idle ones.  HTTP/2 is not
+    spoken.
+    """
+
+    site: APISite
+    _first: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """
+        Begin to wait for the first request (called by Twisted).
+        """
+        super().connectionMade()
+        if self.site.first_within:
+            self._first = self.callLater(self.site.first_within, self.forceAbortClient)
+
+    def allContentReceived(self) -> None:
+        """
+        A request is complete (called by Twisted).
+        """
+        self._stop_waiting()
+        super().allContentReceived()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The client is gone (called by Twisted).
+        """
+        self._stop_waiting()
+        super().connectionLost(reason)
+
+    def _stop_waiting(self) -> None:
+        if self._first is not None and self._first.active():
+            self._first.cancel()
+        self._first = None
+
+
 class APISite(server.Site):
     """
     The factory of HTTP connections.  It takes no bodies and writes no access
     log.
+
+    @ivar features: What is served to its connections.
+    @ivar first_within: Seconds that a connection has for its first request; 0
+        is no limit.
     """
 
+    protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
     requestFactory = APIRequest
+    features = ALL
+    first_within = 0
+
+    def of_port(self, features: Collection[str]) -> APISite:
+        """
+        @return: The same for a port that serves these features alone.
+        """
+        one = copy(self)
+        one.features = ALL.intersection(features)
+        return one
 
     def getContentFile(self, length: int | None) -> IO[bytes]:
         """
@@ -127,7 +191,7 @@ class APISite(server.Site):
         """
 
 
-def site(hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> server.Site:
+def site(hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> APISite:
     """
     @param hub: What is answered from.
     @param clock: Tells the time and lets other work go on in between.
@@ -135,9 +199,11 @@ def site(hub: Hub, settings: Settings, clock: IReactorTime, health: HealthServic
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
     inside = KleinResource(API(hub, settings, clock, health).app)
-    return APISite(
+    found = APISite(
         Gate(Access(settings), inside, clock),
         requestFactory=APIRequest,
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
+    found.first_within = settings.web.first_request_timeout
+    return found

@@ -102,6 +102,12 @@ class Refusal(Enum):
         60,
         "the parent does not let this address in",
     )
+    TLS_ONLY = (
+        -41,
+        "This port takes TLS only: write :SSL at the end of the destination.",
+        300,
+        "the parent's port takes TLS only; write ':SSL' at the end of the destination",
+    )
 
     def __init__(self, code: int, text: str, postpone: int, reason: str) -> None:
         self.code = code
@@ -347,6 +353,13 @@ class ReplyReader:
     def __init__(self, offered: Capability) -> None:
         self._offered = offered
         self._data = b""
+
+    @property
+    def data(self) -> bytes:
+        """
+        All that it read.
+        """
+        return self._data
 
     def receive(self, data: bytes) -> Accepted | Refusal | None:
         """

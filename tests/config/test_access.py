@@ -2,6 +2,7 @@
 Who may stream here.
 """
 
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from unittest import mock
@@ -11,6 +12,7 @@ from netstream.config.settings import KeySettings, Mode, NodeSettings, Role
 from netstream.model.identity import fingerprint
 from tests.config.test_options import ConfigCase
 
+NOW = 1_800_000_000.0
 KEY = "11111111-2222-4333-8444-555555555555"
 OTHER = "99999999-2222-4333-8444-555555555555"
 GUID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
@@ -26,14 +28,14 @@ class AdmissionTests(ConfigCase):
         """
         @return: What holds for a host that presents L{KEY}.
         """
-        return self.load(stream=stream, **rest).admit(KEY, guid, address)
+        return self.load(stream=stream, **rest).admit(KEY, guid, address, NOW)
 
     def refused(self, stream: str, address: str = "10.0.0.1", key: str = KEY, guid: str = GUID) -> str:
         """
         @return: Why a host is refused.
         """
         settings = self.load(stream=stream)
-        reason = self.assertRaises(Refused, settings.admit, key, guid, address).reason
+        reason = self.assertRaises(Refused, settings.admit, key, guid, address, NOW).reason
         self.assertNotIn(KEY, reason)
         self.assertNotIn(OTHER, reason)
         return reason
@@ -71,14 +73,65 @@ class AdmissionTests(ConfigCase):
         self.assertIn("not a UUID", self.refused(OPEN, key=""))
         self.assertIn("is not known", self.refused(OPEN, key=OTHER))
 
-    def test_keys_are_compared_exactly(self) -> None:
+    def test_keys_in_any_case(self) -> None:
         """
-        A key section is spelled like the key that the host sends.
+        Capitals make no difference, neither in a file nor in what a host
+        sends; two spellings of one key are one section.
         """
-        key = GUID.upper()
-        settings = self.load(stream=f"[{key}]\nenabled = yes\n")
-        self.assertTrue(settings.admit(key, OTHER, "10.0.0.1").enabled)
-        self.assertRaises(Refused, settings.admit, GUID, OTHER, "10.0.0.1")
+        for written in (GUID, GUID.upper()):
+            settings = self.load(stream=f"[{written}]\ntype = api\nenabled = yes\n")
+            for sent in (GUID, GUID.upper(), GUID.title()):
+                self.assertTrue(settings.admit(sent, OTHER, "10.0.0.1", NOW).enabled)
+            self.assertEqual(settings.keys, (fingerprint(GUID),))
+        both = f"[{GUID}]\ntype = api\nenabled = no\n[{GUID.upper()}]\nretention = 77\n"
+        self.assertRaises(Refused, self.load(stream=both).admit, GUID, OTHER, "10.0.0.1", NOW)
+
+    def test_rotation(self) -> None:
+        """
+        Of two keys the old one ends and the new one begins; between both
+        dates either opens.
+        """
+        old = f"[{KEY}]\ntype = api\nenabled = yes\nvalid until = 2027-02-10\n"
+        new = f"[{OTHER}]\ntype = api\nenabled = yes\nvalid from = 2027-02-01 12:00\n"
+        settings = self.load(stream=old + new)
+        for moment, opens in (
+            ("2027-02-01T11:59:59+00:00", [True, False]),
+            ("2027-02-01T12:00:00+00:00", [True, True]),
+            ("2027-02-10T23:59:59+00:00", [True, True]),
+            ("2027-02-11T00:00:00+00:00", [False, True]),
+        ):
+            now = datetime.fromisoformat(moment).timestamp()
+            found = []
+            for key in (KEY, OTHER):
+                try:
+                    found.append(settings.admit(key, GUID, "10.0.0.1", now).enabled)
+                except Refused as refused:
+                    self.assertIn("valid", refused.reason)
+                    self.assertIn("stream.conf:4", refused.reason.replace("conf:8", "conf:4"))
+                    found.append(False)
+            self.assertEqual(found, opens, moment)
+        self.assertIn("is not a date such as", self.wrong(stream=OPEN + "valid until = tomorrow\n"))
+
+    def test_client_certificate(self) -> None:
+        """
+        A section can demand a certificate with a name of its choice.
+        """
+        settings = self.load(stream=OPEN + "ssl client certificate = web-* urn:uuid:" + GUID + "\n")
+        for names in (("web-1", "sha256:1"), ("sha256:1", f"urn:uuid:{GUID}")):
+            self.assertTrue(settings.admit(KEY, GUID, "10.0.0.1", NOW, names).enabled)
+        for names, words in (((), "presented none"), (("mail", "sha256:1"), "known as mail, sha256:1")):
+            refused = self.assertRaises(Refused, settings.admit, KEY, GUID, "10.0.0.1", NOW, names)
+            self.assertIn(words, refused.reason)
+            self.assertIn("stream.conf:4", refused.reason)
+
+    def test_without_type_is_doubtful(self) -> None:
+        """
+        A section that is a key only because it does not say what it is gets a
+        warning.
+        """
+        self.assertIn("write 'type = api'", self.load(stream=f"[{KEY}]\nenabled = yes\n").warnings[0])
+        self.assertEqual(self.load(stream=OPEN).warnings, ())
+        self.assertEqual(self.load(stream=f"[{GUID}]\nenabled = no\n").warnings, ())
 
     def test_guid_is_no_key(self) -> None:
         """
@@ -144,7 +197,7 @@ class AdmissionTests(ConfigCase):
             (stream + key + machine, Mode.RAM, 300, "keys", False),
             (stream + OPEN + machine, Mode.RAM, 300, "up", False),
         ):
-            settings = self.load(rest, text).admit(KEY, GUID, "10.0.0.1")
+            settings = self.load(rest, text).admit(KEY, GUID, "10.0.0.1", NOW)
             self.assertEqual((settings.mode, settings.retention), (mode, retention))
             self.assertEqual([d.text for d in settings.proxy.destinations], [up])
             self.assertEqual((settings.proxy.enabled, settings.proxy.api_key), (enabled, OTHER))
@@ -182,7 +235,7 @@ class AdmissionTests(ConfigCase):
         text = OPEN + f"proxy api key = {OTHER}\nproxy destination = a\nproxy enabled = yes\n"
         text += f"[stream]\nenabled = yes\ndestination = b\napi key = {OTHER}\n"
         settings = self.load(stream=text)
-        for shown in (repr(settings), repr(settings.admit(KEY, GUID, "unix")), "\n".join(settings.warnings)):
+        for shown in (repr(settings), repr(settings.admit(KEY, GUID, "unix", NOW)), "\n".join(settings.warnings)):
             self.assertNotIn(KEY, shown)
             self.assertNotIn(OTHER, shown)
 
@@ -194,7 +247,7 @@ class AdmissionTests(ConfigCase):
         keys = [f"{number:08x}-2222-4333-8444-555555555555" for number in range(5)]
         settings = self.load(stream="".join(f"[{key}]\nenabled = yes\n" for key in keys))
         with mock.patch.object(access, "compare_digest", wraps=access.compare_digest) as compare:
-            settings.admit(keys[0], GUID, "unix")
+            settings.admit(keys[0], GUID, "unix", NOW)
         digests = {call.args[1] for call in compare.call_args_list}
         self.assertLessEqual({sha256(key.encode()).digest() for key in keys}, digests)
 
@@ -203,5 +256,5 @@ class AdmissionTests(ConfigCase):
         Settings without any file admit nobody.
         """
         settings = Settings(Role.PARENT, *self.configuration(), NodeSettings("x"))
-        self.assertRaises(Refused, settings.admit, KEY, GUID, "unix")
+        self.assertRaises(Refused, settings.admit, KEY, GUID, "unix", NOW)
         self.assertEqual((settings.keys, settings.modes), ((), {Mode.DBENGINE}))

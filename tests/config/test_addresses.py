@@ -36,9 +36,7 @@ NO_DESTINATIONS = [
     ("a:nosuchservice", "known service"),
     ("a:ssl", "known service"),
     ("[::1", "HOST"),
-    ("a:SSL", "TLS is not available"),
-    ("a:19999:SSL", "TLS is not available"),
-    ("unix:/run/a.sock:SSL", "TLS is not available"),
+    ("unix:/run/a.sock:SSL", "never speak on Unix sockets"),
 ]
 ONE = frozenset(("streaming",))
 LISTENERS = [
@@ -53,12 +51,11 @@ LISTENERS = [
     ("a=mcp", ("tcp", "a", 19999, frozenset(), "", "")),
     ("a=streaming^SSL=optional", ("tcp", "a", 19999, ONE, "", "optional")),
     ("a^SSL=optional", ("tcp", "a", 19999, FEATURES, "", "optional")),
+    ("a=streaming^SSL=force", ("tcp", "a", 19999, ONE, "", "force")),
     ("10.1.1.1:19998=management|netdata.conf", ("tcp", "10.1.1.1", 19998, {"management", "netdata.conf"}, "", "")),
     ("unix:/run/a=b.sock", ("unix", "/run/a=b.sock", 0, FEATURES, "", "")),
 ]
 NO_LISTENERS = [
-    ("a^SSL=force", "TLS is not available"),
-    ("a=streaming^SSL=force", "TLS is not available"),
     ("a=streaming^SSL=maybe", "'force' or 'optional'"),
     ("a^SSL=force=streaming", "'force' or 'optional'"),
     ("::1:19999", "brackets"),
@@ -96,6 +93,9 @@ class AddressTests(SynchronousTestCase):
         """
         for text, (protocol, host, port, interface) in DESTINATIONS:
             self.assertEqual(destination(text, 19999), Destination(text, protocol, host, port, interface, False), text)
+            if protocol == "tcp":
+                secure = Destination(f"{text}:SSL", protocol, host, port, interface, True)
+                self.assertEqual(destination(f"{text}:SSL", 19999), secure)
 
     def test_bad_destinations(self) -> None:
         """
@@ -139,8 +139,8 @@ class AddressTests(SynchronousTestCase):
         """
         for read in (destination, listener):
             try:
-                read(text, 19999)
+                found = read(text, 19999)
             except ValueError:
                 pass
             else:
-                self.assertFalse(text.endswith(":SSL") and read is destination)
+                self.assertTrue(read is listener or found.tls == text.endswith(":SSL"))

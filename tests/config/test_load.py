@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from netstream.config import ConfigError, Refused, ensure_key, load, machine_guid
 from netstream.config.places import STOCK, config_directory, data_directory
-from netstream.config.settings import Destination, Mode, Role
+from netstream.config.settings import ClientTLS, Destination, Mode, Role, ServerTLS
 from tests.config.test_options import ConfigCase
 
+NOW = 1_800_000_000.0
 KEY = "11111111-2222-4333-8444-555555555555"
 OTHER = "99999999-2222-4333-8444-555555555555"
 GUID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
@@ -157,7 +158,7 @@ class RoleTests(ConfigCase):
         An algorithm that does not exist is told, and the others of the list are used.
         """
         settings = self.load(stream=f"[{KEY}]\nenabled = yes\ncompression algorithms order = lzma gzip\n")
-        self.assertEqual(settings.admit(KEY, OTHER, "localhost").compressions, ("gzip",))
+        self.assertEqual(settings.admit(KEY, OTHER, "localhost", NOW).compressions, ("gzip",))
         self.assertIn("'lzma' is no compression algorithm", settings.warnings[0])
 
     def test_what_is_missing(self) -> None:
@@ -210,13 +211,85 @@ class RoleTests(ConfigCase):
         self.assertEqual(len(settings.web.listeners), 1)
         self.assertEqual(len([w for w in settings.warnings if "UDP is not yet effective" in w]), 2)
 
-    def test_optional_tls(self) -> None:
+    def test_tls_without_certificate(self) -> None:
         """
-        Optional TLS serves plain, and says so.
+        Optional TLS serves plain where there is no certificate, and says so;
+        forced TLS does not start.
         """
         settings = self.load("[web]\nbind to = *^SSL=optional\n")
-        self.assertEqual(settings.web.listeners[0].tls, "optional")
-        self.assertIn("not yet effective: it serves plain only", settings.warnings[0])
+        self.assertEqual((settings.web.listeners[0].tls, settings.web.tls), ("optional", None))
+        self.assertIn("serves plain only without 'ssl certificate'", settings.warnings[0])
+        self.assertIn(
+            "netstream.conf:2: [web] bind to: '*^SSL=force' insists", self.wrong("[web]\nbind to = *^SSL=force\n")
+        )
+
+    def test_tls(self) -> None:
+        """
+        A certificate is named, or is where one is looked for; paths begin at
+        the configuration.
+        """
+        config, data = self.configuration("[web]\nssl key = k.pem\nssl certificate = /c.pem\nssl client CA = ca\n")
+        self.assertEqual(
+            load("standalone", config, data).web.tls,
+            ServerTLS(Path("/c.pem"), config / "k.pem", client_ca=config / "ca", client_needed="streaming"),
+        )
+        config, data = self.configuration("[web]\nbind to = *^SSL=force\ntls version = 1.1\n")
+        (config / "ssl").mkdir()
+        for name in ("key.pem", "cert.pem"):
+            self.assertRaises(ConfigError, load, "standalone", config, data)
+            (config / "ssl" / name).touch()
+        settings = load("standalone", config, data)
+        expected = ServerTLS(config / "ssl" / "cert.pem", config / "ssl" / "key.pem", "1.2", client_needed="no")
+        self.assertEqual(settings.web.tls, expected)
+        self.assertIn("TLS 1.1 is broken", settings.warnings[0])
+        self.assertIsNone(load("standalone", config, data, overrides=["web/mode=none"]).web.tls)
+
+    def test_tls_to_parents(self) -> None:
+        """
+        What is trusted and presented is as C{[stream]} says, for parents of
+        this node and of its children.
+        """
+        options = "CAfile = ca.pem\nCApath = ~/cas\nssl verify hostname = no\nssl certificate = c\nssl key = k\n"
+        config, data = self.configuration(
+            stream=SENDS.replace("up", "up:1:SSL") + options + f"[{KEY}]\nenabled = yes\n"
+        )
+        settings = load("proxy", config, data)
+        tls = ClientTLS(False, False, config / "ca.pem", Path.home() / "cas", "", config / "c", config / "k")
+        self.assertEqual(settings.stream.tls, tls)
+        self.assertTrue(settings.stream.destinations[0].tls)
+        self.assertEqual(settings.admit(KEY, GUID, "10.0.0.1", NOW).proxy.tls, tls)
+        digits = ":".join(["AB"] * 32)
+        pinned = self.load(stream=SENDS + f"ssl certificate fingerprint = SHA256 Fingerprint={digits}\n")
+        self.assertEqual(pinned.stream.tls.fingerprint, "ab" * 32)
+        both = SENDS + f"ssl certificate fingerprint = {digits}\nssl skip certificate verification = yes\n"
+        self.assertIn("keep one", self.wrong(stream=both))
+
+    def test_unix_socket_mode(self) -> None:
+        """
+        Who may connect to a Unix socket is said as for a file.
+        """
+        bind = "[web]\nbind to = unix:/a\n"
+        for text, mode in (("", 0o660), ("unix socket mode = 0600\n", 0o600), ("unix socket mode = 666\n", 0o666)):
+            self.assertEqual(self.load(bind + text).web.listeners[0].mode, mode)
+        for text in ("rw", "888", "1777", "0"):
+            self.assertIn("is no mode of a file", self.wrong(bind + f"unix socket mode = {text}\n"))
+
+    def test_open_password(self) -> None:
+        """
+        A file with the password of a proxy is warned of like one with keys.
+        """
+        config, data = self.configuration(stream="[stream]\nproxy = socks5://me:x@a:1\n")
+        self.assertEqual(load("standalone", config, data).warnings, ())
+        (config / "stream.conf").chmod(0o644)
+        self.assertIn("holds a password, but others can read it", load("standalone", config, data).warnings[0])
+
+    def test_mixed_destinations(self) -> None:
+        """
+        Who moves a list from an old agent is told which parents are plain.
+        """
+        settings = self.load(stream=SENDS.replace("up", "a unix:/b c:SSL d"), role="child")
+        self.assertEqual([d.tls for d in settings.stream.destinations], [False, False, True, False])
+        self.assertIn("so a is connected to in plain text", settings.warnings[0])
 
 
 class CommandLineTests(ConfigCase):
@@ -242,7 +315,7 @@ class CommandLineTests(ConfigCase):
             self.assertTrue(settings.stream.enabled)
             self.assertEqual([d.text for d in settings.stream.destinations], ["b:1", "c"])
             self.assertEqual(settings.stream.api_key, OTHER)
-        self.assertIn("--destination: [stream] destination: ", self.wrong(destination="a:SSL", api_key=KEY))
+        self.assertIn("--destination: [stream] destination: ", self.wrong(destination="/a:SSL", api_key=KEY))
         self.assertIn("--api-key: [stream] api key: ", self.wrong(destination="a", api_key="mistyped"))
 
     def test_overrides(self) -> None:
@@ -265,6 +338,7 @@ class CommandLineTests(ConfigCase):
                 "stream/send charts matching=a/b*",
                 f"stream.conf:{KEY}/enabled=yes",
                 f"{KEY}/allow from=10.*",
+                f"{KEY}/type=api",
             ],
         )
         self.assertEqual((settings.db.mode, settings.db.update_every), (Mode.NONE, 3))
@@ -272,7 +346,7 @@ class CommandLineTests(ConfigCase):
         self.assertEqual((listener.host, listener.port, len(listener.features)), ("127.0.0.1", 0, 2))
         self.assertEqual((settings.host_labels, settings.plugins), ({"a/b": "c=d"}, {"proc": False}))
         self.assertEqual((settings.stream.timeout, settings.stream.charts.text), (5, "a/b*"))
-        self.assertTrue(settings.admit(KEY, GUID, "10.1.1.1").enabled)
+        self.assertTrue(settings.admit(KEY, GUID, "10.1.1.1", NOW).enabled)
         self.assertEqual(settings.warnings, ())
 
     def test_bad_overrides(self) -> None:
@@ -312,7 +386,7 @@ class KeyTests(ConfigCase):
         self.assertEqual(path, config / "stream.conf")
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
         settings = load("parent", config, data)
-        self.assertTrue(settings.admit(key, GUID, "unix").enabled)
+        self.assertTrue(settings.admit(key, GUID, "unix", NOW).enabled)
         self.assertEqual((len(settings.keys), settings.warnings), (1, ()))
 
     def test_existing_file(self) -> None:
@@ -324,7 +398,7 @@ class KeyTests(ConfigCase):
         self.assertTrue(path.read_text().startswith("# mine\n[stream]\ntimeout = 7s\n\n"))
         settings = load("parent", config, data)
         self.assertEqual(settings.stream.timeout, 7)
-        self.assertTrue(settings.admit(key, GUID, "unix").enabled)
+        self.assertTrue(settings.admit(key, GUID, "unix", NOW).enabled)
 
     def test_foreign_directory(self) -> None:
         """
@@ -336,7 +410,7 @@ class KeyTests(ConfigCase):
         self.assertEqual(path, data / "keys.conf")
         self.assertEqual((config / "stream.conf").read_text(), "")
         settings = load("parent", config, data)
-        self.assertTrue(settings.admit(key, GUID, "unix").enabled)
+        self.assertTrue(settings.admit(key, GUID, "unix", NOW).enabled)
         self.assertEqual(settings.sources[-1], path)
 
     def test_read_only_directory(self) -> None:
@@ -358,12 +432,14 @@ class KeyTests(ConfigCase):
         """
         config, data = self.configuration(stream=f"[{KEY}]\nallow from = 10.*\n")
         data.mkdir()
-        (data / "keys.conf").write_text(f"[stream]\nenabled = yes\n[{KEY}]\nenabled = yes\nallow from = *\n")
+        (data / "keys.conf").write_text(
+            f"[stream]\nenabled = yes\n[{KEY}]\ntype = api\nenabled = yes\nallow from = *\n"
+        )
         (data / "keys.conf").chmod(0o600)
         settings = load("parent", config, data)
         self.assertEqual(settings.warnings, ())
-        self.assertTrue(settings.admit(KEY, GUID, "10.0.0.1").enabled)
-        self.assertRaises(Refused, settings.admit, KEY, GUID, "8.8.8.8")
+        self.assertTrue(settings.admit(KEY, GUID, "10.0.0.1", NOW).enabled)
+        self.assertRaises(Refused, settings.admit, KEY, GUID, "8.8.8.8", NOW)
 
 
 class MachineTests(ConfigCase):

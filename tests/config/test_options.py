@@ -21,12 +21,14 @@ from netstream.config.settings import (
     Mode,
     NodeSettings,
     Settings,
+    SocksProxy,
     StreamSettings,
     WebSettings,
 )
 from netstream.config.stream_options import KEY_OPTIONS, STREAM_OPTIONS
 from netstream.model.pattern import pattern
 
+NOW = 1_800_000_000.0
 UUID = "11111111-2222-4333-8444-555555555555"
 GUID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 ALL = (*NODE_OPTIONS, *STREAM_OPTIONS, *KEY_OPTIONS)
@@ -82,6 +84,8 @@ STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("api key", UUID, UUID),
     ("timeout", "5m", 300.0),
     ("timeout", "90", 90.0),
+    ("proxy", "socks5://me:x%40y@a:1", SocksProxy("a", 1, "me", "x@y")),
+    ("proxy", "socks5h://[::1]", SocksProxy("::1", 1080)),
     ("send charts matching", "!disk* *", pattern("!disk* *")),
     ("buffer size", "1MiB", 1 << 20),
     ("buffer size", "2048", 2048),
@@ -252,7 +256,7 @@ class EffectTests(ConfigCase):
             for _, old_name in option.spellings():
                 line = f"{old_name} = {text}\n"
                 for stream in (key + line, key + f"[{GUID}]\ntype = machine\n" + line):
-                    settings = self.load(stream=stream).admit(UUID, GUID, "10.0.0.1")
+                    settings = self.load(stream=stream).admit(UUID, GUID, "10.0.0.1", NOW)
                     group, _, attribute = (option.field or option.name).rpartition(".")
                     part = getattr(settings, group) if group else settings
                     self.assertEqual(getattr(part, attribute), value, (old_name, text))
@@ -263,9 +267,9 @@ class EffectTests(ConfigCase):
         """
         key = f"[{UUID}]\ntype = api\nenabled = yes\n"
         machine = self.load(stream=key + f"[{GUID}]\nupdate every = 5\n")
-        self.assertEqual(machine.admit(UUID, GUID, "unix").update_every, 5)
+        self.assertEqual(machine.admit(UUID, GUID, "unix", NOW).update_every, 5)
         both = self.load(stream=key + "update every = 5\n")
-        self.assertEqual(both.admit(UUID, GUID, "unix").update_every, 0)
+        self.assertEqual(both.admit(UUID, GUID, "unix", NOW).update_every, 0)
         self.assertIn("stream.conf:4: [key ", both.warnings[0])
         self.assertIn("only in the section of a machine GUID", both.warnings[0])
 
@@ -335,11 +339,11 @@ class EffectTests(ConfigCase):
             for stream in (f"{key}retention = {text}\n", f"{key}[{GUID}]\nretention = {text}\n"):
                 settings = self.load(stream=stream)
                 self.assertEqual(settings.warnings, ())
-                host = settings.admit(UUID, GUID, "unix")
+                host = settings.admit(UUID, GUID, "unix", NOW)
                 self.assertEqual((host.kept, host.retention), (kept, entries))
-        both = self.load(stream=f"{key}retention = 30d\n[{GUID}]\nretention = 600\n").admit(UUID, GUID, "unix")
+        both = self.load(stream=f"{key}retention = 30d\n[{GUID}]\nretention = 600\n").admit(UUID, GUID, "unix", NOW)
         self.assertEqual((both.kept, both.retention), (None, 600))
-        self.assertEqual(self.load(stream=key).admit(UUID, GUID, "unix").kept, None)
+        self.assertEqual(self.load(stream=key).admit(UUID, GUID, "unix", NOW).kept, None)
 
     def test_not_yet_effective(self) -> None:
         """
@@ -436,6 +440,9 @@ class EffectTests(ConfigCase):
             "[web]\nbind to =\n",
             "[web]\nbind to = udp:*\n",
             "[web]\nbind to = *^SSL=force\n",
+            "[web]\nssl require client certificate = yes\n",
+            "[web]\nssl require client certificate = maybe\n",
+            "[web]\ntls version = 2\n",
             "[web]\ndefault port = 0\n",
             "[web]\ndisconnect idle clients after = x\n",
         ):
@@ -444,10 +451,17 @@ class EffectTests(ConfigCase):
             "[stream]\ntimeout = 0\n",
             "[stream]\nbuffer size = 1XB\n",
             "[stream]\nreconnect delay = soon\n",
-            "[stream]\ndestination = a:19999:SSL\n",
+            "[stream]\ndestination = unix:/a:SSL\n",
+            "[stream]\nssl verify hostname = 0\n",
+            "[stream]\nssl certificate fingerprint = 1234\n",
+            "[stream]\nssl key = a\n",
+            "[stream]\nproxy = http://nonsense@a:1\n",
+            "[stream]\nproxy = socks5://me:nonsense@\n",
+            "[stream]\nproxy = socks5://me:nonsense/1@a:80000\n",
             "[stream]\ndestination = :1\n",
             "[stream]\napi key = nonsense\n",
-            f"[{UUID}]\nproxy destination = a:SSL\n",
+            f"[{UUID}]\nproxy destination = /a:SSL\n",
+            f"[{UUID}]\nvalid from = soon\n",
             f"[{UUID}]\nproxy api key = nonsense\n",
             f"[{UUID}]\nretention = x\n",
             f"[{UUID}]\nretention = -5d\n",

@@ -14,6 +14,7 @@ import pwd
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -94,6 +95,11 @@ FACTS = {
     "NETDATA_INSTANCE_CLOUD_INSTANCE_REGION": "unknown",
 }
 """What an agent is told of its machine.  One that is told nothing dies when it becomes a child."""
+
+ANY_CERTIFICATE = ssl.create_default_context()
+"""Trusts whatever a node shows, as tests of its API are not about that."""
+ANY_CERTIFICATE.check_hostname = False
+ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
 
 T = TypeVar("T")
 
@@ -178,6 +184,7 @@ class Peer:
     @ivar guid: Its machine GUID.
     @ivar directory: Where its files are.
     @ivar port: Where it listens; stays the same over a restart.
+    @ivar scheme: How its API is asked: C{http} or C{https}.
     """
 
     def __init__(self, name: str, directory: Path, guid: str | None = None) -> None:
@@ -185,6 +192,7 @@ class Peer:
         self.guid = guid or str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
         self.directory = directory
         self.port = 0
+        self.scheme = "http"
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -237,7 +245,8 @@ class Peer:
         @return: The body of an answer of its HTTP API.
         @raise OSError: It did not answer, or not with success.
         """
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout) as answer:
+        url = f"{self.scheme}://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=timeout, context=ANY_CERTIFICATE) as answer:
             body: bytes = answer.read()
             return body
 
@@ -384,6 +393,8 @@ class RealAgent(Peer):
     @ivar mode: What it stores with.
     @ivar tiers: How many tiers C{dbengine} keeps.
     @ivar alerts: Definitions of alerts; it evaluates none when empty.
+    @ivar web: More of section C{[web]}, over what it has; C{PORT} stands for
+        its port.
     """
 
     def __init__(
@@ -400,9 +411,13 @@ class RealAgent(Peer):
         tiers: int = 1,
         stream: Mapping[str, str] | None = None,
         alerts: str = "",
+        web: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(name, directory)
         self.alerts = alerts
+        self.web = web or {}
+        if "ssl key" in self.web:
+            self.scheme = "https"
         self.accepts = accepts
         self.sends_to = sends_to
         self.key = key
@@ -430,6 +445,8 @@ class RealAgent(Peer):
         (base / "lib" / "registry" / "netdata.public.unique.id").write_text(self.guid)
         wanted = {"fixture": self.fixture, "proc": self.proc}
         plugins = "\n".join(f"    {name} = {'yes' if wanted.get(name) else 'no'}" for name in (*COLLECTORS, "fixture"))
+        wanted_web = {"bind to": "127.0.0.1", "default port": "PORT", **self.web}
+        web = "\n".join(f"    {name} = {value.replace('PORT', str(self.port))}" for name, value in wanted_web.items())
         facts = base / "plugins.d" / "system-info.sh"
         facts.write_text("#!/bin/sh\n" + "".join(f"echo '{fact}={value}'\n" for fact, value in FACTS.items()))
         facts.chmod(0o755)
@@ -465,8 +482,7 @@ class RealAgent(Peer):
 [plugins]
 {plugins}
 [web]
-    bind to = 127.0.0.1
-    default port = {self.port}
+{web}
 [health]
     enabled = {"yes" if self.alerts else "no"}
     run at least every seconds = 1
@@ -597,11 +613,11 @@ class NetstreamNode(Peer):
         earlier = output.stat().st_size if output.exists() else 0
         self._launch(command, environment, CHECKOUT, output)
 
-        def served() -> re.Match[str] | int | None:
+        def served() -> re.Match[str] | None:
             status = self._exited()
             if status is not None:
                 raise PeerExited(self.name, status, self.tail())
-            return re.search(r"serves http://[^/\s]*:(\d+)/", output.read_text(errors="replace")[earlier:])
+            return re.search(r"serves (https?)://[^/\s]*:(\d+)/", output.read_text(errors="replace")[earlier:])
 
         try:
             found = wait_for(f"{self.name} says where it serves", served, START_TIMEOUT)
@@ -612,7 +628,7 @@ class NetstreamNode(Peer):
             self.kill()
             raise PeerFailed(f"{problem}\n{self.tail()}") from None
         assert isinstance(found, re.Match)
-        self.port = int(found[1])
+        self.scheme, self.port = found[1], int(found[2])
         return self
 
 

@@ -5,6 +5,7 @@ Tests for where a node listens.
 import os
 import shutil
 import socket
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,7 @@ class UnixTests(TestCase):
             left.bind(str(self.path))
         parent = await self.start(Role.PARENT)
         self.assertEqual(parent.urls, [f"unix:{self.path}"])
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o660)
         arrived: Deferred[Host] = Deferred()
 
         def came(host: Host) -> None:

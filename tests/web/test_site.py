@@ -37,6 +37,26 @@ class SiteTests(SynchronousTestCase):
             (refused,) = self.stage.raw(head % (kind, len(body)) + body)
             self.assertEqual(refused.status, 405)
 
+    def test_slow_request(self) -> None:
+        """
+        Who drips its first request is cut off after a minute, though it is
+        never idle; who has made one is not.
+        """
+        for first, gone in ((b"", True), (b"GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\n\r\n", False)):
+            stage = Stage()
+            stage.usual()
+            protocol = stage.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 4711))
+            transport = StringTransport()
+            protocol.makeConnection(transport)
+            protocol.dataReceived(first)
+            for byte in b"GET /" + b"x" * 60:
+                stage.clock.advance(1)
+                if not transport.disconnected:
+                    protocol.dataReceived(bytes([byte]))
+            self.assertEqual(transport.disconnected, gone)
+            protocol.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual(stage.clock.getDelayedCalls(), [])
+
     def test_options(self) -> None:
         """
         OPTIONS is answered, and opens the node to no other origin.

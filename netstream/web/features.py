@@ -1,0 +1,36 @@
+"""
+What of HTTP a port may serve: the features of C{bind to}.
+"""
+
+from __future__ import annotations
+
+import re
+
+ALL = frozenset(("dashboard", "registry", "badges", "management", "netdata.conf"))
+"""The features that are asked for by HTTP."""
+
+_PATHS = (
+    (re.compile(r"(?:/host/[^/]+)?/netdata\.conf/*\Z"), "netdata.conf"),
+    (re.compile(r"(?:/host/[^/]+)?/api/v\d+/badge\.svg/*\Z"), "badges"),
+    (re.compile(r"(?:/host/[^/]+)?/api/v\d+/registry(?:/.*)?\Z"), "registry"),
+    (re.compile(r"(?:/host/[^/]+)?/api/v\d+/manage(?:/.*)?\Z"), "management"),
+)
+
+
+def feature_of(path: str) -> str:
+    """
+    @param path: Decoded path of a request, from its first slash on.
+    @return: The feature that it belongs to.
+    """
+    path = re.sub("/{2,}", "/", path)
+    return next((feature for pattern, feature in _PATHS if pattern.match(path)), "dashboard")
+
+
+def not_served(feature: str) -> str:
+    """
+    @return: What a browser is told that asks for a feature on another port.
+    """
+    return (
+        f"This port does not serve '{feature}': its owner adds it to the features in [web] bind to of the node's "
+        f"netstream.conf, as in 'bind to = *={feature}'.\n"
+    )
