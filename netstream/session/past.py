@@ -97,16 +97,18 @@ class Past:
         self._ingest.resume(chart, collected_at, updated_at)
         self._updated = updated_at
 
-    def last(self, chart: Chart, own: int) -> SampleBatch | None:
+    def last(self, chart: Chart, own: int, announced: int) -> SampleBatch | None:
         """
         A real agent does not send the sample that it is just about to store,
         but says what it will be.
 
         @param own: The newest second before the answer.
+        @param announced: The newest second that the child said it had.
         @return: That sample, if it did not come otherwise.
         """
         second = self._updated // SECOND
-        if self._updated <= 0 or second <= max(self.newest, own):
+        # The first collection of a chart stores nothing, and would be told as zero.
+        if self._updated <= 0 or announced <= 0 or second <= max(self.newest, own, announced):
             return None
         found = [
             (number, value)

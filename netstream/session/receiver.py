@@ -478,7 +478,8 @@ class Receiver:
         updates: list[Update] = []
         chart = self._charts[chart_id]
         if line.start and chart_id in self._replication:
-            last = self._past.last(chart, self._replication.own(chart_id))
+            replication = self._replication
+            last = self._past.last(chart, replication.own(chart_id), replication.announced(chart_id))
             if last is not None:
                 updates.append(last)
         if self._replication.ended(chart_id, line, self._past.taken(), self._now):

@@ -202,6 +202,13 @@ class Replication:
         known = self._charts.get(chart)
         return max(known.own or 0, known.previous) if known is not None else 0
 
+    def announced(self, chart: str) -> int:
+        """
+        @return: The newest second that the child said it has; 0 is none.
+        """
+        known = self._charts.get(chart)
+        return known.last if known is not None else 0
+
     def wanting(self) -> Sequence[str]:
         """
         @return: Charts of which we must know what our database has; each is
