@@ -147,3 +147,7 @@ class ChildTests(ReplicationTestCase):
         parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
         for chart in CHARTS:
             self.assert_nothing_missing(child, parent, chart, first + 2)
+
+    test_proxy_killed.skip = (  # type: ignore[attr-defined]
+        "known to fail now and then: the first live second after the past may have a wild value at a 1.37.1 parent"
+    )
