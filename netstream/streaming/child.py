@@ -33,11 +33,12 @@ from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
 from netstream.session.handshake import OFFER, agreed
 from netstream.session.sender import Sender
+from netstream.streaming.calls import ServedParent
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
 from netstream.wire.capabilities import COMPRESSIONS, Capability
-from netstream.wire.commands import FunctionCall
+from netstream.wire.commands import CancelFunction, FunctionCall
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 
@@ -76,6 +77,7 @@ class ChildProtocol(Protocol):
         self._reader = ReplyReader(self._offer)
         self._sender: Sender | None = None
         self._outbox: Outbox | None = None
+        self._served: ServedParent | None = None
         self._cancel: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
         self._reason = ""
@@ -136,7 +138,9 @@ class ChildProtocol(Protocol):
             max(1, uplink.settings.clock_resync_iterations),
         )
         try:
-            start = sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
+            start = sender.start(
+                host.charts.values(), host.labels, host.variables, host.claim_id, host.functions.values()
+            )
         except Exception:
             self._log.failure("{host}: what is known of it cannot be sent", Failure(), host=host.info.hostname)
             self._postpone(Refusal.CANNOT_SEND.postpone, "what is known of it cannot be sent")
@@ -150,6 +154,7 @@ class ChildProtocol(Protocol):
             Compressor(algorithm, uplink.levels, SAMPLE * len(host.table)) if algorithm else None,
             self._cannot_compress,
         )
+        self._served = ServedParent(host, capabilities, self._reply, self._room)
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)
         uplink.began(self._destination, algorithm)
         at = 0
@@ -213,16 +218,28 @@ class ChildProtocol(Protocol):
             self._watch()
 
     def _hear(self, data: bytes) -> None:
-        assert self._sender is not None and self._outbox is not None
+        assert self._sender is not None and self._outbox is not None and self._served is not None
         try:
             for command in self._sender.receive(data):
-                if isinstance(command, FunctionCall):
-                    self._outbox.put(self._sender.answer(command), samples=False)
+                if isinstance(command, FunctionCall | CancelFunction):
+                    self._served.heard(command)
         except ProtocolError as problem:
             self._give_up(f"the parent breaks the protocol: {problem}")
             return
         if self._outbox.overfull:
             self._give_up("it asks more than it reads answers")
+
+    def _reply(self, text: bytes) -> None:
+        """
+        Tell the parent something that is no sample.
+        """
+        if self._outbox is not None and not self._reason:
+            self._outbox.put(text, samples=False)
+            self._watch()
+
+    def _room(self) -> int:
+        assert self._outbox is not None
+        return self._outbox.most - self._outbox.waiting
 
     def _postpone(self, seconds: float, reason: str) -> None:
         self._uplink.postpone(self._destination, seconds)
@@ -256,6 +273,8 @@ class ChildProtocol(Protocol):
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
+        if self._served is not None:
+            self._served.end()
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -22,6 +22,7 @@ from netstream.session import ProtocolError
 from netstream.session.handshake import Spoiled, negotiate
 from netstream.session.receiver import Receiver
 from netstream.session.vocabulary import Vocabulary
+from netstream.streaming.calls import AskedChild
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.wire.capabilities import Capability
@@ -78,6 +79,7 @@ class ParentProtocol(Protocol):
         self._decompressor: Decompressor | None = None
         self._pace: Pace | None = None
         self._defines = False
+        self._child: AskedChild | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -114,6 +116,8 @@ class ParentProtocol(Protocol):
         if self._receiver is not None:
             self._defines = False
             self._take(data)
+            if self.host is not None and self.host.callee is not self._child:
+                self.host.callee = self._child  # it has read our reply, so that we may speak
             if self._receiver is not None and self._pace is not None:
                 self._pace.received(len(data), self.heard, may_wait=not self._defines)
                 if self.host is not None and self.host.unkept:
@@ -165,6 +169,7 @@ class ParentProtocol(Protocol):
         self.host = host
         algorithm = algorithm_of(agreed)
         self._decompressor = Decompressor(algorithm) if algorithm else None
+        self._child = AskedChild(agreed, self._say, self._parent.clock)
         self._receiver = Receiver(
             host.table,
             agreed,
@@ -172,12 +177,22 @@ class ParentProtocol(Protocol):
             gap_when_lost=self._parent.settings.db.gap_when_lost,
             node=host.info.guid,
             vocabulary=self._parent.vocabulary,
+            asked=self._child.asked,
         )
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
         self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock)
         self.transport.write(accepted(agreed))
         self._pace.hurry()
+
+    def _say(self, text: bytes) -> None:
+        """
+        Tell the child something to which it may answer.
+        """
+        assert self.transport is not None
+        self.transport.write(text)
+        if self._pace is not None:
+            self._pace.hurry()
 
     def _take(self, data: bytes) -> None:
         """
@@ -267,6 +282,7 @@ class ParentProtocol(Protocol):
         A newer connection of the same host takes over.
         """
         self._reason = "replaced by a newer connection"
+        self._end()
         self.host = None
         self._abort()
 
@@ -291,6 +307,11 @@ class ParentProtocol(Protocol):
         self._stop_timer()
         if self._pace is not None:
             self._pace.stop()
+        if self._child is not None:
+            child, self._child = self._child, None
+            if self.host is not None and self.host.callee is child:
+                self.host.callee = None
+            child.end()
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
