@@ -176,7 +176,7 @@ ALLOW = {
     "netdata.conf": NEAR,
 }
 """What C{allow ... from} guards, with the defaults; C{dashboard} has none in words."""
-GUARDED = frozenset(("connections", "dashboard", "streaming"))
+GUARDED = frozenset(("connections", "dashboard", "streaming", "management"))
 """What there is to guard yet."""
 
 WEB_OPTIONS = (
