@@ -20,6 +20,7 @@ from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
 from netstream.session.handshake import Spoiled, negotiate
+from netstream.session.path import path_document
 from netstream.session.receiver import Receiver
 from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.calls import AskedChild
@@ -80,6 +81,9 @@ class ParentProtocol(Protocol):
         self._pace: Pace | None = None
         self._defines = False
         self._child: AskedChild | None = None
+        self._agreed = Capability(0)
+        self._told = b""
+        self._unlisten: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -117,7 +121,7 @@ class ParentProtocol(Protocol):
             self._defines = False
             self._take(data)
             if self.host is not None and self.host.callee is not self._child:
-                self.host.callee = self._child  # it has read our reply, so that we may speak
+                self._may_speak(self.host)
             if self._receiver is not None and self._pace is not None:
                 self._pace.received(len(data), self.heard, may_wait=not self._defines)
                 if self.host is not None and self.host.unkept:
@@ -167,6 +171,7 @@ class ParentProtocol(Protocol):
         self._reader = None
         self._stop_timer()
         self.host = host
+        self._agreed = agreed
         algorithm = algorithm_of(agreed)
         self._decompressor = Decompressor(algorithm) if algorithm else None
         self._child = AskedChild(agreed, self._say, self._parent.clock)
@@ -184,6 +189,22 @@ class ParentProtocol(Protocol):
         self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock)
         self.transport.write(accepted(agreed))
         self._pace.hurry()
+
+    def _may_speak(self, host: Host) -> None:
+        """
+        The child has read our reply, so that it takes more.
+        """
+        host.callee = self._child
+        if Capability.PATHS in self._agreed:
+            self._unlisten = host.route.listen(self._tell_path)
+            self._tell_path()
+
+    def _tell_path(self) -> None:
+        assert self.host is not None
+        document = path_document(self.host.path)
+        if document != self._told:
+            self._told = document
+            self._say(document)
 
     def _say(self, text: bytes) -> None:
         """
@@ -311,6 +332,8 @@ class ParentProtocol(Protocol):
             child, self._child = self._child, None
             if self.host is not None and self.host.callee is child:
                 self.host.callee = None
+            if self._unlisten is not None:
+                self._unlisten()
             child.end()
 
     def _stop_timer(self) -> None:
