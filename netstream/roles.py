@@ -30,6 +30,7 @@ from netstream.hub.hub import Host, Hub
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
+from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
@@ -140,6 +141,7 @@ class Node(MultiService):
         labels = host_labels(settings)
         self.hub.local.apply(LabelsReplaced(labels))
         Paths(self.hub, self._reactor).setServiceParent(self)
+        Figures(self.hub, self._reactor).setServiceParent(self)
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
         await self._listen(self._parent)
         self._go_on()
@@ -192,7 +194,7 @@ class Node(MultiService):
         return admitted.proxy if admitted is not None else None
 
     def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        return Uplink(host, settings, self._reactor, self._client_endpoint)
+        return Uplink(host, settings, self._reactor, self._client_endpoint, counts=self.hub.counts)
 
     def _client_endpoint(self, destination: Destination, timeout: float) -> IStreamClientEndpoint:
         if destination.protocol == "unix":

@@ -53,6 +53,13 @@ class Latest:
             batch.flags,
         )
 
+    @property
+    def newest(self) -> int:
+        """
+        The second of the newest sample of all; 0 if there is none.
+        """
+        return int(self.time.max()) if len(self.time) else 0
+
     def forget(self, series: Sequence[int]) -> None:
         """
         Let series be without a sample again.

@@ -58,6 +58,7 @@ class Sender:
     are left out, and no sample comes before its chart's definition.
 
     @ivar notes: What the parent said that was skipped, by keyword.
+    @ivar samples: Samples that were to be sent.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Sender:
         """
         self._resync = Resync(clock_resync_iterations)
         self.notes = Notes()
+        self.samples = 0
         self._capabilities = capabilities
         self._guid = guid
         self._pattern = charts
@@ -224,12 +226,15 @@ class Sender:
 
     def _samples(self, batch: SampleBatch) -> bytes:
         states = self._states_of(batch)
-        everything = bool((states == _SENT).all())
+        sent = states == _SENT
+        count = int(np.count_nonzero(sent))
+        everything = count == len(sent)
+        self.samples += count
         if not self._interpolated and batch.lines is not None:
             if everything and self._pattern.everything:
                 return self._resync.apply(batch.lines)
             return self._resync.apply(select(batch.lines, self._ids))
-        wanted = slice(None) if everything else states == _SENT
+        wanted = slice(None) if everything else sent
         encode = self._encoder.v2 if self._interpolated else self._encoder.v1
         lines = encode(
             batch.series[wanted],

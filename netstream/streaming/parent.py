@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db.interfaces import IMetricsDB
+from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
@@ -82,6 +83,7 @@ class ParentProtocol(Protocol):
         self._defines = False
         self._child: AskedChild | None = None
         self._agreed = Capability(0)
+        self._traffic = Traffic()
         self._told = b""
         self._unlisten: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
@@ -97,6 +99,13 @@ class ParentProtocol(Protocol):
         Where the child is, for a log.
         """
         return peer_text(self._address)
+
+    @property
+    def reason(self) -> str:
+        """
+        Why it ended.
+        """
+        return self._reason
 
     @property
     def stale_after(self) -> float:
@@ -119,6 +128,7 @@ class ParentProtocol(Protocol):
         self.heard = self._parent.clock.seconds()
         if self._receiver is not None:
             self._defines = False
+            self._traffic.moved(wire=len(data))
             self._take(data)
             if self.host is not None and self.host.callee is not self._child:
                 self._may_speak(self.host)
@@ -160,6 +170,7 @@ class ParentProtocol(Protocol):
         assert self.transport is not None
         self._reader = None
         self._stop_timer()
+        self._parent.counts.refused[refusal.name.lower()] += 1
         self.transport.write(refusal.line())
         self.transport.loseConnection()
 
@@ -174,7 +185,9 @@ class ParentProtocol(Protocol):
         self._agreed = agreed
         algorithm = algorithm_of(agreed)
         self._decompressor = Decompressor(algorithm) if algorithm else None
-        self._child = AskedChild(agreed, self._say, self._parent.clock)
+        if host.link is not None:
+            self._traffic = host.link.traffic
+        self._child = AskedChild(agreed, self._say, self._parent.clock, self._parent.counts)
         self._receiver = Receiver(
             host.table,
             agreed,
@@ -237,16 +250,18 @@ class ParentProtocol(Protocol):
                 problem=problem,
                 algorithm=problem.algorithm,
             )
+            self._parent.counts.broken += 1
             self._parent.spoiled.note(self.host.info.guid, problem.algorithm, self.heard)
             self._abort()
 
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
-        host, receiver = self.host, self._receiver
+        host, receiver, samples = self.host, self._receiver, 0
         try:
             for update in receiver.receive(data, self.heard):
                 if isinstance(update, SampleBatch):
                     update = self._not_ahead(host, update)
+                    samples += len(update)
                 elif isinstance(update, ChartDefined):
                     self._defines = True
                     if self._too_much(host, update):
@@ -261,7 +276,9 @@ class ParentProtocol(Protocol):
             self._log.warn(
                 "{peer}: {host}: closed: {problem}", peer=self.peer, host=host.info.hostname, problem=problem
             )
+            self._parent.counts.broken += 1
             self._abort()
+        self._traffic.moved(text=len(data), samples=samples)
         for keyword in receiver.notes.news():
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
@@ -286,6 +303,7 @@ class ParentProtocol(Protocol):
                     time=int(batch.time.max()),
                 )
             self.refused += len(batch) - len(kept)
+            self._parent.counts.ahead += len(batch) - len(kept)
         return kept
 
     def _check_silence(self) -> None:
@@ -346,12 +364,13 @@ class ParentProtocol(Protocol):
         The child is gone (called by Twisted).
         """
         self._end()
+        self._reason = self._reason or reason.getErrorMessage()
         if self.host is not None:
             self._log.info(
                 "{peer}: {host} disconnected: {reason}",
                 peer=self.peer,
                 host=self.host.info.hostname,
-                reason=self._reason or reason.getErrorMessage(),
+                reason=self.reason,
             )
             self._parent.lost(self)
 
@@ -364,6 +383,7 @@ class Parent:
     @ivar connections: The connection of each child, by machine GUID.
     @ivar vocabulary: What definitions have in common.
     @ivar spoiled: Which compressions failed, by machine GUID.
+    @ivar counts: What is counted.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
     """
@@ -390,6 +410,7 @@ class Parent:
         if settings.db.cleanup_charts:
             self._sweeping = clock.callLater(SWEPT_EVERY, self._sweep)
         self._hub = hub
+        self.counts = hub.counts
         self._database = database
         self._last_accepted = clock.seconds() if settings.web.streaming_every else 0.0
         self._stopping = False
@@ -484,7 +505,8 @@ class Parent:
             info = evolve(info, update_every=settings.update_every)
         wanted = settings.compressions if settings.compression else ()
         agreed = negotiate(request.capabilities, compressions=self.spoiled.left(info.guid, wanted, now))
-        link = Link(connection.peer, now, int(agreed))
+        link = Link(connection.peer, now, int(agreed), Traffic(self.counts.received))
+        self.counts.accepted += 1
         database = self._database(settings)
         host = self._hub.connect(info, database, link)
         if host.db is database and database.keeps:
@@ -514,6 +536,7 @@ class Parent:
         host = connection.host
         if host is not None and self.connections.get(host.info.guid) is connection:
             del self.connections[host.info.guid]
+            host.left = connection.reason
             self._hub.disconnect(host, self.clock.seconds())
 
     def _sweep(self) -> None:
