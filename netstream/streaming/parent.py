@@ -505,7 +505,7 @@ class Parent:
             info = evolve(info, update_every=settings.update_every)
         wanted = settings.compressions if settings.compression else ()
         agreed = negotiate(request.capabilities, compressions=self.spoiled.left(info.guid, wanted, now))
-        link = Link(connection.peer, now, int(agreed), Traffic(self.counts.received))
+        link = Link(connection.peer, now, int(agreed), tuple(agreed.names()), Traffic(self.counts.received))
         self.counts.accepted += 1
         database = self._database(settings)
         host = self._hub.connect(info, database, link)
