@@ -13,12 +13,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
-from netstream.hub.figures import Counts, Progress, Traffic, Upstream
+from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.latest import Latest
 from netstream.hub.route import Entry, Route
 from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
 from netstream.model.chart import Chart
 from netstream.model.host import Function, HostInfo, Label
+from netstream.model.progress import Progress
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.model.updates import (
     ChartDefined,
@@ -48,7 +49,6 @@ class Link:
     @ivar capabilities: The mask that was agreed on.
     @ivar spoken: Names of what is in it.
     @ivar traffic: What was said.
-    @ivar replication: Says how far the filling of gaps is.
     """
 
     peer: str
@@ -56,7 +56,6 @@ class Link:
     capabilities: int = 0
     spoken: tuple[str, ...] = ()
     traffic: Traffic = field(factory=Traffic, eq=False)
-    replication: Callable[[], Progress] = field(default=Progress, eq=False)
 
 
 class Host:
@@ -80,6 +79,8 @@ class Host:
     @ivar local: Whether it is this node itself.
     @ivar seen: When its last connection ended, UTC seconds.
     @ivar unkept: Batches that the database has not accepted yet.
+    @ivar replication: How far the filling of its gaps is; L{None} if nothing
+        is filled.
     @ivar upstream: Where its samples go; L{None} if nowhere.
     @ivar left: Why its last connection ended; C{""} if it had none.
     @ivar callee: Answers calls of its functions; L{None} if nothing does now.
@@ -101,6 +102,7 @@ class Host:
         self.latest = Latest()
         self.link: Link | None = None
         self.callee: Callee | None = None
+        self.replication: Progress | None = None
         self.upstream: Upstream | None = None
         self.left = ""
         self.seen = 0.0
@@ -380,6 +382,7 @@ class Hub:
             host = self._hosts[info.guid] = Host(info, db)
         host.info = info
         host.link = link
+        host.replication = None
         host.functions.clear()  # it says anew what it offers
         host.save()
         self._tell(host)

@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Destination, StreamSettings
-from netstream.hub.figures import Counts, Progress, Traffic, Upstream
+from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
@@ -561,7 +561,7 @@ class Uplink(Service):
         shown.destination, shown.connected, shown.reason = destination.text, connected, reason
         shown.since = self.clock.seconds()
         if not connected:
-            shown.backlog, shown.lag, shown.replication = lambda: 0, lambda now: 0.0, Progress
+            shown.backlog, shown.lag, shown.replication = lambda: 0, lambda now: 0.0, None
 
     def _say(self, destination: Destination, reason: str) -> None:
         """
