@@ -15,10 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
-    IProtocol,
-    IProtocolFactory,
+    IHalfCloseableProtocol,
     IReactorTime,
-    IStreamClientEndpoint,
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -33,19 +31,15 @@ from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
 from netstream.session.handshake import OFFER, agreed
 from netstream.session.sender import Sender
+from netstream.streaming.choice import Choice, Connector
 from netstream.streaming.destinations import Backoff, Destinations
+from netstream.streaming.handover import Handover
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import FunctionCall
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
-
-Connector = Callable[[Destination, float], IStreamClientEndpoint]
-"""Makes the endpoint of a destination, with a limit in seconds to connect."""
-
-UNREACHABLE_FOR = 5.0
-"""Seconds for which a destination that cannot be connected is left alone."""
 
 REST_OF_REPLY_WITHIN = 0.5
 """Seconds in which the rest of a reply comes that may be incomplete."""
@@ -61,6 +55,7 @@ STOP_WITHIN = 5.0
 """Seconds that a parent has to read the rest when we stop."""
 
 
+@implementer(IHalfCloseableProtocol)
 class ChildProtocol(Protocol):
     """
     One connection to a parent.
@@ -91,7 +86,7 @@ class ChildProtocol(Protocol):
         try:
             request = self._uplink.request(self._offer)
         except ValueError as problem:
-            self._postpone(Refusal.CANNOT_SEND.postpone, f"it cannot be asked: {problem}")
+            self._refused(Refusal.CANNOT_SEND, f"it cannot be asked: {problem}")
             return
         self.transport.write(request)
         self._timer = self._uplink.clock.callLater(self._uplink.settings.timeout, self._no_answer)
@@ -118,7 +113,7 @@ class ChildProtocol(Protocol):
     def _answered(self, answer: Accepted | Refusal) -> None:
         self._timer = None
         if isinstance(answer, Refusal):
-            self._postpone(answer.postpone, _reason(answer))
+            self._refused(answer, _reason(answer))
             return
         self._begin(answer)
         if answer.rest and not self._reason:
@@ -139,7 +134,7 @@ class ChildProtocol(Protocol):
             start = sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
         except Exception:
             self._log.failure("{host}: what is known of it cannot be sent", Failure(), host=host.info.hostname)
-            self._postpone(Refusal.CANNOT_SEND.postpone, "what is known of it cannot be sent")
+            self._refused(Refusal.CANNOT_SEND, "what is known of it cannot be sent")
             return
         self._sender = sender
         algorithm = algorithm_of(capabilities)
@@ -157,9 +152,14 @@ class ChildProtocol(Protocol):
             end = start.rfind(b"\n", at, at + SLICE) + 1 or at + SLICE
             self._outbox.put(start[at:end], samples=False)
             at = end
+        held = uplink.handover.take()
         if not self._reason:
             self._cancel = host.subscribe(self._send)
             self._watch()
+        if self._timed and Capability.REPLICATION not in capabilities:
+            for batch in held:
+                if not self._reason:
+                    self._send(batch)
 
     def _send(self, update: Update) -> None:
         assert self._sender is not None and self._outbox is not None
@@ -224,8 +224,8 @@ class ChildProtocol(Protocol):
         if self._outbox.overfull:
             self._give_up("it asks more than it reads answers")
 
-    def _postpone(self, seconds: float, reason: str) -> None:
-        self._uplink.postpone(self._destination, seconds)
+    def _refused(self, refusal: Refusal, reason: str) -> None:
+        self._uplink.refused(self._destination, refusal)
         self._give_up(reason)
 
     def _give_up(self, reason: str) -> None:
@@ -252,6 +252,36 @@ class ChildProtocol(Protocol):
         """
         self._give_up(f"it did not read the rest within {STOP_WITHIN:g} s")
 
+    def leave(self, reason: str) -> None:
+        """
+        End the connection once all that was said is sent.
+        """
+        assert self.transport is not None
+        if self._reason:
+            return
+        self._uplink.handover.begin()
+        self.finish()
+        self._reason = reason
+        self._stop_timer()
+        self._timer = self._uplink.clock.callLater(STOP_WITHIN, self.cut_off)
+        self.transport.loseConnection()
+
+    def readConnectionLost(self) -> None:
+        """
+        The parent says no more, but may read: it lets us go (called by
+        Twisted).
+        """
+        assert self.transport is not None
+        if self._sender is None:
+            self.transport.loseConnection()
+        else:
+            self.leave("the parent ended the connection")
+
+    def writeConnectionLost(self) -> None:
+        """
+        We have said all (called by Twisted).
+        """
+
     def _unsubscribe(self) -> None:
         if self._cancel is not None:
             self._cancel()
@@ -273,9 +303,9 @@ class ChildProtocol(Protocol):
             answer = self._reader.finish()
             if isinstance(answer, Refusal) and answer is not Refusal.NO_REPLY:
                 self._reason = _reason(answer)
-                self._uplink.postpone(self._destination, answer.postpone)
+                self._uplink.refused(self._destination, answer)
             else:
-                self._uplink.postpone(self._destination, UNREACHABLE_FOR)
+                self._uplink.destinations.unreachable(self._destination, self._uplink.clock.seconds())
         dropped = 0
         if self._outbox is not None:
             self._outbox.stopProducing()
@@ -295,34 +325,6 @@ class _Client(ClientService):
     _log = Logger(observer=LogPublisher())
 
 
-@implementer(IStreamClientEndpoint)
-class _Choice:
-    """
-    Connects to whichever destination is next.
-    """
-
-    def __init__(self, uplink: Uplink, connector: Connector) -> None:
-        self._uplink = uplink
-        self._connector = connector
-
-    def __repr__(self) -> str:
-        return f"<the parents of {self._uplink.host.info.hostname}>"
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Try the next destination (called by Twisted).
-        """
-        destination = self._uplink.destinations.choose(self._uplink.clock.seconds())
-        endpoint = self._connector(destination, self._uplink.settings.timeout)
-
-        def failed(failure: Failure) -> Failure:
-            self._uplink.unreachable(destination, failure)
-            return failure
-
-        connecting: Deferred[IProtocol] = endpoint.connect(protocolFactory)
-        return connecting.addErrback(failed)
-
-
 class Uplink(Service):
     """
     Sends one host's samples to a parent as long as it runs: connects, comes
@@ -333,6 +335,7 @@ class Uplink(Service):
     @ivar levels: How much effort goes into compressing.
     @ivar connected: The destination that takes samples now, if any.
     @ivar dropped: Pieces of samples that a slow parent made us drop.
+    @ivar handover: What is said between two connections.
     """
 
     _log = Logger()
@@ -344,7 +347,12 @@ class Uplink(Service):
         clock: IReactorTime,
         connector: Connector,
         jitter: Callable[[], float] = random.random,
+        node: str = "",
     ) -> None:
+        """
+        @param jitter: Gives a random number from 0 to 1.
+        @param node: Machine GUID of this node.
+        """
         self.host = host
         self.settings = settings
         self.clock = clock
@@ -354,8 +362,10 @@ class Uplink(Service):
         self.destinations = Destinations(settings.destinations, backoff, jitter)
         factory = Factory.forProtocol(self._protocol)
         factory.noisy = False
+        self.handover = Handover(host, clock)
+        self._choice = Choice(host, self.destinations, connector, clock, settings.timeout, jitter, self._say, node)
         self._client = _Client(
-            _Choice(self, connector),
+            self._choice,
             factory,
             retryPolicy=lambda attempt: self.destinations.delay(clock.seconds()),
             clock=clock,
@@ -376,6 +386,7 @@ class Uplink(Service):
         Begin to connect (called by Twisted).
         """
         super().startService()
+        self.handover.begin()
         self._client.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -385,6 +396,7 @@ class Uplink(Service):
         @return: Fires when the connection is closed.
         """
         super().stopService()
+        self.handover.stop()
         connection = self._connection
         if connection is not None:
             connection.finish()
@@ -420,19 +432,11 @@ class Uplink(Service):
         info = evolve(self.host.info, hops=self.host.info.hops + 1)
         return StreamRequest(self.settings.api_key, info, offer).head()
 
-    def postpone(self, destination: Destination, seconds: float) -> None:
+    def refused(self, destination: Destination, refusal: Refusal) -> None:
         """
-        Leave a destination alone for a while.
+        Leave a destination alone for as long as its reason asks for.
         """
-        self.destinations.postpone(destination, seconds, self.clock.seconds())
-
-    def unreachable(self, destination: Destination, failure: Failure) -> None:
-        """
-        A destination could not be connected.
-        """
-        self.postpone(destination, UNREACHABLE_FOR)
-        if self.running:
-            self._say(destination, f"cannot connect: {failure.getErrorMessage()}")
+        self.destinations.refused(destination, refusal, self.clock.seconds())
 
     def began(self, destination: Destination, algorithm: str = "") -> None:
         """
@@ -467,14 +471,32 @@ class Uplink(Service):
                 destination=destination.text,
                 reason=reason,
             )
-        elif self.running:
+        else:
             self._say(destination, reason)
+        if self.running:
+            self.handover.begin()
+
+    async def reconsider(self) -> bool:
+        """
+        Ask all parents anew, and move to the best one of them; one that is as
+        good as the others may be chosen by chance.
+
+        @return: Whether this is another than the one that takes samples now.
+        """
+        connection, connected = self._connection, self.connected
+        if connection is None or connected is None:
+            return False
+        order = await self._choice.look()
+        if not order or order[0] == connected or self._connection is not connection:
+            return False
+        connection.leave("another parent is preferred")
+        return True
 
     def _say(self, destination: Destination, reason: str) -> None:
         """
         Log why an attempt failed, the same reason once until one succeeds.
         """
-        if (destination.text, reason) not in self._said:
+        if self.running and (destination.text, reason) not in self._said:
             self._said.add((destination.text, reason))
             self._log.warn(
                 "{host} cannot stream to {destination}: {reason}",

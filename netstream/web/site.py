@@ -80,8 +80,10 @@ class Gate(Resource):
 
     def _check(self, request: IRequest) -> None:
         address = getattr(request.getClientAddress(), "host", None) or "localhost"
-        self._access.check_peer(address, streaming=request.path == b"/api/v3/stream_info")
-        self._access.check_name(header(request, b"Host"))
+        streaming = request.path == b"/api/v3/stream_info"
+        self._access.check_peer(address, streaming=streaming)
+        if not streaming:  # children call us as their destination is written
+            self._access.check_name(header(request, b"Host"))
         if request.method not in (b"GET", b"HEAD", b"OPTIONS"):
             raise Refusal(405, f"Only {METHODS} are answered here.\n", {"Allow": METHODS})
 
