@@ -27,7 +27,10 @@ from netstream.config.machine import machine_guid
 from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
+from netstream.hub.cleaning import NodeCleaning
 from netstream.hub.hub import Host, Hub
+from netstream.hub.tombstones import NAME as TOMBSTONES
+from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
@@ -134,10 +137,15 @@ class Node(MultiService):
         await self._databases.open()
         self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
-        self.hub = Hub(info, self._databases.of(settings.db.mode))
+        tombstones = Tombstones(settings.data_dir / TOMBSTONES)
+        tombstones.load()
+        self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
         for database in self._databases:
             for stored in await database.stored():
-                self.hub.restore(stored, database)
+                if tombstones.of(stored.record.info.guid) is not None:
+                    await database.forget(stored.record.info.guid)  # that was cut short
+                else:
+                    self.hub.restore(stored, database).known_since = self._reactor.seconds()
             self._go_on()
         self.hub.local.info = info
         self.hub.local.save()
@@ -148,6 +156,8 @@ class Node(MultiService):
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
+        db = settings.db
+        NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
         self._forwarder.setServiceParent(self)
         self._greet()
@@ -188,7 +198,7 @@ class Node(MultiService):
         return self._databases.of(settings.mode)
 
     def _forwarding(self, host: Host) -> StreamSettings | None:
-        if host.local:
+        if host.local or host.virtual:
             return self.settings.stream
         assert self._parent is not None
         admitted = self._parent.admitted.get(host.info.guid)
