@@ -18,6 +18,7 @@ from netstream.config import ConfigError, load
 from netstream.config.keys import mark, new_key
 from netstream.config.places import STOCK, STREAM_CONF, config_directory
 from netstream.config.settings import Role, Settings, StreamSettings
+from netstream.ctlcommands import add_commands as add_control
 from netstream.dbcommands import CannotDo, add_commands
 
 
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     edit.set_defaults(run=_edit, fail=edit.error)
 
     add_commands(commands)
+    add_control(commands)
     return parser
 
 

@@ -25,6 +25,8 @@ from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
+from netstream.control.commands import Control
+from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
 from netstream.hub.cleaning import NodeCleaning
@@ -64,11 +66,13 @@ class Node(MultiService):
         L{CannotServe} or L{OSError} if it could not, and with
         C{CancelledError} if it was stopped before.
     @ivar hub: What it knows; set once L{ready} has fired.
+    @ivar control: What it can be told; likewise.
     @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}.
     """
 
     _log = Logger()
     hub: Hub
+    control: Control
 
     def __init__(
         self,
@@ -160,6 +164,10 @@ class Node(MultiService):
         NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
         self._forwarder.setServiceParent(self)
+        self.control = Control(
+            self.hub, settings, self._parent, self._forwarder, self._reactor, self._jitter, netstream.__version__
+        )
+        ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
 
     def _greet(self) -> None:

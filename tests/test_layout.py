@@ -30,6 +30,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "health": "model hub db config",
         "export": "model hub config",
         "web": "model hub db health config",
+        "control": "model session hub streaming config",
         "central": "model web config",
     }.items()
 }
@@ -38,7 +39,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset(ROOMS),
     "tap": frozenset({"config", "roles"}),
-    "cli": frozenset({"config", "roles", "tap", "dbcommands"}),
+    "cli": frozenset({"config", "roles", "tap", "dbcommands", "ctlcommands"}),
+    "ctlcommands": frozenset({"config", "control"}),
     "dbcommands": frozenset({"config", "db"}),
     "testing": frozenset({*ROOMS, "roles"}),
     "": frozenset({*ROOMS, "roles"}),
