@@ -145,11 +145,12 @@ def stream_info(hub: Hub, host: Host | None, bounds: Mapping[str, Span]) -> dict
     if host.local:
         kind, state = "localhost", "online"
     elif host.online:
-        kind, state = "child", "online"
+        kind, state = "virtual" if host.virtual else "child", "online"
     else:
         kind, state = "archived", "archived"
     return answer | {
-        "db_status": "online",
+        # Who is being drained takes nobody; children know that of a parent that is starting.
+        "db_status": "initializing" if hub.draining else "online",
         "db_liveness": "live" if host.online else "stale",
         "ingest_type": kind,
         "ingest_status": state,
