@@ -230,7 +230,7 @@ class Node(MultiService):
         for listener in self.settings.web.listeners:
             front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, pages.buildProtocol)
             try:
-                ports = await listen(self._reactor, listener, front)
+                ports = await listen(self._reactor, listener, front, self.settings.web.backlog)
             except CannotListenError as problem:
                 problems.append(f"[web] bind to: {listener.text}: {problem.socketError}")
                 self._log.error("{problem}", problem=problems[-1])

@@ -183,7 +183,7 @@ WEB_OPTIONS = (
     option(WEB, "mode", choice("none", "static-threaded", "single-threaded", "multi-threaded"), "static-threaded"),
     option(WEB, "bind to", LIST, "*", (GLOBAL, "bind to"), (GLOBAL, "bind socket to IP")),
     option(WEB, "default port", PORT, "19999", (GLOBAL, "default port"), (GLOBAL, "port")),
-    later(WEB, "listen backlog", NUMBER, "4096", (GLOBAL, "http port listen backlog")),
+    option(WEB, "listen backlog", NUMBER, "4096", (GLOBAL, "http port listen backlog"), field="backlog"),
     later(WEB, "ssl key", PATH),
     later(WEB, "ssl certificate", PATH),
     later(WEB, "tls version", choice("1", "1.0", "1.1", "1.2", "1.3"), "1.3"),

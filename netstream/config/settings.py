@@ -141,6 +141,7 @@ class WebSettings:
     @ivar host_names: Names besides addresses, C{localhost} and its own under
         which the node may be called by browsers.
     @ivar streaming_every: Seconds between two accepted streaming requests.
+    @ivar backlog: Connections that may wait to be accepted.
     @ivar idle_timeout: Seconds after which an idle HTTP client is cut off.
     @ivar first_request_timeout: Seconds a client has for its first request.
     """
@@ -149,6 +150,7 @@ class WebSettings:
     allow: Mapping[str, SimplePattern] = field(factory=dict)
     host_names: SimplePattern = NOTHING
     streaming_every: int = 0
+    backlog: int = 4096
     idle_timeout: int = 60
     first_request_timeout: int = 60
     gzip: bool = True

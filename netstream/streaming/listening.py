@@ -18,8 +18,14 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from netstream.config.settings import Listener
 
+BACKLOG = 4096
+"""Connections that may wait to be accepted, unless said otherwise: all
+children of a node that restarts."""
 
-def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Deferred[Sequence[IListeningPort]]:
+
+def listen(
+    reactor: Any, listener: Listener, factory: IProtocolFactory, backlog: int = BACKLOG
+) -> Deferred[Sequence[IListeningPort]]:
     """
     Listen where an entry says.  All addresses means IPv6 and IPv4, or IPv4
     alone on a machine without IPv6.
@@ -27,29 +33,34 @@ def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Defer
     A Unix socket that nobody serves any more is replaced.
 
     @param reactor: Provides TCP and Unix sockets.
+    @param backlog: Connections that may wait to be accepted.
     @return: The ports, one at least; fails with C{CannotListenError}.
     """
-    return Deferred.fromCoroutine(_listen(reactor, listener, factory))
+    return Deferred.fromCoroutine(_listen(reactor, listener, factory, max(1, backlog)))
 
 
-async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:
+async def _listen(
+    reactor: Any, listener: Listener, factory: IProtocolFactory, backlog: int
+) -> Sequence[IListeningPort]:
     if listener.protocol == "unix":
         remove_unserved(listener.host)
-        return [await UNIXServerEndpoint(reactor, listener.host, mode=0o660).listen(factory)]
+        return [await UNIXServerEndpoint(reactor, listener.host, backlog, mode=0o660).listen(factory)]
     if ":" in listener.host:
         scope = f"%{listener.interface}" if listener.interface else ""
-        return [await TCP6ServerEndpoint(reactor, listener.port, interface=listener.host + scope).listen(factory)]
+        return [
+            await TCP6ServerEndpoint(reactor, listener.port, backlog, interface=listener.host + scope).listen(factory)
+        ]
     if listener.host:
-        return [await TCP4ServerEndpoint(reactor, listener.port, interface=listener.host).listen(factory)]
+        return [await TCP4ServerEndpoint(reactor, listener.port, backlog, interface=listener.host).listen(factory)]
     try:
-        six = await TCP6ServerEndpoint(reactor, listener.port, interface="::").listen(factory)
+        six = await TCP6ServerEndpoint(reactor, listener.port, backlog, interface="::").listen(factory)
     except CannotListenError:
         # Whatever else is wrong than a missing IPv6 is wrong with IPv4 as well, which then says so.
-        return [await TCP4ServerEndpoint(reactor, listener.port).listen(factory)]
+        return [await TCP4ServerEndpoint(reactor, listener.port, backlog).listen(factory)]
     if not _six_alone(six):
         return [six]
     try:
-        return [six, await TCP4ServerEndpoint(reactor, six.getHost().port).listen(factory)]
+        return [six, await TCP4ServerEndpoint(reactor, six.getHost().port, backlog).listen(factory)]
     except CannotListenError:
         await maybeDeferred(six.stopListening)
         raise

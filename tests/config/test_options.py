@@ -53,6 +53,7 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("web", "allowed host names", "a.example *.b", pattern("a.example *.b")),
     ("web", "accept a streaming request every", "2s", 2),
     ("web", "accept a streaming request every", "off", 0),
+    ("web", "listen backlog", "128", 128),
     ("web", "disconnect idle clients after", "30", 30),
     ("web", "timeout for first request", "2m", 120),
     ("web", "enable gzip compression", "no", False),
