@@ -32,7 +32,7 @@ from netstream.testing.metrics_db import batch
 TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config|db ))[^`]+)`")
+INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|check|edit-config|db |ctl ))[^`]+)`")
 ELSEWHERE = ("git clone", "systemctl restart netdata")
 """Commands of other programs."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
@@ -89,6 +89,8 @@ class CommandTests(SynchronousTestCase):
         elif program == "netstream":
             if arguments[0] == "db":
                 self.run_on_database(arguments)
+            elif arguments[0] == "ctl":
+                self.tell_a_node(arguments)
             elif arguments[0] in ("genkey", "check"):
                 with contextlib.redirect_stdout(io.StringIO()):
                     self.assertIn(main([*arguments]), (None, 0))
@@ -99,6 +101,15 @@ class CommandTests(SynchronousTestCase):
             self.visit(url.partition("/api")[1] + url.partition("/api")[2])
         else:
             self.assertTrue(line.startswith(ELSEWHERE), line)
+
+    def tell_a_node(self, arguments: list[str]) -> None:
+        """
+        Say a command where no node runs: it is understood, and that is said.
+        """
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err):
+            self.assertEqual(main([*arguments, "--data-dir", str(self.directory / "nowhere")]), 1)
+        self.assertIn("no node runs", err.getvalue())
 
     def run_on_database(self, arguments: list[str]) -> None:
         """
