@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import child, disk, figures, footprint, latency, parent, recording, saturation, stall
+from benchmarks import child, disk, figures, footprint, latency, parent, recording, saturation, stall, storm
 from benchmarks.figures import Figure
 from benchmarks.load import Load, NoLoad, program
 from benchmarks.recording import Tape
@@ -159,6 +159,14 @@ class SmokeTests(SynchronousTestCase):
         self.assertEqual(missing.values, {"netstream": 0})
         self.assertEqual(rate.details["netstream"]["missing"], 0)
         self.assertGreater(rate.details["netstream"]["checked"], 0)
+
+    def test_storm(self) -> None:
+        """
+        Children that come at once all stream, before and after a restart.
+        """
+        found = {figure.name: figure for figure in storm.measure(small(storm, "--children=20", "--charts=1"))}
+        details = next(iter(found.values())).details["netstream"]
+        self.assertEqual((details["known"], details["again_known"]), (20, 20))
 
     def test_others(self) -> None:
         """

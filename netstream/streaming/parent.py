@@ -383,8 +383,7 @@ class ParentProtocol(Protocol):
         """
         The child is gone (called by Twisted).
         """
-        if self.waits:
-            self._parent.gave_up(self)
+        self._parent.gave_up(self)
         self._end()
         if self.host is not None:
             self._log.info(
