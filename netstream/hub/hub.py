@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
 from netstream.hub.latest import Latest
+from netstream.hub.shared import View
 from netstream.model.chart import Chart
 from netstream.model.host import Function, HostInfo, Label
 from netstream.model.samples import SampleBatch, SeriesTable
@@ -71,14 +72,28 @@ class Host:
     @ivar local: Whether it is this node itself.
     @ivar seen: When its last connection ended, UTC seconds.
     @ivar unkept: Batches that the database has not accepted yet.
+    @ivar elsewhere: Whether another process of this node takes its samples
+        and keeps what is to be kept.
     """
 
     _log = Logger()
 
-    def __init__(self, info: HostInfo, db: IMetricsDB, *, local: bool = False) -> None:
+    def __init__(
+        self,
+        info: HostInfo,
+        db: IMetricsDB,
+        *,
+        local: bool = False,
+        elsewhere: bool = False,
+        latest: Callable[[], Latest] = Latest,
+    ) -> None:
+        """
+        @param latest: Makes the columns of its newest samples.
+        """
         self.info = info
         self.db = db
         self.local = local
+        self.elsewhere = elsewhere
         self.charts: dict[str, Chart] = {}
         self.labels: Mapping[str, Label] = {}
         self.variables: dict[tuple[str, str], float] = {}
@@ -86,7 +101,7 @@ class Host:
         self.path: tuple[Mapping[str, Any], ...] = ()
         self.claim_id: str | None = None
         self.table = SeriesTable(info.guid)
-        self.latest = Latest()
+        self.latest = latest()
         self.link: Link | None = None
         self.seen = 0.0
         self._listeners: list[Listener] = []
@@ -100,6 +115,10 @@ class Host:
         Whether samples are coming in.
         """
         return self.local or self.link is not None
+
+    @property
+    def _keeps(self) -> bool:
+        return self.db.keeps and not self.elsewhere
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """
@@ -122,7 +141,7 @@ class Host:
         match update:
             case SampleBatch():
                 self.latest.update(update)
-                if self.db.keeps and len(update):
+                if self._keeps and len(update):
                     done = self.db.append(update)
                     self._keep(done if done.called else self._counted(done))
             case ChartDefined(chart):
@@ -130,7 +149,7 @@ class Host:
                 if known is chart or known == chart:
                     return  # said again, as on every connection
                 self._define(chart)
-                if self.db.keeps:
+                if self._keeps:
                     self._keep(self.db.put_chart(self.info.guid, chart))
             case ChartForgotten(chart_id):
                 self._forget(chart_id)
@@ -168,7 +187,10 @@ class Host:
     def _forget(self, chart_id: str) -> None:
         self.charts.pop(chart_id, None)
         self._obsolete.pop(chart_id, None)
-        self.latest.forget(self.table.release(chart_id))
+        if self.elsewhere:
+            self.table.withdraw(chart_id)
+        else:
+            self.latest.forget(self.table.release(chart_id))
         for kept in (self.variables, self.functions):
             for key in [key for key in kept if key[0] == chart_id]:
                 del kept[key]
@@ -182,6 +204,8 @@ class Host:
             minute, since an obsolete chart is noticed by it.
         @param after: Seconds.
         """
+        if self.elsewhere:
+            return
         for chart_id, since in tuple(self._obsolete.items()):
             if since is None:
                 self._obsolete[chart_id] = now
@@ -202,7 +226,7 @@ class Host:
         """
         Keep who it is.
         """
-        if self.db.keeps:
+        if self._keeps:
             seen = int(self.link.since if self.link else self.seen)
             self._keep(self.db.put_host(HostRecord(self.info, self.labels, seen)))
 
@@ -246,7 +270,11 @@ class Hub:
     @ivar local: This node.
     """
 
-    def __init__(self, info: HostInfo, db: IMetricsDB) -> None:
+    def __init__(self, info: HostInfo, db: IMetricsDB, latest: Callable[[], Latest] = Latest) -> None:
+        """
+        @param latest: Makes the columns of a host's newest samples.
+        """
+        self._latest = latest
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
         self._watchers: list[Callable[[Host], None]] = []
@@ -294,9 +322,9 @@ class Hub:
         info = stored.record.info
         host = self._hosts.get(info.guid)
         if host is None:
-            host = self._hosts[info.guid] = Host(info, db)
+            host = self._hosts[info.guid] = Host(info, db, latest=self._latest)
         host.restore(stored)
-        self._tell(host)
+        self.tell(host)
         return host
 
     def connect(self, info: HostInfo, db: IMetricsDB, link: Link) -> Host:
@@ -309,11 +337,23 @@ class Hub:
         """
         host = self._hosts.get(info.guid)
         if host is None:
-            host = self._hosts[info.guid] = Host(info, db)
+            host = self._hosts[info.guid] = Host(info, db, latest=self._latest)
         host.info = info
         host.link = link
         host.save()
-        self._tell(host)
+        self.tell(host)
+        return host
+
+    def mirror(self, info: HostInfo, db: IMetricsDB) -> Host:
+        """
+        Know a host of which another process of this node takes the samples.
+
+        @param db: How it is asked what it keeps.
+        @return: The host, which is this process' own if it was known so.
+        """
+        host = self._hosts.get(info.guid)
+        if host is None:
+            host = self._hosts[info.guid] = Host(info, db, elsewhere=True, latest=View)
         return host
 
     def disconnect(self, host: Host, now: float) -> None:
@@ -323,8 +363,11 @@ class Hub:
         host.link = None
         host.seen = now
         host.save()
-        self._tell(host)
+        self.tell(host)
 
-    def _tell(self, host: Host) -> None:
+    def tell(self, host: Host) -> None:
+        """
+        A host is new, came online or went offline: tell who watches.
+        """
         for watcher in tuple(self._watchers):
             watcher(host)

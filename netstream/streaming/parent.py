@@ -23,10 +23,18 @@ from netstream.session.handshake import Spoiled, negotiate
 from netstream.session.receiver import Receiver
 from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.front import address_text, peer_text
+from netstream.streaming.handover import Handed, Relay, Taker, hand_over
 from netstream.streaming.pace import Pace
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
-from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, StreamRequest, accepted
+from netstream.wire.handshake import (
+    HandshakeError,
+    Refusal,
+    RequestReader,
+    StreamRequest,
+    accepted,
+    parse_request,
+)
 
 HEADER_WITHIN = 10.0
 """Seconds a child has to send its whole request."""
@@ -78,6 +86,7 @@ class ParentProtocol(Protocol):
         self._decompressor: Decompressor | None = None
         self._pace: Pace | None = None
         self._defines = False
+        self._relay: Relay | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -120,6 +129,8 @@ class ParentProtocol(Protocol):
                     self._pace.hold(self.host.kept())
         elif self._reader is not None:
             self._read_request(self._reader, data)
+        elif self._relay is not None:
+            self._relay.take(data)
 
     def _no_request(self) -> None:
         self._log.warn("{peer}: no complete request in {limit:g} s; closed", peer=self.peer, limit=HEADER_WITHIN)
@@ -145,8 +156,30 @@ class ParentProtocol(Protocol):
         refusal = self._parent.consider(self, request, address_text(self._address))
         if refusal is not None:
             self._refuse(refusal)
-        elif reader.rest:
+        elif reader.rest and self._receiver is not None:
             self._take(reader.rest)
+
+    def hand_over(self, taker: Taker) -> None:
+        """
+        Another process of this node takes the child in.
+        """
+        assert self._reader is not None and self.transport is not None
+        reader, self._reader = self._reader, None
+        self._stop_timer()
+        host, port = getattr(self._address, "host", None), getattr(self._address, "port", 0)
+        handed = Handed(host, port, reader.head, reader.rest)
+        self._relay = hand_over(self.transport, handed, taker, self._parent.clock)
+
+    def go_on(self, handed: Handed) -> None:
+        """
+        Take in the child of a connection that another process handed over.
+        """
+        self._reader = None
+        refusal = self._parent.take_in(self, parse_request(handed.head), address_text(self._address))
+        if refusal is not None:
+            self._refuse(refusal)
+        elif handed.rest:
+            self._take(handed.rest)
 
     def _refuse(self, refusal: Refusal) -> None:
         assert self.transport is not None
@@ -302,6 +335,8 @@ class ParentProtocol(Protocol):
         The child is gone (called by Twisted).
         """
         self._end()
+        if self._relay is not None:
+            self._relay.close()
         if self.host is not None:
             self._log.info(
                 "{peer}: {host} disconnected: {reason}",
@@ -322,6 +357,8 @@ class Parent:
     @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
+    @ivar elsewhere: Says which process of this node takes a host, by machine
+        GUID: L{None} is this one.
     """
 
     _log = Logger()
@@ -339,6 +376,7 @@ class Parent:
         self.settings = settings
         self.clock = clock
         self.connections: dict[str, ParentProtocol] = {}
+        self.elsewhere: Callable[[str], Taker | Refusal | None] = lambda guid: None
         self.admitted: dict[str, KeySettings] = {}
         self.spoiled = Spoiled()
         self.vocabulary = Vocabulary()
@@ -411,6 +449,33 @@ class Parent:
                 every=every,
             )
             return Refusal.BUSY
+        taker = self.elsewhere(info.guid)
+        if isinstance(taker, Refusal):
+            self._log.warn("{peer}: {host} refused: its worker is not ready", peer=connection.peer, host=info.hostname)
+            return taker
+        if taker is not None:
+            self._last_accepted = now
+            connection.hand_over(taker)
+            return None
+        return self._welcome(connection, request, settings)
+
+    def take_in(self, connection: ParentProtocol, request: StreamRequest, address: str) -> Refusal | None:
+        """
+        Take in a child that another process of this node has admitted.
+
+        @return: As L{consider}.
+        """
+        if self._stopping:
+            return Refusal.BUSY
+        try:
+            settings = self.settings.admit(request.key, request.info.guid, address)
+        except Refused:
+            return Refusal.DENIED
+        return self._welcome(connection, request, settings)
+
+    def _welcome(self, connection: ParentProtocol, request: StreamRequest, settings: KeySettings) -> Refusal | None:
+        info = request.info
+        now = self.clock.seconds()
         older = self.connections.get(info.guid)
         if older is not None:
             if now - older.heard < older.stale_after:
