@@ -9,13 +9,8 @@ from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IReactorTime,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,17 +18,18 @@ import netstream
 from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
-from netstream.config.settings import Destination, KeySettings, Listener, Settings, StreamSettings
-from netstream.db.databases import Databases
+from netstream.config.settings import KeySettings, Listener, Settings, StreamSettings
+from netstream.db.databases import Databases, of_workers
 from netstream.db.workers import Workers
 from netstream.hub.hub import Host, Hub
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
-from netstream.streaming.child import Uplink
+from netstream.processes.crew import CannotStart, Crew, Spawn, left_to, spawn_with
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
 from netstream.streaming.proxy import Forwarder
+from netstream.streaming.uplinks import Uplinks
 from netstream.web.site import site
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
@@ -42,7 +38,8 @@ MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 
 class CannotServe(Exception):
     """
-    None of the entries of C{bind to} could be listened on.
+    None of the entries of C{bind to} could be listened on, or a worker cannot
+    run.
     """
 
 
@@ -72,12 +69,15 @@ class Node(MultiService):
         reactor: Any,
         collect: MakeCollector = CollectService,
         workers: Workers | None = None,
+        spawn: Spawn | None = None,
     ) -> None:
         """
         @param reactor: Provides time, TCP, Unix sockets, names and threads.
         @param collect: Makes the service that measures this machine.
         @param workers: Where databases do blocking work; threads of their own
             if not given.
+        @param spawn: Starts the processes of C{[global] workers}; fresh
+            interpreters if not given.
         """
         super().__init__()
         self.settings = settings
@@ -86,6 +86,8 @@ class Node(MultiService):
         self._reactor = reactor
         self._make_collector = collect
         self._workers = workers
+        self._spawn = spawn or spawn_with(reactor)
+        self._crew: Crew | None = None
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -125,7 +127,9 @@ class Node(MultiService):
         for warning in settings.warnings:
             self._log.warn("{text}", text=warning)
         guid = machine_guid(settings.data_dir)
-        self._databases = Databases(settings, self._reactor, self._workers)
+        others, count = of_workers(settings.data_dir), settings.node.workers
+        left = [others[number] for number in left_to(0, count, others)]
+        self._databases = Databases(settings, self._reactor, self._workers, left=left)
         await self._databases.open()
         self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
@@ -139,13 +143,30 @@ class Node(MultiService):
         labels = host_labels(settings)
         self.hub.local.apply(LabelsReplaced(labels))
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
+        if count:
+            await self._start_crew(self._parent)
+            self._go_on()
         await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
-        self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
+        self._forwarder = Forwarder(self.hub, self._forwarding, Uplinks(self._reactor).make)
         self._forwarder.setServiceParent(self)
         self._greet()
+
+    async def _start_crew(self, parent: Parent) -> None:
+        """
+        Have the workers run, so that their hosts are known before a port
+        opens.
+
+        @raise CannotServe: One cannot.
+        """
+        self._crew = Crew(self.settings, self.hub, self._reactor, self._spawn)
+        try:
+            await self._crew.start()
+        except CannotStart as problem:
+            raise CannotServe(str(problem)) from problem
+        parent.elsewhere = self._crew.where
 
     def _greet(self) -> None:
         role = self.settings.role.value
@@ -185,18 +206,11 @@ class Node(MultiService):
     def _forwarding(self, host: Host) -> StreamSettings | None:
         if host.local:
             return self.settings.stream
+        if host.elsewhere:
+            return None
         assert self._parent is not None
         admitted = self._parent.admitted.get(host.info.guid)
         return admitted.proxy if admitted is not None else None
-
-    def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        return Uplink(host, settings, self._reactor, self._client_endpoint)
-
-    def _client_endpoint(self, destination: Destination, timeout: float) -> IStreamClientEndpoint:
-        if destination.protocol == "unix":
-            return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
-        host = destination.host + ("%" + destination.interface if destination.interface else "")
-        return HostnameEndpoint(self._reactor, host, destination.port, timeout=timeout)
 
     async def _listen(self, parent: Parent) -> None:
         """
@@ -256,6 +270,8 @@ class Node(MultiService):
         await super().stopService()
         fronts, self._fronts = self._fronts, []
         await gatherResults([front.close() for front in fronts])
+        if self._crew is not None:
+            await self._crew.stop()
         databases, self._databases = self._databases, None
         if databases is not None:
             await databases.close()

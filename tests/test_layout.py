@@ -27,6 +27,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "hub": "model kernel db",
         "collect": "model wire session hub config",
         "streaming": "wire model session hub db config",
+        "processes": "wire model hub db config streaming",
         "health": "model hub db config",
         "export": "model hub config",
         "web": "model hub db health config",

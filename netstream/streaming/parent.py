@@ -23,8 +23,8 @@ from netstream.session.handshake import Spoiled, negotiate
 from netstream.session.receiver import Receiver
 from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.front import address_text, peer_text
-from netstream.streaming.handover import Handed, Relay, Taker, hand_over
 from netstream.streaming.pace import Pace
+from netstream.streaming.passing import Handed, Relay, Taker, hand_over
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
 from netstream.wire.handshake import (
@@ -451,7 +451,9 @@ class Parent:
             return Refusal.BUSY
         taker = self.elsewhere(info.guid)
         if isinstance(taker, Refusal):
-            self._log.warn("{peer}: {host} refused: its worker is not ready", peer=connection.peer, host=info.hostname)
+            self._log.warn(
+                "{peer}: {host} refused for now: its worker is not ready", peer=connection.peer, host=info.hostname
+            )
             return taker
         if taker is not None:
             self._last_accepted = now

@@ -18,7 +18,7 @@ from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IConsumer, IProtocol, IPushProducer, ITCPTransport, ITransport
+from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITCPTransport, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -161,10 +161,10 @@ class One(Factory):
 
     noisy = False
 
-    def __init__(self, made: IProtocol) -> None:
+    def __init__(self, made: Protocol) -> None:
         self._made = made
 
-    def buildProtocol(self, addr: IAddress | None) -> IProtocol:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """
         Give the protocol (called by Twisted).
         """
