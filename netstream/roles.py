@@ -27,6 +27,7 @@ from netstream.hub.hub import Host, Hub
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.processes.crew import CannotStart, Crew, Spawn, left_to, spawn_with
+from netstream.streaming.child import Uplink
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
