@@ -152,6 +152,11 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     idle = {"netstream": seen["worst_of_an_idle_thread_ms"]}
     yield Figure("an idle thread of another process at the same time, ms", idle, notes=blank)
     yield Figure(
+        "longest stall while the past is taken as fast as possible, ms",
+        {"netstream": seen["worst_while_filling_ms"]},
+        notes=blank,
+    )
+    yield Figure(
         "longest stall in real time before, ms", {"netstream": seen["worst_in_real_time_before_ms"]}, notes=blank
     )
     key = "rss_KB_metric_full_page"

@@ -18,6 +18,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 
+from netstream.streaming.turns import Turns
+
 PAUSE = 0.03
 """Seconds for which a connection is left alone."""
 
@@ -52,13 +54,20 @@ class Pace:
     """
 
     def __init__(
-        self, transport: IPushProducer, clock: IReactorTime, deal: Callable[[bytes], None] | None = None
+        self,
+        transport: IPushProducer,
+        clock: IReactorTime,
+        deal: Callable[[bytes], None] | None = None,
+        turns: Turns | None = None,
     ) -> None:
         """
         @param deal: Is given what L{gather} kept and nothing followed; without
             it nothing is kept.
+        @param turns: Says when others shall not have to wait any longer.
         """
         self._deal = deal
+        self._turns = turns
+        self._queued = False
         self._kept: list[bytes] = []
         self._transport = transport
         self._clock = clock
@@ -87,6 +96,15 @@ class Pace:
         @return: What shall be dealt with now; nothing if it is kept until the
             rest of a burst is there.
         """
+        if self._queued:
+            self._kept.append(data)  # TLS again
+            return b""
+        if self._turns is not None and self._deal is not None and self._timer is None and self._turns.is_over():
+            self._kept.append(data)
+            self._queued = True
+            self._transport.pauseProducing()
+            self._turns.wait(self._its_turn)
+            return b""
         if self._kept:
             self._kept.append(data)
             if self._timer is not None:
@@ -117,6 +135,13 @@ class Pace:
         """
         The first piece of a burst was all of it.
         """
+        if self._kept and self._deal is not None:
+            self._deal(self.rest())
+
+    def _its_turn(self) -> None:
+        self._queued = False
+        if self._timer is None and not self.held:
+            self._transport.resumeProducing()
         if self._kept and self._deal is not None:
             self._deal(self.rest())
 

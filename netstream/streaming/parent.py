@@ -28,6 +28,7 @@ from netstream.streaming.backfill import Backfill
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.streaming.papers import Papers, papers_of
+from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
 from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, StreamRequest, accepted
@@ -210,7 +211,7 @@ class ParentProtocol(Protocol):
         host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
-        self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock, self._deal)
+        self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock, self._deal, self._parent.turns)
         self.transport.write(accepted(agreed))
         self._pace.hurry()
 
@@ -360,6 +361,7 @@ class Parent:
     @ivar connections: The connection of each child, by machine GUID.
     @ivar vocabulary: What definitions have in common.
     @ivar spoiled: Which compressions failed, by machine GUID.
+    @ivar turns: When each may be dealt with.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
     """
@@ -381,6 +383,7 @@ class Parent:
         self.connections: dict[str, ParentProtocol] = {}
         self.admitted: dict[str, KeySettings] = {}
         self.spoiled = Spoiled()
+        self.turns = Turns(clock)
         self.vocabulary = Vocabulary()
         self._sweeping: IDelayedCall | None = None
         if settings.db.cleanup_charts:
