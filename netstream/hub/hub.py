@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
 from netstream.hub.latest import Latest
+from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
 from netstream.model.chart import Chart
 from netstream.model.host import Function, HostInfo, Label
 from netstream.model.progress import Progress
@@ -86,6 +87,7 @@ class Host:
     @ivar state: Tells where the collection of a chart stands, if that is done
         here.
     @ivar unkept: Batches that the database has not accepted yet.
+    @ivar callee: Answers calls of its functions; L{None} if nothing does now.
     """
 
     _log = Logger()
@@ -103,6 +105,7 @@ class Host:
         self.table = SeriesTable(info.guid)
         self.latest = Latest()
         self.link: Link | None = None
+        self.callee: Callee | None = None
         self.seen = 0.0
         self.incomplete: set[str] = set()
         self.replication: Progress | None = None
@@ -162,6 +165,8 @@ class Host:
             case VariableSet(name, value, chart_id):
                 self.variables[chart_id, name] = value
             case FunctionOffered(function):
+                if self.functions.get((function.chart, function.name)) == function:
+                    return
                 self.functions[function.chart, function.name] = function
             case FunctionWithdrawn(name, chart_id):
                 self.functions.pop((chart_id, name), None)
@@ -179,6 +184,36 @@ class Host:
                     host=self.info.hostname,
                     listener=listener,
                 )
+
+    def function(self, command: str) -> Function | None:
+        """
+        Find the function that a call means.
+
+        @param command: Its name, and perhaps arguments behind it.
+        @return: The one with the longest name, of the host before those of
+            charts; L{None} if there is none.
+        """
+        names = {name: function for (chart, name), function in self.functions.items() if chart}
+        names |= {name: function for (chart, name), function in self.functions.items() if not chart}
+        words = command.strip()
+        while words and words not in names:
+            words = " ".join(words.split()[:-1])
+        return names.get(words)
+
+    def call(self, call: Call, caller: Caller) -> Running:
+        """
+        Call one of its functions.
+
+        @param caller: Gets the answer, exactly one, perhaps before this
+            returns; or none, if it cancels.
+        """
+        if self.callee is None and not self.local:
+            caller.answered(failed(503, "The node that should answer is not connected"))
+        elif self.callee is None or self.function(call.command) is None:
+            caller.answered(failed(404, "The node has no such function"))
+        else:
+            return self.callee.call(call, caller)
+        return Over()
 
     def _define(self, chart: Chart) -> None:
         self.charts[chart.id] = chart
@@ -342,6 +377,7 @@ class Hub:
             host = self._hosts[info.guid] = Host(info, db)
         host.info = info
         host.link = link
+        host.functions.clear()  # it says anew what it offers
         host.save()
         self._tell(host)
         return host

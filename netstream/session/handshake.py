@@ -21,12 +21,16 @@ OWN = (
     | Capability.INTERPOLATED
     | Capability.IEEE754
     | Capability.SLOTS
+    | Capability.PROGRESS
+    | Capability.DYNCFG
+    | Capability.PATHS
+    | Capability.FUNCDEL
     | COMPRESSIONS
 )
 """What we can do as a parent."""
 
-OFFER = OWN & ~Capability.FUNCTIONS & ~Capability.SLOTS
-"""What we can do as a child: not yet answer calls, and number no charts."""
+OFFER = OWN & ~Capability.SLOTS
+"""What we can do as a child: all but number charts."""
 
 COMPRESSION_ORDER = tuple(ALGORITHMS.values())
 """Which compression a parent prefers, the best first."""

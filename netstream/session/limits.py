@@ -24,6 +24,7 @@ class Limits:
     @ivar text: Characters of all their names, titles and values.
     @ivar line: Bytes of a line.
     @ivar payload: Bytes of a body of several lines.
+    @ivar result: Bytes of the answer to a call that someone waits for.
     """
 
     charts: int = 100_000
@@ -36,3 +37,4 @@ class Limits:
     text: int = 1 << 28
     line: int = LONGEST_LINE
     payload: int = LONGEST_PAYLOAD
+    result: int = 10 << 20

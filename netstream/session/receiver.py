@@ -4,7 +4,7 @@ The parent's side of a connection: what a child says becomes updates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 
 import numpy as np
@@ -27,6 +27,7 @@ from netstream.model.updates import (
     VariableSet,
 )
 from netstream.session.errors import ProtocolError
+from netstream.session.functions import Asked
 from netstream.session.labels import label, label_name
 from netstream.session.limits import Limits
 from netstream.session.notes import Notes
@@ -44,10 +45,13 @@ from netstream.wire.commands import (
     DefineChart,
     DefineDimension,
     EndDefinition,
+    FunctionProgress,
+    FunctionResult,
     HostLabel,
     JsonPayload,
     Line,
     OverwriteLabels,
+    Payload,
     RegisterFunction,
     ReplayChartState,
     ReplayDimensionState,
@@ -72,6 +76,9 @@ _ALLOWED: Mapping[Stage, Mapping[type, Stage]] = {
     stage: {kind: after for (before, kind), after in NEXT.items() if before is stage} for stage in Stage
 }
 """What may come in each stage, and the stage after it."""
+
+_APART = frozenset({SetVariable, RegisterFunction, FunctionResult, FunctionProgress})
+"""Lines that do not end the definition in which they stand."""
 
 
 def _weight(chart: Chart | None) -> int:
@@ -134,6 +141,7 @@ class Receiver:
         limits: Limits | None = None,
         vocabulary: Vocabulary | None = None,
         replication: Replication | None = None,
+        asked: Asked | None = None,
     ) -> None:
         """
         @param table: Numbers the series of the host.
@@ -145,6 +153,8 @@ class Receiver:
         @param vocabulary: What definitions have in common with those of other
             connections; shared with nobody if not given.
         @param replication: Decides what to ask for, if that was agreed on.
+        @param asked: Calls whose answers come on this connection; none if not
+            given.
         """
         self.notes = Notes()
         self.stage = Stage.START
@@ -158,6 +168,8 @@ class Receiver:
         self._now = 0.0
         lexicon = self._vocabulary.lexicon
         self._decoder = Decoder(self._ingest, table, self._limits.line, self._limits.payload, lexicon)
+        self._decoder.room = self._room_of
+        self._asked = asked
         self._table = table
         self._update_every = update_every
         self._node = (node or table.node).lower()
@@ -186,6 +198,8 @@ class Receiver:
             HostLabel: self._host_label,
             OverwriteLabels: self._overwrite_labels,
             JsonPayload: self._json,
+            FunctionResult: self._function_result,
+            FunctionProgress: self._function_progress,
         }
         if replication is not None:
             self._obey |= {
@@ -331,7 +345,7 @@ class Receiver:
         missing = MISSING.get(type(command))
         if missing is not None:
             raise self._wrong(missing, command)
-        updates = [] if kind is SetVariable or kind is RegisterFunction else self._complete()
+        updates = [] if kind in _APART else self._complete()
         obey = self._obey.get(kind)
         if obey is None:
             self.notes.skipped(command.KEYWORD)
@@ -549,6 +563,29 @@ class Receiver:
         key = ("" if line.everywhere else clean(self._chart_meant()), clean(line.name))
         self._functions.discard(key)
         return [FunctionWithdrawn(key[1], key[0])]
+
+    def _room_of(self, kind: type[Payload], words: Sequence[str]) -> int:
+        """
+        @return: Bytes that a payload may have: an answer for which nobody waits
+            is not kept.
+        """
+        if kind is not FunctionResult:
+            return self._limits.payload
+        return self._limits.result if self._asked is not None and self._asked.wants(words[0]) else 0
+
+    def _function_result(self, line: FunctionResult) -> list[Update]:
+        if self._asked is None:
+            self.notes.skipped(line.KEYWORD)
+        else:
+            self._asked.result(line)
+        return []
+
+    def _function_progress(self, line: FunctionProgress) -> list[Update]:
+        if self._asked is None:
+            self.notes.skipped(line.KEYWORD)
+        else:
+            self._asked.progress(line, self._now)
+        return []
 
     def _claimed_id(self, line: ClaimedId) -> list[Update]:
         return [ClaimSet(line.claim_id)] if not self._node or line.guid == self._node else []

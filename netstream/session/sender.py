@@ -4,7 +4,8 @@ The child's side of a connection: updates become lines for a parent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any
 
 import numpy as np
 from attrs import define, field
@@ -36,8 +37,6 @@ from netstream.wire.capabilities import Capability
 from netstream.wire.commands import (
     ClaimedId,
     EndDefinition,
-    FunctionCall,
-    FunctionResult,
     HostLabel,
     Line,
     OverwriteLabels,
@@ -48,6 +47,9 @@ from netstream.wire.commands import (
 )
 from netstream.wire.decoder import LineDecoder
 from netstream.wire.errors import WireError
+
+CONFIG = "config"
+"""The function by which a node's dynamic configuration is reached."""
 
 _NEW, _SENT, _LEFT_OUT = 0, 1, 2
 
@@ -119,18 +121,22 @@ class Sender:
         labels: Mapping[str, Label] | None = None,
         variables: Mapping[tuple[str, str], float] | None = None,
         claim_id: str | None = None,
+        functions: Iterable[Function] = (),
+        path: Sequence[Mapping[str, Any]] = (),
     ) -> bytes:
         """
         Begin with all that is known of the host.
 
         @param variables: By (chart id or C{""}, name).
+        @param path: Entries of the stream path, ours the last.
         """
         of_charts: dict[str, dict[str, float]] = {}
         for (chart, name), value in (variables or {}).items():
             of_charts.setdefault(chart, {})[name] = value
-        pieces = [self._claim(claim_id), self._labels(labels) if labels else b""]
+        pieces = [self._path(path) if path else b"", self._claim(claim_id), self._labels(labels) if labels else b""]
         pieces += [SetVariable(name, value, False).line() for name, value in of_charts.get("", {}).items()]
         pieces += [self._define(chart, of_charts.get(chart.id, {})) for chart in charts]
+        pieces += [self._offer(function) for function in functions]
         return b"".join(pieces)
 
     def send(self, update: Update) -> bytes:
@@ -161,7 +167,7 @@ class Sender:
                     return b""
                 return self._about(chart_id, WithdrawFunction(name, not chart_id))
             case PathKnown(entries):
-                return path_document(entries) if Capability.PATHS in self._capabilities else b""
+                return self._path(entries)
 
     def receive(self, data: bytes) -> Iterator[Line]:
         """
@@ -183,13 +189,6 @@ class Sender:
                     yield command
         except WireError as problem:
             raise ProtocolError(problem.line_number, problem.reason, problem.line) from problem
-
-    def answer(self, call: FunctionCall) -> bytes:
-        """
-        @return: The answer to a call: there is no such function here.
-        """
-        body = b'{"status":404,"error_message":"This node has no such function"}'
-        return FunctionResult(call.transaction, 404, "application/json", 0, body).line()
 
     def _selects(self, chart: Chart) -> bool:
         if self._pattern.everything:
@@ -343,9 +342,14 @@ class Sender:
     def _claim(self, claim_id: str | None) -> bytes:
         return ClaimedId(self._guid, claim_id).line() if Capability.CLAIM in self._capabilities else b""
 
+    def _path(self, entries: Sequence[Mapping[str, Any]]) -> bytes:
+        return path_document(entries) if Capability.PATHS in self._capabilities else b""
+
     def _offer(self, function: Function) -> bytes:
         if Capability.FUNCTIONS not in self._capabilities or not (function.chart or self._interpolated):
             return b""  # 1.37 does not take functions of the host from a stream
+        if function.name == CONFIG and Capability.DYNCFG not in self._capabilities:
+            return b""
         line = RegisterFunction(
             function.name,
             function.timeout,

@@ -36,6 +36,7 @@ from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
 from netstream.session.handshake import OFFER, agreed
 from netstream.session.sender import Sender
+from netstream.streaming.calls import ServedParent
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.history import History
 from netstream.streaming.liveness import watch_over
@@ -44,7 +45,7 @@ from netstream.streaming.strangers import recognised
 from netstream.tls.endpoint import TLSFailed
 from netstream.tls.explain import failed
 from netstream.wire.capabilities import COMPRESSIONS, Capability
-from netstream.wire.commands import FunctionCall, ReplayChart
+from netstream.wire.commands import CancelFunction, FunctionCall, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 
@@ -84,6 +85,7 @@ class ChildProtocol(Protocol):
         self._sender: Sender | None = None
         self._outbox: Outbox | None = None
         self._history: History | None = None
+        self._served: ServedParent | None = None
         self._cancel: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
         self._reason = ""
@@ -144,7 +146,9 @@ class ChildProtocol(Protocol):
             max(1, uplink.settings.clock_resync_iterations),
         )
         try:
-            start = sender.start(host.charts.values(), host.labels, host.variables, host.claim_id)
+            start = sender.start(
+                host.charts.values(), host.labels, host.variables, host.claim_id, host.functions.values()
+            )
         except Exception:
             self._log.failure("{host}: what is known of it cannot be sent", Failure(), host=host.info.hostname)
             self._postpone(Refusal.CANNOT_SEND.postpone, "what is known of it cannot be sent")
@@ -158,6 +162,7 @@ class ChildProtocol(Protocol):
             Compressor(algorithm, uplink.levels, SAMPLE * len(host.table)) if algorithm else None,
             self._cannot_compress,
         )
+        self._served = ServedParent(host, capabilities, self._reply, self._room)
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)
         uplink.began(self._destination, algorithm)
         at = 0
@@ -251,11 +256,11 @@ class ChildProtocol(Protocol):
             self._watch()
 
     def _hear(self, data: bytes) -> None:
-        assert self._sender is not None and self._outbox is not None
+        assert self._sender is not None and self._outbox is not None and self._served is not None
         try:
             for command in self._sender.receive(data):
-                if isinstance(command, FunctionCall):
-                    self._outbox.put(self._sender.answer(command), samples=False)
+                if isinstance(command, FunctionCall | CancelFunction):
+                    self._served.heard(command)
                 elif isinstance(command, ReplayChart) and self._history is not None:
                     self._history.asked(command)
         except ProtocolError as problem:
@@ -263,6 +268,18 @@ class ChildProtocol(Protocol):
             return
         if self._outbox.overfull:
             self._give_up("it asks more than it reads answers")
+
+    def _reply(self, text: bytes) -> None:
+        """
+        Tell the parent something that is no sample.
+        """
+        if self._outbox is not None and not self._reason:
+            self._outbox.put(text, samples=False)
+            self._watch()
+
+    def _room(self) -> int:
+        assert self._outbox is not None
+        return self._outbox.most - self._outbox.waiting
 
     def _postpone(self, seconds: float, reason: str) -> None:
         self._uplink.postpone(self._destination, seconds)
@@ -299,6 +316,8 @@ class ChildProtocol(Protocol):
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
+        if self._served is not None:
+            self._served.end()
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -25,6 +25,7 @@ from netstream.session.receiver import Receiver
 from netstream.session.replication import Replication
 from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.backfill import Backfill
+from netstream.streaming.calls import AskedChild
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.streaming.papers import Papers, papers_of
@@ -84,6 +85,7 @@ class ParentProtocol(Protocol):
         self._pace: Pace | None = None
         self._backfill: Backfill | None = None
         self._defines = False
+        self._child: AskedChild | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -122,6 +124,8 @@ class ParentProtocol(Protocol):
                 data = self._pace.gather(data, self.heard)
             if data:
                 self._deal(data)
+            if self.host is not None and self.host.callee is not self._child:
+                self.host.callee = self._child  # it has read our reply, so that we may speak
         elif self._reader is not None:
             self._read_request(self._reader, data)
 
@@ -170,12 +174,6 @@ class ParentProtocol(Protocol):
         if self._receiver is not None and self._backfill is not None:
             self._backfill.look()
 
-    def _ask(self, requests: bytes) -> None:
-        assert self.transport is not None
-        self.transport.write(requests)
-        if self._pace is not None:
-            self._pace.hurry()
-
     def _refuse(self, refusal: Refusal) -> None:
         assert self.transport is not None
         self._reader = None
@@ -195,10 +193,11 @@ class ParentProtocol(Protocol):
         if Capability.REPLICATION in agreed:
             settings = self._parent.admitted[host.info.guid]
             replication = Replication(settings.replication_period, settings.replication_step, host.db.keeps)
-            self._backfill = Backfill(host, replication, self._parent.clock, self._ask, self.peer)
+            self._backfill = Backfill(host, replication, self._parent.clock, self._say, self.peer)
         host.replication = replication.progress if replication is not None else None
         algorithm = algorithm_of(agreed)
         self._decompressor = Decompressor(algorithm) if algorithm else None
+        self._child = AskedChild(agreed, self._say, self._parent.clock)
         self._receiver = Receiver(
             host.table,
             agreed,
@@ -207,6 +206,7 @@ class ParentProtocol(Protocol):
             node=host.info.guid,
             vocabulary=self._parent.vocabulary,
             replication=replication,
+            asked=self._child.asked,
         )
         host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
@@ -214,6 +214,15 @@ class ParentProtocol(Protocol):
         self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock, self._deal, self._parent.turns)
         self.transport.write(accepted(agreed))
         self._pace.hurry()
+
+    def _say(self, text: bytes) -> None:
+        """
+        Tell the child something to which it may answer.
+        """
+        assert self.transport is not None
+        self.transport.write(text)
+        if self._pace is not None:
+            self._pace.hurry()
 
     def _take(self, data: bytes) -> None:
         """
@@ -303,6 +312,7 @@ class ParentProtocol(Protocol):
         A newer connection of the same host takes over.
         """
         self._reason = "replaced by a newer connection"
+        self._end()
         self.host = None
         self._abort()
 
@@ -330,6 +340,11 @@ class ParentProtocol(Protocol):
         if self._pace is not None:
             self._pace.stop()
             self._pace.rest()
+        if self._child is not None:
+            child, self._child = self._child, None
+            if self.host is not None and self.host.callee is child:
+                self.host.callee = None
+            child.end()
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -33,6 +33,9 @@ LONGEST_LINE = 16384
 LONGEST_PAYLOAD = 1 << 20
 """Bytes of a body between its two lines."""
 
+_NO_END = 64
+"""Bytes of a line that are kept to see that it ends no payload."""
+
 _FRAME = 0xFA
 _SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
 _STARTS: tuple[bytes, ...] = (b"BEGIN", b"SET", b"END")
@@ -46,11 +49,16 @@ _REPEATED = frozenset({DefineChart, DefineDimension, ChartLabel, CommitChartLabe
 class _Body:
     """
     A payload that is being received.
+
+    @ivar limit: Bytes that it may have.
+    @ivar skipped: It has more, and is read to its end without being kept.
     """
 
     kind: type[Payload]
     words: Sequence[str]
+    limit: int
     size: int = 0
+    skipped: bool = False
     lines: list[bytes] = field(factory=list)
 
 
@@ -60,6 +68,9 @@ class LineDecoder:
 
     Give it bytes with L{receive}, then exhaust L{commands}.  It holds at most
     an unfinished line and an unfinished payload.
+
+    @ivar room: Says how many bytes a payload may have, by its kind and the
+        words of its first line; L{None} if all may have the same.
     """
 
     def __init__(
@@ -78,6 +89,7 @@ class LineDecoder:
         self._unfinished = bytearray()
         self._lines = 0
         self._body: _Body | None = None
+        self.room: Callable[[type[Payload], Sequence[str]], int] | None = None
 
     @property
     def line_number(self) -> int:
@@ -125,6 +137,8 @@ class LineDecoder:
             self._unfinished += self._data[self._at :]
             self._data, self._at = b"", 0
             self._bound(self._unfinished, self.line_number + 1)
+            if self._body is not None and self._body.skipped:
+                del self._unfinished[_NO_END:]
             return None
         line = self._data[self._at : end]
         self._at = end + 1
@@ -135,9 +149,12 @@ class LineDecoder:
     def _bound(self, line: bytes | bytearray, line_number: int) -> None:
         body = self._body
         if body is not None:
-            if body.size + len(line) > self._longest_payload + len(body.kind.END) + 1:
-                reason = f"the payload before it is longer than {self._longest_payload} bytes"
-                raise self._wrong(bytes(line[:200]), reason, line_number)
+            if not body.skipped and body.size + len(line) > body.limit + len(body.kind.END) + 1:
+                if not body.kind.MAY_BE_SKIPPED:
+                    reason = f"the payload before it is longer than {body.limit} bytes"
+                    raise self._wrong(bytes(line[:200]), reason, line_number)
+                body.skipped = True
+                body.lines.clear()
         elif line and line[0] == _FRAME:
             reason = "a compressed frame, but no compression was agreed on"
             raise self._wrong(bytes(line[:200]), reason, line_number)
@@ -150,12 +167,13 @@ class LineDecoder:
 
     def _continue(self, body: _Body, line: bytes) -> Command | None:
         if line.strip() != body.kind.END.encode():
-            body.lines.append(line)
-            body.size += len(line) + 1
+            if not body.skipped:
+                body.lines.append(line)
+                body.size += len(line) + 1
             return None
         self._body = None
         try:
-            return body.kind.of(body.words, b"\n".join(body.lines))
+            return body.kind.of(body.words, None if body.skipped else b"\n".join(body.lines))
         except ValueError as problem:
             raise self._wrong(line, str(problem)) from problem
 
@@ -169,7 +187,8 @@ class LineDecoder:
         try:
             if issubclass(kind, Payload):
                 kind.of(words[1:], b"")
-                self._body = _Body(kind, words[1:])
+                limit = self._longest_payload if self.room is None else self.room(kind, words[1:])
+                self._body = _Body(kind, words[1:], limit)
                 return None
             return kind.parse(words[1:])
         except ValueError as problem:

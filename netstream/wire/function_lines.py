@@ -20,11 +20,14 @@ class Payload(Line):
     end.
 
     @cvar END: That keyword.
+    @cvar MAY_BE_SKIPPED: A body that is too large is not kept; else it is an
+        error.
     """
 
     __slots__ = ()
 
     END: ClassVar[str]
+    MAY_BE_SKIPPED: ClassVar[bool] = False
 
     body: bytes
 
@@ -33,9 +36,10 @@ class Payload(Line):
         return cls.of(words, b"")
 
     @classmethod
-    def of(cls, words: Sequence[str], body: bytes) -> Self:
+    def of(cls, words: Sequence[str], body: bytes | None) -> Self:
         """
-        @param body: The lines between, without the newline of the last.
+        @param body: The lines between, without the newline of the last; L{None}
+            if they were too many to be kept.
         @raise ValueError: A mandatory word is missing or not readable.
         """
         raise NotImplementedError
@@ -134,26 +138,30 @@ class FunctionResult(Payload):
     @ivar code: HTTP status.
     @ivar expires: UTC second until which it may be kept; 0 is not at all.
     @ivar body: Without newlines at its end, of which each hop adds one.
+    @ivar oversize: The body was too large to be kept.
     """
 
     KEYWORD: ClassVar[str] = "FUNCTION_RESULT_BEGIN"
     END: ClassVar[str] = "FUNCTION_RESULT_END"
+    MAY_BE_SKIPPED: ClassVar[bool] = True
 
     transaction: str
     code: int
     content_type: str = "application/json"
     expires: int = 0
     body: bytes = b""
+    oversize: bool = False
 
     @classmethod
-    def of(cls, words: Sequence[str], body: bytes) -> Self:
+    def of(cls, words: Sequence[str], body: bytes | None) -> Self:
         words = needed(words, "transaction", "status")
         return cls(
             words[0],
             integer_or(words[1], 500),
             word(words, 2) or "application/json",
             integer_or(word(words, 3), 0),
-            body.rstrip(b"\r\n"),
+            (body or b"").rstrip(b"\r\n"),
+            body is None,
         )
 
     def words(self) -> tuple[str, ...]:
@@ -238,9 +246,10 @@ class FunctionCallWithPayload(FunctionCall, Payload):
     body: bytes = b""
 
     @classmethod
-    def of(cls, words: Sequence[str], body: bytes) -> Self:
+    def of(cls, words: Sequence[str], body: bytes | None) -> Self:
         call = FunctionCall.parse(words)
-        return cls(call.transaction, call.timeout, call.command, call.access or 0, call.source, word(words, 5), body)
+        payload = body or b""
+        return cls(call.transaction, call.timeout, call.command, call.access or 0, call.source, word(words, 5), payload)
 
     def words(self) -> tuple[str, ...]:
         access = f'"0x{self.access or 0:x}"'
@@ -298,8 +307,8 @@ class JsonPayload(Payload):
     body: bytes = b""
 
     @classmethod
-    def of(cls, words: Sequence[str], body: bytes) -> Self:
-        return cls(needed(words, "name of the document")[0], body)
+    def of(cls, words: Sequence[str], body: bytes | None) -> Self:
+        return cls(needed(words, "name of the document")[0], body or b"")
 
     def words(self) -> tuple[str, ...]:
         return (bare(self.name),)

@@ -151,10 +151,10 @@ class NegotiationTests(SynchronousTestCase):
         self.assertEqual(agreed(Capability((1 << 29) - 1)), OFFER)
         self.assertEqual(
             agreed(negotiate(OFFER, REAL["1.37.1"])).names(),
-            ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "REPLICATION", "BINARY"],
+            ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "FUNCTIONS", "REPLICATION", "BINARY"],
         )
         self.assertEqual(agreed(negotiate(OFFER, OWN)), OFFER & ~MARKERS & ~COMPRESSIONS | Capability.ZSTD)
-        self.assertNotIn(Capability.FUNCTIONS, OFFER)
+        self.assertNotIn(Capability.SLOTS, OFFER)
         self.assertLess(OFFER, 1 << 31)
 
     def test_recorded_replies(self) -> None:

@@ -29,7 +29,7 @@ from netstream.session.handshake import OFFER, OWN, agreed, negotiate
 from netstream.session.receiver import Receiver
 from netstream.session.sender import Sender
 from netstream.wire.capabilities import MARKERS, Capability
-from netstream.wire.commands import FunctionCall, FunctionCallWithPayload, NodeId, ReplayChart
+from netstream.wire.commands import NodeId, ReplayChart
 from netstream.wire.decoder import LONGEST_LINE
 from netstream.wire.handshake import Accepted, ReplyReader
 from tests.recordings import child, children, parents
@@ -237,7 +237,8 @@ class NegotiatedTests(SynchronousTestCase):
         A 1.37.1 parent gets what it knows.
         """
         self.assertEqual(
-            self.keywords(OLD) - self.keywords(V1), {b"CLAIMED_ID", b"LABEL", b"OVERWRITE", b"CLABEL", b"CLABEL_COMMIT"}
+            self.keywords(OLD) - self.keywords(V1),
+            {b"CLAIMED_ID", b"LABEL", b"OVERWRITE", b"CLABEL", b"CLABEL_COMMIT", b"FUNCTION"},
         )
 
     def test_new(self) -> None:
@@ -245,7 +246,7 @@ class NegotiatedTests(SynchronousTestCase):
         A newer parent gets version 2, and functions if it takes them.
         """
         self.assertLessEqual({b"BEGIN2", b"SET2", b"END2"}, self.keywords(NEW))
-        self.assertNotIn(b"FUNCTION", self.keywords(NEW))
+        self.assertNotIn(b"FUNCTION", self.keywords(NEW & ~Capability.FUNCTIONS))
         self.assertLessEqual({b"FUNCTION", b"FUNCTION_DEL", b"JSON"}, self.keywords(FULL))
 
     def test_functions_of_old(self) -> None:
@@ -258,6 +259,17 @@ class NegotiatedTests(SynchronousTestCase):
         self.assertEqual(one.send(FunctionOffered(Function("g"))), b"")
         said = one.send(FunctionOffered(Function("f", 5, "help", "a.b")))
         self.assertEqual(said.split(b"\n")[1], b'FUNCTION "f" 5 "help"')
+
+    def test_functions_at_the_start(self) -> None:
+        """
+        A parent that comes later hears of all functions, and of dynamic
+        configuration if it can reach it.
+        """
+        functions = [Function("g", 20, "all", "", "top", 0x13, 7, 1), Function("config", 120, tags="config")]
+        said = sender(NEW).start([CHART], functions=functions)
+        self.assertIn(b'FUNCTION GLOBAL "g" 20 "all" "top" 0x13 7 1\n', said)
+        self.assertIn(b'FUNCTION GLOBAL "config" 120 ', said)
+        self.assertNotIn(b"config", sender(NEW & ~Capability.DYNCFG).start([CHART], functions=functions))
 
 
 class SelectionTests(SynchronousTestCase):
@@ -404,21 +416,6 @@ class ParentTests(SynchronousTestCase):
                 requests = sum(isinstance(command, ReplayChart) for command in found)
                 self.assertEqual(requests, recording.data.count(b"REPLAY_CHART"))
                 self.assertLessEqual(set(one.notes), {"UNKNOWN", "UNKNOWN_CMD"})
-
-    def test_answer(self) -> None:
-        """
-        A caller is told that there is no such function.
-        """
-        one = sender()
-        (first, second) = one.receive(
-            b'FUNCTION tx1 7 "f a:1"\nFUNCTION_PAYLOAD tx2 7 f 0x0 src text/plain\nbody\nFUNCTION_PAYLOAD_END\n'
-        )
-        assert isinstance(first, FunctionCall) and isinstance(second, FunctionCallWithPayload)
-        self.assertEqual(second.body, b"body")
-        for call in (first, second):
-            answer = one.answer(call)
-            self.assertTrue(answer.startswith(f'FUNCTION_RESULT_BEGIN "{call.transaction}" 404 '.encode()))
-            self.assertTrue(answer.endswith(b"\nFUNCTION_RESULT_END\n"))
 
     def test_skipped(self) -> None:
         """
