@@ -21,8 +21,10 @@ from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
+from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
 from netstream.web import formats, latest, node, prometheus, query
+from netstream.web import functions as called
 from netstream.web.alerts import Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
 from netstream.web.pages import Pages, packaged
@@ -44,12 +46,32 @@ class Ask:
     @ivar parameters: What stands behind the path.
     @ivar client: The address of the client, as text.
     @ivar token: The secret that it presents, if any.
+    @ivar foreign: Whether the page of another site asks.
     """
 
-    def __init__(self, parameters: Parameters, client: str, token: str = "") -> None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        client: str,
+        token: str = "",
+        foreign: bool = False,
+        gone: Callable[[], Deferred[None]] | None = None,
+    ) -> None:
+        """
+        @param gone: Gives what fails when the client leaves.
+        """
         self.parameters = parameters
         self.client = client
         self.token = token
+        self.foreign = foreign
+        self._gone = gone
+
+    def on_gone(self, action: Callable[[], None]) -> None:
+        """
+        Do something if the client leaves before it is answered.
+        """
+        if self._gone is not None:
+            self._gone().addErrback(lambda failure: action())
 
 
 def _command(name: str) -> Callable[[_Command], _Command]:
@@ -63,7 +85,9 @@ def _command(name: str) -> Callable[[_Command], _Command]:
 def _ask(request: IRequest) -> Ask:
     address = request.getClientAddress()
     token = header(request, b"X-Auth-Token") or header(request, b"Authorization").removeprefix("Bearer ")
-    return Ask(request.parameters, getattr(address, "host", "localhost"), token)  # type: ignore[attr-defined]
+    foreign = header(request, b"Sec-Fetch-Site") == "cross-site"
+    client = getattr(address, "host", "localhost")
+    return Ask(request.parameters, client, token, foreign, request.notifyFinish)  # type: ignore[attr-defined]
 
 
 class API:
@@ -187,13 +211,13 @@ class API:
         All charts of a node.
         """
         bounds = await self._bounds(host)
-        variables = charted.variables(host)
+        variables, functions = charted.variables(host), charted.functions_of(host)
         found: dict[str, Any] = {}
         dimensions = 0
         for number, chart in enumerate(charted.listed(host)):
             if number % charted.PAUSE_EVERY == charted.PAUSE_EVERY - 1:
                 await breathe(self._clock)
-            found[chart.id] = charted.describe(host, chart, bounds, variables) | {
+            found[chart.id] = charted.describe(host, chart, bounds, variables, functions) | {
                 "alarms": self._alerts.of_chart(host, chart.id)
             }
             dimensions += len(chart.dimensions)
@@ -211,7 +235,8 @@ class API:
         found = charted.named(host, name)
         if found is None:
             raise Refusal(404, f"Chart is not found: {name}")
-        described = charted.describe(host, found, await self._bounds(host), charted.variables(host))
+        bounds, variables = await self._bounds(host), charted.variables(host)
+        described = charted.describe(host, found, bounds, variables, charted.functions_of(host))
         return json_answer(described | {"alarms": self._alerts.of_chart(host, found.id)})
 
     @_command("data")
@@ -328,6 +353,22 @@ class API:
         scraper = asked.text("server", default=ask.client)
         visits = {h.info.guid: self._visits.visit(h.info.guid, scraper, self._now()) for h in hosts}
         return Answer(await prometheus.expose(hosts, choice, visits, self._clock), prometheus.CONTENT_TYPE)
+
+    @_command("functions")
+    async def functions(self, host: Host, ask: Ask) -> Answer:
+        """
+        What a node can be asked for.
+        """
+        return json_answer({"functions": called.described(host.functions.values())})
+
+    @_command("function")
+    async def function(self, host: Host, ask: Ask) -> Answer:
+        """
+        Ask a node for something.
+        """
+        called.check(ask.client, self._settings.web.allow.get("management"), ask.foreign)
+        timeout = ask.parameters.number("timeout", 0, 0, MOST_TIMEOUT)
+        return await called.call(host, ask.parameters.text("function"), timeout, ask.client, ask.on_gone)
 
     async def stream_info(self, host: Host, ask: Ask) -> Answer:
         """

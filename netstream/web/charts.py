@@ -4,7 +4,7 @@ Charts and contexts, as clients of an agent know them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +13,9 @@ from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
 from netstream.hub.hub import Host, Hub
 from netstream.model.chart import Chart, Dimension
+from netstream.model.host import Function
 from netstream.model.pattern import SimplePattern
+from netstream.web.functions import described
 
 PAUSE_EVERY = 200
 """Charts that are described before other work gets its turn."""
@@ -117,11 +119,27 @@ def variables(host: Host) -> dict[str, dict[str, float]]:
     return found
 
 
+def functions_of(host: Host) -> Mapping[str, Sequence[Function]]:
+    """
+    @return: The functions of each chart of a host that has any.
+    """
+    found: dict[str, list[Function]] = {}
+    for (chart, _), function in host.functions.items():
+        if chart:
+            found.setdefault(chart, []).append(function)
+    return found
+
+
 def describe(
-    host: Host, chart: Chart, bounds: Mapping[str, Span], of_chart: Mapping[str, Mapping[str, float]]
+    host: Host,
+    chart: Chart,
+    bounds: Mapping[str, Span],
+    of_chart: Mapping[str, Mapping[str, float]],
+    functions: Mapping[str, Sequence[Function]] | None = None,
 ) -> dict[str, Any]:
     """
     @param of_chart: What L{variables} says of the host.
+    @param functions: What L{functions_of} says of it.
     @return: One chart as C{chart} and C{charts} answer it.
     """
     span = span_of(host, chart, bounds)
@@ -148,7 +166,7 @@ def describe(
         "red": None,
         "alarms": {},
         "chart_labels": _labels(chart),
-        "functions": {},
+        "functions": described(functions.get(chart.id, ())) if functions else {},
     }
 
 

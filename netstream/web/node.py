@@ -12,6 +12,7 @@ from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
 from netstream.hub.hub import Host, Hub
 from netstream.web.charts import listed, version_of
+from netstream.web.functions import described
 
 UNKNOWN = "unknown"
 
@@ -55,14 +56,6 @@ def _collectors(host: Host) -> list[dict[str, str]]:
     return [{"plugin": plugin, "module": module} for plugin, module in found]
 
 
-def _functions(host: Host) -> dict[str, Any]:
-    return {
-        function.name: {"help": function.help, "timeout": function.timeout, "options": "GLOBAL"}
-        for (chart, _), function in host.functions.items()
-        if not chart
-    }
-
-
 def mirrored(hub: Hub) -> list[Host]:
     """
     @return: All nodes: this one, then those that are online, then the others.
@@ -95,7 +88,7 @@ def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) ->
         "alarms": dict(alerts),
         **{name: _fact(host, name) for name in _FACTS},
         "host_labels": {name: label.value for name, label in host.labels.items()},
-        "functions": _functions(host),
+        "functions": described(host.functions.values()),
         "collectors": _collectors(host),
         "cloud-enabled": False,
         "cloud-available": False,

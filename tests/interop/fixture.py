@@ -9,7 +9,9 @@ the agent runs it as a program of its own.
 
 from __future__ import annotations
 
+import shlex
 import sys
+import threading
 import time
 
 DEFINITIONS = """\
@@ -77,18 +79,54 @@ def collect(second: int, first: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+FUNCTIONS = """\
+CHART fixture.simple '' 'Simple' 'units/s' 'some family' 'fixture.context' 'area' 1234 1 '' 'fixture.plugin' 'simple'
+FUNCTION 'fixture-chart' 15 'What it was asked'
+FUNCTION 'fixture-silent' 2 'Never answers'
+FUNCTION 'fixture-large' 15 'Many lines'
+"""
+"""What it answers if its first argument is C{functions}."""
+
+LARGE = "\n".join(f"line {number} of many" for number in range(20_000))
+
+_lock = threading.Lock()
+
+
+def write(text: str) -> None:
+    """
+    Say something in one piece.
+    """
+    with _lock:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def answer_calls() -> None:
+    """
+    Answer calls of functions until nobody calls any more.
+    """
+    for line in sys.stdin:
+        words = shlex.split(line)
+        if len(words) < 4 or words[0] != "FUNCTION" or words[3].startswith("fixture-silent"):
+            continue
+        body = LARGE if words[3].startswith("fixture-large") else f'{{"status":200,"asked":"{words[3]}"}}'
+        kind = "text/plain" if body is LARGE else "application/json"
+        write(f"FUNCTION_RESULT_BEGIN {words[1]} 200 {kind} {int(time.time()) + 3}\n{body}\nFUNCTION_RESULT_END\n")
+
+
 def main() -> None:
     """
     Collect until nobody reads any more.
     """
-    sys.stdout.write(DEFINITIONS)
-    sys.stdout.flush()
+    write(DEFINITIONS)
+    if sys.argv[1:] == ["functions"]:
+        write(FUNCTIONS)
+        threading.Thread(target=answer_calls, daemon=True).start()
     first = int(time.time()) + 1
     second = first
     while True:
         time.sleep(max(0.0, second + 0.3 - time.time()))
-        sys.stdout.write(collect(second, first))
-        sys.stdout.flush()
+        write(collect(second, first))
         second += 1
 
 

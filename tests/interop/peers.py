@@ -389,6 +389,7 @@ class RealAgent(Peer):
     @ivar accepts: API keys of children that it accepts.
     @ivar sends_to: Destinations that it streams to, with L{KEY}.
     @ivar fixture: Whether it runs the collector of C{fixture.py}.
+    @ivar functions: Whether that collector offers functions.
     @ivar proc: Whether it collects the machine.
     @ivar mode: What it stores with.
     @ivar tiers: How many tiers C{dbengine} keeps.
@@ -406,6 +407,7 @@ class RealAgent(Peer):
         sends_to: Sequence[str] = (),
         key: str = KEY,
         fixture: bool = False,
+        functions: bool = False,
         proc: bool = False,
         mode: str = "ram",
         tiers: int = 1,
@@ -422,6 +424,7 @@ class RealAgent(Peer):
         self.sends_to = sends_to
         self.key = key
         self.fixture = fixture
+        self.functions = functions
         self.proc = proc
         self.mode = mode
         self.tiers = tiers
@@ -452,7 +455,8 @@ class RealAgent(Peer):
         facts.chmod(0o755)
         if self.fixture:
             script = base / "plugins.d" / "fixture.plugin"
-            script.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{FIXTURE}'\n")
+            more = " functions" if self.functions else ""
+            script.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{FIXTURE}'{more}\n")
             script.chmod(0o755)
         (base / "etc" / "health.d" / "test.conf").write_text(self.alerts)
         (base / "etc" / "netdata.conf").write_text(

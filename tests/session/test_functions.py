@@ -49,7 +49,8 @@ from tests.recordings import ROOT, child
 
 NEW = negotiate(OFFER, OWN)
 OLD = negotiate(OFFER, Capability(16376))
-CALL = Call("0123456789abcdef0123456789abcdef", "fixture-chart a:1", 7, 0x8, "method=none")
+TX = "0123456789abcdef0123456789abcdef"
+CALL = Call(TX, "fixture-chart a:1", 7, 0x8, "method=none")
 NOW = 1795360900.0
 
 
@@ -100,22 +101,22 @@ class AskedTests(SynchronousTestCase):
         the form that it knows.
         """
         for capabilities, call, said in (
-            (NEW, CALL, f'FUNCTION {CALL.transaction} 7 "fixture-chart a:1" "0x8" "method=none"\n'),
+            (NEW, CALL, f'FUNCTION {TX} 7 "fixture-chart a:1" "0x8" "method=none"\n'),
             (
                 NEW,
                 evolve(CALL, access=0xFFFF),
-                f'FUNCTION {CALL.transaction} 7 "fixture-chart a:1" "0xffff" "method=none"\n',
+                f'FUNCTION {TX} 7 "fixture-chart a:1" "0xffff" "method=none"\n',
             ),
-            (NEW, evolve(CALL, access=None), f'FUNCTION {CALL.transaction} 7 "fixture-chart a:1"\n'),
-            (OLD, CALL, f'FUNCTION {CALL.transaction} 7 "fixture-chart a:1"\n'),
+            (NEW, evolve(CALL, access=None), f'FUNCTION {TX} 7 "fixture-chart a:1"\n'),
+            (OLD, CALL, f'FUNCTION {TX} 7 "fixture-chart a:1"\n'),
             (
                 NEW,
                 evolve(CALL, payload=b'{"a":1}', content_type="application/json"),
-                f'FUNCTION_PAYLOAD {CALL.transaction} 7 "fixture-chart a:1" "0x8" "method=none" "application/json"\n'
+                f'FUNCTION_PAYLOAD {TX} 7 "fixture-chart a:1" "0x8" "method=none" "application/json"\n'
                 '{"a":1}\nFUNCTION_PAYLOAD_END\n',
             ),
         ):
-            self.assertEqual(asked(capabilities).begin(call, Recorder(), NOW), (CALL.transaction, said.encode()))
+            self.assertEqual(asked(capabilities).begin(call, Recorder(), NOW), (TX, said.encode()))
 
     def test_answered_once(self) -> None:
         """
@@ -140,7 +141,7 @@ class AskedTests(SynchronousTestCase):
         calls, first, second = asked(), Recorder(), Recorder()
         one, _ = calls.begin(CALL, first, NOW)
         other, said = calls.begin(CALL, second, NOW)
-        self.assertEqual((one, other), (CALL.transaction, "made1"))
+        self.assertEqual((one, other), (TX, "made1"))
         self.assertTrue(said.startswith(b"FUNCTION made1 7 "))
         for strange in ("", "a b", 'a"b', "a\nb", "x" * 101):
             self.assertTrue(calls.begin(evolve(CALL, transaction=strange), Recorder(), NOW)[0].startswith("made"))
@@ -154,8 +155,8 @@ class AskedTests(SynchronousTestCase):
         calls.begin(CALL, caller, NOW)
         self.assertEqual(calls.next, NOW + 7)
         self.assertEqual(calls.expire(NOW + 6.9), b"")
-        self.assertEqual(calls.expire(NOW + 7), f"FUNCTION_CANCEL {CALL.transaction}\n".encode())
-        calls.result(FunctionResult(CALL.transaction, 200))
+        self.assertEqual(calls.expire(NOW + 7), f"FUNCTION_CANCEL {TX}\n".encode())
+        calls.result(FunctionResult(TX, 200))
         self.assertEqual(caller.outcomes, [TIMED_OUT])
         self.assertEqual((calls.next, calls.expired, calls.late), (None, 1, 1))
         old = asked(OLD)
@@ -185,7 +186,7 @@ class AskedTests(SynchronousTestCase):
         Who cancels hears nothing more, and a child that understands it is
         told.
         """
-        for capabilities, said in ((NEW, f"FUNCTION_CANCEL {CALL.transaction}\n".encode()), (OLD, b"")):
+        for capabilities, said in ((NEW, f"FUNCTION_CANCEL {TX}\n".encode()), (OLD, b"")):
             calls, caller = asked(capabilities), Recorder()
             one, _ = calls.begin(CALL, caller, NOW)
             self.assertEqual(calls.cancel(one), said)
@@ -251,14 +252,11 @@ class AskedTests(SynchronousTestCase):
         """
         body = b'{"a":\n\n1}'
         said = answer("t", Outcome(200, body, "application/json", 77))
+        padded = said.replace(b"FUNCTION_RESULT_END", b"\nFUNCTION_RESULT_END")
         for _ in range(5):
             calls, caller = asked(), Recorder()
             calls.begin(evolve(CALL, transaction="t"), caller, NOW)
-            list(
-                Receiver(SeriesTable("g"), OWN, asked=calls).receive(
-                    said.replace(b"FUNCTION_RESULT_END", b"\nFUNCTION_RESULT_END"), NOW
-                )
-            )
+            list(Receiver(SeriesTable("g"), OWN, asked=calls).receive(padded, NOW))
             self.assertEqual(caller.outcomes, [Outcome(200, body, "application/json", 77)])
             again = answer("t", caller.outcomes[0])
             self.assertEqual(again, said)
@@ -273,7 +271,7 @@ class AskedTests(SynchronousTestCase):
             calls.begin(CALL, caller, NOW)
             receiver = Receiver(SeriesTable("g"), OWN, limits=Limits(result=1000), asked=calls)
             text = (
-                f'FUNCTION_RESULT_BEGIN "{CALL.transaction}" 200 text/plain 0\n'.encode()
+                f'FUNCTION_RESULT_BEGIN "{TX}" 200 text/plain 0\n'.encode()
                 + body
                 + b"FUNCTION_RESULT_END\nOVERWRITE labels\n"
             )

