@@ -38,6 +38,7 @@ from netstream.streaming.child import Uplink
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
+from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
 from netstream.streaming.socks import SocksEndpoint
 from netstream.streaming.strangers import recognised
@@ -156,6 +157,7 @@ class Node(MultiService):
         self.hub.local.save()
         labels = host_labels(settings)
         self.hub.local.apply(LabelsReplaced(labels))
+        Paths(self.hub, self._reactor).setServiceParent(self)
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
         self.health = self._watching()
         await self._listen(self._parent)

@@ -5,7 +5,7 @@ The hosts that this node knows, and the changes of each.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, succeed
@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
 from netstream.hub.latest import Latest
+from netstream.hub.route import Entry, Route
 from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
 from netstream.model.chart import Chart
 from netstream.model.host import Function, HostInfo, Label
@@ -75,7 +76,7 @@ class Host:
     @ivar labels: Host labels by name.
     @ivar variables: By (chart id or C{""}, name).
     @ivar functions: By (chart id or C{""}, name).
-    @ivar path: Entries of the stream path as received.
+    @ivar route: The agents that its samples pass.
     @ivar table: Numbers its series.
     @ivar latest: Its newest samples.
     @ivar link: Its connection; L{None} for the local host and for one that is
@@ -100,7 +101,7 @@ class Host:
         self.labels: Mapping[str, Label] = {}
         self.variables: dict[tuple[str, str], float] = {}
         self.functions: dict[tuple[str, str], Function] = {}
-        self.path: tuple[Mapping[str, Any], ...] = ()
+        self.route = Route()
         self.claim_id: str | None = None
         self.table = SeriesTable(info.guid)
         self.latest = Latest()
@@ -173,7 +174,26 @@ class Host:
             case ClaimSet(claim_id):
                 self.claim_id = claim_id
             case PathKnown(entries):
-                self.path = entries
+                if not self.route.from_child(entries):
+                    return
+                update = PathKnown(self.path)
+        self._pass_on(update)
+
+    @property
+    def path(self) -> tuple[Entry, ...]:
+        """
+        Entries of the stream path, the origin first.
+        """
+        return self.route.entries
+
+    def place(self, own: Entry) -> None:
+        """
+        Say what this node is in its path.
+        """
+        if self.route.place(own):
+            self._pass_on(PathKnown(self.path))
+
+    def _pass_on(self, update: Update) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(update)

@@ -108,7 +108,8 @@ class ClaimSet:
 class PathKnown:
     """
     The agents that the node's samples pass, origin first: entries of a stream
-    path as decoded from JSON.
+    path as decoded from JSON.  A child says those up to itself, and perhaps
+    more; listeners hear of all.
     """
 
     entries: tuple[Mapping[str, Any], ...]

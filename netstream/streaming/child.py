@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 from attrs import evolve
@@ -35,6 +36,7 @@ from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
 from netstream.session.handshake import OFFER, agreed
+from netstream.session.path import DOCUMENT, parse_path
 from netstream.session.sender import Sender
 from netstream.streaming.calls import ServedParent
 from netstream.streaming.destinations import Backoff, Destinations
@@ -45,7 +47,7 @@ from netstream.streaming.strangers import recognised
 from netstream.tls.endpoint import TLSFailed
 from netstream.tls.explain import failed
 from netstream.wire.capabilities import COMPRESSIONS, Capability
-from netstream.wire.commands import CancelFunction, FunctionCall, ReplayChart
+from netstream.wire.commands import CancelFunction, FunctionCall, JsonPayload, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 
@@ -147,7 +149,7 @@ class ChildProtocol(Protocol):
         )
         try:
             start = sender.start(
-                host.charts.values(), host.labels, host.variables, host.claim_id, host.functions.values()
+                host.charts.values(), host.labels, host.variables, host.claim_id, host.functions.values(), host.path
             )
         except Exception:
             self._log.failure("{host}: what is known of it cannot be sent", Failure(), host=host.info.hostname)
@@ -256,18 +258,27 @@ class ChildProtocol(Protocol):
             self._watch()
 
     def _hear(self, data: bytes) -> None:
-        assert self._sender is not None and self._outbox is not None and self._served is not None
+        assert self._sender is not None and self._outbox is not None
         try:
             for command in self._sender.receive(data):
+                if self._served is None:
+                    return  # it is over
                 if isinstance(command, FunctionCall | CancelFunction):
                     self._served.heard(command)
                 elif isinstance(command, ReplayChart) and self._history is not None:
                     self._history.asked(command)
+                elif isinstance(command, JsonPayload):
+                    self._hear_document(command)
         except ProtocolError as problem:
             self._give_up(f"the parent breaks the protocol: {problem}")
             return
         if self._outbox.overfull:
             self._give_up("it asks more than it reads answers")
+
+    def _hear_document(self, line: JsonPayload) -> None:
+        if line.name == DOCUMENT:
+            with suppress(ValueError):
+                self._uplink.host.route.from_parent(parse_path(line.body))
 
     def _reply(self, text: bytes) -> None:
         """
@@ -318,6 +329,8 @@ class ChildProtocol(Protocol):
             self._cancel = None
         if self._served is not None:
             self._served.end()
+            self._served = None
+            self._uplink.host.route.from_parent(())
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

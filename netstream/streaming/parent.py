@@ -21,6 +21,7 @@ from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
 from netstream.session.handshake import OWN, Spoiled, negotiate
+from netstream.session.path import path_document
 from netstream.session.receiver import Receiver
 from netstream.session.replication import Replication
 from netstream.session.vocabulary import Vocabulary
@@ -86,6 +87,9 @@ class ParentProtocol(Protocol):
         self._backfill: Backfill | None = None
         self._defines = False
         self._child: AskedChild | None = None
+        self._agreed = Capability(0)
+        self._told = b""
+        self._unlisten: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -125,7 +129,7 @@ class ParentProtocol(Protocol):
             if data:
                 self._deal(data)
             if self.host is not None and self.host.callee is not self._child:
-                self.host.callee = self._child  # it has read our reply, so that we may speak
+                self._may_speak(self.host)
         elif self._reader is not None:
             self._read_request(self._reader, data)
 
@@ -195,6 +199,7 @@ class ParentProtocol(Protocol):
             replication = Replication(settings.replication_period, settings.replication_step, host.db.keeps)
             self._backfill = Backfill(host, replication, self._parent.clock, self._say, self.peer)
         host.replication = replication.progress if replication is not None else None
+        self._agreed = agreed
         algorithm = algorithm_of(agreed)
         self._decompressor = Decompressor(algorithm) if algorithm else None
         self._child = AskedChild(agreed, self._say, self._parent.clock)
@@ -214,6 +219,22 @@ class ParentProtocol(Protocol):
         self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock, self._deal, self._parent.turns)
         self.transport.write(accepted(agreed))
         self._pace.hurry()
+
+    def _may_speak(self, host: Host) -> None:
+        """
+        The child has read our reply, so that it takes more.
+        """
+        host.callee = self._child
+        if Capability.PATHS in self._agreed:
+            self._unlisten = host.route.listen(self._tell_path)
+            self._tell_path()
+
+    def _tell_path(self) -> None:
+        assert self.host is not None
+        document = path_document(self.host.path)
+        if document != self._told:
+            self._told = document
+            self._say(document)
 
     def _say(self, text: bytes) -> None:
         """
@@ -344,6 +365,8 @@ class ParentProtocol(Protocol):
             child, self._child = self._child, None
             if self.host is not None and self.host.callee is child:
                 self.host.callee = None
+            if self._unlisten is not None:
+                self._unlisten()
             child.end()
 
     def _stop_timer(self) -> None:

@@ -223,7 +223,9 @@ class _Parent:
         """
         @return: The connection that streams a host.
         """
-        (found,) = (each for each in self._connections if guid.encode() in each.received and not each.closed)
+        (found,) = (
+            each for each in self._connections if b"machine_guid=" + guid.encode() in each.received and not each.closed
+        )
         return found
 
 
