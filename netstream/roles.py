@@ -35,6 +35,7 @@ from netstream.hub.hub import Host, Hub
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
+from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
@@ -158,6 +159,7 @@ class Node(MultiService):
         labels = host_labels(settings)
         self.hub.local.apply(LabelsReplaced(labels))
         Paths(self.hub, self._reactor).setServiceParent(self)
+        Figures(self.hub, self._reactor).setServiceParent(self)
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
         self.health = self._watching()
         await self._listen(self._parent)
@@ -276,7 +278,9 @@ class Node(MultiService):
         return admitted.proxy if admitted is not None else None
 
     def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        return Uplink(host, settings, self._reactor, partial(self._client_endpoint, settings))
+        return Uplink(
+            host, settings, self._reactor, partial(self._client_endpoint, settings), counts=self.hub.counts
+        )
 
     def _client_endpoint(
         self, settings: StreamSettings, destination: Destination, timeout: float

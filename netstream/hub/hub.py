@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
+from netstream.hub.figures import Counts, Progress, Traffic, Upstream
 from netstream.hub.latest import Latest
 from netstream.hub.route import Entry, Route
 from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
@@ -56,11 +57,15 @@ class Link:
     @ivar peer: Where the connection comes from, as text.
     @ivar since: When it began, UTC seconds.
     @ivar capabilities: The mask that was agreed on.
+    @ivar traffic: What was said.
+    @ivar replication: Says how far the filling of gaps is.
     """
 
     peer: str
     since: float
     capabilities: int = 0
+    traffic: Traffic = field(factory=Traffic, eq=False)
+    replication: Callable[[], Progress] = field(default=Progress, eq=False)
 
 
 class Host:
@@ -88,6 +93,8 @@ class Host:
     @ivar state: Tells where the collection of a chart stands, if that is done
         here.
     @ivar unkept: Batches that the database has not accepted yet.
+    @ivar upstream: Where its samples go; L{None} if nowhere.
+    @ivar left: Why its last connection ended; C{""} if it had none.
     @ivar callee: Answers calls of its functions; L{None} if nothing does now.
     """
 
@@ -107,6 +114,8 @@ class Host:
         self.latest = Latest()
         self.link: Link | None = None
         self.callee: Callee | None = None
+        self.upstream: Upstream | None = None
+        self.left = ""
         self.seen = 0.0
         self.incomplete: set[str] = set()
         self.replication: Progress | None = None
@@ -322,9 +331,11 @@ class Hub:
     All hosts by machine GUID, this node first.
 
     @ivar local: This node.
+    @ivar counts: What was counted since the start.
     """
 
     def __init__(self, info: HostInfo, db: IMetricsDB) -> None:
+        self.counts = Counts()
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
         self._watchers: list[Callable[[Host], None]] = []

@@ -67,6 +67,13 @@ class Latest:
             return False
         return series >= len(self._past) or bool(self.time[series] > self._past[series])
 
+    @property
+    def newest(self) -> int:
+        """
+        The second of the newest sample of all; 0 if there is none.
+        """
+        return int(self.time.max()) if len(self.time) else 0
+
     def forget(self, series: Sequence[int]) -> None:
         """
         Let series be without a sample again.

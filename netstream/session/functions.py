@@ -9,6 +9,7 @@ are bounded, and take the time as an argument.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from attrs import define
@@ -75,17 +76,24 @@ class Asked:
     What has to be said to the child is returned as bytes; callers are told at
     once.  A caller is told exactly once, unless it cancels.
 
-    @ivar late: Answers that came when nobody waited any more.
-    @ivar expired: Calls that were not answered in time.
-    @ivar answered: Answers that reached a caller.
+    @ivar outcomes: Counts what became of calls: C{answered}, C{expired} (no
+        answer in time), C{late} (an answer after that), C{lost} (the child
+        left), C{cancelled} (the caller did).
     """
 
-    def __init__(self, capabilities: Capability, mint: Callable[[], str], most: int = MOST_CALLS) -> None:
+    def __init__(
+        self,
+        capabilities: Capability,
+        mint: Callable[[], str],
+        most: int = MOST_CALLS,
+        outcomes: Counter[str] | None = None,
+    ) -> None:
         """
         @param capabilities: What was agreed on with the child.
         @param mint: Makes the name of a transaction that has none that can be
             kept.
         @param most: Calls that may wait at once.
+        @param outcomes: Counts for other children too, if given.
         """
         self._functions = Capability.FUNCTIONS in capabilities
         self._progress = Capability.PROGRESS in capabilities
@@ -94,9 +102,7 @@ class Asked:
         self._most = most
         self._waiting: dict[str, _Waiting] = {}
         self._over = False
-        self.late = 0
-        self.expired = 0
-        self.answered = 0
+        self.outcomes: Counter[str] = Counter() if outcomes is None else outcomes
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -152,9 +158,9 @@ class Asked:
         """
         waiting = self._waiting.pop(line.transaction, None)
         if waiting is None:
-            self.late += 1
+            self.outcomes["late"] += 1
             return
-        self.answered += 1
+        self.outcomes["answered"] += 1
         if line.oversize:
             waiting.caller.answered(TOO_LARGE)
         else:
@@ -187,9 +193,13 @@ class Asked:
 
         @return: What the child is to be told.
         """
-        if self._waiting.pop(transaction, None) is None or not self._progress:
+        if self._waiting.pop(transaction, None) is None:
             return b""
-        return CancelFunction(transaction).line()
+        self.outcomes["cancelled"] += 1
+        return self._cancel(transaction)
+
+    def _cancel(self, transaction: str) -> bytes:
+        return CancelFunction(transaction).line() if self._progress else b""
 
     @property
     def next(self) -> float | None:
@@ -205,8 +215,10 @@ class Asked:
         @return: What the child is to be told.
         """
         over = [waiting for waiting in self._waiting.values() if waiting.ends <= now]
-        said = [self.cancel(waiting.transaction) for waiting in over]
-        self.expired += len(over)
+        for waiting in over:
+            del self._waiting[waiting.transaction]
+        said = [self._cancel(waiting.transaction) for waiting in over]
+        self.outcomes["expired"] += len(over)
         _tell(over, TIMED_OUT)
         return b"".join(said)
 
@@ -217,6 +229,7 @@ class Asked:
         self._over = True
         waiting = list(self._waiting.values())
         self._waiting.clear()
+        self.outcomes["lost"] += len(waiting)
         _tell(waiting, DISCONNECTED)
 
 

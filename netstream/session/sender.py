@@ -83,6 +83,7 @@ class Sender:
     @ivar interpolated: Whether samples are sent with their values, not as they
         were collected.
     @ivar ieee754: Whether numbers are sent in base 64.
+    @ivar samples: Samples that were to be sent.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Sender:
         self.replicates = Capability.REPLICATION in capabilities
         self._resync = Resync(0 if self.replicates else clock_resync_iterations)
         self.notes = Notes()
+        self.samples = 0
         self._capabilities = capabilities
         self._guid = guid
         self._pattern = charts
@@ -365,12 +367,15 @@ class Sender:
 
     def _samples(self, batch: SampleBatch) -> bytes:
         states = self._states_of(batch)
-        everything = bool((states == _SENT).all())
+        sent = states == _SENT
+        count = int(np.count_nonzero(sent))
+        everything = count == len(sent)
+        self.samples += count
         if not self._interpolated and batch.lines is not None:
             if everything and self._pattern.everything and not self._dormant:
                 return self._resync.apply(batch.lines)
             return self._resync.apply(select(batch.lines, self._ids))
-        wanted = slice(None) if everything else states == _SENT
+        wanted = slice(None) if everything else sent
         encode = self._encoder.v2 if self._interpolated else self._encoder.v1
         lines = encode(
             batch.series[wanted],

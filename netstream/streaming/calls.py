@@ -11,6 +11,7 @@ from uuid import uuid4
 from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from netstream.hub.figures import Counts
 from netstream.hub.hub import Host
 from netstream.model.calls import Call, Caller, Outcome, Over, Running, failed
 from netstream.session.functions import Asked, Serving, answer, progress
@@ -34,11 +35,18 @@ class AskedChild:
     @ivar asked: The calls that wait for it.
     """
 
-    def __init__(self, capabilities: Capability, say: Callable[[bytes], None], clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        capabilities: Capability,
+        say: Callable[[bytes], None],
+        clock: IReactorTime,
+        counts: Counts | None = None,
+    ) -> None:
         """
         @param say: Tells the child something.
+        @param counts: Where calls are counted; nowhere if not given.
         """
-        self.asked = Asked(capabilities, mint)
+        self.asked = Asked(capabilities, mint, outcomes=counts.calls if counts is not None else None)
         self._say = say
         self._clock = clock
         self._timer: IDelayedCall | None = None

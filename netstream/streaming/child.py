@@ -30,6 +30,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Destination, StreamSettings
+from netstream.hub.figures import Counts, Progress, Traffic, Upstream
 from netstream.hub.hub import Host
 from netstream.model.progress import Progress
 from netstream.model.samples import SampleBatch
@@ -40,6 +41,7 @@ from netstream.session.path import DOCUMENT, parse_path
 from netstream.session.sender import Sender
 from netstream.streaming.calls import ServedParent
 from netstream.streaming.destinations import Backoff, Destinations
+from netstream.streaming.front import peer_text
 from netstream.streaming.history import History
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
@@ -92,6 +94,7 @@ class ChildProtocol(Protocol):
         self._timer: IDelayedCall | None = None
         self._reason = ""
         self._dropping = False
+        self._lost = 0
         self._timed = False
 
     def connectionMade(self) -> None:
@@ -163,14 +166,16 @@ class ChildProtocol(Protocol):
             uplink.clock,
             Compressor(algorithm, uplink.levels, SAMPLE * len(host.table)) if algorithm else None,
             self._cannot_compress,
+            uplink.upstream.traffic,
         )
         self._served = ServedParent(host, capabilities, self._reply, self._room)
         cast(IConsumer, self.transport).registerProducer(self._outbox, True)
         uplink.began(self._destination, algorithm)
+        self._show(capabilities, self._outbox)
         at = 0
         while at < len(start) and not self._reason:
             end = start.rfind(b"\n", at, at + SLICE) + 1 or at + SLICE
-            self._outbox.put(start[at:end], samples=False)
+            self._outbox.put(start[at:end], 0)
             at = end
         if not self._reason:
             if sender.replicates:
@@ -186,14 +191,29 @@ class ChildProtocol(Protocol):
         """
         if self._outbox is None or self._reason or not piece:
             return
-        self._outbox.put(piece, samples=False)
+        self._outbox.put(piece, 0)
         if self._outbox.overfull and not self._reason:
             self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
         elif not self._reason:
             self._watch()
+    def _count_lost(self, outbox: Outbox) -> None:
+        self._uplink.lost(outbox.lost - self._lost)
+        self._lost = outbox.lost
+
+    def _show(self, capabilities: Capability, outbox: Outbox) -> None:
+        """
+        Let others see how it goes.
+        """
+        assert self.transport is not None
+        shown = self._uplink.upstream
+        shown.capabilities = int(capabilities)
+        shown.peer = peer_text(self.transport.getPeer())
+        shown.backlog = lambda: outbox.waiting
+        shown.lag = lambda now: now - outbox.paused_since if outbox.paused and outbox.waiting else 0.0
 
     def _send(self, update: Update) -> None:
         assert self._sender is not None and self._outbox is not None
+        before = self._sender.samples
         try:
             piece = self._sender.send(update)
         except Exception:
@@ -207,7 +227,11 @@ class ChildProtocol(Protocol):
                 self._history.look()
         if not piece:
             return
-        fits = self._outbox.put(piece, isinstance(update, SampleBatch))
+        # Lines of samples may be dropped also if they hold none.
+        samples = max(1, self._sender.samples - before) if isinstance(update, SampleBatch) else 0
+        fits = self._outbox.put(piece, samples)
+        if not fits:
+            self._count_lost(self._outbox)
         if self._reason:
             return
         if not fits and self._history is not None and self._history.restart():
@@ -285,7 +309,8 @@ class ChildProtocol(Protocol):
         Tell the parent something that is no sample.
         """
         if self._outbox is not None and not self._reason:
-            self._outbox.put(text, samples=False)
+            self._outbox.put(text, 0)
+            self._outbox.traffic.moved(functions=len(text))
             self._watch()
 
     def _room(self) -> int:
@@ -357,6 +382,8 @@ class ChildProtocol(Protocol):
         if self._outbox is not None:
             self._outbox.stopProducing()
             dropped = self._outbox.dropped
+        if self._outbox is not None:
+            self._count_lost(self._outbox)
         self._uplink.ended(self._destination, accepted, self._reason or ended_by(reason), dropped)
 
     def _why(self, refusal: Refusal) -> str:
@@ -432,6 +459,7 @@ class Uplink(Service):
     @ivar connected: The destination that takes samples now, if any.
     @ivar dropped: Pieces of samples that a slow parent made us drop.
     @ivar history: What the parent was told of the past on its last connection.
+    @ivar upstream: How it goes, for others to see.
     """
 
     _log = Logger()
@@ -443,13 +471,20 @@ class Uplink(Service):
         clock: IReactorTime,
         connector: Connector,
         jitter: Callable[[], float] = random.random,
+        counts: Counts | None = None,
     ) -> None:
+        """
+        @param counts: Where what is sent and lost is counted; nowhere else if
+            not given.
+        """
         self.host = host
         self.settings = settings
         self.clock = clock
         self.connected: Destination | None = None
         self.dropped = 0
         self.history: Progress | None = None
+        self._counts = counts or Counts()
+        self.upstream = Upstream()
         backoff = Backoff(1.0, max(settings.reconnect_delay, 1.0), jitter)
         self.destinations = Destinations(settings.destinations, backoff, jitter)
         factory = Factory.forProtocol(self._protocol)
@@ -468,6 +503,8 @@ class Uplink(Service):
 
     def _protocol(self) -> ChildProtocol:
         assert self.destinations.current is not None
+        self.upstream.attempts += 1
+        self.upstream.traffic = Traffic(self._counts.sent)
         self._connection = ChildProtocol(self, self.destinations.current)
         return self._connection
 
@@ -476,6 +513,7 @@ class Uplink(Service):
         Begin to connect (called by Twisted).
         """
         super().startService()
+        self.host.upstream = self.upstream
         self._client.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -485,6 +523,8 @@ class Uplink(Service):
         @return: Fires when the connection is closed.
         """
         super().stopService()
+        if self.host.upstream is self.upstream:
+            self.host.upstream = None
         connection = self._connection
         if connection is not None:
             connection.finish()
@@ -536,6 +576,8 @@ class Uplink(Service):
             refusal = Refusal.BAD_CERTIFICATE if problem.problem.certificate else Refusal.TLS
             wait, what = refusal.postpone, ""
         self.postpone(destination, wait)
+        self.upstream.attempts += 1
+        self._shown(destination, False, what + failure.getErrorMessage())
         if self.running:
             self._say(destination, what + failure.getErrorMessage())
 
@@ -548,6 +590,7 @@ class Uplink(Service):
         self.destinations.accepted()
         self.connected = destination
         self._since = self.clock.seconds()
+        self._shown(destination, True, "")
         self._said.clear()
         self._log.info(
             "{host} streams to {destination}{how}",
@@ -563,6 +606,7 @@ class Uplink(Service):
         self.connected = None
         self._connection = None
         self.dropped += dropped
+        self._shown(destination, False, reason)
         if accepted:
             now = self.clock.seconds()
             self.destinations.lost(now - self._since, now)
@@ -574,6 +618,23 @@ class Uplink(Service):
             )
         elif self.running:
             self._say(destination, reason)
+
+    def lost(self, samples: int) -> None:
+        """
+        Samples were dropped, since the parent was too slow.
+        """
+        self.upstream.dropped += samples
+        self._counts.dropped += samples
+
+    def _shown(self, destination: Destination, connected: bool, reason: str) -> None:
+        """
+        Let others see where samples go.
+        """
+        shown = self.upstream
+        shown.destination, shown.connected, shown.reason = destination.text, connected, reason
+        shown.since = self.clock.seconds()
+        if not connected:
+            shown.backlog, shown.lag, shown.replication = lambda: 0, lambda now: 0.0, Progress
 
     def _say(self, destination: Destination, reason: str) -> None:
         """

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
 from zope.interface import implementer
 
+from netstream.hub.figures import Traffic
 from netstream.wire.compression import CompressionError, Compressor
 
 GATHERED = 1 << 16
@@ -32,6 +33,8 @@ class Outbox:
     @ivar most: Bytes that may wait.
     @ivar drained: Called when the transport has taken bytes after it did not.
     @ivar dropped: Pieces of samples that were dropped.
+    @ivar lost: Samples in them.
+    @ivar traffic: What was said.
     @ivar waiting: Bytes that wait here.
     @ivar paused: Whether the transport takes no bytes now.
     @ivar paused_since: When it took the last, in seconds of the clock; has
@@ -45,6 +48,7 @@ class Outbox:
         clock: IReactorTime,
         compressor: Compressor | None = None,
         failed: Callable[[CompressionError], None] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """
         @param compressor: Makes frames of what is sent, if they were agreed
@@ -57,10 +61,12 @@ class Outbox:
         self._compressor = compressor
         self._failed = failed
         self._turn: IDelayedCall | None = None
-        self._pieces: deque[tuple[bytes, bool]] = deque()
+        self._pieces: deque[tuple[bytes, int]] = deque()
         self.drained: Callable[[], None] | None = None
         self.waiting = 0
         self.dropped = 0
+        self.lost = 0
+        self.traffic = traffic or Traffic()
         self.paused = False
         self.paused_since = 0.0
 
@@ -71,14 +77,16 @@ class Outbox:
         """
         return self.waiting > self.most
 
-    def put(self, piece: bytes, samples: bool) -> bool:
+    def put(self, piece: bytes, samples: int) -> bool:
         """
         Send a piece, now or when the transport takes it.
 
-        @param samples: Whether it may be dropped.
+        @param samples: How many samples it is; if it is any, it may be
+            dropped.
         @return: Whether nothing had to be dropped.
         """
         if not self.paused and self._compressor is None:
+            self.traffic.moved(wire=len(piece), text=len(piece), samples=samples)
             self._transport.write(piece)
             return True
         self._pieces.append((piece, samples))
@@ -104,15 +112,18 @@ class Outbox:
         @return: What is to be written next, taken from what waits: one piece,
             or several if they are compressed together.
         """
-        piece, _ = self._pieces.popleft()
+        piece, samples = self._pieces.popleft()
         size = len(piece)
         if self._compressor is not None:
             pieces = [piece]
             while self._pieces and size < GATHERED:
-                pieces.append(self._pieces.popleft()[0])
-                size += len(pieces[-1])
+                piece, more = self._pieces.popleft()
+                pieces.append(piece)
+                samples += more
+                size += len(piece)
             piece = b"".join(pieces)
         self.waiting -= size
+        self.traffic.moved(text=size, samples=samples)
         return piece
 
     def _write(self, piece: bytes) -> None:
@@ -124,6 +135,7 @@ class Outbox:
                 if self._failed is not None:
                     self._failed(problem)
                 return
+        self.traffic.moved(wire=len(piece))
         self._transport.write(piece)
 
     def _cancel(self) -> None:
@@ -135,7 +147,7 @@ class Outbox:
         """
         @return: Whether something was dropped.
         """
-        kept: deque[tuple[bytes, bool]] = deque()
+        kept: deque[tuple[bytes, int]] = deque()
         target = self.most * 3 // 4
         before = self.dropped
         while self._pieces:
@@ -143,6 +155,7 @@ class Outbox:
             if samples and self.waiting > target:
                 self.waiting -= len(piece)
                 self.dropped += 1
+                self.lost += samples
             else:
                 kept.append((piece, samples))
         self._pieces = kept
@@ -185,9 +198,11 @@ class Outbox:
 
     def stopProducing(self) -> None:
         """
-        The connection is gone (called by the transport).
+        The connection is gone, and what waits with it (called by the
+        transport).
         """
         self._cancel()
+        self.lost += sum(samples for _, samples in self._pieces)
         self._pieces.clear()
         self.waiting = 0
         self.paused = True

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db.interfaces import IMetricsDB
+from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.identity import fingerprint
 from netstream.model.samples import SampleBatch
@@ -88,6 +89,7 @@ class ParentProtocol(Protocol):
         self._defines = False
         self._child: AskedChild | None = None
         self._agreed = Capability(0)
+        self._traffic = Traffic()
         self._told = b""
         self._unlisten: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
@@ -103,6 +105,13 @@ class ParentProtocol(Protocol):
         Where the child is, for a log.
         """
         return peer_text(self._address)
+
+    @property
+    def reason(self) -> str:
+        """
+        Why it ended.
+        """
+        return self._reason
 
     @property
     def stale_after(self) -> float:
@@ -124,6 +133,7 @@ class ParentProtocol(Protocol):
         """
         self.heard = self._parent.clock.seconds()
         if self._receiver is not None:
+            self._traffic.moved(wire=len(data))
             if self._pace is not None:
                 data = self._pace.gather(data, self.heard)
             if data:
@@ -182,6 +192,7 @@ class ParentProtocol(Protocol):
         assert self.transport is not None
         self._reader = None
         self._stop_timer()
+        self._parent.counts.refused[refusal.name.lower()] += 1
         self.transport.write(refusal.line())
         self.transport.loseConnection()
 
@@ -202,7 +213,9 @@ class ParentProtocol(Protocol):
         self._agreed = agreed
         algorithm = algorithm_of(agreed)
         self._decompressor = Decompressor(algorithm) if algorithm else None
-        self._child = AskedChild(agreed, self._say, self._parent.clock)
+        if host.link is not None:
+            self._traffic = host.link.traffic
+        self._child = AskedChild(agreed, self._say, self._parent.clock, self._parent.counts)
         self._receiver = Receiver(
             host.table,
             agreed,
@@ -267,16 +280,18 @@ class ParentProtocol(Protocol):
                 problem=problem,
                 algorithm=problem.algorithm,
             )
+            self._parent.counts.broken += 1
             self._parent.spoiled.note(self.host.info.guid, problem.algorithm, self.heard)
             self._abort()
 
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
-        host, receiver = self.host, self._receiver
+        host, receiver, samples = self.host, self._receiver, 0
         try:
             for update in receiver.receive(data, self.heard):
                 if isinstance(update, SampleBatch):
                     update = self._not_ahead(host, update)
+                    samples += len(update)
                 elif isinstance(update, ChartDefined):
                     self._defines = True
                     if self._too_much(host, update):
@@ -291,7 +306,9 @@ class ParentProtocol(Protocol):
             self._log.warn(
                 "{peer}: {host}: closed: {problem}", peer=self.peer, host=host.info.hostname, problem=problem
             )
+            self._parent.counts.broken += 1
             self._abort()
+        self._traffic.moved(text=len(data), samples=samples)
         for keyword in receiver.notes.news():
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
@@ -316,6 +333,7 @@ class ParentProtocol(Protocol):
                     time=int(batch.time.max()),
                 )
             self.refused += len(batch) - len(kept)
+            self._parent.counts.ahead += len(batch) - len(kept)
         return kept
 
     def _check_silence(self) -> None:
@@ -381,12 +399,13 @@ class ParentProtocol(Protocol):
         if self._receiver is not None and self._pace is not None:
             self._take(self._pace.rest())
         self._end()
+        self._reason = self._reason or reason.getErrorMessage()
         if self.host is not None:
             self._log.info(
                 "{peer}: {host} disconnected: {reason}",
                 peer=self.peer,
                 host=self.host.info.hostname,
-                reason=self._reason or reason.getErrorMessage(),
+                reason=self.reason,
             )
             self._parent.lost(self)
 
@@ -400,6 +419,7 @@ class Parent:
     @ivar vocabulary: What definitions have in common.
     @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar turns: When each may be dealt with.
+    @ivar counts: What is counted.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
     """
@@ -427,6 +447,7 @@ class Parent:
         if settings.db.cleanup_charts:
             self._sweeping = clock.callLater(SWEPT_EVERY, self._sweep)
         self._hub = hub
+        self.counts = hub.counts
         self._database = database
         self._last_accepted = clock.seconds() if settings.web.streaming_every else 0.0
         self._stopping = False
@@ -527,7 +548,8 @@ class Parent:
         wanted = settings.compressions if settings.compression else ()
         own = OWN if settings.replication else OWN & ~Capability.REPLICATION
         agreed = negotiate(request.capabilities, own, compressions=self.spoiled.left(info.guid, wanted, now))
-        link = Link(connection.peer, now, int(agreed))
+        link = Link(connection.peer, now, int(agreed), Traffic(self.counts.received))
+        self.counts.accepted += 1
         database = self._database(settings)
         host = self._hub.connect(info, database, link)
         if host.db is database and database.keeps:
@@ -569,6 +591,7 @@ class Parent:
         host = connection.host
         if host is not None and self.connections.get(host.info.guid) is connection:
             del self.connections[host.info.guid]
+            host.left = connection.reason
             self._hub.disconnect(host, self.clock.seconds())
 
     def _sweep(self) -> None:

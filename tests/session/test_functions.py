@@ -130,7 +130,7 @@ class AskedTests(SynchronousTestCase):
         calls.result(FunctionResult("unknown", 200))
         self.assertEqual(second.outcomes, [Outcome(200, b"two", "text/plain", 5)])
         self.assertEqual(first.outcomes, [])
-        self.assertEqual((len(calls), calls.late, calls.answered), (1, 2, 1))
+        self.assertEqual((len(calls), calls.outcomes["late"], calls.outcomes["answered"]), (1, 2, 1))
         self.assertTrue(calls.wants(one))
 
     def test_transactions(self) -> None:
@@ -158,7 +158,7 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual(calls.expire(NOW + 7), f"FUNCTION_CANCEL {TX}\n".encode())
         calls.result(FunctionResult(TX, 200))
         self.assertEqual(caller.outcomes, [TIMED_OUT])
-        self.assertEqual((calls.next, calls.expired, calls.late), (None, 1, 1))
+        self.assertEqual((calls.next, calls.outcomes), (None, {"expired": 1, "late": 1}))
         old = asked(OLD)
         old.begin(CALL, caller, NOW)
         self.assertEqual(old.expire(NOW + 7), b"")
