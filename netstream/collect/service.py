@@ -23,6 +23,7 @@ from netstream.collect.mounts import Mounts
 from netstream.collect.netdev import NetDev
 from netstream.collect.own import Own, Stored
 from netstream.collect.stat import Stat
+from netstream.collect.streams import Streams
 from netstream.collect.uptime import Uptime
 from netstream.collect.vmstat import VMStat
 from netstream.config.settings import Settings
@@ -95,7 +96,7 @@ class CollectService(Service):
                 for make in makers:
                     self._collectors.append(make(self._machine, self._every))
                     if make is Own:
-                        self._collectors.append(Stored(self._hub, self._every))
+                        self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
         self._plan(self._clock.seconds())
 
     def stopService(self) -> None:

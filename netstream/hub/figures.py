@@ -116,7 +116,7 @@ class Upstream:
     @ivar since: When that began, UTC seconds.
     @ivar attempts: Connections that were tried.
     @ivar reason: Why the last one ended or failed.
-    @ivar capabilities: The mask that was agreed on.
+    @ivar spoken: Names of the capabilities that were agreed on.
     @ivar peer: The other end of the connection, as text.
     @ivar traffic: What was said on this connection.
     @ivar dropped: Samples that a slow parent made us drop.
@@ -130,7 +130,7 @@ class Upstream:
     since: float = 0.0
     attempts: int = 0
     reason: str = ""
-    capabilities: int = 0
+    spoken: tuple[str, ...] = ()
     peer: str = ""
     traffic: Traffic = field(factory=Traffic)
     dropped: int = 0
@@ -152,6 +152,9 @@ class Counts:
     @ivar refused: Children that were not, by the name of the refusal.
     @ivar broken: Connections of children that were closed because of what
         they said.
+    @ivar lag: Seconds by which the child that is farthest behind was, lately.
+    @ivar backlog: Bytes that waited for parents, lately.
+    @ivar filling: Connections on which gaps were filled, lately.
     @ivar calls: Calls of functions of children, by what became of them.
     """
 
@@ -162,4 +165,7 @@ class Counts:
     accepted: int = 0
     refused: Counter[str] = field(factory=Counter)
     broken: int = 0
+    lag: float = 0.0
+    backlog: int = 0
+    filling: int = 0
     calls: Counter[str] = field(factory=Counter)

@@ -57,6 +57,7 @@ class Link:
     @ivar peer: Where the connection comes from, as text.
     @ivar since: When it began, UTC seconds.
     @ivar capabilities: The mask that was agreed on.
+    @ivar spoken: Names of what is in it.
     @ivar traffic: What was said.
     @ivar replication: Says how far the filling of gaps is.
     """
@@ -64,6 +65,7 @@ class Link:
     peer: str
     since: float
     capabilities: int = 0
+    spoken: tuple[str, ...] = ()
     traffic: Traffic = field(factory=Traffic, eq=False)
     replication: Callable[[], Progress] = field(default=Progress, eq=False)
 

@@ -206,7 +206,7 @@ class ChildProtocol(Protocol):
         """
         assert self.transport is not None
         shown = self._uplink.upstream
-        shown.capabilities = int(capabilities)
+        shown.spoken = tuple(capabilities.names())
         shown.peer = peer_text(self.transport.getPeer())
         shown.backlog = lambda: outbox.waiting
         shown.lag = lambda now: now - outbox.paused_since if outbox.paused and outbox.waiting else 0.0

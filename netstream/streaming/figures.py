@@ -35,11 +35,20 @@ class Figures(Service):
         now = self._clock.seconds()
         for traffic in (self._hub.counts.received, self._hub.counts.sent):
             traffic.mark(now)
+        lag, backlog, filling = 0.0, 0, 0
         for host in self._hub:
-            if host.link is not None:
-                host.link.traffic.mark(now)
-            if host.upstream is not None:
-                host.upstream.traffic.mark(now)
+            link, shown = host.link, host.upstream
+            if link is not None:
+                link.traffic.mark(now)
+                filling += link.replication().running
+                newest = host.latest.newest
+                lag = max(lag, now - newest if newest else 0.0)
+            if shown is not None:
+                shown.traffic.mark(now)
+                backlog += shown.backlog()
+                filling += shown.replication().running
+        counts = self._hub.counts
+        counts.lag, counts.backlog, counts.filling = lag, backlog, filling
 
     def stopService(self) -> None:
         """

@@ -23,7 +23,7 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
-from netstream.web import formats, latest, node, prometheus, query
+from netstream.web import formats, latest, metrics, node, prometheus, query, version3
 from netstream.web import functions as called
 from netstream.web.alerts import Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
@@ -34,6 +34,8 @@ from netstream.web.target import BadParameter, Parameters
 SETTLED = 3600
 """Seconds after which what happened is taken as settled, and for which an
 answer about it may be kept."""
+
+_IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function"))
 
 _Command = Callable[["API", Host, "Ask"], Awaitable[Answer]]
 _COMMANDS: dict[str, _Command] = {}
@@ -120,12 +122,21 @@ class API:
     @app.route("/api/<version>/")
     @app.route("/api/<version>/<path:name>")
     def _local(self, request: IRequest, version: str, name: str = "") -> Deferred[bytes]:
-        return self._run(request, self._hub.local, version, name)
+        return self._run(request, None, version, name)
 
     @app.route("/host/<hostname>/api/<version>/")
     @app.route("/host/<hostname>/api/<version>/<path:name>")
     def _other(self, request: IRequest, hostname: str, version: str, name: str = "") -> Deferred[bytes]:
         return self._run(request, self._host(hostname), version, name)
+
+    @app.route("/metrics")
+    def _metrics(self, request: IRequest) -> Deferred[bytes]:
+        return Deferred.fromCoroutine(self._expose(request))
+
+    async def _expose(self, request: IRequest) -> bytes:
+        own = metrics.Own(self._hub, self._clock.seconds(), _ask(request).parameters.truth("nodes", True))
+        body = await metrics.expose(own, self._clock)
+        return await prepare(request, Answer(body, metrics.CONTENT_TYPE), self._clock, self._settings.web.gzip)
 
     @app.route("/host/<hostname>")
     def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:
@@ -176,18 +187,24 @@ class API:
             raise Refusal(404, f"This netdata does not maintain a database for host: {name}\n")
         return host
 
-    def _run(self, request: IRequest, host: Host, version: str, name: str) -> Deferred[bytes]:
-        if version == "v3" and name != "stream_info":
-            raise Refusal(404, f"Unsupported v3 API command: {name}")
-        if version not in ("v1", "v3"):
+    def _run(self, request: IRequest, only: Host | None, version: str, name: str) -> Deferred[bytes]:
+        if version not in ("v1", "v2", "v3"):
             raise Refusal(404, f"Unsupported API version: {version}")
-        command = _STREAM_INFO if version == "v3" else _COMMANDS.get(name)
-        if command is None:
-            raise Refusal(404, f"Unsupported v1 API command: {name}")
+        if version != "v1" and name in version3.COMMANDS:
+            return Deferred.fromCoroutine(self._tell(request, only, name))
+        host = only or self._hub.local
+        command = _STREAM_INFO if name == "stream_info" and version != "v1" else _COMMANDS.get(name)
+        if command is None or (version != "v1" and name not in _IN_ALL_VERSIONS):
+            raise Refusal(404, f"Unsupported {version} API command: {name}")
         return Deferred.fromCoroutine(self._answer(request, host, command))
 
     async def _answer(self, request: IRequest, host: Host, command: _Command) -> bytes:
         answer = await command(self, host, _ask(request))
+        return await prepare(request, answer, self._clock, self._settings.web.gzip)
+
+    async def _tell(self, request: IRequest, only: Host | None, name: str) -> bytes:
+        scope = version3.Scope(self._hub, self._settings, self._clock, _ask(request).parameters, only)
+        answer = await version3.COMMANDS[name](scope)
         return await prepare(request, answer, self._clock, self._settings.web.gzip)
 
     def _now(self) -> int:

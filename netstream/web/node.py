@@ -10,6 +10,7 @@ from typing import Any
 
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
+from netstream.hub.figures import Counts
 from netstream.hub.hub import Host, Hub
 from netstream.web.charts import listed, version_of
 from netstream.web.functions import described
@@ -47,7 +48,10 @@ _FACTS = {
 }
 
 
-def _fact(host: Host, name: str) -> str:
+def fact(host: Host, name: str) -> str:
+    """
+    @return: What a node said of its system; C{unknown} for nothing.
+    """
     return host.info.system.get(_FACTS[name]) or UNKNOWN
 
 
@@ -86,7 +90,7 @@ def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) ->
             for other in hosts
         ],
         "alarms": dict(alerts),
-        **{name: _fact(host, name) for name in _FACTS},
+        **{name: fact(host, name) for name in _FACTS},
         "host_labels": {name: label.value for name, label in host.labels.items()},
         "functions": described(host.functions.values()),
         "collectors": _collectors(host),
@@ -117,7 +121,45 @@ def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) ->
     problem = host.db.health().problem
     if problem is not None:  # agents have no such key
         said["database-problem"] = problem
+    if host.local:
+        lost = losses(hub.counts, host.db.health().lost)
+        if any(lost.values()):
+            said["losses"] = lost
     return said
+
+
+def ingest_type(host: Host) -> str:
+    """
+    @return: Where a node's samples come from, in a word.
+    """
+    if host.local:
+        return "localhost"
+    return "child" if host.online or host.left else "archived"
+
+
+def ingest_status(host: Host) -> str:
+    """
+    @return: Whether they come, in a word.
+    """
+    if host.link is not None:
+        return "replicating" if host.link.replication().running else "online"
+    if host.local:
+        return "online"
+    return "offline" if host.left else "archived"
+
+
+def losses(counts: Counts, not_stored: int) -> dict[str, Any]:
+    """
+    @param not_stored: Samples that the database could not keep.
+    @return: What was lost since the start, and who was refused.
+    """
+    return {
+        "samples_dropped": counts.dropped,
+        "samples_ahead": counts.ahead,
+        "samples_not_stored": not_stored,
+        "children_refused": dict(sorted(counts.refused.items())),
+        "connections_broken": counts.broken,
+    }
 
 
 def stream_info(hub: Hub, host: Host | None, bounds: Mapping[str, Span]) -> dict[str, Any]:
@@ -136,17 +178,11 @@ def stream_info(hub: Hub, host: Host | None, bounds: Mapping[str, Span]) -> dict
     }
     if host is None:
         return answer
-    if host.local:
-        kind, state = "localhost", "online"
-    elif host.online:
-        kind, state = "child", "online"
-    else:
-        kind, state = "archived", "archived"
     return answer | {
         "db_status": "online",
         "db_liveness": "live" if host.online else "stale",
-        "ingest_type": kind,
-        "ingest_status": state,
+        "ingest_type": ingest_type(host),
+        "ingest_status": ingest_status(host),
         "first_time_s": min((span.first for span in bounds.values()), default=0),
         "last_time_s": max((span.last for span in bounds.values()), default=0),
     }

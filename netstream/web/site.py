@@ -28,6 +28,9 @@ from netstream.web.api import API
 from netstream.web.features import ALL, feature_of, not_served
 from netstream.web.target import Parameters, parse
 
+STREAM_INFO = b"/api/v3/stream_info"
+"""What children ask, who are no browsers."""
+
 METHODS = "GET, HEAD, OPTIONS"
 
 
@@ -92,8 +95,10 @@ class Gate(Resource):
         if feature not in getattr(request, "site", self).features:
             raise Refusal(403, not_served(feature))
         address = getattr(request.getClientAddress(), "host", None) or "localhost"
-        self._access.check_peer(address, streaming=request.path == b"/api/v3/stream_info")
-        self._access.check_name(header(request, b"Host"))
+        asks = request.path == STREAM_INFO
+        self._access.check_peer(address, streaming=asks)
+        if not asks:  # a child says its destination there, as its owner wrote it
+            self._access.check_name(header(request, b"Host"))
         if request.method not in (b"GET", b"HEAD", b"OPTIONS"):
             raise Refusal(405, f"Only {METHODS} are answered here.\n", {"Allow": METHODS})
 

@@ -1,0 +1,268 @@
+"""
+The nodes of version 3 of the API: who they are, how their samples come and
+go, and how well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netstream import __version__
+from netstream.config.settings import Settings
+from netstream.db.interfaces import Span, Stats
+from netstream.hub.figures import Progress, Traffic
+from netstream.hub.hub import Host, Hub
+from netstream.web.charts import list_pattern, version_of
+from netstream.web.functions import described
+from netstream.web.node import fact, ingest_status, ingest_type, losses, mirrored
+
+API = 2
+"""The number by which answers of this shape call themselves."""
+
+_COMPRESSIONS = {"LZ4", "ZSTD", "GZIP", "BROTLI"}
+
+
+def chosen(hub: Hub, pattern: str) -> list[Host]:
+    """
+    @param pattern: Patterns of host names or machine GUIDs; empty is all.
+    """
+    hosts = mirrored(hub)
+    if not pattern:
+        return hosts
+    wanted = list_pattern(pattern)
+    verdicts = [{wanted.verdict(host.info.hostname), wanted.verdict(host.info.guid)} for host in hosts]
+    return [host for host, said in zip(hosts, verdicts, strict=True) if True in said and False not in said]
+
+
+def identity(host: Host, index: int) -> dict[str, Any]:
+    """
+    @param index: Its place in the answer.
+    """
+    return {"ni": index, "mg": host.info.guid, "nd": None, "nm": host.info.hostname}
+
+
+def node(host: Host, index: int) -> dict[str, Any]:
+    """
+    @return: A node as C{nodes} answers it.
+    """
+    return identity(host, index) | {
+        "v": version_of(host),
+        "labels": {name: label.value for name, label in host.labels.items()},
+        "hw": {
+            "architecture": fact(host, "architecture"),
+            "cpu_frequency": fact(host, "cpu_freq"),
+            "cpus": fact(host, "cores_total"),
+            "memory": fact(host, "ram_total"),
+            "disk_space": fact(host, "total_disk_space"),
+            "virtualization": fact(host, "virtualization"),
+            "container": fact(host, "container"),
+        },
+        "os": {
+            "id": fact(host, "os_id"),
+            "nm": fact(host, "os_name"),
+            "v": fact(host, "os_version"),
+            "kernel": {"nm": fact(host, "kernel_name"), "v": fact(host, "kernel_version")},
+        },
+        "state": "reachable" if host.online else "stale",
+        "health": {
+            "status": "disabled",
+            "alerts": {"critical": 0, "warning": 0, "clear": 0, "undefined": 0, "uninitialized": 0},
+        },
+        "capabilities": list(host.link.spoken) if host.link is not None else [],
+    }
+
+
+def _progress(progress: Progress) -> dict[str, Any]:
+    return {
+        "in_progress": progress.running,
+        "completion": round(100 * progress.done, 2),
+        "instances": progress.charts,
+        "samples": progress.samples,
+        "samples_per_second": round(progress.samples_per_second, 1),
+        "seconds_left": progress.left,
+    }
+
+
+def traffic(moved: Traffic, spoken: Sequence[str] = ()) -> dict[str, Any]:
+    """
+    @param spoken: The capabilities that were agreed on.
+    @return: What was said on a connection.  C{data} is all that is neither
+        functions nor replication.
+    """
+    return {
+        "compression": bool(_COMPRESSIONS & set(spoken)),
+        "data": max(0, moved.text - moved.functions - moved.replication),
+        "functions": moved.functions,
+        "replication": moved.replication,
+        "bytes": moved.wire,
+        "samples": moved.samples,
+        "compression_ratio": round(moved.ratio, 3),
+        "bytes_per_second": round(moved.bytes_per_second, 1),
+        "samples_per_second": round(moved.samples_per_second, 1),
+    }
+
+
+def _ingest(host: Host, now: float, held: Mapping[str, int]) -> dict[str, Any]:
+    link, newest = host.link, host.latest.newest
+    since = link.since if link is not None else host.seen
+    answer: dict[str, Any] = {
+        "id": 0,
+        "hops": host.info.hops,
+        "type": ingest_type(host),
+        "status": ingest_status(host),
+        "since": int(since),
+        "age": max(0, int(now - since)) if since else 0,
+        **held,
+        "lag": round(now - newest, 1) if newest else None,
+    }
+    if link is None:
+        if not host.local:
+            answer["reason"] = host.left or "not connected since this node started"
+        return answer
+    return answer | {
+        "replication": _progress(link.replication()),
+        "source": {
+            "local": "",
+            "remote": link.peer,
+            "capabilities": list(link.spoken),
+            "traffic": traffic(link.traffic, link.spoken),
+        },
+    }
+
+
+def _stream(host: Host, now: float) -> dict[str, Any]:
+    shown = host.upstream
+    if shown is None:
+        return {"id": 0, "hops": host.info.hops + 1, "status": "disabled"}
+    replication = shown.replication()
+    status = "offline"
+    if shown.connected:
+        status = "replicating" if replication.running else "online"
+    return {
+        "id": 0,
+        "hops": host.info.hops + 1,
+        "status": status,
+        "since": int(shown.since),
+        "age": max(0, int(now - shown.since)) if shown.since else 0,
+        "reason": shown.reason,
+        "attempts": shown.attempts,
+        "replication": _progress(replication),
+        "destination": {
+            "local": "",
+            "remote": shown.destination,
+            "peer": shown.peer,
+            "capabilities": list(shown.spoken) if shown.connected else [],
+            "traffic": traffic(shown.traffic, shown.spoken),
+        },
+        "backlog": shown.backlog(),
+        "lag": round(shown.lag(now), 1),
+        "dropped": shown.dropped,
+    }
+
+
+def instance(host: Host, index: int, now: float, bounds: Mapping[str, Span]) -> dict[str, Any]:
+    """
+    @param bounds: What the database has of it.
+    @return: A node as C{node_instances} answers it.
+    """
+    charts = [chart for chart in host.charts.values() if not chart.obsolete]
+    held = {
+        "metrics": sum(len(chart.dimensions) for chart in charts),
+        "instances": len(charts),
+        "contexts": len({chart.context for chart in charts}),
+    }
+    return node(host, index) | {
+        "instances": [
+            {
+                "db": {
+                    "status": "online",
+                    "liveness": "live" if host.online else "stale",
+                    "mode": host.db.mode,
+                    "first_time": min((span.first for span in bounds.values()), default=0),
+                    "last_time": max((span.last for span in bounds.values()), default=0),
+                    **held,
+                },
+                "ingest": _ingest(host, now, held),
+                "stream": _stream(host, now) | {"path": path(host)},
+                "ml": {"status": "disabled"},
+                "health": {"status": "disabled"},
+                "functions": described(host.functions.values()),
+                "capabilities": list(host.link.spoken) if host.link is not None else [],
+                "dyncfg": {"status": "online" if ("", "config") in host.functions else "unavailable"},
+            }
+        ]
+    }
+
+
+def path(host: Host) -> list[dict[str, Any]]:
+    """
+    @return: The agents that a node's samples pass, the origin first.
+    """
+    return [dict(entry) for entry in host.path]
+
+
+def stream_path(host: Host, index: int) -> dict[str, Any]:
+    """
+    @return: A node as C{stream_path} answers it.
+    """
+    return identity(host, index) | {"streaming_path": path(host)}
+
+
+def agents(hub: Hub, now: float) -> list[dict[str, Any]]:
+    """
+    @return: Who answers: this node.
+    """
+    local = hub.local.info
+    return [{"mg": local.guid, "nd": None, "nm": local.hostname, "now": int(now), "ai": 0}]
+
+
+def versions(hub: Hub) -> dict[str, Any]:
+    """
+    @return: Numbers that change when what is known changes.
+    """
+    charts = sum(len(host.charts) for host in hub)
+    return {
+        "nodes_hard_hash": len(hub),
+        "contexts_hard_hash": charts,
+        "contexts_soft_hash": charts,
+        "alerts_hard_hash": 0,
+        "alerts_soft_hash": 0,
+    }
+
+
+def agent(hub: Hub, settings: Settings, now: float, stats: Stats, capabilities: Sequence[str]) -> dict[str, Any]:
+    """
+    @param capabilities: What this node can do.
+    @return: This node as C{info} answers it.
+    """
+    (answer,) = agents(hub, now)
+    hosts, health = list(hub), hub.local.db.health()
+    charts = [chart for host in hosts for chart in host.charts.values() if not chart.obsolete]
+    return answer | {
+        "application": {
+            "package": {"version": __version__, "type": "netstream"},
+            "role": settings.role.value,
+        },
+        "cloud": {"id": 0, "status": "disabled"},
+        "nodes": {
+            "total": len(hosts),
+            "receiving": sum(host.link is not None for host in hosts),
+            "sending": sum(host.upstream is not None and host.upstream.connected for host in hosts),
+            "archived": sum(not host.online for host in hosts),
+        },
+        "metrics": sum(len(chart.dimensions) for chart in charts),
+        "instances": len(charts),
+        "contexts": len({chart.context for chart in charts}),
+        "capabilities": list(capabilities),
+        "api": {"version": API, "bearer_protection": False},
+        "db_size": [
+            {"tier": number, "granularity": f"{seconds}s", "disk_used": health.disk.get(f"tier {number}", 0)}
+            for number, seconds in enumerate(hub.local.db.tiers)
+        ],
+        "samples": stats.samples,
+        "disk_used": stats.disk,
+        "traffic": {"received": traffic(hub.counts.received), "sent": traffic(hub.counts.sent)},
+        "losses": losses(hub.counts, health.lost),
+        "function_calls": dict(sorted(hub.counts.calls.items())),
+    }
