@@ -278,9 +278,7 @@ class Node(MultiService):
         return admitted.proxy if admitted is not None else None
 
     def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        return Uplink(
-            host, settings, self._reactor, partial(self._client_endpoint, settings), counts=self.hub.counts
-        )
+        return Uplink(host, settings, self._reactor, partial(self._client_endpoint, settings), counts=self.hub.counts)
 
     def _client_endpoint(
         self, settings: StreamSettings, destination: Destination, timeout: float

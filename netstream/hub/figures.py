@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from attrs import define, field, frozen
+from attrs import define, field
+
+from netstream.model.progress import Progress
 
 
 class Traffic:
@@ -84,28 +86,6 @@ class Traffic:
         return self.text / self.wire if self.wire and self.text else 1.0
 
 
-@frozen
-class Progress:
-    """
-    How far the filling of gaps is, on one connection.
-
-    @ivar running: Whether gaps are being filled.
-    @ivar done: Part that is done, 0 to 1.
-    @ivar charts: Charts that are not complete yet.
-    @ivar samples: Samples that came so.
-    @ivar samples_per_second: How fast, lately.
-    @ivar left: Seconds that it will take at that speed; L{None} if nobody
-        knows.
-    """
-
-    running: bool = False
-    done: float = 1.0
-    charts: int = 0
-    samples: int = 0
-    samples_per_second: float = 0.0
-    left: float | None = None
-
-
 @define(eq=False)
 class Upstream:
     """
@@ -122,7 +102,8 @@ class Upstream:
     @ivar dropped: Samples that a slow parent made us drop.
     @ivar backlog: Bytes that wait for the parent now.
     @ivar lag: Seconds for which the parent has taken nothing that waits.
-    @ivar replication: Its gaps that we fill.
+    @ivar replication: How far the filling of its gaps is; L{None} if that was not
+        agreed on.
     """
 
     destination: str = ""
@@ -136,7 +117,7 @@ class Upstream:
     dropped: int = 0
     backlog: Callable[[], int] = field(default=lambda: 0)
     lag: Callable[[float], float] = field(default=lambda now: 0.0)
-    replication: Callable[[], Progress] = field(default=Progress)
+    replication: Progress | None = None
 
 
 @define(eq=False)

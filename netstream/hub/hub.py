@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
-from netstream.hub.figures import Counts, Progress, Traffic, Upstream
+from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.latest import Latest
 from netstream.hub.route import Entry, Route
 from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
@@ -59,7 +59,6 @@ class Link:
     @ivar capabilities: The mask that was agreed on.
     @ivar spoken: Names of what is in it.
     @ivar traffic: What was said.
-    @ivar replication: Says how far the filling of gaps is.
     """
 
     peer: str
@@ -67,7 +66,6 @@ class Link:
     capabilities: int = 0
     spoken: tuple[str, ...] = ()
     traffic: Traffic = field(factory=Traffic, eq=False)
-    replication: Callable[[], Progress] = field(default=Progress, eq=False)
 
 
 class Host:
@@ -410,6 +408,7 @@ class Hub:
             host = self._hosts[info.guid] = Host(info, db)
         host.info = info
         host.link = link
+        host.replication = None
         host.functions.clear()  # it says anew what it offers
         host.save()
         self._tell(host)

@@ -30,9 +30,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Destination, StreamSettings
-from netstream.hub.figures import Counts, Progress, Traffic, Upstream
+from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.hub import Host
-from netstream.model.progress import Progress
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
@@ -180,7 +179,7 @@ class ChildProtocol(Protocol):
         if not self._reason:
             if sender.replicates:
                 self._history = History(host, sender, self._outbox, uplink.clock, self._put)
-                uplink.history = self._history.progress
+                uplink.upstream.replication = self._history.progress
                 self._history.look()
             self._cancel = host.subscribe(self._send)
             self._watch()
@@ -192,10 +191,12 @@ class ChildProtocol(Protocol):
         if self._outbox is None or self._reason or not piece:
             return
         self._outbox.put(piece, 0)
+        self._outbox.traffic.moved(replication=len(piece))
         if self._outbox.overfull and not self._reason:
             self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
         elif not self._reason:
             self._watch()
+
     def _count_lost(self, outbox: Outbox) -> None:
         self._uplink.lost(outbox.lost - self._lost)
         self._lost = outbox.lost
@@ -458,7 +459,6 @@ class Uplink(Service):
     @ivar levels: How much effort goes into compressing.
     @ivar connected: The destination that takes samples now, if any.
     @ivar dropped: Pieces of samples that a slow parent made us drop.
-    @ivar history: What the parent was told of the past on its last connection.
     @ivar upstream: How it goes, for others to see.
     """
 
@@ -482,7 +482,6 @@ class Uplink(Service):
         self.clock = clock
         self.connected: Destination | None = None
         self.dropped = 0
-        self.history: Progress | None = None
         self._counts = counts or Counts()
         self.upstream = Upstream()
         backoff = Backoff(1.0, max(settings.reconnect_delay, 1.0), jitter)
@@ -634,7 +633,7 @@ class Uplink(Service):
         shown.destination, shown.connected, shown.reason = destination.text, connected, reason
         shown.since = self.clock.seconds()
         if not connected:
-            shown.backlog, shown.lag, shown.replication = lambda: 0, lambda now: 0.0, Progress
+            shown.backlog, shown.lag, shown.replication = lambda: 0, lambda now: 0.0, None
 
     def _say(self, destination: Destination, reason: str) -> None:
         """

@@ -40,13 +40,13 @@ class Figures(Service):
             link, shown = host.link, host.upstream
             if link is not None:
                 link.traffic.mark(now)
-                filling += link.replication().running
+                filling += host.replication is not None and not host.replication.done
                 newest = host.latest.newest
                 lag = max(lag, now - newest if newest else 0.0)
             if shown is not None:
                 shown.traffic.mark(now)
                 backlog += shown.backlog()
-                filling += shown.replication().running
+                filling += shown.replication is not None and not shown.replication.done
         counts = self._hub.counts
         counts.lag, counts.backlog, counts.filling = lag, backlog, filling
 

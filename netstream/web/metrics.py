@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 import netstream
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub
+from netstream.model.progress import Progress
 from netstream.web.answer import breathe, clean
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -113,7 +114,7 @@ class Own:
         yield _of_nodes("child_hops", "Hops from the origin.", ((host, host.info.hops) for host, _ in linked))
         lags = ((host, self.now - host.latest.newest) for host, _ in linked if host.latest.newest)
         yield _of_nodes("child_lag_seconds", "Age of the newest sample.", lags)
-        done = ((host, link.replication().done) for host, link in linked)
+        done = ((host, _done(host.replication)) for host, _ in linked)
         yield _of_nodes("child_replication_done_ratio", "Part of its gaps that is filled.", done)
 
     def _parents(self) -> Iterator[Metric]:
@@ -127,7 +128,7 @@ class Own:
         )
         lags = ((host, shown.lag(self.now)) for host, shown in sending)
         yield _of_nodes("parent_lag_seconds", "Seconds for which it has taken nothing that waits.", lags)
-        done = ((host, shown.replication().done) for host, shown in sending)
+        done = ((host, _done(shown.replication)) for host, shown in sending)
         yield _of_nodes("parent_replication_done_ratio", "Part of its gaps that is filled.", done)
         dropped = CounterMetricFamily(
             "netstream_parent_dropped_samples", "Samples dropped since it was too slow.", labels=_NODE
@@ -142,6 +143,10 @@ def _of_nodes(name: str, text: str, values: Iterable[tuple[Host, float]]) -> Met
     for host, value in values:
         family.add_metric(_labels(host), value)
     return family
+
+
+def _done(progress: Progress | None) -> float:
+    return 1.0 if progress is None else progress.fraction
 
 
 def _labels(host: Host) -> list[str]:

@@ -142,7 +142,7 @@ def ingest_status(host: Host) -> str:
     @return: Whether they come, in a word.
     """
     if host.link is not None:
-        return "replicating" if host.link.replication().running else "online"
+        return "replicating" if host.replication is not None and not host.replication.done else "online"
     if host.local:
         return "online"
     return "offline" if host.left else "archived"

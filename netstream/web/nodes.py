@@ -11,8 +11,9 @@ from typing import Any
 from netstream import __version__
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span, Stats
-from netstream.hub.figures import Progress, Traffic
+from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub
+from netstream.model.progress import Progress
 from netstream.web.charts import list_pattern, version_of
 from netstream.web.functions import described
 from netstream.web.node import fact, ingest_status, ingest_type, losses, mirrored
@@ -73,14 +74,16 @@ def node(host: Host, index: int) -> dict[str, Any]:
     }
 
 
-def _progress(progress: Progress) -> dict[str, Any]:
+def _progress(progress: Progress | None) -> dict[str, Any]:
+    progress = progress or Progress()
     return {
-        "in_progress": progress.running,
-        "completion": round(100 * progress.done, 2),
-        "instances": progress.charts,
+        "in_progress": not progress.done,
+        "completion": round(100 * progress.fraction, 2),
+        "instances": progress.charts - progress.complete,
+        "given_up": progress.given_up,
         "samples": progress.samples,
-        "samples_per_second": round(progress.samples_per_second, 1),
-        "seconds_left": progress.left,
+        "samples_per_second": round(progress.rate, 1),
+        "seconds_left": None if progress.left is None else round(progress.left, 1),
     }
 
 
@@ -121,7 +124,7 @@ def _ingest(host: Host, now: float, held: Mapping[str, int]) -> dict[str, Any]:
             answer["reason"] = host.left or "not connected since this node started"
         return answer
     return answer | {
-        "replication": _progress(link.replication()),
+        "replication": _progress(host.replication),
         "source": {
             "local": "",
             "remote": link.peer,
@@ -135,10 +138,9 @@ def _stream(host: Host, now: float) -> dict[str, Any]:
     shown = host.upstream
     if shown is None:
         return {"id": 0, "hops": host.info.hops + 1, "status": "disabled"}
-    replication = shown.replication()
     status = "offline"
     if shown.connected:
-        status = "replicating" if replication.running else "online"
+        status = "replicating" if shown.replication is not None and not shown.replication.done else "online"
     return {
         "id": 0,
         "hops": host.info.hops + 1,
@@ -147,7 +149,7 @@ def _stream(host: Host, now: float) -> dict[str, Any]:
         "age": max(0, int(now - shown.since)) if shown.since else 0,
         "reason": shown.reason,
         "attempts": shown.attempts,
-        "replication": _progress(replication),
+        "replication": _progress(shown.replication),
         "destination": {
             "local": "",
             "remote": shown.destination,

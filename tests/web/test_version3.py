@@ -11,9 +11,10 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.hub.figures import Progress, Traffic, Upstream
+from netstream.hub.figures import Traffic, Upstream
 from netstream.hub.hub import Link
 from netstream.model.host import Function
+from netstream.model.progress import Progress
 from netstream.model.updates import FunctionOffered, PathKnown
 from netstream.web.version3 import COMMANDS
 from tests.web.stage import CHILD, GUID, LOAD, NOW, Stage
@@ -38,8 +39,8 @@ class NodesTests(SynchronousTestCase):
         traffic.mark(NOW - 10)
         traffic.moved(wire=1000, text=3000, samples=50, functions=200, replication=300)
         traffic.mark(NOW)
-        link = Link("10.0.0.9:1234", NOW - 100, 0, SPOKEN, traffic)
-        self.child.link = evolve(link, replication=lambda: Progress(True, 0.25, 7, 1000, 99.96, 30.0))
+        self.child.link = Link("10.0.0.9:1234", NOW - 100, 0, SPOKEN, traffic)
+        self.child.replication = Progress(10, 3, 1, 20, 1000, 100, 300, NOW - 10, NOW)
 
     def test_nodes(self) -> None:
         """
@@ -98,6 +99,7 @@ class NodesTests(SynchronousTestCase):
                 "in_progress": True,
                 "completion": 25,
                 "instances": 7,
+                "given_up": 1,
                 "samples": 1000,
                 "samples_per_second": 100.0,
                 "seconds_left": 30,
@@ -269,7 +271,7 @@ class StreamInfoTests(SynchronousTestCase):
         child = self.stage.hub.get(CHILD)
         assert child is not None and child.link is not None
         target = f"/api/v3/stream_info?machine_guid={CHILD}"
-        child.link = evolve(child.link, replication=lambda: Progress(running=True))
+        child.replication = Progress(charts=1)
         self.assertEqual(self.stage.get(target).json()["ingest_status"], "replicating")
         child.left = "it closed"
         self.stage.hub.disconnect(child, NOW)
