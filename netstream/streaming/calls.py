@@ -159,8 +159,9 @@ class ServedParent:
         """
         Tell the parent how far a call is.
         """
-        if self._progress and transaction in self._serving.under_way:
-            self._say(progress(transaction, done, everything))
+        said = progress(transaction, done, everything)
+        if self._progress and transaction in self._serving.under_way and len(said) <= self._room():
+            self._say(said)
 
     def answered(self, transaction: str, outcome: Outcome) -> None:
         """

@@ -78,6 +78,32 @@ class PathTests(WorldCase):
         for node in (origin, middle, top):
             self.assertEqual(self.path(node, guid), [("origin", 0), ("middle", 1), ("top", 2)])
 
+    def test_cluster(self) -> None:
+        """
+        Of parents that stream to each other both know the same way of a child,
+        which is called through either of them.
+        """
+        key = "[stream]\n    enabled = yes\n"
+        conf = "[web]\n    allow management from = *\n"
+        one = self.world.node("one", "proxy", destination="two", stream=key, conf=conf)
+        two = self.world.node("two", "proxy", destination="one", stream=key, conf=conf)
+        self.world.advance(60)
+        child = self.child(one, ver=EVERYTHING)
+        child.say(CHART + b'FUNCTION GLOBAL "top" 20 "Another" "top" 0x0 100 0\n')
+        for _ in range(60):
+            child.sample(self.world.now)
+            self.world.advance(1)
+        for node in (one, two):
+            self.assertEqual(self.path(node, GUID), [("one", 1), ("two", 2)], node.name)
+        self.assertEqual(documents(child.received)[-1], ["one", "two"])
+        visitor = self.connect(two)
+        visitor.say(f"GET /host/{GUID}/api/v1/function?function=top HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.world.advance(1)
+        self.assertEqual(child.received.count(b'"top" "0x8"'), 1)
+        for a, b in ((one, two), (two, one)):
+            host = self.host(a, b.hub.local.info.guid)
+            self.assertEqual([(e["hostname"], e["hops"]) for e in host.path], [(b.name, 0), (a.name, 1)])
+
     def test_settles(self) -> None:
         """
         Once everybody knows, nothing more is said.
