@@ -12,6 +12,8 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory
 
 from netstream.testing import WorldNode
+from tests.recordings import ROOT
+from tests.recordings import child as child_of
 from tests.streaming.case import GUID, ScriptedChild, WorldCase
 
 OFFERS = (
@@ -203,6 +205,35 @@ class ChainTests(CallCase):
         self.world.advance(1)
         self.assertIn(b'FUNCTION_DEL GLOBAL "top"\n', connection.received)
         self.assertIn(b'FUNCTION_RESULT_BEGIN "tx-3" 404 ', connection.received)
+
+    def test_recorded(self) -> None:
+        """
+        A conversation of real agents of version 2.9, with us in the place of
+        their proxy: calls and answers pass as they passed there, without the
+        newlines that the proxy added.
+        """
+        asked = (ROOT / "v29-proxy/child-proxy.2.p2c.bin").read_bytes()
+        calls = asked[asked.index(b"\nFUNCTION ") + 1 :]
+        self.assertEqual(calls.count(b"FUNCTION "), 4)
+        recording = child_of("v29-proxy/child-proxy.2.c2p.bin")
+        at = recording.data.index(b"FUNCTION_RESULT_BEGIN ")
+        guid = "11111111-1111-4111-8111-111111111111"
+        proxy = self.world.node("proxy", "proxy", destination="visitor:7777")
+        listening = _Parent(self)
+        self.world.advance(5)
+        child = self.child(proxy, ver=EVERYTHING, machine_guid=guid)
+        child.say(recording.data[:at])
+        self.world.advance(5)
+        parent = listening.of(guid)
+        parent.transport.write(calls)
+        self.world.advance(1)
+        self.assertTrue(child.received.endswith(calls), child.received[-2000:])
+        child.say(recording.data[at:])
+        self.world.advance(1)
+        answers = re.findall(rb"FUNCTION_RESULT_BEGIN .*?FUNCTION_RESULT_END\n", recording.data, re.DOTALL)
+        self.assertEqual(len(answers), 4)
+        for answer in answers:
+            self.assertIn(re.sub(rb"\n+FUNCTION_RESULT_END", b"\nFUNCTION_RESULT_END", answer), parent.received)
 
 
 class _Parent:
