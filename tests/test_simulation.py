@@ -104,8 +104,8 @@ class SimulationTests(SynchronousTestCase):
 
     def test_nothing_false(self) -> None:
         """
-        Whatever happens, all comes together again, and nobody has a sample
-        that was never collected.
+        Whatever happens, all comes together again, nobody has a sample that
+        was never collected, and everybody knows which way samples take.
         """
         for seed in range(12):
             it = plan(seed)

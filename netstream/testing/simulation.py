@@ -296,6 +296,19 @@ class Simulation:
                     if dimension == "second":
                         yield from self._false(name, member.name, theirs)
                     yield from self._differences(name, member.name, dimension, mine, theirs)
+            yield from self._astray(member.name)
+
+    def _astray(self, origin: str) -> Iterator[str]:
+        """
+        @return: Which node does not know the way that a node's samples take.
+        """
+        way = list(self.holders(origin))
+        guid = self._nodes[origin].hub.local.info.guid
+        for name in way:
+            host = self._nodes[name].hub.get(guid)
+            told = [(entry["hops"], entry["hostname"]) for entry in host.path] if host is not None else []
+            if told != list(enumerate(way)):
+                yield f"{name} says that the samples of {origin} pass {told}, not {way}"
 
     def _read(self, node: WorldNode, origin: WorldNode, dimension: str, last: int) -> Mapping[int, float]:
         guid = origin.hub.local.info.guid
