@@ -26,7 +26,7 @@ class FigureTests(WorldCase):
         """
         top = self.world.node("top", "parent")
         middle = self.world.node("middle", "proxy", destination="top", mode="none")
-        origin = self.world.node("origin", "child", destination="middle")
+        origin = self.world.node("origin", "child", destination="middle", conf="[health]\n    enabled = no\n")
         self.world.advance(60.5)
         sent, received = origin.hub.counts.sent, middle.hub.counts.received
         self.assertEqual((sent.samples, sent.text), (received.samples, received.text))
@@ -87,7 +87,7 @@ class FigureTests(WorldCase):
         Samples that a slow parent made us drop are counted: what was collected
         is what was sent, what waits, and what was lost.
         """
-        top = self.world.node("top", "parent")
+        top = self.world.node("top", "parent", conf="[db]\n    enable replication = no\n")
         conf = "[stream]\n    buffer size = 100KiB\n    timeout = 10m\n    enable compression = no\n"
         proxy = self.world.node("proxy", "proxy", destination="top", stream=conf)
         self.world.advance(2)
