@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hmac
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,8 @@ MOST_LOGGED = 5000
 """Transitions of one answer."""
 MOST_EXPLAINED = 100
 """Alerts of one answer of C{explain}."""
+_COUNTED = ("critical", "warning", "clear", "undefined", "uninitialized")
+"""Statuses that are counted for a node."""
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;", "/": "&#x2F;"})
 
@@ -61,6 +64,18 @@ class Alerts:
         """
         these = self._of(host)
         return these.counts() if these is not None else {"normal": 0, "warning": 0, "critical": 0}
+
+    def summary(self, host: Host) -> dict[str, Any]:
+        """
+        @return: What is known of a host's alerts, as C{nodes} answers it.
+        """
+        these, health = self._of(host), self._health
+        counts = Counter(alert.status.name.lower() for alert in these.alerts.values()) if these is not None else {}
+        watched = these is not None and health is not None and health.watched(host)
+        return {
+            "status": "online" if watched else "disabled",
+            "alerts": {name: counts.get(name, 0) for name in _COUNTED},
+        }
 
     def of_chart(self, host: Host, chart_id: str) -> dict[str, Any]:
         """

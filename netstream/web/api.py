@@ -203,7 +203,7 @@ class API:
         return await prepare(request, answer, self._clock, self._settings.web.gzip)
 
     async def _tell(self, request: IRequest, only: Host | None, name: str) -> bytes:
-        scope = version3.Scope(self._hub, self._settings, self._clock, _ask(request).parameters, only)
+        scope = version3.Scope(self._hub, self._settings, self._clock, _ask(request).parameters, self._alerts, only)
         answer = await version3.COMMANDS[name](scope)
         return await prepare(request, answer, self._clock, self._settings.web.gzip)
 

@@ -43,8 +43,9 @@ def identity(host: Host, index: int) -> dict[str, Any]:
     return {"ni": index, "mg": host.info.guid, "nd": None, "nm": host.info.hostname}
 
 
-def node(host: Host, index: int) -> dict[str, Any]:
+def node(host: Host, index: int, health: Mapping[str, Any]) -> dict[str, Any]:
     """
+    @param health: What is known of its alerts.
     @return: A node as C{nodes} answers it.
     """
     return identity(host, index) | {
@@ -66,10 +67,7 @@ def node(host: Host, index: int) -> dict[str, Any]:
             "kernel": {"nm": fact(host, "kernel_name"), "v": fact(host, "kernel_version")},
         },
         "state": "reachable" if host.online else "stale",
-        "health": {
-            "status": "disabled",
-            "alerts": {"critical": 0, "warning": 0, "clear": 0, "undefined": 0, "uninitialized": 0},
-        },
+        "health": dict(health),
         "capabilities": list(host.link.spoken) if host.link is not None else [],
     }
 
@@ -163,8 +161,11 @@ def _stream(host: Host, now: float) -> dict[str, Any]:
     }
 
 
-def instance(host: Host, index: int, now: float, bounds: Mapping[str, Span]) -> dict[str, Any]:
+def instance(
+    host: Host, index: int, now: float, bounds: Mapping[str, Span], health: Mapping[str, Any]
+) -> dict[str, Any]:
     """
+    @param health: What is known of its alerts.
     @param bounds: What the database has of it.
     @return: A node as C{node_instances} answers it.
     """
@@ -174,7 +175,7 @@ def instance(host: Host, index: int, now: float, bounds: Mapping[str, Span]) -> 
         "instances": len(charts),
         "contexts": len({chart.context for chart in charts}),
     }
-    return node(host, index) | {
+    return node(host, index, health) | {
         "instances": [
             {
                 "db": {
@@ -188,7 +189,7 @@ def instance(host: Host, index: int, now: float, bounds: Mapping[str, Span]) -> 
                 "ingest": _ingest(host, now, held),
                 "stream": _stream(host, now) | {"path": path(host)},
                 "ml": {"status": "disabled"},
-                "health": {"status": "disabled"},
+                "health": dict(health),
                 "functions": described(host.functions.values()),
                 "capabilities": list(host.link.spoken) if host.link is not None else [],
                 "dyncfg": {"status": "online" if ("", "config") in host.functions else "unavailable"},

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from netstream.config.settings import Settings
 from netstream.hub.hub import Host, Hub
 from netstream.web import nodes
+from netstream.web.alerts import Alerts
 from netstream.web.answer import Answer, breathe, json_answer
 from netstream.web.target import Parameters
 
@@ -26,6 +27,7 @@ class Scope:
     What is asked, and of whom.
 
     @ivar hub: All nodes.
+    @ivar alerts: Tells of alerts.
     @ivar only: The one node that the path of the request names, if any.
     """
 
@@ -33,6 +35,7 @@ class Scope:
     settings: Settings
     clock: IReactorTime
     parameters: Parameters
+    alerts: Alerts
     only: Host | None = None
 
     @property
@@ -72,14 +75,15 @@ class Scope:
 
 async def _nodes(scope: Scope) -> Answer:
     async def describe(host: Host, index: int) -> dict[str, Any]:
-        return nodes.node(host, index)
+        return nodes.node(host, index, scope.alerts.summary(host))
 
     return await scope.answer(describe)
 
 
 async def _instances(scope: Scope) -> Answer:
     async def describe(host: Host, index: int) -> dict[str, Any]:
-        return nodes.instance(host, index, scope.now, await host.db.bounds(host.info.guid))
+        bounds = await host.db.bounds(host.info.guid)
+        return nodes.instance(host, index, scope.now, bounds, scope.alerts.summary(host))
 
     return await scope.answer(describe)
 

@@ -65,6 +65,21 @@ class AlertsTests(SynchronousTestCase):
         """
         return self.client.get(f"/api/v1/{target}", **headers)
 
+    def test_nodes(self) -> None:
+        """
+        Whoever lists nodes sees how many alerts of each are raised, and that
+        nothing watches a node without alerts.
+        """
+        own = self.client.get("/api/v3/nodes").json()["nodes"][0]["health"]
+        self.assertEqual((own["status"], own["alerts"]["warning"]), ("online", 1))
+        self.assertEqual(sum(own["alerts"].values()), 2)
+        (instance,) = self.client.get("/api/v3/node_instances").json()["nodes"][0]["instances"]
+        self.assertEqual(instance["health"], own)
+        unwatched = Serving()
+        unwatched.usual()
+        nothing = unwatched.get("/api/v3/nodes").json()["nodes"][0]["health"]
+        self.assertEqual((nothing["status"], set(nothing["alerts"].values())), ("disabled", {0}))
+
     def test_alarms(self) -> None:
         """
         Raised alerts are listed with all that clients of agents read; C{all} lists every one.
