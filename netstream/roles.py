@@ -4,6 +4,7 @@ The service tree of a node: what its settings switch on, put together.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -87,12 +88,15 @@ class Node(MultiService):
         reactor: Any,
         collect: MakeCollector = CollectService,
         workers: Workers | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         """
         @param reactor: Provides time, TCP, Unix sockets, names and threads.
         @param collect: Makes the service that measures this machine.
         @param workers: Where databases do blocking work; threads of their own
             if not given.
+        @param jitter: Gives a random number from 0 to 1, for pauses and for
+            the choice among equal parents.
         """
         super().__init__()
         self.settings = settings
@@ -101,6 +105,7 @@ class Node(MultiService):
         self._reactor = reactor
         self._make_collector = collect
         self._workers = workers
+        self._jitter = jitter
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -278,7 +283,9 @@ class Node(MultiService):
         return admitted.proxy if admitted is not None else None
 
     def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        return Uplink(host, settings, self._reactor, partial(self._client_endpoint, settings), counts=self.hub.counts)
+        connector = partial(self._client_endpoint, settings)
+        node, counts = self.hub.local.info.guid, self.hub.counts
+        return Uplink(host, settings, self._reactor, connector, self._jitter, node, counts)
 
     def _client_endpoint(
         self, settings: StreamSettings, destination: Destination, timeout: float

@@ -266,6 +266,28 @@ def with_heard(
     return every, all_values, all_flags
 
 
+def spans_of(heard: Sequence[SampleBatch]) -> dict[str, tuple[int, int]]:
+    """
+    @return: The oldest and the newest second of each chart of which samples
+        were heard.
+    """
+    if not heard:
+        return {}
+    series = np.concatenate([batch.series for batch in heard])
+    time = np.concatenate([batch.time for batch in heard])
+    first = np.full(int(series.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    last = np.zeros(len(first), np.int64)
+    np.minimum.at(first, series, time)
+    np.maximum.at(last, series, time)
+    spans: dict[str, tuple[int, int]] = {}
+    table = heard[0].table
+    for number in np.unique(series).tolist():
+        chart, _ = table[number]
+        begin, end = spans.get(chart, (int(first[number]), int(last[number])))
+        spans[chart] = min(begin, int(first[number])), max(end, int(last[number]))
+    return spans
+
+
 def unknown(question: ReplayChart, now: int) -> bytes:
     """
     @return: The answer about a chart that was defined and is no more.

@@ -18,10 +18,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
-    IProtocol,
-    IProtocolFactory,
+    IHalfCloseableProtocol,
     IReactorTime,
-    IStreamClientEndpoint,
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -39,24 +37,19 @@ from netstream.session.handshake import OFFER, agreed
 from netstream.session.path import DOCUMENT, parse_path
 from netstream.session.sender import Sender
 from netstream.streaming.calls import ServedParent
+from netstream.streaming.choice import Choice, Connector
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.front import peer_text
+from netstream.streaming.handover import Handover
 from netstream.streaming.history import History
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
 from netstream.streaming.strangers import recognised
-from netstream.tls.endpoint import TLSFailed
 from netstream.tls.explain import failed
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import CancelFunction, FunctionCall, JsonPayload, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
-
-Connector = Callable[[Destination, float], IStreamClientEndpoint]
-"""Makes the endpoint of a destination, with a limit in seconds to connect."""
-
-UNREACHABLE_FOR = 5.0
-"""Seconds for which a destination that cannot be connected is left alone."""
 
 REST_OF_REPLY_WITHIN = 0.5
 """Seconds in which the rest of a reply comes that may be incomplete."""
@@ -72,6 +65,7 @@ STOP_WITHIN = 5.0
 """Seconds that a parent has to read the rest when we stop."""
 
 
+@implementer(IHalfCloseableProtocol)
 class ChildProtocol(Protocol):
     """
     One connection to a parent.
@@ -105,7 +99,7 @@ class ChildProtocol(Protocol):
         try:
             request = self._uplink.request(self._offer)
         except ValueError as problem:
-            self._postpone(Refusal.CANNOT_SEND.postpone, f"it cannot be asked: {problem}")
+            self._refused(Refusal.CANNOT_SEND, f"it cannot be asked: {problem}")
             return
         self.transport.write(request)
         self._timer = self._uplink.clock.callLater(self._uplink.settings.timeout, self._no_answer)
@@ -132,7 +126,7 @@ class ChildProtocol(Protocol):
     def _answered(self, answer: Accepted | Refusal) -> None:
         self._timer = None
         if isinstance(answer, Refusal):
-            self._postpone(answer.postpone, self._why(answer))
+            self._refused(answer, self._why(answer))
             return
         self._begin(answer)
         if answer.rest and not self._reason:
@@ -155,7 +149,7 @@ class ChildProtocol(Protocol):
             )
         except Exception:
             self._log.failure("{host}: what is known of it cannot be sent", Failure(), host=host.info.hostname)
-            self._postpone(Refusal.CANNOT_SEND.postpone, "what is known of it cannot be sent")
+            self._refused(Refusal.CANNOT_SEND, "what is known of it cannot be sent")
             return
         self._sender = sender
         algorithm = algorithm_of(capabilities)
@@ -176,13 +170,18 @@ class ChildProtocol(Protocol):
             end = start.rfind(b"\n", at, at + SLICE) + 1 or at + SLICE
             self._outbox.put(start[at:end], 0)
             at = end
+        held = uplink.handover.take()
         if not self._reason:
             if sender.replicates:
-                self._history = History(host, sender, self._outbox, uplink.clock, self._put)
+                self._history = History(host, sender, self._outbox, uplink.clock, self._put, held)
                 uplink.upstream.replication = self._history.progress
                 self._history.look()
             self._cancel = host.subscribe(self._send)
             self._watch()
+        if self._timed and not sender.replicates:
+            for batch in held:
+                if not self._reason:
+                    self._send(batch)
 
     def _put(self, piece: bytes) -> None:
         """
@@ -318,8 +317,8 @@ class ChildProtocol(Protocol):
         assert self._outbox is not None
         return self._outbox.most - self._outbox.waiting
 
-    def _postpone(self, seconds: float, reason: str) -> None:
-        self._uplink.postpone(self._destination, seconds)
+    def _refused(self, refusal: Refusal, reason: str) -> None:
+        self._uplink.refused(self._destination, refusal)
         self._give_up(reason)
 
     def _give_up(self, reason: str) -> None:
@@ -345,6 +344,36 @@ class ChildProtocol(Protocol):
         The parent did not read the rest in time.
         """
         self._give_up(f"it did not read the rest within {STOP_WITHIN:g} s")
+
+    def leave(self, reason: str) -> None:
+        """
+        End the connection once all that was said is sent.
+        """
+        assert self.transport is not None
+        if self._reason:
+            return
+        self._uplink.handover.begin()
+        self.finish()
+        self._reason = reason
+        self._stop_timer()
+        self._timer = self._uplink.clock.callLater(STOP_WITHIN, self.cut_off)
+        self.transport.loseConnection()
+
+    def readConnectionLost(self) -> None:
+        """
+        The parent says no more, but may read: it lets us go (called by
+        Twisted).
+        """
+        assert self.transport is not None
+        if self._sender is None:
+            self.transport.loseConnection()
+        else:
+            self.leave("the parent ended the connection")
+
+    def writeConnectionLost(self) -> None:
+        """
+        We have said all (called by Twisted).
+        """
 
     def _unsubscribe(self) -> None:
         if self._history is not None:
@@ -374,9 +403,9 @@ class ChildProtocol(Protocol):
             answer = self._reader.finish()
             if isinstance(answer, Refusal) and answer is not Refusal.NO_REPLY:
                 self._reason = self._why(answer)
-                self._uplink.postpone(self._destination, answer.postpone)
+                self._uplink.refused(self._destination, answer)
             else:
-                self._uplink.postpone(self._destination, UNREACHABLE_FOR)
+                self._uplink.destinations.unreachable(self._destination, self._uplink.clock.seconds())
                 if reason.check(ConnectionDone):
                     self._reason = silence(self._destination)
         dropped = 0
@@ -421,34 +450,6 @@ class _Client(ClientService):
     _log = Logger(observer=LogPublisher())
 
 
-@implementer(IStreamClientEndpoint)
-class _Choice:
-    """
-    Connects to whichever destination is next.
-    """
-
-    def __init__(self, uplink: Uplink, connector: Connector) -> None:
-        self._uplink = uplink
-        self._connector = connector
-
-    def __repr__(self) -> str:
-        return f"<the parents of {self._uplink.host.info.hostname}>"
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Try the next destination (called by Twisted).
-        """
-        destination = self._uplink.destinations.choose(self._uplink.clock.seconds())
-        endpoint = self._connector(destination, self._uplink.settings.timeout)
-
-        def failed(failure: Failure) -> Failure:
-            self._uplink.unreachable(destination, failure)
-            return failure
-
-        connecting: Deferred[IProtocol] = endpoint.connect(protocolFactory)
-        return connecting.addErrback(failed)
-
-
 class Uplink(Service):
     """
     Sends one host's samples to a parent as long as it runs: connects, comes
@@ -460,6 +461,7 @@ class Uplink(Service):
     @ivar connected: The destination that takes samples now, if any.
     @ivar dropped: Pieces of samples that a slow parent made us drop.
     @ivar upstream: How it goes, for others to see.
+    @ivar handover: What is said between two connections.
     """
 
     _log = Logger()
@@ -471,9 +473,12 @@ class Uplink(Service):
         clock: IReactorTime,
         connector: Connector,
         jitter: Callable[[], float] = random.random,
+        node: str = "",
         counts: Counts | None = None,
     ) -> None:
         """
+        @param jitter: Gives a random number from 0 to 1.
+        @param node: Machine GUID of this node.
         @param counts: Where what is sent and lost is counted; nowhere else if
             not given.
         """
@@ -488,8 +493,10 @@ class Uplink(Service):
         self.destinations = Destinations(settings.destinations, backoff, jitter)
         factory = Factory.forProtocol(self._protocol)
         factory.noisy = False
+        self.handover = Handover(host, clock)
+        self._choice = Choice(host, self.destinations, connector, clock, settings.timeout, jitter, self._failed, node)
         self._client = _Client(
-            _Choice(self, connector),
+            self._choice,
             factory,
             retryPolicy=lambda attempt: self.destinations.delay(clock.seconds()),
             clock=clock,
@@ -513,6 +520,7 @@ class Uplink(Service):
         """
         super().startService()
         self.host.upstream = self.upstream
+        self.handover.begin()
         self._client.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -524,6 +532,7 @@ class Uplink(Service):
         super().stopService()
         if self.host.upstream is self.upstream:
             self.host.upstream = None
+        self.handover.stop()
         connection = self._connection
         if connection is not None:
             connection.finish()
@@ -559,26 +568,20 @@ class Uplink(Service):
         info = evolve(self.host.info, hops=self.host.info.hops + 1)
         return StreamRequest(self.settings.api_key, info, offer).head()
 
-    def postpone(self, destination: Destination, seconds: float) -> None:
+    def refused(self, destination: Destination, refusal: Refusal) -> None:
         """
-        Leave a destination alone for a while.
+        Leave a destination alone for as long as its reason asks for.
         """
-        self.destinations.postpone(destination, seconds, self.clock.seconds())
+        self.destinations.refused(destination, refusal, self.clock.seconds())
 
-    def unreachable(self, destination: Destination, failure: Failure) -> None:
+    def _failed(self, destination: Destination, reason: str) -> None:
         """
-        A destination could not be connected.
+        A destination could not be connected, or does not come into question.
         """
-        wait, what = UNREACHABLE_FOR, "cannot connect: "
-        problem = failure.value
-        if isinstance(problem, TLSFailed):
-            refusal = Refusal.BAD_CERTIFICATE if problem.problem.certificate else Refusal.TLS
-            wait, what = refusal.postpone, ""
-        self.postpone(destination, wait)
         self.upstream.attempts += 1
-        self._shown(destination, False, what + failure.getErrorMessage())
-        if self.running:
-            self._say(destination, what + failure.getErrorMessage())
+        if self.connected is None:
+            self._shown(destination, False, reason)
+        self._say(destination, reason)
 
     def began(self, destination: Destination, algorithm: str = "") -> None:
         """
@@ -615,8 +618,26 @@ class Uplink(Service):
                 destination=destination.text,
                 reason=reason,
             )
-        elif self.running:
+        else:
             self._say(destination, reason)
+        if self.running:
+            self.handover.begin()
+
+    async def reconsider(self) -> bool:
+        """
+        Ask all parents anew, and move to the best one of them; one that is as
+        good as the others may be chosen by chance.
+
+        @return: Whether this is another than the one that takes samples now.
+        """
+        connection, connected = self._connection, self.connected
+        if connection is None or connected is None:
+            return False
+        order = await self._choice.look()
+        if not order or order[0] == connected or self._connection is not connection:
+            return False
+        connection.leave("another parent is preferred")
+        return True
 
     def lost(self, samples: int) -> None:
         """
@@ -639,7 +660,7 @@ class Uplink(Service):
         """
         Log why an attempt failed, the same reason once until one succeeds.
         """
-        if (destination.text, reason) not in self._said:
+        if self.running and (destination.text, reason) not in self._said:
             self._said.add((destination.text, reason))
             self._log.warn(
                 "{host} cannot stream to {destination}: {reason}",

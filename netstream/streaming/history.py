@@ -5,7 +5,7 @@ Answering a parent that asks for the past, beside the live samples.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from attrs import frozen
@@ -19,7 +19,17 @@ from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.model.progress import Progress
 from netstream.model.samples import SampleBatch
-from netstream.session.answers import Form, Questions, Stretch, answer, state_lines, stretch, unknown, with_heard
+from netstream.session.answers import (
+    Form,
+    Questions,
+    Stretch,
+    answer,
+    spans_of,
+    state_lines,
+    stretch,
+    unknown,
+    with_heard,
+)
 from netstream.session.sender import Sender
 from netstream.streaming.outbox import Outbox
 from netstream.wire.replication_lines import ReplayChart
@@ -70,10 +80,18 @@ class History:
     _log = Logger()
 
     def __init__(
-        self, host: Host, sender: Sender, outbox: Outbox, clock: IReactorTime, put: Callable[[bytes], None]
+        self,
+        host: Host,
+        sender: Sender,
+        outbox: Outbox,
+        clock: IReactorTime,
+        put: Callable[[bytes], None],
+        held: Iterable[SampleBatch] = (),
     ) -> None:
         """
         @param put: Sends lines.
+        @param held: What was heard since the connection before, which is all
+            that a node without a database can tell.
         """
         self._host = host
         self._sender = sender
@@ -87,8 +105,8 @@ class History:
         self._turn: IDelayedCall | None = None
         self._stopped = False
         self._keep = not host.db.keeps
-        self._heard: deque[SampleBatch] = deque()
-        self._held = 0
+        self._heard: deque[SampleBatch] = deque(held if self._keep else ())
+        self._held = sum(map(len, self._heard))
         self._restarting = False
         self.progress = Progress()
         outbox.drained = self._drained
@@ -201,6 +219,8 @@ class History:
         if self._stopped:
             return
         known = {chart: (span.first, span.last) for chart, span in spans.items()}
+        if self._keep:
+            known = spans_of(tuple(self._heard))
         self.progress.charts += len(charts)
         self._put(self._sender.announce(charts, known, int(self._clock.seconds())))
 

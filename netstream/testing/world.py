@@ -9,6 +9,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
@@ -118,19 +119,30 @@ class WorldNode:
     @ivar service: The node itself.
     @ivar port: Where it listens.
     @ivar crashed: Whether it ended otherwise than by L{stop}.
+    @ivar destination: Names of the nodes it streams to from its next start on.
     """
 
     port = 19999
     crashed = False
 
-    def __init__(self, world: World, name: str, machine: Machine, data: Path, make: Callable[[Path], Settings]) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        machine: Machine,
+        data: Path,
+        make: Callable[[Path, str | None], Settings],
+        destination: str | None,
+    ) -> None:
         """
         @param data: Its data directory.
-        @param make: Reads its files, given the data directory.
+        @param make: Reads its files, given the data directory and where it
+            streams to.
         """
         self._world = world
         self._data = data
         self._make = make
+        self.destination = destination
         self._script: Script | None = None
         self.name = name
         self.machine = machine
@@ -144,7 +156,8 @@ class WorldNode:
         """
         self.machine.power_on()
         self.crashed = False
-        self.service = Node(self._make(self._data), self.machine, self._collector, Inline())
+        settings, chance = self._make(self._data, self.destination), self._world.random.random
+        self.service = Node(settings, self.machine, self._collector, Inline(), chance)
         self.service.startService()
         self._world.settle(self.service.ready)
 
@@ -235,15 +248,18 @@ class World:
     L{advance}, and the same world always does the same.
 
     @ivar network: Machines, links and the clock.
+    @ivar random: What the nodes leave to chance.
     """
 
-    def __init__(self, directory: Path, chunk: Callable[[int], int] = lambda size: size) -> None:
+    def __init__(self, directory: Path, chunk: Callable[[int], int] = lambda size: size, seed: int = 0) -> None:
         """
         @param directory: Where the nodes keep their files; exists.
         @param chunk: Says how many of the bytes that wait arrive at once, to
             cut what is sent into pieces.
+        @param seed: Of what the nodes leave to chance.
         """
         self.network = Network(BEGINNING, chunk)
+        self.random = Random(seed)
         self.visitor = self.network.machine("visitor")
         self._directory = directory
         self._nodes: list[WorldNode] = []
@@ -291,7 +307,7 @@ class World:
             (config / "exporting.conf").write_text(exporting)
             (config / "exporting.conf").chmod(0o600)
 
-        def make(data: Path) -> Settings:
+        def make(data: Path, destination: str | None) -> Settings:
             return load(
                 Role(role),
                 config_dir=config,
@@ -308,7 +324,7 @@ class World:
         data.mkdir()
         # So that the same world is made of the same nodes each time.
         (data / "machine.guid").write_text(f"{uuid5(NAMESPACE_DNS, name)}\n")
-        node = WorldNode(self, name, machine, data, make)
+        node = WorldNode(self, name, machine, data, make, destination)
         self._nodes.append(node)
         node.start()
         return node

@@ -269,7 +269,9 @@ class ScriptedParent(ScriptedChild):
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
-        if not self.accepted and b"\r\n\r\n" in self.received:
+        if self.received.startswith(b"GET "):
+            self.transport.loseConnection()  # as one that cannot be asked
+        elif not self.accepted and b"\r\n\r\n" in self.received:
             self.accepted = True
             ver = int(self.received.partition(b"&ver=")[2].partition(b"&")[0])
             mask = ver & ~(8 | 16 | 32 | 1 << 12 | 1 << 10 | 1 << 19 | 1 << 20 | 1 << 21)
