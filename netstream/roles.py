@@ -32,7 +32,10 @@ from netstream.export.service import ExportService
 from netstream.health.notify.notifier import Notifier
 from netstream.health.notify.wires import Reactor
 from netstream.health.service import HealthService, Outlet
+from netstream.hub.cleaning import NodeCleaning
 from netstream.hub.hub import Host, Hub
+from netstream.hub.tombstones import NAME as TOMBSTONES
+from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
@@ -153,11 +156,16 @@ class Node(MultiService):
         await self._databases.open()
         self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
-        self.hub = Hub(info, self._databases.of(settings.db.mode))
+        tombstones = Tombstones(settings.data_dir / TOMBSTONES)
+        tombstones.load()
+        self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
         self._databases.ask(self.hub.definition)
         for database in self._databases:
             for stored in await database.stored():
-                self.hub.restore(stored, database)
+                if tombstones.of(stored.record.info.guid) is not None:
+                    await database.forget(stored.record.info.guid)  # that was cut short
+                else:
+                    self.hub.restore(stored, database).known_since = self._reactor.seconds()
             self._go_on()
         self.hub.local.info = info
         self.hub.local.save()
@@ -171,6 +179,8 @@ class Node(MultiService):
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
+        db = settings.db
+        NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
         self._forwarder.setServiceParent(self)
         if settings.exporting:
@@ -276,7 +286,7 @@ class Node(MultiService):
         return settings is not None and settings.enabled
 
     def _forwarding(self, host: Host) -> StreamSettings | None:
-        if host.local:
+        if host.local or host.virtual:
             return self.settings.stream
         assert self._parent is not None
         admitted = self._parent.admitted.get(host.info.guid)

@@ -196,6 +196,11 @@ class ExportService(MultiService):
         """
         guid = host.info.guid
         view = self._views.get(guid)
+        if host.removed:
+            if view is not None:
+                view.cancel()
+                del self._views[guid]
+            return
         name = self._name(host)
         if view is None or view.host is not host:
             if view is not None:

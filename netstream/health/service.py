@@ -262,8 +262,13 @@ class HealthService(Service):
 
     def _seen(self, host: Host) -> None:
         """
-        A host is new, came or went.
+        A host is new, came, went, or was removed.
         """
+        if host.removed:
+            gone = self.hosts.pop(host.info.guid, None)
+            if gone is not None:
+                gone.close()
+            return
         these = self.hosts.get(host.info.guid)
         if these is None:
             if self.mode(host) == "no":

@@ -15,7 +15,9 @@ from twisted.python.failure import Failure
 from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
 from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.latest import Latest
+from netstream.hub.life import Life, PeerClock, life
 from netstream.hub.route import Entry, Route
+from netstream.hub.tombstones import Tombstones
 from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
 from netstream.model.chart import Chart
 from netstream.model.host import Function, HostInfo, Label
@@ -59,6 +61,7 @@ class Link:
     @ivar capabilities: The mask that was agreed on.
     @ivar spoken: Names of what is in it.
     @ivar traffic: What was said.
+    @ivar clock: What its samples tell of its clock, and when the last came.
     """
 
     peer: str
@@ -66,6 +69,11 @@ class Link:
     capabilities: int = 0
     spoken: tuple[str, ...] = ()
     traffic: Traffic = field(factory=Traffic, eq=False)
+    clock: PeerClock = field(init=False, eq=False)
+
+    @clock.default
+    def _begin(self) -> PeerClock:
+        return PeerClock(self.since)
 
 
 class Host:
@@ -87,7 +95,11 @@ class Host:
     @ivar link: Its connection; L{None} for the local host and for one that is
         offline.
     @ivar local: Whether it is this node itself.
-    @ivar seen: When its last connection ended, UTC seconds.
+    @ivar seen: When its last connection ended, UTC seconds; 0 is never.
+    @ivar known_since: When this process learned of it from a database, UTC
+        seconds.
+    @ivar virtual: Whether a collector of this node speaks for it.
+    @ivar removed: Whether the hub knows it no more.
     @ivar incomplete: Charts whose past is being fetched.
     @ivar replication: How far that is; L{None} if nothing is.
     @ivar state: Tells where the collection of a chart stands, if that is done
@@ -120,6 +132,9 @@ class Host:
         self.incomplete: set[str] = set()
         self.replication: Progress | None = None
         self.state: Callable[[str], ChartState | None] = no_state
+        self.known_since = 0.0
+        self.virtual = False
+        self.removed = False
         self._listeners: list[Listener] = []
         self.unkept = 0
         self._waiting: list[Deferred[None]] = []
@@ -131,6 +146,24 @@ class Host:
         Whether samples are coming in.
         """
         return self.local or self.link is not None
+
+    @property
+    def ephemeral(self) -> bool:
+        """
+        Whether it is one that comes and goes.
+        """
+        label = self.labels.get("_is_ephemeral")
+        return label is not None and label.value == "true"
+
+    def life(self, now: float) -> Life:
+        """
+        @param now: UTC seconds.
+        @return: How it is doing.
+        """
+        if self.local:
+            return Life.LIVE
+        heard = self.link.clock.heard if self.link is not None else 0.0
+        return life(self.online, heard, self.seen, self.info.update_every, now)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """
@@ -155,14 +188,14 @@ class Host:
                 self.latest.update(update)
                 if self.db.keeps and len(update):
                     done = self.db.append(update)
-                    self._keep(done if done.called else self._counted(done))
+                    self.keep(done if done.called else self._counted(done))
             case ChartDefined(chart):
                 known = self.charts.get(chart.id)
                 if known is chart or known == chart:
                     return  # said again, as on every connection
                 self._define(chart)
                 if self.db.keeps:
-                    self._keep(self.db.put_chart(self.info.guid, chart))
+                    self.keep(self.db.put_chart(self.info.guid, chart))
             case ChartForgotten(chart_id):
                 self._forget(chart_id)
             case HistorySought(chart_id):
@@ -291,9 +324,12 @@ class Host:
         """
         if self.db.keeps:
             seen = int(self.link.since if self.link else self.seen)
-            self._keep(self.db.put_host(HostRecord(self.info, self.labels, seen)))
+            self.keep(self.db.put_host(HostRecord(self.info, self.labels, seen)))
 
-    def _keep(self, done: Deferred[None]) -> None:
+    def keep(self, done: Deferred[None]) -> None:
+        """
+        Say so if something of it could not be stored.
+        """
         done.addErrback(self._not_kept)
 
     def _counted(self, done: Deferred[None]) -> Deferred[None]:
@@ -332,10 +368,17 @@ class Hub:
 
     @ivar local: This node.
     @ivar counts: What was counted since the start.
+    @ivar tombstones: Nodes that were removed on purpose.
+    @ivar draining: Whether its children shall go elsewhere.
     """
 
-    def __init__(self, info: HostInfo, db: IMetricsDB) -> None:
+    def __init__(self, info: HostInfo, db: IMetricsDB, tombstones: Tombstones | None = None) -> None:
+        """
+        @param tombstones: In memory alone if not given.
+        """
         self.counts = Counts()
+        self.tombstones = tombstones if tombstones is not None else Tombstones()
+        self.draining = False
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
         self._watchers: list[Callable[[Host], None]] = []
@@ -413,6 +456,37 @@ class Hub:
         host.save()
         self._tell(host)
         return host
+
+    def adopt(self, host: Host, db: IMetricsDB, link: Link) -> None:
+        """
+        Know a host that was kept apart so far, as one that is connected.
+
+        @param db: Where it is kept from now on.
+        """
+        self._hosts[host.info.guid] = host
+        host.db = db
+        host.link = link
+        host.save()
+        if db.keeps:
+            for chart in host.charts.values():
+                host.keep(db.put_chart(host.info.guid, chart))
+        self._tell(host)
+
+    def remove(self, host: Host) -> Deferred[None]:
+        """
+        Know a host no more that is not connected, and keep nothing of it.
+
+        @return: Fires when its samples are forgotten; it is known no more
+            before.
+        @raise ValueError: It is connected, or this node itself.
+        """
+        if host.online:
+            raise ValueError(f"{host.info.hostname} is connected")
+        if self._hosts.get(host.info.guid) is host:
+            del self._hosts[host.info.guid]
+            host.removed = True
+            self._tell(host)
+        return host.db.forget(host.info.guid)
 
     def disconnect(self, host: Host, now: float) -> None:
         """

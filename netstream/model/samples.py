@@ -202,7 +202,19 @@ class SampleBatch:
         """
         if not len(self) or int(self.time.max()) <= last:
             return self
-        kept = self.time <= last
+        return self._only(self.time <= last)
+
+    def since(self, first: int) -> SampleBatch:
+        """
+        @param first: UTC second.
+        @return: The samples from that second on; the batch itself if it has
+            no earlier ones.
+        """
+        if not len(self) or int(self.time.min()) >= first:
+            return self
+        return self._only(self.time >= first)
+
+    def _only(self, kept: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> SampleBatch:
         return SampleBatch(
             self.table,
             self.series[kept],

@@ -4,20 +4,24 @@ The receiving side: children connect, are checked, and stream into the hub.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from netstream.config.settings import KeySettings, Mode, Refused, Settings
+from netstream.config.settings import KeySettings, Mode, Settings
+from netstream.db import NoneDB
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub, Link
-from netstream.model.identity import fingerprint
+from netstream.model.host import HostInfo
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
@@ -28,22 +32,20 @@ from netstream.session.replication import Replication
 from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.backfill import Backfill
 from netstream.streaming.calls import AskedChild
+from netstream.streaming.door import PASSING, Candidate, Door
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
-from netstream.streaming.papers import Papers, papers_of
+from netstream.streaming.papers import papers_of
 from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
-from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, StreamRequest, accepted
+from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, accepted
 
 HEADER_WITHIN = 10.0
 """Seconds a child has to send its whole request."""
 
 SILENT_FOR = 60.0
 """Seconds without a byte after which a child is taken for dead, at least."""
-
-HOSTS_MOST = 20_000
-"""Hosts that this node knows at most; a new one beyond is refused as busy."""
 
 CHARTS_MOST = 100_000
 """Charts of one host over all its connections."""
@@ -57,6 +59,15 @@ AHEAD_MOST = 60
 SWEPT_EVERY = 60.0
 """Seconds between two looks for charts that have been obsolete for long."""
 
+EARLY_MOST = 16384
+"""Bytes that a child may say before it is answered; real ones say nothing."""
+
+LET_GO_WITHIN = 5.0
+"""Seconds that a child has to end its side when it is let go."""
+
+LET_GO_AT_ONCE, LET_GO_EVERY = 5, 0.1
+"""How many children are let go at once, and seconds between two such lots."""
+
 STALE_AFTER = 10.0
 """Seconds without a byte after which a child may be replaced by a newer
 connection with its GUID, at least."""
@@ -66,9 +77,12 @@ class ParentProtocol(Protocol):
     """
     One connection of a child.
 
+    @ivar waits: Whether it has asked, and waits for its answer.
     @ivar host: Who it is, once it is admitted.
     @ivar heard: When its last bytes came, UTC seconds.
     @ivar refused: Samples that were refused, being ahead of our clock.
+    @ivar removed_at: When the host was removed here, if others bring it
+        back: it stays removed until they bring a sample that is newer.
     """
 
     transport: ITCPTransport | None
@@ -92,12 +106,16 @@ class ParentProtocol(Protocol):
         self._traffic = Traffic()
         self._told = b""
         self._unlisten: Callable[[], None] | None = None
+        self.waits = False
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
+        self._rest = b""
+        self._parting: IDelayedCall | None = None
         self.host: Host | None = None
         self.heard = 0.0
         self.refused = 0
+        self.removed_at = 0.0
 
     @property
     def peer(self) -> str:
@@ -142,6 +160,10 @@ class ParentProtocol(Protocol):
                 self._may_speak(self.host)
         elif self._reader is not None:
             self._read_request(self._reader, data)
+        elif self.waits:
+            self._rest += data
+            if len(self._rest) > EARLY_MOST:
+                self._abort()
 
     def _deal(self, data: bytes) -> None:
         self._defines = False
@@ -174,12 +196,11 @@ class ParentProtocol(Protocol):
             self._refuse(Refusal.NOT_ALLOWED)
             return
         papers = papers_of(self.transport, unix=peer_text(self._address) == "unix socket")
-        refusal = self._parent.consider(self, request, address_text(self._address), papers)
-        if refusal is not None:
-            self._refuse(refusal)
-        elif reader.rest:
-            self._take(reader.rest)
-            self._look()
+        self._reader = None
+        self._stop_timer()
+        self._rest = reader.rest
+        self.waits = True
+        self._parent.consider(Candidate(self, request, address_text(self._address), papers))
 
     def _look(self) -> None:
         """
@@ -193,16 +214,33 @@ class ParentProtocol(Protocol):
         self._reader = None
         self._stop_timer()
         self._parent.counts.refused[refusal.name.lower()] += 1
+        self.waits, self._rest = False, b""
         self.transport.write(refusal.line())
         self.transport.loseConnection()
+
+    def refuse(self, refusal: Refusal, offered: Capability) -> None:
+        """
+        The child is not admitted.
+
+        @param offered: What it can do.  Old agents take a reason that passes
+            for nonsense and stay away for a minute; without an answer they
+            are back earlier.
+        """
+        if refusal in PASSING and Capability.INTERPOLATED not in offered:
+            assert self.transport is not None
+            self._parent.counts.refused[refusal.name.lower()] += 1
+            self.waits, self._rest = False, b""
+            self.transport.loseConnection()
+        else:
+            self._refuse(refusal)
 
     def begin(self, agreed: Capability, host: Host) -> None:
         """
         The child is admitted: tell it, and read its lines from now on.
         """
         assert self.transport is not None
-        self._reader = None
-        self._stop_timer()
+        self.waits = False
+        self.heard = self._parent.clock.seconds()
         self.host = host
         replication = None
         if Capability.REPLICATION in agreed:
@@ -232,6 +270,11 @@ class ParentProtocol(Protocol):
         self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock, self._deal, self._parent.turns)
         self.transport.write(accepted(agreed))
         self._pace.hurry()
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._traffic.moved(wire=len(rest))
+            self._take(rest)
+            self._look()
 
     def _may_speak(self, host: Host) -> None:
         """
@@ -292,6 +335,8 @@ class ParentProtocol(Protocol):
                 if isinstance(update, SampleBatch):
                     update = self._not_ahead(host, update)
                     samples += len(update)
+                    if self.removed_at:
+                        update = self._not_removed(update)
                 elif isinstance(update, ChartDefined):
                     self._defines = True
                     if self._too_much(host, update):
@@ -323,8 +368,20 @@ class ParentProtocol(Protocol):
         Leave out samples of a child whose clock is wrong, since they would
         stand before all honest ones to come.
         """
+        clock = host.link.clock if host.link is not None else None
+        last = int(batch.time.max()) if len(batch) else 0
+        if last <= self.heard + AHEAD_MOST:
+            if last and clock is not None:
+                if batch.past:
+                    clock.heard = self.heard  # which tells nothing of its clock
+                else:
+                    clock.note(last, self.heard)
+            return batch
         kept = batch.until(int(self.heard) + AHEAD_MOST)
         if kept is not batch:
+            if clock is not None:
+                clock.note(last, self.heard)
+                clock.ahead += len(batch) - len(kept)
             if not self.refused:
                 self._log.warn(
                     "{peer}: {host}: its clock is ahead: samples of {time} are refused; set its clock right",
@@ -334,6 +391,17 @@ class ParentProtocol(Protocol):
                 )
             self.refused += len(batch) - len(kept)
             self._parent.counts.ahead += len(batch) - len(kept)
+        return kept
+
+    def _not_removed(self, batch: SampleBatch) -> SampleBatch:
+        """
+        Leave out samples of a host that was removed here, up to the moment of
+        its removal; one that is newer shows that the host is back.
+        """
+        assert self.host is not None
+        kept = batch.since(math.floor(self.removed_at) + 1)
+        if len(kept):
+            self._parent.returned(self)
         return kept
 
     def _check_silence(self) -> None:
@@ -354,6 +422,22 @@ class ParentProtocol(Protocol):
         self._end()
         self.host = None
         self._abort()
+
+    def let_go(self, reason: str) -> None:
+        """
+        Let the child go elsewhere: end our side of the connection, and read
+        what it has under way until it ends its own.
+        """
+        assert self.transport is not None
+        if self._reason or self._receiver is None:
+            return
+        self._reason = reason
+        self._parting = self._parent.clock.callLater(LET_GO_WITHIN, self._abort)
+        if isinstance(self.transport, TLSMemoryBIOProtocol):
+            # That says so within TLS, and reads on until the other side does.
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
 
     def close(self) -> None:
         """
@@ -376,6 +460,9 @@ class ParentProtocol(Protocol):
         self._stop_timer()
         if self._backfill is not None:
             self._backfill.stop()
+        if self._parting is not None and self._parting.active():
+            self._parting.cancel()
+        self.waits, self._rest = False, b""
         if self._pace is not None:
             self._pace.stop()
             self._pace.rest()
@@ -398,6 +485,8 @@ class ParentProtocol(Protocol):
         """
         if self._receiver is not None and self._pace is not None:
             self._take(self._pace.rest())
+        if self.waits:
+            self._parent.gave_up(self)
         self._end()
         self._reason = self._reason or reason.getErrorMessage()
         if self.host is not None:
@@ -449,8 +538,9 @@ class Parent:
         self._hub = hub
         self.counts = hub.counts
         self._database = database
-        self._last_accepted = clock.seconds() if settings.web.streaming_every else 0.0
+        self._door = Door(hub, settings, clock, self.connections, self._begin)
         self._stopping = False
+        self._unwatch = hub.watch(self._forget_removed)
 
     def protocol(self, address: IAddress, allowed: bool) -> ParentProtocol:
         """
@@ -465,83 +555,23 @@ class Parent:
         allowed = self.settings.web.allow.get("streaming")
         return allowed is None or allowed.matches(address_text(address))
 
-    def consider(
-        self, connection: ParentProtocol, request: StreamRequest, address: str, papers: Papers
-    ) -> Refusal | None:
+    def consider(self, candidate: Candidate) -> None:
         """
-        Admit a child, or not.
+        Admit a child at once or in its turn, or refuse it.
+        """
+        self._door.consider(candidate)
 
-        @param address: The peer as access lists know it.
-        @param papers: What it presented by TLS.
-        @return: Why not; L{None} if its connection has begun.
+    def gave_up(self, connection: ParentProtocol) -> None:
         """
-        info = request.info
-        now = self.clock.seconds()
-        try:
-            papers.check(self.settings.web.tls, info.guid)
-            self._check_no_machine(request.key)
-            settings = self.settings.admit(request.key, info.guid, address, now, papers.names)
-        except Refused as refused:
-            self._log.warn(
-                "{peer}: {host} ({guid}) refused: {reason}",
-                peer=connection.peer,
-                host=info.hostname,
-                guid=info.guid,
-                reason=refused.reason,
-            )
-            return Refusal.DENIED
-        if info.guid == self._hub.local.info.guid:
-            self._log.warn(
-                "{peer}: {host} streams this node's own machine GUID {guid} back; give each node its own machine.guid",
-                peer=connection.peer,
-                host=info.hostname,
-                guid=info.guid,
-            )
-            return Refusal.LOCALHOST
-        if len(self._hub) >= HOSTS_MOST and self._hub.get(info.guid) is None:
-            self._log.warn(
-                "{peer}: {host} ({guid}) refused: this node knows {most} hosts already, which is the most",
-                peer=connection.peer,
-                host=info.hostname,
-                guid=info.guid,
-                most=HOSTS_MOST,
-            )
-            return Refusal.BUSY
-        every = self.settings.web.streaming_every
-        if self._stopping:
-            return Refusal.BUSY
-        if every and now - self._last_accepted < every:
-            self._log.info(
-                "{peer}: {host} refused for now: [web] accept a streaming request every {every} s",
-                peer=connection.peer,
-                host=info.hostname,
-                every=every,
-            )
-            return Refusal.BUSY
-        older = self.connections.get(info.guid)
-        if older is not None:
-            if now - older.heard < older.stale_after:
-                self._log.warn(
-                    "{peer}: {host} refused: {guid} is already streaming from {older}",
-                    peer=connection.peer,
-                    host=info.hostname,
-                    guid=info.guid,
-                    older=older.peer,
-                )
-                return Refusal.ALREADY_STREAMING
-            self._log.warn(
-                "{peer}: {host} takes over from {older}, which has been silent for {silent:.0f} s",
-                peer=connection.peer,
-                host=info.hostname,
-                older=older.peer,
-                silent=now - older.heard,
-            )
-            replaced = older.host
-            older.replaced()
-            if replaced is not None:
-                # Who listens begins anew, since the one that comes may be set up otherwise.
-                self._hub.disconnect(replaced, now)
-        self._last_accepted = now
+        A child went before it was answered.
+        """
+        self._door.gave_up(connection)
+
+    def _begin(self, candidate: Candidate) -> None:
+        connection, request = candidate.connection, candidate.request
+        assert isinstance(connection, ParentProtocol)
+        info, now = request.info, self.clock.seconds()
+        settings = self.settings.admit(request.key, info.guid, candidate.address, now, candidate.papers.names)
         self.admitted[info.guid] = settings
         if settings.update_every:
             info = evolve(info, update_every=settings.update_every)
@@ -551,12 +581,8 @@ class Parent:
         link = Link(connection.peer, now, int(agreed), tuple(agreed.names()), Traffic(self.counts.received))
         self.counts.accepted += 1
         database = self._database(settings)
-        host = self._hub.connect(info, database, link)
-        if host.db is database and database.keeps:
-            kept = settings.retention * info.update_every if settings.mode is Mode.RAM else settings.kept
-            database.retain(info.guid, kept).addErrback(
-                lambda failure: self._log.failure("{host}: retention", failure, host=info.hostname)
-            )
+        host = self._known(connection, info, database, link)
+        self._retain(host, database, settings)
         self.connections[info.guid] = connection
         connection.begin(agreed, host)
         self._log.info(
@@ -570,19 +596,84 @@ class Parent:
             compression=algorithm_of(agreed) or "not compressed",
             mode=host.db.mode,
         )
-        return None
 
-    def _check_no_machine(self, key: str) -> None:
+    def _known(self, connection: ParentProtocol, info: HostInfo, database: IMetricsDB, link: Link) -> Host:
         """
-        Whatever C{stream.conf} says, the machine GUID of a node is no key:
-        whoever sees the node knows it.
+        @return: The host of a connection; one that was removed here, and that
+            another node brings, is not in the hub yet.
         """
-        host = self._hub.get(key.lower())
-        if host is not None:
-            raise Refused(
-                f"API key {fingerprint(key.lower())} is the machine GUID of {host.info.hostname}, which is no secret; "
-                "give the host a key that 'netstream genkey' made"
+        known = self._hub.get(info.guid)
+        if known is not None and known.info.hostname != info.hostname:
+            self._log.info(
+                "{guid}, known as {old}, is now called {new}",
+                guid=info.guid,
+                old=known.info.hostname,
+                new=info.hostname,
             )
+        tombstone = self._hub.tombstones.of(info.guid)
+        if tombstone is not None and info.hops > 1:
+            connection.removed_at = tombstone.at
+            apart = Host(info, NoneDB())
+            apart.link = link
+            return apart
+        if tombstone is not None:
+            self._lift(info.guid)
+        return self._hub.connect(info, database, link)
+
+    def _lift(self, guid: str) -> None:
+        try:
+            self._hub.tombstones.lift(guid)
+        except OSError as problem:
+            self._log.error("the removal of {guid} cannot be taken back: {problem}", guid=guid, problem=problem)
+
+    def returned(self, connection: ParentProtocol) -> None:
+        """
+        A host that was removed here is back: others bring samples of it that
+        were taken later.
+        """
+        host = connection.host
+        assert host is not None and host.link is not None
+        connection.removed_at = 0.0
+        self._lift(host.info.guid)
+        settings = self.admitted[host.info.guid]
+        database = self._database(settings)
+        self._hub.adopt(host, database, host.link)
+        self._retain(host, database, settings)
+        self._log.info("{host} ({guid}), which was removed, is back", host=host.info.hostname, guid=host.info.guid)
+
+    def _retain(self, host: Host, database: IMetricsDB, settings: KeySettings) -> None:
+        if host.db is not database or not database.keeps:
+            return
+        kept = settings.retention * host.info.update_every if settings.mode is Mode.RAM else settings.kept
+        database.retain(host.info.guid, kept).addErrback(
+            lambda failure: self._log.failure("{host}: retention", failure, host=host.info.hostname)
+        )
+
+    def let_go(self, guids: Iterable[str], reason: str) -> Deferred[int]:
+        """
+        Let children go elsewhere, at a pace.
+
+        @return: Fires with how many there were, once each has been told.
+        """
+        going = [guid for guid in guids if guid in self.connections]
+        done: Deferred[int] = Deferred()
+
+        def some(first: int) -> None:
+            after = first + LET_GO_AT_ONCE
+            for guid in going[first:after]:
+                if guid in self.connections:
+                    self.connections[guid].let_go(reason)
+            if after < len(going) and not self._stopping:
+                self.clock.callLater(LET_GO_EVERY, some, after)
+            else:
+                done.callback(len(going))
+
+        some(0)
+        return done
+
+    def _forget_removed(self, host: Host) -> None:
+        if host.removed:
+            self.admitted.pop(host.info.guid, None)
 
     def lost(self, connection: ParentProtocol) -> None:
         """
@@ -592,7 +683,8 @@ class Parent:
         if host is not None and self.connections.get(host.info.guid) is connection:
             del self.connections[host.info.guid]
             host.left = connection.reason
-            self._hub.disconnect(host, self.clock.seconds())
+            if not connection.removed_at:
+                self._hub.disconnect(host, self.clock.seconds())
 
     def _sweep(self) -> None:
         self._sweeping = self.clock.callLater(SWEPT_EVERY, self._sweep)
@@ -605,6 +697,8 @@ class Parent:
         Accept nobody any more and close all connections.
         """
         self._stopping = True
+        self._unwatch()
+        self._door.close()
         if self._sweeping is not None and self._sweeping.active():
             self._sweeping.cancel()
         for connection in tuple(self.connections.values()):

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
     IConnector,
     IConsumer,
     IDelayedCall,
+    IHalfCloseableProtocol,
     IHostnameResolver,
     IHostResolution,
     IListeningPort,
@@ -57,6 +58,7 @@ class SimulatedTransport:
         self._reading = True
         self._lost = False
         self._scheduled = False
+        self._halving = False
         self.disconnecting = False
 
     def join(self, other: SimulatedTransport, protocol: IProtocol) -> None:
@@ -143,12 +145,14 @@ class SimulatedTransport:
             self._producer.resumeProducing()
         elif self.disconnecting:
             self._end(ConnectionDone(), ConnectionDone())
+        elif self._halving:
+            self._halve()
 
     def wake(self) -> None:
         """
         The network works again.
         """
-        if self._out or self.disconnecting or (self._other is not None and self._other._lost):
+        if self._out or self.disconnecting or self._halving or (self._other is not None and self._other._lost):
             self._schedule()
 
     @property
@@ -201,6 +205,22 @@ class SimulatedTransport:
             self.disconnecting = True
             self._reading = False
             self._schedule()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Send no more once all is sent; the other end may go on.
+        """
+        self._halving = True
+        self._schedule()
+
+    def _halve(self) -> None:
+        self._halving = False
+        other = self._other
+        assert other is not None and other._protocol is not None
+        if IHalfCloseableProtocol.providedBy(other._protocol):
+            other._protocol.readConnectionLost()
+        else:
+            other._end(ConnectionDone(), ConnectionDone())
 
     def abortConnection(self) -> None:
         """

@@ -58,8 +58,10 @@ class FigureTests(WorldCase):
         """
         node = self.world.node("node", "parent")
         self.child(node, key="11111111-1111-4111-8111-111111111111")
+        first = self.child(node)
         self.child(node)
-        self.child(node)
+        first.say(CHART)
+        self.world.advance(5)
         self.child(node, machine_guid=node.hub.local.info.guid)
         self.assertEqual(node.hub.counts.refused, {"denied": 1, "already_streaming": 1, "localhost": 1})
         self.assertEqual(node.hub.counts.accepted, 1)

@@ -2,7 +2,9 @@
 Tests for the receiving side, with children that are written down.
 """
 
+from netstream.streaming import door
 from netstream.streaming import parent as receiving
+from netstream.streaming.claims import PROBED_FOR
 from netstream.streaming.parent import HEADER_WITHIN, SILENT_FOR, STALE_AFTER
 from netstream.testing import KEY
 from netstream.wire.handshake import Refusal
@@ -36,21 +38,54 @@ class AdmissionTests(WorldCase):
 
     def test_rate(self) -> None:
         """
-        C{accept a streaming request every} admits one, refuses those that
-        come too soon, the very first included, and says so.
+        C{accept a streaming request every} lets those that come too soon wait
+        for their turn, and refuses who would wait for too long, and says so.
+        """
+        parent = self.world.node("parent", "parent", conf="[web]\n    accept a streaming request every = 10\n")
+        guids = [GUID.replace("9", digit) for digit in "12345"]
+        children = [self.child(parent, machine_guid=guid) for guid in guids]
+        self.assertTrue(children[0].received.startswith(ACCEPTED))
+        self.assertEqual([child.received for child in children[1:3]], [b"", b""])
+        self.assertEqual([child.received for child in children[3:]], [Refusal.BUSY.line()] * 2)
+        self.assertIn("accept a streaming request every 10 s", self.logged[-1])
+        self.world.advance(9.8)
+        self.assertEqual(children[1].received, b"")
+        self.world.advance(0.3)
+        self.assertTrue(children[1].received.startswith(ACCEPTED))
+        self.assertEqual(children[2].received, b"")
+        self.world.advance(10)
+        self.assertTrue(children[2].received.startswith(ACCEPTED))
+
+    def test_old_agents_and_busy(self) -> None:
+        """
+        An agent that is too old to know that a parent may be busy is closed
+        without a word that it would not understand.
+        """
+        parent = self.world.node("parent", "parent", conf="[web]\n    accept a streaming request every = 60\n")
+        self.child(parent)
+        other = GUID.replace("9", "8")
+        child = self.child(parent, machine_guid=other, ver="15296")
+        self.assertEqual(child.received, b"")
+        self.assertTrue(child.closed)
+
+    def test_gone_while_waiting(self) -> None:
+        """
+        Who goes while it waits is forgotten, and does not hold up the others;
+        who talks meanwhile is heard when admitted, and cut off if it does not
+        end.
         """
         parent = self.world.node("parent", "parent", conf="[web]\n    accept a streaming request every = 5\n")
-        busy = Refusal.BUSY.line()
-        self.assertEqual(self.child(parent).received, busy)
-        self.assertIn("accept a streaming request every 5 s", self.logged[-1])
-        self.world.advance(5)
-        first = self.child(parent)
-        self.assertTrue(first.received.startswith(ACCEPTED))
-        other = GUID.replace("9", "8")
-        self.assertEqual(self.child(parent, machine_guid=other).received, busy)
-        self.world.advance(5)
-        self.assertTrue(self.child(parent, machine_guid=other).received.startswith(ACCEPTED))
-        self.assertFalse(first.closed)
+        self.child(parent)
+        guids = [GUID.replace("9", digit) for digit in "123"]
+        gone, early, endless = (self.child(parent, machine_guid=guid) for guid in guids)
+        gone.leave()
+        early.say(CHART)
+        early.sample(self.world.now)
+        endless.say(b"#" * 20_000)
+        self.world.advance(6)
+        self.assertTrue(endless.closed)
+        self.assertIsNone(parent.hub.get(guids[0]))
+        self.assertIn("a.b", self.host(parent, guids[1]).charts)
 
     def test_too_many_hosts(self) -> None:
         """
@@ -58,7 +93,7 @@ class AdmissionTests(WorldCase):
         are known are still admitted.
         """
         parent = self.world.node("parent", "parent")
-        self.patch(receiving, "HOSTS_MOST", 2)
+        self.patch(door, "HOSTS_MOST", 2)
         first = self.child(parent)
         self.assertTrue(first.received.startswith(ACCEPTED))
         self.assertEqual(self.child(parent, machine_guid=GUID.replace("9", "8")).received, Refusal.BUSY.line())
@@ -175,9 +210,7 @@ class ConnectionTests(WorldCase):
         parent = self.world.node("parent", "parent")
         old = self.child(parent)
         old.say(CHART)
-        self.world.advance(STALE_AFTER - 1)
-        self.assertEqual(self.child(parent).received, Refusal.ALREADY_STREAMING.line())
-        self.world.advance(2)
+        self.world.advance(STALE_AFTER + 1)
         changes: list[bool] = []
         parent.hub.watch(lambda host: changes.append(host.online))
         new = self.child(parent, hostname="renamed")
@@ -195,6 +228,96 @@ class ConnectionTests(WorldCase):
         new.leave()
         self.world.advance(1)
         self.assertFalse(host.online)
+
+    def test_comes_back_early(self) -> None:
+        """
+        A child that lost its network is back within seconds: its new
+        connection waits until it is clear that the old one is dead, and is
+        not sent away for two minutes.
+        """
+        parent = self.world.node("parent", "parent")
+        old = self.child(parent)
+        self.world.advance(1)
+        new = self.child(parent)
+        self.assertEqual(new.received, b"")
+        self.world.advance(PROBED_FOR)
+        self.assertTrue(new.received.startswith(ACCEPTED))
+        self.assertTrue(old.closed)
+        self.assertTrue(self.host(parent).online)
+
+    def test_second_while_the_first_lives(self) -> None:
+        """
+        Of many connections with one GUID, one wins: the first, as long as it
+        says something; its samples are unharmed.
+        """
+        parent = self.world.node("parent", "parent")
+        old = self.child(parent)
+        old.say(CHART)
+        others = [self.child(parent) for _ in range(20)]
+        for _ in range(5):
+            old.sample(self.world.now)
+            self.world.advance(1)
+        already = Refusal.ALREADY_STREAMING.line()
+        self.assertEqual([child.received for child in others], [already] * 20)
+        self.assertFalse(old.closed)
+        self.assertEqual(len(parent.read(GUID, "a.b", "c", 0, self.world.now)), 5)
+
+    def test_cloned_guid(self) -> None:
+        """
+        Of two machines with the same GUID the second is refused, and the log
+        names both and says what to do.
+        """
+        parent = self.world.node("parent", "parent")
+        self.child(parent, hostname="original")
+        self.assertEqual(self.child(parent, hostname="clone").received, Refusal.ALREADY_STREAMING.line())
+        for word in ("original", "clone", "machine.guid", GUID):
+            self.assertIn(word, self.logged[-1])
+
+    def test_renamed(self) -> None:
+        """
+        A host that comes back under another name is the same host, with its
+        history, and the log says so.
+        """
+        parent = self.world.node("parent", "parent")
+        child = self.child(parent, hostname="before")
+        child.say(CHART)
+        child.sample(self.world.now)
+        child.leave()
+        self.world.advance(1)
+        self.child(parent, hostname="after")
+        self.assertEqual(len(parent.read("after", "a.b", "c", 0, self.world.now)), 1)
+        self.assertIsNone(parent.hub.find("before"))
+        self.assertTrue(any("known as before" in line and "after" in line for line in self.logged))
+
+    def test_equal_names(self) -> None:
+        """
+        Two hosts of one name are two hosts, found by their GUIDs.
+        """
+        parent = self.world.node("parent", "parent")
+        other = GUID.replace("9", "8")
+        for number, guid in enumerate((GUID, other)):
+            child = self.child(parent, hostname="same", machine_guid=guid)
+            child.say(CHART)
+            child.sample(self.world.now, value=number)
+        self.world.advance(1)
+        for number, guid in enumerate((GUID, other)):
+            self.assertEqual(list(parent.read(guid, "a.b", "c", 0, self.world.now).values()), [float(number)])
+
+    def test_half_open(self) -> None:
+        """
+        A silent connection is dropped after a minute, and its child may be
+        back within half a minute.
+        """
+        parent = self.world.node("parent", "parent")
+        child = self.world.node("child", "child", destination="parent")
+        self.world.advance(60)
+        self.world.cut(parent, child)
+        self.world.advance(SILENT_FOR + 2)
+        guid = child.hub.local.info.guid
+        self.assertFalse(self.host(parent, guid).online)
+        self.world.heal(parent, child)
+        self.world.advance(30)
+        self.assertTrue(self.host(parent, guid).online)
 
     def test_copy_with_a_short_period(self) -> None:
         """

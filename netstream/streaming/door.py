@@ -1,0 +1,290 @@
+"""
+Whom a parent lets in, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from attrs import frozen
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from netstream.config.settings import Refused, Settings
+from netstream.hub.hub import Host, Hub
+from netstream.model.identity import fingerprint
+from netstream.streaming.admissions import Admissions
+from netstream.streaming.claims import Claim, claim, probed_for
+from netstream.streaming.papers import Papers
+from netstream.wire.capabilities import Capability
+from netstream.wire.handshake import Refusal, StreamRequest
+
+HOSTS_MOST = 20_000
+"""Hosts that this node knows at most; a new one beyond is refused as busy."""
+
+PASSING = frozenset({Refusal.BUSY, Refusal.INITIALIZING})
+"""Reasons that pass, which old agents do not know."""
+
+
+class Claimant(Protocol):
+    """
+    The connection of a child, as far as it matters whether it is let in.
+
+    @ivar host: Who it is, once it is admitted.
+    @ivar heard: When its last bytes came, UTC seconds.
+    """
+
+    host: Host | None
+    heard: float
+
+    @property
+    def peer(self) -> str:
+        """
+        Where the child is, for a log.
+        """
+
+    @property
+    def stale_after(self) -> float:
+        """
+        Seconds without a byte after which a newer connection may take over.
+        """
+
+    def refuse(self, refusal: Refusal, offered: Capability) -> None:
+        """
+        The child is not admitted.
+        """
+
+    def replaced(self) -> None:
+        """
+        A newer connection of the same host takes over.
+        """
+
+
+@frozen(eq=False)
+class Candidate:
+    """
+    A child that has asked to be admitted.
+
+    @ivar address: The peer as access lists know it.
+    @ivar papers: What it presented by TLS.
+    """
+
+    connection: Claimant
+    request: StreamRequest
+    address: str
+    papers: Papers = Papers()
+
+
+class Door:
+    """
+    Lets children in: those who may, in their turn, and each machine GUID once.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        hub: Hub,
+        settings: Settings,
+        clock: IReactorTime,
+        connections: Mapping[str, Claimant],
+        begin: Callable[[Candidate], None],
+    ) -> None:
+        """
+        @param connections: Of those who are in, by machine GUID.
+        @param begin: Is given each child that is admitted.
+        """
+        self._hub = hub
+        self._settings = settings
+        self._clock = clock
+        self._connections = connections
+        self._begin = begin
+        self._candidates: dict[Claimant, Candidate] = {}
+        self._probing: dict[str, IDelayedCall] = {}
+        self._admissions: Admissions[Candidate] = Admissions(
+            clock, self._admit, self._too_many, settings.web.streaming_every
+        )
+        self._stopping = False
+
+    def close(self) -> None:
+        """
+        Let nobody in any more.
+        """
+        self._stopping = True
+        self._admissions.stop()
+        for probe in self._probing.values():
+            probe.cancel()
+        self._probing.clear()
+        for candidate in tuple(self._candidates.values()):
+            self._refuse(candidate, Refusal.BUSY)
+
+    def consider(self, candidate: Candidate) -> None:
+        """
+        Admit a child at once or in its turn, or refuse it.
+        """
+        self._candidates[candidate.connection] = candidate
+        refusal = self._refusal(candidate)
+        if refusal is not None:
+            self._refuse(candidate, refusal)
+        else:
+            self._admissions.enter(candidate)
+
+    def gave_up(self, connection: Claimant) -> None:
+        """
+        A child went before it was answered.
+        """
+        candidate = self._candidates.pop(connection, None)
+        if candidate is not None:
+            self._admissions.leave(candidate)
+
+    def _refuse(self, candidate: Candidate, refusal: Refusal) -> None:
+        self._candidates.pop(candidate.connection, None)
+        candidate.connection.refuse(refusal, candidate.request.capabilities)
+
+    def _too_many(self, candidate: Candidate) -> None:
+        every = self._settings.web.streaming_every
+        if not self._stopping:
+            self._log.info(
+                "{peer}: {host} refused for now: {reason}",
+                peer=candidate.connection.peer,
+                host=candidate.request.info.hostname,
+                reason=f"[web] accept a streaming request every {every} s" if every else "too many children at once",
+            )
+        self._refuse(candidate, Refusal.BUSY)
+
+    def _refusal(self, candidate: Candidate) -> Refusal | None:
+        """
+        @return: Why a child is not admitted; L{None} if it may be.
+        """
+        connection, request, address = candidate.connection, candidate.request, candidate.address
+        info = request.info
+        try:
+            candidate.papers.check(self._settings.web.tls, info.guid)
+            self._check_no_machine(request.key)
+            self._settings.admit(request.key, info.guid, address, self._clock.seconds(), candidate.papers.names)
+        except Refused as refused:
+            self._log.warn(
+                "{peer}: {host} ({guid}) refused: {reason}",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                reason=refused.reason,
+            )
+            return Refusal.DENIED
+        if info.guid == self._hub.local.info.guid:
+            self._log.warn(
+                "{peer}: {host} streams this node's own machine GUID {guid} back; give each node its own machine.guid",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+            )
+            return Refusal.LOCALHOST
+        if len(self._hub) >= HOSTS_MOST and self._hub.get(info.guid) is None:
+            self._log.warn(
+                "{peer}: {host} ({guid}) refused: this node knows {most} hosts already, which is the most",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                most=HOSTS_MOST,
+            )
+            return Refusal.BUSY
+        known = self._hub.get(info.guid)
+        if known is not None and known.virtual and known.online:
+            self._log.warn(
+                "{peer}: {host} refused: {guid} is the virtual node {virtual} of this node",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                virtual=known.info.hostname,
+            )
+            return Refusal.VIRTUAL_NODE
+        return Refusal.BUSY if self._stopping or self._hub.draining else None
+
+    def _check_no_machine(self, key: str) -> None:
+        """
+        Whatever C{stream.conf} says, the machine GUID of a node is no key:
+        whoever sees the node knows it.
+        """
+        host = self._hub.get(key.lower())
+        if host is not None:
+            raise Refused(
+                f"API key {fingerprint(key.lower())} is the machine GUID of {host.info.hostname}, which is no secret; "
+                "give the host a key that 'netstream genkey' made"
+            )
+
+    def _claim(self, candidate: Candidate, heard_since: bool | None) -> Claim:
+        """
+        Find out whether the GUID of a child is free, and free it if whoever
+        has it is dead.
+        """
+        connection, info, now = candidate.connection, candidate.request.info, self._clock.seconds()
+        older = self._connections.get(info.guid)
+        if older is None or older.host is None:
+            return Claim.TAKES_OVER
+        name = older.host.info.hostname
+        decided = claim(now - older.heard, older.stale_after, name == info.hostname, heard_since)
+        if decided is Claim.WAITS and info.guid in self._probing:
+            decided = Claim.REFUSED
+        if decided is Claim.REFUSED:
+            self._log.warn(
+                "{peer}: {host} refused: {guid} is already streaming from {older} as {name}{advice}",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                older=older.peer,
+                name=name,
+                advice="" if name == info.hostname else "; if they are two machines, remove the machine.guid of one",
+            )
+        elif decided is Claim.TAKES_OVER:
+            self._log.warn(
+                "{peer}: {host} takes over from {name} at {older}, which has been silent for {silent:.0f} s",
+                peer=connection.peer,
+                host=info.hostname,
+                name=name,
+                older=older.peer,
+                silent=now - older.heard,
+            )
+            replaced = older.host
+            older.replaced()
+            if replaced is not None:
+                # Who listens begins anew, since the one that comes may be set up otherwise.
+                self._hub.disconnect(replaced, now)
+        return decided
+
+    def _probe(self, candidate: Candidate) -> None:
+        """
+        Listen to an older connection for a while before deciding.
+        """
+        guid = candidate.request.info.guid
+        older, asked = self._connections[guid], self._clock.seconds()
+
+        def decide() -> None:
+            del self._probing[guid]
+            if candidate.connection in self._candidates:
+                same = self._connections.get(guid) is older
+                self._admit(candidate, older.heard > asked if same else None)
+
+        self._probing[guid] = self._clock.callLater(
+            probed_for(older.host.info.update_every if older.host else 1), decide
+        )
+
+    def _admit(self, candidate: Candidate, heard_since: bool | None = None) -> None:
+        # Much may have changed while it waited.
+        refusal = self._refusal(candidate)
+        if refusal is not None:
+            self._refuse(candidate, refusal)
+        else:
+            self._decide(candidate, heard_since)
+
+    def _decide(self, candidate: Candidate, heard_since: bool | None) -> None:
+        decided = self._claim(candidate, heard_since)
+        if decided is Claim.WAITS:
+            self._probe(candidate)
+        elif decided is Claim.REFUSED:
+            self._refuse(candidate, Refusal.ALREADY_STREAMING)
+        elif self._stopping:
+            self._refuse(candidate, Refusal.BUSY)
+        else:
+            del self._candidates[candidate.connection]
+            self._begin(candidate)
