@@ -19,6 +19,7 @@ from netstream.config import ConfigError, load
 from netstream.config.keys import mark, new_key
 from netstream.config.places import NOTIFY_CONF, STOCK, STREAM_CONF, config_directory
 from netstream.config.settings import Role, Settings, StreamSettings
+from netstream.ctlcommands import add_commands as add_control
 from netstream.dbcommands import CannotDo, add_commands
 from netstream.tls.client import Client
 from netstream.tls.server import Server
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_gencert(commands)
     add_commands(commands)
+    add_control(commands)
     return parser
 
 

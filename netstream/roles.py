@@ -26,6 +26,8 @@ from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.settings import ClientTLS, Destination, KeySettings, Listener, Mode, Settings, StreamSettings
+from netstream.control.commands import Control
+from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases
 from netstream.db.workers import Workers
 from netstream.export.service import ExportService
@@ -78,12 +80,14 @@ class Node(MultiService):
         C{CancelledError} if it was stopped before.
     @ivar hub: What it knows; set once L{ready} has fired.
     @ivar health: What watches the hosts; L{None} if none has a database.
+    @ivar control: What it can be told; set once L{ready} has fired.
     @ivar urls: Where it serves, as C{http://ADDRESS:PORT/}, C{https://} where
         browsers need TLS.
     """
 
     _log = Logger()
     hub: Hub
+    control: Control
 
     def __init__(
         self,
@@ -190,6 +194,10 @@ class Node(MultiService):
             ).setServiceParent(self)
         if self.health is not None:
             self.health.setServiceParent(self)
+        self.control = Control(
+            self.hub, settings, self._parent, self._forwarder, self._reactor, self._jitter, netstream.__version__
+        )
+        ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
 
     def _prepare_tls(self) -> None:

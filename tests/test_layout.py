@@ -31,6 +31,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "health": "model hub db config",
         "export": "model kernel hub config",
         "web": "model kernel hub db health config",
+        "control": "model session hub streaming config",
         "central": "model web config",
     }.items()
 }
@@ -39,8 +40,9 @@ ROOMS: Mapping[str, frozenset[str]] = {
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset(ROOMS),
     "tap": frozenset({"config", "roles"}),
-    "cli": frozenset({"config", "roles", "tap", "tls", "dbcommands", "certcommands"}),
+    "cli": frozenset({"config", "roles", "tap", "tls", "dbcommands", "certcommands", "ctlcommands"}),
     "certcommands": frozenset({"config", "tls"}),
+    "ctlcommands": frozenset({"config", "control"}),
     "dbcommands": frozenset({"config", "db"}),
     "testing": frozenset({*ROOMS, "roles"}),
     "": frozenset({*ROOMS, "roles"}),

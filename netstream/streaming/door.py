@@ -107,6 +107,12 @@ class Door:
         )
         self._stopping = False
 
+    def __len__(self) -> int:
+        """
+        @return: How many children wait.
+        """
+        return len(self._candidates)
+
     def close(self) -> None:
         """
         Let nobody in any more.

@@ -34,7 +34,7 @@ def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Defer
 
 async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:
     if listener.protocol == "unix":
-        _remove_unserved(listener.host)
+        remove_unserved(listener.host)
         return [await UNIXServerEndpoint(reactor, listener.host, listener.backlog, mode=listener.mode).listen(factory)]
     backlog = listener.backlog
     if ":" in listener.host:
@@ -66,7 +66,7 @@ def _six_alone(port: IListeningPort) -> bool:
     return listening is not None and bool(listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 
 
-def _remove_unserved(path: str) -> None:
+def remove_unserved(path: str) -> None:
     """
     Remove a socket file that a process left which did not end cleanly.
 

@@ -675,6 +675,13 @@ class Parent:
         if host.removed:
             self.admitted.pop(host.info.guid, None)
 
+    @property
+    def waiting(self) -> int:
+        """
+        How many children wait to be admitted.
+        """
+        return len(self._door)
+
     def lost(self, connection: ParentProtocol) -> None:
         """
         A child's connection ended.
