@@ -25,9 +25,11 @@ from netstream.collect.own import Own, Stored
 from netstream.collect.stat import Stat
 from netstream.collect.streams import Streams
 from netstream.collect.uptime import Uptime
+from netstream.collect.virtual import Collected
 from netstream.collect.vmstat import VMStat
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
+from netstream.model.samples import SeriesTable
 from netstream.session.receiver import Receiver
 from netstream.wire.capabilities import Capability
 
@@ -78,7 +80,7 @@ class CollectService(Service):
         self._every = settings.db.update_every
         self._collectors: list[Collector] = []
         self._measuring: set[str] = set()
-        self._receiver: Receiver | None = None
+        self._collected: Collected | None = None
         self._resume = 0.0
         self._next: IDelayedCall | None = None
         self._due = 0.0
@@ -89,8 +91,7 @@ class CollectService(Service):
         Twisted).
         """
         super().startService()
-        self._receiver = self._new_receiver()
-        self._hub.local.state = self._receiver.state
+        self._collected = self._begin()
         for plugin, makers in self._plugins.items():
             if self._settings.plugins.get(plugin, True):
                 for make in makers:
@@ -111,16 +112,16 @@ class CollectService(Service):
             collector.close()
         self._collectors.clear()
         self._measuring.clear()
-        self._receiver = None
+        if self._collected is not None:
+            self._collected.stop(self._clock.seconds())
+        self._collected = None
 
-    def _new_receiver(self) -> Receiver:
-        return Receiver(
-            self._hub.local.table,
-            Capability.CLABELS,
-            update_every=self._every,
-            gap_when_lost=self._settings.db.gap_when_lost,
-            node=self._hub.local.info.guid,
-        )
+    def _begin(self) -> Collected:
+        def make(table: SeriesTable, node: str) -> Receiver:
+            gap = self._settings.db.gap_when_lost
+            return Receiver(table, Capability.CLABELS, update_every=self._every, gap_when_lost=gap, node=node)
+
+        return Collected(self._hub, make)
 
     def _plan(self, now: float) -> None:
         self._due = (math.floor(now / self._every) + 1) * float(self._every)
@@ -181,18 +182,17 @@ class CollectService(Service):
         return text
 
     def _tell(self, text: bytes, now: float) -> None:
-        if self._receiver is None:
+        if self._collected is None:
             return
         try:
-            for update in self._receiver.receive(text, now):
-                self._hub.local.apply(update)
+            self._collected.tell(text, now)
+            self._collected.sweep(now)
         except Exception:
             self._log.failure(
                 "what was collected could not be taken in; nothing is collected for {pause} s", Failure(), pause=_PAUSE
             )
             # What was not heard is lost: everyone begins anew, definitions first.
             self._resume = now + _PAUSE
-            self._receiver = self._new_receiver()
-            self._hub.local.state = self._receiver.state
+            self._collected = self._begin()
             for collector in self._collectors:
                 collector.withdraw()

@@ -438,11 +438,13 @@ class Hub:
         self._tell(host)
         return host
 
-    def connect(self, info: HostInfo, db: IMetricsDB, link: Link) -> Host:
+    def connect(self, info: HostInfo, db: IMetricsDB, link: Link, *, virtual: bool = False) -> Host:
         """
         A host's samples begin to arrive.
 
         A host that is known keeps its database, as it keeps its charts.
+
+        @param virtual: Whether a collector of this node speaks for it.
 
         @return: The host, which is online now.
         """
@@ -451,6 +453,7 @@ class Hub:
             host = self._hosts[info.guid] = Host(info, db)
         host.info = info
         host.link = link
+        host.virtual = virtual
         host.replication = None
         host.functions.clear()  # it says anew what it offers
         host.save()

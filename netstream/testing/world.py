@@ -20,6 +20,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITCPTranspor
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from netstream.collect.virtual import Collected
 from netstream.config import load
 from netstream.config.settings import Role, Settings
 from netstream.db.interfaces import Columns
@@ -47,10 +48,10 @@ class Script(Service):
     """
 
     def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime) -> None:
-        self._hub = hub
         self._clock = clock
-        self._receiver = Receiver(hub.local.table, Capability.CLABELS, update_every=1, node=hub.local.info.guid)
-        hub.local.state = self._receiver.state
+        self._collected = Collected(
+            hub, lambda table, node: Receiver(table, Capability.CLABELS, update_every=1, node=node)
+        )
         self._count = 0
         self._last = 0.0
         self._next: IDelayedCall | None = None
@@ -60,8 +61,7 @@ class Script(Service):
         Let the node collect what is said: lines as an external plugin writes
         them.
         """
-        for update in self._receiver.receive(text.encode(), self._clock.seconds()):
-            self._hub.local.apply(update)
+        self._collected.tell(text.encode(), self._clock.seconds())
 
     def startService(self) -> None:
         """
@@ -80,6 +80,7 @@ class Script(Service):
         self._last = now
         self._count += int(now) % 60
         self.say(f"BEGIN test.clock {elapsed}\nSET second = {int(now)}\nSET count = {self._count}\nEND\n")
+        self._collected.sweep(now)
         self._next = self._clock.callLater(math.floor(now) + 1 - now, self._tick)
 
     def stopService(self) -> None:
@@ -89,6 +90,7 @@ class Script(Service):
         super().stopService()
         if self._next is not None and self._next.active():
             self._next.cancel()
+        self._collected.stop(self._clock.seconds())
 
 
 class _Answer(Protocol):

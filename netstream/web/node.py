@@ -134,6 +134,8 @@ def ingest_type(host: Host) -> str:
     """
     if host.local:
         return "localhost"
+    if host.online and host.virtual:
+        return "virtual"
     return "child" if host.online or host.left else "archived"
 
 
@@ -179,7 +181,8 @@ def stream_info(hub: Hub, host: Host | None, bounds: Mapping[str, Span]) -> dict
     if host is None:
         return answer
     return answer | {
-        "db_status": "online",
+        # Who is being drained takes nobody; children know that of a parent that is starting.
+        "db_status": "initializing" if hub.draining else "online",
         "db_liveness": "live" if host.online else "stale",
         "ingest_type": ingest_type(host),
         "ingest_status": ingest_status(host),
