@@ -58,7 +58,13 @@ CLOSED_WITHIN = 5.0
 """Seconds that peers have to read the rest when this node stops."""
 
 UNDECIDED_PER_ADDRESS = 100
-"""Connections of one address that may be undecided at once."""
+"""Connections of one address that may be undecided at once for long."""
+
+CROWD_PER_ADDRESS = 1000
+"""And for a moment: all children behind one address come at once."""
+
+CROWD_DECIDES_WITHIN = 1.0
+"""Seconds that those have who are more than may be undecided for long."""
 
 
 def address_text(address: object) -> str:
@@ -139,8 +145,11 @@ class FrontProtocol(Protocol):
         """
         assert self.transport is not None
         self._front.connections.add(self)
-        self._front.undecided[address_text(self._address)] += 1
-        self._deadline = self._front.clock.callLater(FIRST_BYTES_WITHIN, self._too_late)
+        address = address_text(self._address)
+        self._front.undecided[address] += 1
+        crowd = self._front.undecided[address] > UNDECIDED_PER_ADDRESS
+        limit = CROWD_DECIDES_WITHIN if crowd else FIRST_BYTES_WITHIN
+        self._deadline = self._front.clock.callLater(limit, self._too_late)
         watch_over(self.transport)
 
     def _too_late(self) -> None:
@@ -311,7 +320,7 @@ class FrontFactory(Factory):
                 "{peer}: connection closed; [web] allow connections from does not admit it", peer=peer_text(addr)
             )
             return None
-        if self.undecided[address] >= UNDECIDED_PER_ADDRESS:
+        if self.undecided[address] >= CROWD_PER_ADDRESS:
             return None
         return FrontProtocol(self, addr)
 

@@ -618,8 +618,9 @@ class Network:
         Let time pass, event by event.
         """
         end = self.clock.seconds() + seconds
-        while calls := [c.getTime() for c in self.clock.getDelayedCalls()]:
-            if min(calls) > end:
+        while self.clock.calls:  # which are in the order of their times
+            due = self.clock.calls[0].getTime()
+            if due > end:
                 break
-            self.clock.advance(max(0.0, min(calls) - self.clock.seconds()))
+            self.clock.advance(max(0.0, due - self.clock.seconds()))
         self.clock.advance(max(0.0, end - self.clock.seconds()))

@@ -11,7 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config.settings import Listener, WebSettings
 from netstream.model.pattern import pattern
-from netstream.streaming.front import CLOSED_WITHIN, UNDECIDED_PER_ADDRESS, FrontFactory, address_text, peer_text
+from netstream.streaming.front import (
+    CLOSED_WITHIN,
+    CROWD_DECIDES_WITHIN,
+    CROWD_PER_ADDRESS,
+    UNDECIDED_PER_ADDRESS,
+    FrontFactory,
+    address_text,
+    peer_text,
+)
 
 ALL = frozenset({"dashboard", "streaming"})
 PEER = IPv4Address("TCP", "192.0.2.7", 4711)
@@ -132,11 +140,24 @@ class FrontTests(SynchronousTestCase):
         One address cannot hold many connections that say nothing.
         """
         front = self.front()
-        for _ in range(UNDECIDED_PER_ADDRESS):
+        for _ in range(CROWD_PER_ADDRESS):
             protocol, _ = self.connect(front)
         self.assertIsNone(front.buildProtocol(PEER))
         protocol.dataReceived(b"GET ")
         self.assertIsNotNone(front.buildProtocol(PEER))
+
+    def test_crowd(self) -> None:
+        """
+        When many come from one address at once, each has a moment to say what
+        it wants; no more than a hundred may take longer.
+        """
+        front = self.front()
+        found = [self.connect(front) for _ in range(UNDECIDED_PER_ADDRESS + 50)]
+        protocol, _ = found[-1]
+        protocol.dataReceived(b"GET ")
+        self.clock.advance(CROWD_DECIDES_WITHIN)
+        aborted = [number for number, (_, transport) in enumerate(found) if transport.disconnecting]
+        self.assertEqual(aborted, list(range(UNDECIDED_PER_ADDRESS, UNDECIDED_PER_ADDRESS + 49)))
 
     def test_allow_connections_from(self) -> None:
         """

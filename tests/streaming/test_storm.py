@@ -19,7 +19,7 @@ from netstream.streaming.child import Uplink
 from netstream.testing import KEY
 from tests.streaming.case import WorldCase
 
-MANY = 400
+MANY = 300
 
 
 class StormTests(WorldCase):
@@ -85,7 +85,7 @@ class StormTests(WorldCase):
         first = self.connected(uplinks, "parent")
         self.assertGreater(first, 15)
         self.assertLess(first, 25)
-        self.world.advance(280)
+        self.world.advance(240)
         self.assertEqual(self.connected(uplinks, "parent"), 60)
 
     def test_fails_over(self) -> None:
