@@ -32,7 +32,7 @@ from netstream.testing.metrics_db import batch
 TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|gencert|check|edit-config|db ))[^`]+)`")
+INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|gencert|check|edit-config|db |ctl ))[^`]+)`")
 ELSEWHERE = ("git clone", "systemctl restart netdata")
 """Commands of other programs."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
@@ -92,6 +92,8 @@ class CommandTests(SynchronousTestCase):
             elif arguments[0] == "gencert":
                 with contextlib.redirect_stdout(io.StringIO()):
                     self.assertEqual(main([*arguments, "--dir", str(self.directory / "ssl")]), 0)
+            elif arguments[0] == "ctl":
+                self.tell_a_node(arguments)
             elif arguments[0] in ("genkey", "check"):
                 with contextlib.redirect_stdout(io.StringIO()):
                     self.assertIn(main([*arguments]), (None, 0))
@@ -102,6 +104,15 @@ class CommandTests(SynchronousTestCase):
             self.visit(url.partition("/api")[1] + url.partition("/api")[2])
         else:
             self.assertTrue(line.startswith(ELSEWHERE), line)
+
+    def tell_a_node(self, arguments: list[str]) -> None:
+        """
+        Say a command where no node runs: it is understood, and that is said.
+        """
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err):
+            self.assertEqual(main([*arguments, "--data-dir", str(self.directory / "nowhere")]), 1)
+        self.assertIn("no node runs", err.getvalue())
 
     def run_on_database(self, arguments: list[str]) -> None:
         """

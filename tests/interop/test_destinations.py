@@ -39,13 +39,8 @@ class DestinationTests(InteropTestCase):
         @return: What a node answers to C{netstream ctl}.
         """
         command = [sys.executable, "-m", "netstream.cli", "ctl", *arguments, "--json"]
-        said = subprocess.run(
-            [*command, "--data-dir", str(node.directory / "data")],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        command += ["--data-dir", str(node.directory / "data")]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(said.returncode, 0, said.stderr)
         return json.loads(said.stdout)
 
@@ -86,7 +81,7 @@ class DestinationTests(InteropTestCase):
         self.assertGreater(len(seconds), len(next(iter(shown.values()))))
         self.assertEqual(seconds, list(range(seconds[0], seconds[-1] + 1)))
         states = {node["hostname"]: node["state"] for node in self.ctl(a, "nodes")["nodes"]}
-        self.assertEqual(states, {"ns-a" if a.name == "ns-a" else "ns-b": "live", child.name: "offline"})
+        self.assertEqual(states, {a.name: "live", child.name: "offline"})
         self.ctl(a, "remove-node", child.name)
         self.assertNotIn(child.name, a.reachable())
         self.assert_stopped(child, a, b)
