@@ -329,7 +329,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     @return: The figures of all programs.
     """
     if options.quick:
-        options.children, options.seconds = min(options.children, 100), 2
+        options.children, options.seconds = min(options.children, 100), 1
     seen = {target: once(target, options) for target in chosen(options)}
 
     def figure(name: str, key: str, goal: float | None = None) -> Figure:

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import child, disk, figures, footprint, latency, parent, recording, saturation, stall, transports
+from benchmarks import child, disk, figures, footprint, latency, parent, recording, saturation, stall, storm, transports
 from benchmarks.figures import Figure
 from benchmarks.load import Load, NoLoad, program
 from benchmarks.recording import Tape
@@ -185,6 +185,14 @@ class SmokeTests(SynchronousTestCase):
             raise SkipTest(str(problem)) from problem
         self.assertEqual(len(found), 6)
         self.assertTrue(all(value is not None and value > 0 for value in found.values()), found)
+
+    def test_storm(self) -> None:
+        """
+        Children that come at once all stream, before and after a restart.
+        """
+        found = {figure.name: figure for figure in storm.measure(small(storm, "--children=20", "--charts=1"))}
+        details = next(iter(found.values())).details["netstream"]
+        self.assertEqual((details["known"], details["again_known"]), (20, 20))
 
     def test_others(self) -> None:
         """

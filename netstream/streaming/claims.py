@@ -12,6 +12,9 @@ PROBED_FOR = 3.0
 PROBED_MOST = 20.0
 """And at most: a child gives up some time."""
 
+DEAD_AFTER = 30.0
+"""Seconds of silence after which agents take any child for dead."""
+
 
 class Claim(Enum):
     """
@@ -27,7 +30,7 @@ class Claim(Enum):
     REFUSED = "refused"
 
 
-def claim(silent: float, stale_after: float, same_name: bool, heard_since: bool | None) -> Claim:
+def claim(silent: float, stale_after: float, same_name: bool, heard_since: bool | None, update_every: int = 1) -> Claim:
     """
     Decide between two connections.
 
@@ -41,6 +44,8 @@ def claim(silent: float, stale_after: float, same_name: bool, heard_since: bool 
     @param same_name: Whether both call themselves alike.
     @param heard_since: Whether the older one has said something while the
         newer waited; L{None} if it has not waited yet.
+    @param update_every: Period of the older one, seconds: nothing can be told
+        from a silence that is shorter.
     """
     if silent >= stale_after:
         return Claim.TAKES_OVER
@@ -48,7 +53,8 @@ def claim(silent: float, stale_after: float, same_name: bool, heard_since: bool 
         return Claim.REFUSED
     if heard_since is None:
         return Claim.WAITS
-    return Claim.REFUSED if heard_since else Claim.TAKES_OVER
+    alive = heard_since or silent < min(DEAD_AFTER, 2.0 * update_every)
+    return Claim.REFUSED if alive else Claim.TAKES_OVER
 
 
 def probed_for(update_every: int) -> float:

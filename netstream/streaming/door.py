@@ -101,7 +101,7 @@ class Door:
         self._connections = connections
         self._begin = begin
         self._candidates: dict[Claimant, Candidate] = {}
-        self._probing: dict[str, IDelayedCall] = {}
+        self._probing: dict[str, tuple[Candidate, IDelayedCall]] = {}
         self._admissions: Admissions[Candidate] = Admissions(
             clock, self._admit, self._too_many, settings.web.streaming_every
         )
@@ -119,7 +119,7 @@ class Door:
         """
         self._stopping = True
         self._admissions.stop()
-        for probe in self._probing.values():
+        for _, probe in self._probing.values():
             probe.cancel()
         self._probing.clear()
         for candidate in tuple(self._candidates.values()):
@@ -141,8 +141,12 @@ class Door:
         A child went before it was answered.
         """
         candidate = self._candidates.pop(connection, None)
-        if candidate is not None:
-            self._admissions.leave(candidate)
+        if candidate is None:
+            return
+        self._admissions.leave(candidate)
+        guid = candidate.request.info.guid
+        if guid in self._probing and self._probing[guid][0] is candidate:
+            self._probing.pop(guid)[1].cancel()
 
     def _refuse(self, candidate: Candidate, refusal: Refusal) -> None:
         self._candidates.pop(candidate.connection, None)
@@ -229,7 +233,8 @@ class Door:
         if older is None or older.host is None:
             return Claim.TAKES_OVER
         name = older.host.info.hostname
-        decided = claim(now - older.heard, older.stale_after, name == info.hostname, heard_since)
+        same, every = name == info.hostname, older.host.info.update_every
+        decided = claim(now - older.heard, older.stale_after, same, heard_since, every)
         if decided is Claim.WAITS and info.guid in self._probing:
             decided = Claim.REFUSED
         if decided is Claim.REFUSED:
@@ -267,13 +272,11 @@ class Door:
 
         def decide() -> None:
             del self._probing[guid]
-            if candidate.connection in self._candidates:
-                same = self._connections.get(guid) is older
-                self._admit(candidate, older.heard > asked if same else None)
+            same = self._connections.get(guid) is older
+            self._admit(candidate, older.heard > asked if same else None)
 
-        self._probing[guid] = self._clock.callLater(
-            probed_for(older.host.info.update_every if older.host else 1), decide
-        )
+        period = older.host.info.update_every if older.host is not None else 1
+        self._probing[guid] = candidate, self._clock.callLater(probed_for(period), decide)
 
     def _admit(self, candidate: Candidate, heard_since: bool | None = None) -> None:
         # Much may have changed while it waited.

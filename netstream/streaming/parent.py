@@ -485,8 +485,7 @@ class ParentProtocol(Protocol):
         """
         if self._receiver is not None and self._pace is not None:
             self._take(self._pace.rest())
-        if self.waits:
-            self._parent.gave_up(self)
+        self._parent.gave_up(self)
         self._end()
         self._reason = self._reason or reason.getErrorMessage()
         if self.host is not None:

@@ -234,3 +234,48 @@ class MovingTests(CommandCase):
         self.assertEqual(self.tell(child, "rebalance", up=True, nodes=["child"]), {"moved": 0, "of": 1})
         self.assert_cannot(child, "no node is called x", "rebalance", up=True, nodes=["x"])
         self.assertEqual(self.parent_of(child), "a")
+
+
+class ClusterTests(CommandCase):
+    """
+    Two parents that stream to each other.
+    """
+
+    def test_drain(self) -> None:
+        """
+        A child whose parent is drained goes to the other, which had its samples
+        all the time and has each of its seconds.
+        """
+        a = self.world.node("a", "proxy", destination="b")
+        b = self.world.node("b", "proxy", destination="a")
+        child = self.world.node("child", "child", destination="a b")
+        guid = child.hub.local.info.guid
+        self.world.advance(60)
+        if self.parent_of(child) == "b":
+            a, b = b, a
+        self.assertTrue(self.host(b, guid).online)
+        begin = self.world.now
+        self.assertGreaterEqual(self.tell(a, "drain")["told"], 1)
+        self.world.advance(60)
+        self.assertEqual(self.parent_of(child), b.name)
+        found = b.read(guid, "test.clock", "second", begin - 20, self.world.now - 2)
+        self.assertEqual(sorted(found), list(range(begin - 19, self.world.now - 1)))
+
+    def test_cut(self) -> None:
+        """
+        A child whose parent falls silent is with the other parent within half
+        a minute, though that still has the silent connection from the first.
+        """
+        a = self.world.node("a", "proxy", destination="b")
+        b = self.world.node("b", "proxy", destination="a")
+        child = self.world.node("child", "child", destination="a b")
+        guid = child.hub.local.info.guid
+        self.world.advance(60)
+        if self.parent_of(child) == "b":
+            a, b = b, a
+        self.world.cut(a, b)
+        self.world.advance(2)
+        a.stop()
+        self.world.advance(30)
+        self.assertEqual(self.parent_of(child), b.name)
+        self.assertTrue(self.host(b, guid).online)

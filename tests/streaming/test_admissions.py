@@ -149,6 +149,13 @@ class ClaimTests(SynchronousTestCase):
         The older one keeps its GUID while it lives; a copy is told at once, a
         child that came back gets it as soon as the old connection is silent.
         """
+        for silent, same_name, heard_since, every, expected in (
+            (20.0, True, False, 60, Claim.REFUSED),
+            (30.0, True, False, 60, Claim.TAKES_OVER),
+            (20.0, True, False, 10, Claim.TAKES_OVER),
+        ):
+            with self.subTest(silent=silent, every=every):
+                self.assertIs(claim(silent, 3.0 * every, same_name, heard_since, every), expected)
         for silent, same_name, heard_since, expected in (
             (0.0, True, None, Claim.WAITS),
             (0.0, False, None, Claim.REFUSED),

@@ -86,6 +86,9 @@ class AdmissionTests(WorldCase):
         self.assertTrue(endless.closed)
         self.assertIsNone(parent.hub.get(guids[0]))
         self.assertIn("a.b", self.host(parent, guids[1]).charts)
+        self.world.advance(30)
+        self.assertIsNone(parent.hub.get(guids[2]))
+        self.assertEqual(parent.service._parent.waiting, 0)  # type: ignore[union-attr]
 
     def test_too_many_hosts(self) -> None:
         """
@@ -244,6 +247,19 @@ class ConnectionTests(WorldCase):
         self.assertTrue(new.received.startswith(ACCEPTED))
         self.assertTrue(old.closed)
         self.assertTrue(self.host(parent).online)
+
+    def test_gives_up_while_it_waits(self) -> None:
+        """
+        A child that does not wait for long enough may ask again.
+        """
+        parent = self.world.node("parent", "parent")
+        self.child(parent)
+        self.child(parent).leave()
+        self.world.advance(0.1)
+        again = self.child(parent)
+        self.assertEqual(again.received, b"")
+        self.world.advance(PROBED_FOR)
+        self.assertTrue(again.received.startswith(ACCEPTED))
 
     def test_second_while_the_first_lives(self) -> None:
         """
