@@ -116,4 +116,9 @@ class Tombstones:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
+            directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
         self._all = {each.guid: each for each in tombstones}

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from attrs import evolve
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
 
-HELD_FOR = 60.0
+HELD_FOR = 20.0
 """Seconds for which samples are held."""
 
 HELD_MOST = 50_000
@@ -25,8 +26,8 @@ class Handover:
     Holds the newest samples of a host from the end of one connection to the
     begin of the next, so that moving from one parent to another leaves no gap.
 
-    It bridges a minute.  What is missing after a longer time is for
-    replication to bring.
+    It bridges the time that finding another parent takes.  What is missing
+    after a longer time is for replication to bring.
     """
 
     def __init__(self, host: Host, clock: IReactorTime) -> None:
@@ -65,10 +66,11 @@ class Handover:
         self._count = 0
 
     def _hold(self, update: Update) -> None:
-        if not isinstance(update, SampleBatch) or not len(update):
+        if not isinstance(update, SampleBatch) or not len(update) or update.past:
             return
         now = self._clock.seconds()
-        self._held.append((now, update))
+        # Lines of version 1 only tell their distance from those before, which were sent elsewhere.
+        self._held.append((now, update if update.lines is None else evolve(update, lines=None)))
         self._count += len(update)
         self._forget(now - HELD_FOR)
 
