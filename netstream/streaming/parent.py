@@ -10,10 +10,16 @@ from typing import cast
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from netstream.config.settings import KeySettings, Mode, Settings
@@ -433,7 +439,7 @@ class ParentProtocol(Protocol):
             return
         self._reason = reason
         self._parting = self._parent.clock.callLater(LET_GO_WITHIN, self._abort)
-        if isinstance(self.transport, TLSMemoryBIOProtocol):
+        if ISSLTransport.providedBy(self.transport):
             # That says so within TLS, and reads on until the other side does.
             self.transport.loseConnection()
         else:

@@ -242,6 +242,11 @@ class SimulatedTransport:
         """
         return self._host
 
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """
+        Nothing is held back here anyway.
+        """
+
     _producer_pulls = False
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
