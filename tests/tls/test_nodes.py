@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from netstream.config import ConfigError
+from netstream.control.lines import Request
 from netstream.testing import WorldNode
 from netstream.tls.reminders import EVERY
 from tests.streaming.case import WorldCase
@@ -63,6 +64,37 @@ class NodeTests(WorldCase):
         self.world.advance(2000)
         self.assertGreater(self.values(parent, "child"), 8)
         self.assertTrue(child.service.running)
+
+    def test_moved(self) -> None:
+        """
+        A child asks its parents by TLS, does without one whose certificate is
+        that of another, and goes to the third when the second is drained; that
+        misses nothing, although the child keeps nothing itself.
+        """
+        conf, trust = "[web]\n" + self.web, f"[stream]\nCAfile = {self.ca}\n"
+        parents = {name: self.world.node(name, "parent", conf=conf) for name in ("wrong", "parent", "proxy")}
+        wrong = parents.pop("wrong")
+        every = "wrong:SSL parent:SSL proxy:SSL"
+        child = self.world.node("child", "child", destination=every, stream=trust, mode="none")
+        self.world.advance(20)
+        begin = self.world.now
+        (uplink,) = child.service.uplinks.values()
+        assert uplink.connected is not None
+        old = parents.pop(uplink.connected.host)
+        (new,) = parents.values()
+        drained = old.service.control.run(Request("drain", {}))
+        self.world.advance(20)
+        self.assertEqual(self.successResultOf(drained)["told"], 1)
+        assert uplink.connected is not None
+        self.assertEqual(uplink.connected.host, new.name)
+        found: dict[int, float] = {}
+        for node in (old, new):
+            found |= node.read("child", "test.clock", "second", begin - 10, self.world.now - 2)
+        self.assertEqual(sorted(found), list(range(begin - 9, self.world.now - 1)))
+        said = [line for line in self.logged if "child cannot stream to " in line]
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("wrong:SSL: TLS handshake failed", said[0])
+        self.assertIsNone(wrong.hub.find("child"))
 
     def test_reminder(self) -> None:
         """
