@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -76,6 +76,7 @@ class Choice:
         self._timeout = timeout
         self._jitter = jitter
         self._say = say
+        self._wanted = False
         self._nodes = frozenset({host.info.guid, node} - {""})
 
     def __repr__(self) -> str:
@@ -87,13 +88,24 @@ class Choice:
 
         @return: Fails also with L{NothingToTry}.
         """
-        return Deferred.fromCoroutine(self._connect(protocolFactory))
+        self._wanted = True
+        work = Deferred.fromCoroutine(self._connect(protocolFactory))
+        connecting: Deferred[IProtocol] = Deferred(lambda _: self._give_up(work))
+        work.chainDeferred(connecting)
+        return connecting
+
+    def _give_up(self, work: Deferred[IProtocol]) -> None:
+        # Parents that are being asked give no information then, which is no reason to try one.
+        self._wanted = False
+        work.cancel()
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         destinations = self._destinations
         several = len(destinations.due(self._clock.seconds())) > 1
         if destinations.begins() and (several or not self._host.local):
             await self.look()
+        if not self._wanted:
+            raise CancelledError()
         destination = destinations.choose(self._clock.seconds())
         if destination is None:
             raise NothingToTry()

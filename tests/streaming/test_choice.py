@@ -185,6 +185,21 @@ class RetentionTests(ChoiceCase):
         self.assertTrue(any("it is the host itself" in text for text in self.logged))
         self.assertFalse(any("own machine GUID" in text for text in self.logged))
 
+    def test_stopped_while_asking(self) -> None:
+        """
+        A child that is stopped while its parents are asked connects to none of
+        them any more.
+        """
+        parent = self.world.node("parent", "parent")
+        self.world.visitor.listenTCP(7777, Factory.forProtocol(Deaf))
+        child = self.world.node("child", "child", destination="visitor:7777 parent")
+        self.world.advance(ASK_WITHIN / 2)
+        child.stop()
+        self.world.advance(60)
+        self.assertIsNone(parent.hub.find("child"))
+        self.assertFalse(self.flushLoggedErrors())
+        self.assertFalse([text for text in self.logged if text.startswith("child cannot stream")])
+
     def test_loop(self) -> None:
         """
         Two parents that stream to each other do not send a child's samples
