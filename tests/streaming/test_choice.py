@@ -15,7 +15,7 @@ from zope.interface import implementer
 from netstream.streaming.asking import ASK_WITHIN
 from netstream.streaming.handover import HELD_FOR
 from netstream.testing import WorldNode
-from tests.streaming.case import CHART, GUID, WorldCase
+from tests.streaming.case import CHART, WorldCase
 
 
 @implementer(IHostnameResolver)

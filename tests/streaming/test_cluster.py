@@ -28,14 +28,16 @@ class ClusterCase(ReplicationCase):
             for name in self.members
         }
         self.children = [
-            self.world.node(name, "child", destination=" ".join(self.members)) for name in ("child-1", "child-2")
+            self.world.node(f"child-{number + 1}", "child", destination=" ".join(self.members))
+            for number in range(self.count)
         ]
         self.first = self.world.now + 1
         self.started: dict[str, int] = {}
         self.world.advance(self.settle)
 
     mode = "ram"
-    settle = 300
+    count = 2
+    settle = 200
     """Seconds until who was refused or left out has tried again."""
 
     def others(self, name: str) -> Sequence[str]:
@@ -60,21 +62,25 @@ class ClusterCase(ReplicationCase):
 
     def assert_all_know_all(self, *without: WorldNode) -> None:
         """
-        Each parent has all samples of each node that runs, over one connection.
+        Each parent has all samples of each node that runs, over one connection,
+        and everybody knows which way they go.
         """
         living = [node for node in self.parents.values() if node not in without]
         for node in (*self.children, *living):
             viewers = [viewer for viewer in living if viewer is not node]
             self.assert_complete(node, *viewers, first=max(self.first, self.started.get(node.name, 0)))
-            self.assertEqual(
-                sorted(self.way(node)), sorted(viewer.name for viewer in viewers), f"the way of {node.name}"
-            )
+            way = self.way(node)
+            self.assertEqual(sorted(way), sorted(viewer.name for viewer in viewers), f"the way of {node.name}")
+            for each in (node, *viewers):
+                told = [entry["hostname"] for entry in self.host(each, node.hub.local.info.guid).path]
+                self.assertEqual(told, [node.name, *way], f"what {each.name} says of {node.name}")
         for viewer in living:
             names = sorted(host.info.hostname for host in viewer.hub if host.life(self.world.now) is Life.LIVE)
             self.assertEqual(names, sorted(node.name for node in (*self.children, *living)), viewer.name)
 
     def check(self) -> None:
         self.assert_all_know_all()
+        self.assertEqual([line for line in self.logged if "already streaming" in line], [])
         for name, parent in self.parents.items():
             self.logged.clear()
             parent.crash()
@@ -107,6 +113,7 @@ class TripleTests(ClusterCase):
     """
 
     members = ("one", "two", "three")
+    count = 1
 
     def test_any_is_lost(self) -> None:
         """
