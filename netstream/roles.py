@@ -290,8 +290,8 @@ class Node(MultiService):
         return self._parent.admitted.get(host.info.guid) if self._parent is not None else None
 
     def _forwarded(self, host: Host) -> bool:
-        settings = self._forwarding(host)
-        return settings is not None and settings.enabled
+        uplink = self.uplinks.get(host.info.guid)
+        return uplink is not None and uplink.connected is not None
 
     def _forwarding(self, host: Host) -> StreamSettings | None:
         if host.local or host.virtual:

@@ -35,6 +35,9 @@ least, since a chart may be slow."""
 SOON = 10
 """Seconds until it is looked again for samples that were not there yet."""
 
+SETTLED = 10
+"""Seconds from a connection until all charts send what is new."""
+
 MOST_ALERTS = 200_000
 """Alerts of one host; more are not made."""
 
@@ -84,6 +87,7 @@ class HostAlerts:
     @ivar link: The connection for which that was said.
     @ivar wake: The second at which something is due again; 0 is at once.
     @ivar evaluated: When they were evaluated last.
+    @ivar owned: Whether this node told people of the host just before.
     @ivar overfull: Alerts that were not made, since there are too many.
     """
 
@@ -98,6 +102,7 @@ class HostAlerts:
         self.link: Link | None = None
         self.wake = 0
         self.evaluated = 0
+        self.owned = True
         self.overfull = 0
         self.variables = Variables(host, self.alerts)
         self._rules = rules
@@ -281,10 +286,20 @@ class HostAlerts:
             return True
         first = self._spans.get(chart.id, (0, 0))[0]
         start = now + lookup.before + lookup.after
+        if chart.id in self.host.incomplete and not self._live(chart, start, last, now + lookup.before):
+            return False
         covered = bool(first) and start + chart.update_every >= first and start - chart.update_every <= last
         if not covered and first:
             self._spans[chart.id] = first, now + 10
         return covered
+
+    def _live(self, chart: Chart, start: int, last: int, end: int) -> bool:
+        """
+        @return: Whether the seconds of a window came as they were collected, so
+            that it does not matter that older ones are still on their way.
+        """
+        link = self.host.link
+        return link is not None and start >= link.since + SETTLED and last + 3 * chart.update_every >= end
 
     def settle(self, alerts: Sequence[Alert], now: int) -> list[Transition]:
         """

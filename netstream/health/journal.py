@@ -144,6 +144,15 @@ class Journal:
         if not said.repeat:
             self._changed[said.unique_id] = said
 
+    def reconsider(self, key: AlertKey) -> None:
+        """
+        Decide again on the last transition of an alert, if nobody was told.
+        """
+        said = self._by_id.get(key)
+        if said is not None and said.processed and not said.told:
+            said.processed = False
+            self._waiting[said.unique_id] = said
+
     def delivery(self, id: str, put: tuple[str, int, Mapping[str, Any]] | None) -> None:
         """
         Keep how a delivery stands with the next L{flush}.

@@ -42,6 +42,9 @@ JUMP = 5.0
 """Seconds that the clock may be ahead of the time that passed without this
 being taken for a sleep."""
 
+UNNOTICED = 300
+"""Seconds in which another node may have been away before that was noticed."""
+
 SettingsOf = Callable[[Host], KeySettings | None]
 """What holds for a host that streams here; L{None} if it did not yet."""
 
@@ -112,7 +115,6 @@ class HealthService(Service):
         reactor: Any,
         *,
         settings_of: SettingsOf = lambda host: None,
-        filling: Callable[[Host], bool] = lambda host: False,
         forwarded: Callable[[Host], bool] = lambda host: False,
         workers: Workers | None = None,
         outlet: Callable[[HealthService], Outlet] = lambda service: Outlet(),
@@ -120,8 +122,6 @@ class HealthService(Service):
     ) -> None:
         """
         @param reactor: Provides time, and threads unless C{workers} does.
-        @param filling: Whether samples of a host's past are still on their
-            way; then its alerts wait.
         @param forwarded: Whether a host is streamed on to a parent now.
         @param outlet: Makes what tells people.
         @param monotonic: Time that does not pass while the machine sleeps.
@@ -134,7 +134,6 @@ class HealthService(Service):
         self.token = ""
         self._reactor = reactor
         self._settings_of = settings_of
-        self._filling = filling
         self._forwarded = forwarded
         self._monotonic = monotonic
         self._workers = workers or Threads(reactor)
@@ -327,7 +326,7 @@ class HealthService(Service):
             for these in tuple(self.hosts.values()):
                 if not self.running:
                     break
-                if now >= these.ready and self.watched(these.host) and not self._filling(these.host):
+                if now >= these.ready and self.watched(these.host):
                     await self._evaluate(these, now)
         self._tell(now)
         if self._opened:
@@ -372,6 +371,11 @@ class HealthService(Service):
     # Telling.
 
     def _tell(self, now: int) -> None:
+        for these in self.hosts.values():
+            owned = self.owned(these.host)
+            if owned and not these.owned:
+                self._inherit(these, now)
+            these.owned = owned
         for said in self.journal.due(now):
             self._say(said, now)
 
@@ -383,6 +387,15 @@ class HealthService(Service):
         if ownership == "nearest":
             return host.local or host.info.hops <= 1
         return ownership != "highest" or not self._forwarded(host)
+
+    def _inherit(self, these: HostAlerts, now: int) -> None:
+        """
+        Another node should have told of a host, but it is away: what was left
+        to it lately may not have reached it.
+        """
+        for alert in these.alerts.values():
+            if alert.status.raised and now - alert.changed <= UNNOTICED:
+                self.journal.reconsider((alert.guid, alert.chart, alert.name))
 
     def _say(self, said: Transition, now: int) -> None:
         these = self.hosts.get(said.guid)

@@ -282,6 +282,8 @@ class World:
         stream: str = "",
         conf: str = "",
         exporting: str = "",
+        health: str = "",
+        notify: str = "",
         mode: str = "ram",
         skew: float = 0.0,
     ) -> WorldNode:
@@ -294,6 +296,8 @@ class World:
         @param stream: More of its C{stream.conf}.
         @param conf: More of its C{netstream.conf}.
         @param exporting: Its C{exporting.conf}.
+        @param health: Definitions of its alerts.
+        @param notify: Its C{health_alarm_notify.conf}.
         @param mode: Its database.
         @param skew: Seconds by which its clock is ahead.
         """
@@ -305,6 +309,12 @@ class World:
         (config / "stream.conf").chmod(0o600)
         conf = f"[db]\n    mode = {mode}\n[web]\n    bind to = *:{WorldNode.port}\n" + conf
         (config / "netstream.conf").write_text(conf)
+        if health:
+            (config / "health.d").mkdir()
+            (config / "health.d" / "world.conf").write_text(health)
+        if notify:
+            (config / "health_alarm_notify.conf").write_text(notify)
+            (config / "health_alarm_notify.conf").chmod(0o600)
         if exporting:
             (config / "exporting.conf").write_text(exporting)
             (config / "exporting.conf").chmod(0o600)

@@ -101,7 +101,6 @@ class Stage:
         self.links: dict[str, KeySettings] = {}
         self.feeds: list[tuple[Host, Chart]] = []
         self.outlet = Recorder()
-        self.filling = False
         self.settings = Settings(
             Role.STANDALONE,
             directory,
@@ -141,7 +140,6 @@ class Stage:
             self.settings,
             self.clock,
             settings_of=lambda host: self.links.get(host.info.guid),
-            filling=lambda host: self.filling,
             workers=Inline(),
             outlet=lambda service: self.outlet,
             monotonic=lambda: self.clock.seconds() - self.slept,

@@ -16,7 +16,7 @@ from netstream.hub.hub import Link
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import HostInfo, Label
 from netstream.model.pattern import pattern
-from netstream.model.updates import ChartDefined, ChartForgotten, LabelsReplaced, VariableSet
+from netstream.model.updates import ChartDefined, ChartForgotten, HistoryComplete, HistorySought, LabelsReplaced, VariableSet
 from tests.health.stage import CHILD, LOAD, Stage, put
 
 HIGH = """
@@ -392,12 +392,32 @@ class HostTests(ServiceCase):
         stage.advance(200)
         self.assertEqual(stage.alert("load_high", child).status, Status.WARNING)
         stage.hub.connect(HostInfo(CHILD, "child1", hops=1), stage.db, Link("10.0.0.9:2", stage.now))
-        stage.filling = True
-        stage.advance(60)
-        self.assertEqual(stage.alert("load_high", child).status, Status.WARNING)
-        stage.filling = False
-        stage.advance(6)
+        child.apply(HistorySought(LOAD.id))
+        stage.advance(36)
         self.assertEqual(stage.alert("load_high", child).status, Status.CLEAR)
+
+    def test_filling(self) -> None:
+        """
+        A lookup waits while seconds of its window are on their way; one whose window was collected since does not.
+        """
+        long = "template: long\non: system.load\nlookup: max -5m unaligned of load1\nevery: 5s\nwarn: $this > 3\n"
+        now = "template: now\non: system.load\ncalc: $load1\nevery: 5s\nwarn: $this > 3\n"
+        stage = self.stage(HIGH + long + now)
+        child = stage.child(postpone_alerts=0)
+        stage.define(LOAD, child)
+        stage.advance(6)
+        stage.hub.disconnect(child, stage.now)
+        stage.advance(20)
+        stage.hub.connect(HostInfo(CHILD, "child1", hops=1), stage.db, Link("10.0.0.9:2", stage.now))
+        child.apply(HistorySought(LOAD.id))
+        stage.values = [9.0, 0.0]
+        stage.advance(18)
+        self.assertEqual([stage.alert(name, child).status for name in ("load_high", "long", "now")], [1, 1, 3 - 1])
+        stage.advance(10)
+        self.assertEqual([stage.alert(name, child).status for name in ("load_high", "long")], [3, 1])
+        child.apply(HistoryComplete(LOAD.id))
+        stage.advance(6)
+        self.assertEqual(stage.alert("long", child).status, Status.WARNING)
 
     def test_modes(self) -> None:
         """

@@ -17,8 +17,9 @@ from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.mail.smtp import ESMTPClientError, ESMTPSender, ESMTPSenderFactory, SMTPClientError
+from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseFailed
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer, ResponseFailed
 from twisted.web.http_headers import Headers
 
 from netstream.health.notify.email import Server
@@ -91,15 +92,18 @@ class Reactor(Wires):
         self._trust = tls
         policy = BrowserLikePolicyForHTTPS(trustRoot=tls)
         self._http = HTTPClient(Agent(reactor, policy, connectTimeout=CONNECT_WITHIN))
+        # Bodies are written in the time of this reactor too.
+        self._cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
 
     def request(self, verb: str, url: str, headers: Mapping[str, str], body: bytes) -> Deferred[bytes]:
         return Deferred.fromCoroutine(self._request(verb, url, headers, body))
 
     async def _request(self, verb: str, url: str, headers: Mapping[str, str], body: bytes) -> bytes:
         sent = Headers({name: [value] for name, value in {"User-Agent": "netstream", **headers}.items()})
+        content = FileBodyProducer(BytesIO(body), self._cooperator) if body else None
         try:
             response = await self._http.request(
-                verb, url, headers=sent, data=body, allow_redirects=False, unbuffered=True
+                verb, url, headers=sent, data=content, allow_redirects=False, unbuffered=True
             )
         except (ConnectError, DNSLookupError, ResponseFailed, OSError) as problem:
             raise TryLater(_said(problem)) from None
