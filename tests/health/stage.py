@@ -101,6 +101,7 @@ class Stage:
         self.links: dict[str, KeySettings] = {}
         self.feeds: list[tuple[Host, Chart]] = []
         self.outlet = Recorder()
+        self.forwarded = False
         self.settings = Settings(
             Role.STANDALONE,
             directory,
@@ -140,6 +141,7 @@ class Stage:
             self.settings,
             self.clock,
             settings_of=lambda host: self.links.get(host.info.guid),
+            forwarded=lambda host: self.forwarded,
             workers=Inline(),
             outlet=lambda service: self.outlet,
             monotonic=lambda: self.clock.seconds() - self.slept,

@@ -449,6 +449,21 @@ class HostTests(ServiceCase):
         self.assertEqual(stage.alert("load_high", child).status, Status.WARNING)
         self.assertEqual([each.hostname for each in stage.outlet.messages], ["node1"])
 
+    def test_ownership_passes(self) -> None:
+        """
+        What was left to another node is told when that one turns out to be away, unless it was long ago.
+        """
+        stage = self.stage(HIGH + HIGH.replace("load_high", "other").replace("load1", "load5"), ownership="highest")
+        stage.forwarded = True
+        stage.values = [4.0, 0.0]
+        stage.advance(400)
+        stage.values = [4.0, 4.0]
+        stage.advance(30)
+        self.assertEqual(stage.told, [])
+        stage.forwarded = False
+        stage.advance(5)
+        self.assertEqual(stage.told, ["other WARNING"])
+
     def test_sleep(self) -> None:
         """
         After the machine slept alerts pause, so that nobody is told of the gap.

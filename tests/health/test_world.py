@@ -153,7 +153,7 @@ class OwnershipTests(WorldCase):
         Let an alert of the child and of the near parent rise, at both parents.
 
         @param ownership: Of the far and of the near parent.
-        @param away: The far one cannot be reached by then.
+        @param away: The far one is down by then.
         @return: Hosts of which each told.
         """
         world = self.world
@@ -180,7 +180,7 @@ class OwnershipTests(WorldCase):
         self.nodes["child"] = world.node("child", "child", destination="near")
         world.advance(20)
         if away:
-            world.cut(self.nodes["far"], self.nodes["near"])
+            self.nodes["far"].crash()
         world.advance(200)
         return self.hosts_told()
 
