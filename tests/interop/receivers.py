@@ -143,6 +143,31 @@ class Prometheus(Receiver):
         return found
 
 
+class Alertmanager(Receiver):
+    """
+    Prometheus Alertmanager, alone and with a receiver that does nothing.
+    """
+
+    program = package = "prometheus-alertmanager"
+
+    def command(self) -> list[str]:
+        (self.directory / "alertmanager.yml").write_text("route:\n  receiver: none\nreceivers:\n- name: none\n")
+        return [
+            "--config.file=alertmanager.yml",
+            "--storage.path=data",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            "--cluster.listen-address=",
+            "--log.level=warn",
+        ]
+
+    def alerts(self) -> list[Any]:
+        """
+        @return: The alerts that it has as raised now.
+        """
+        found: list[Any] = json.loads(self.fetch("/api/v2/alerts"))
+        return found
+
+
 class VictoriaMetrics(Receiver):
     """
     VictoriaMetrics, which takes nearly everything.
