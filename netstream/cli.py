@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from netstream import __version__
+from netstream.alertcommands import add_alert
 from netstream.certcommands import add_gencert
 from netstream.config import ConfigError, load
 from netstream.config.keys import mark, new_key
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add_gencert(commands)
     add_commands(commands)
     add_control(commands)
+    add_alert(commands)
     return parser
 
 

@@ -109,7 +109,7 @@ def _export(chosen: argparse.Namespace) -> int:
     if chosen.format == "parquet" and chosen.output is None:
         raise CannotDo("Parquet goes to a file: name one with --output")
     now = time.time()
-    after, before = _second("--after", chosen.after, now, 0), _second("--before", chosen.before, now, _EVER)
+    after, before = second_of("--after", chosen.after, now, 0), second_of("--before", chosen.before, now, _EVER)
     try:
         archive = opened(_directory(chosen))
     except NotFound as problem:
@@ -155,7 +155,7 @@ def _written(extract: Extract, chosen: argparse.Namespace) -> int:
     return written
 
 
-def _second(option: str, text: str | None, now: float, default: int) -> int:
+def second_of(option: str, text: str | None, now: float, default: int) -> int:
     """
     @return: The second that a person means.
     @raise CannotDo: They mean none.

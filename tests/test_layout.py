@@ -40,7 +40,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset(ROOMS),
     "tap": frozenset({"config", "roles"}),
-    "cli": frozenset({"config", "roles", "tap", "tls", "dbcommands", "certcommands", "ctlcommands"}),
+    "cli": frozenset({"config", "roles", "tap", "tls", "alertcommands", "dbcommands", "certcommands", "ctlcommands"}),
+    "alertcommands": frozenset({"config", "db", "dbcommands", "health", "hub", "model"}),
     "certcommands": frozenset({"config", "tls"}),
     "ctlcommands": frozenset({"config", "control"}),
     "dbcommands": frozenset({"config", "db"}),

@@ -16,7 +16,14 @@ from netstream.hub.hub import Link
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import HostInfo, Label
 from netstream.model.pattern import pattern
-from netstream.model.updates import ChartDefined, ChartForgotten, HistoryComplete, HistorySought, LabelsReplaced, VariableSet
+from netstream.model.updates import (
+    ChartDefined,
+    ChartForgotten,
+    HistoryComplete,
+    HistorySought,
+    LabelsReplaced,
+    VariableSet,
+)
 from tests.health.stage import CHILD, LOAD, Stage, put
 
 HIGH = """

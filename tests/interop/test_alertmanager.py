@@ -67,7 +67,7 @@ class AlertmanagerTests(InteropTestCase):
             "component": "Load",
         }
         self.assertEqual({name: alert["labels"].get(name) for name in expected}, expected)
-        self.assertIn("It is \"time\" for load", alert["annotations"]["summary"])
+        self.assertIn('It is "time" for load', alert["annotations"]["summary"])
         self.assertEqual(alert["annotations"]["description"], "<b>seconds</b> & more")
         wait_for("it is critical, and nothing else", lambda: severities() == ["critical"], 30)
         wait_for("it is resolved", lambda: severities() == [], 40)

@@ -23,7 +23,7 @@ from netstream.db.dbengine.node import HotNode
 from netstream.db.dbengine.pages import SUFFIX, Block, DamagedPage, HotPage
 from netstream.db.dbengine.sources import StoredSource
 from netstream.db.dbengine.storage import CATALOG, HOT, NAMES, STRETCHES, TIER, locked
-from netstream.db.interfaces import SeriesKey
+from netstream.db.interfaces import HostRecord, SeriesKey, Span
 from netstream.db.segments import Segments
 
 _OLD = "metrics.sqlite"
@@ -43,12 +43,18 @@ class ArchivedNode:
 
     @ivar hostname: Its name; empty if that is not known.
     @ivar hot: Its numbers of series and newest samples.
+    @ivar record: Who it is; L{None} if that is not known.
+    @ivar charts: Definitions of charts as text, by id.
+    @ivar spans: What row groups have of them.
     """
 
     id: int
     guid: str
     hostname: str
     hot: HotNode
+    record: HostRecord | None = None
+    charts: dict[str, str] = field(factory=dict)
+    spans: dict[str, Span] = field(factory=dict)
 
     def __str__(self) -> str:
         return self.hostname or self.guid or f"node {self.id}"
@@ -195,17 +201,22 @@ def _fill(archive: Archive) -> None:
     archive.damage += damage
     contents = _contents(archive)
     for stored in contents.nodes:
-        hostname = ""
+        record = None
         with suppress(ValueError):
-            hostname = metadata.host_of(stored.record or "").info.hostname
+            record = metadata.host_of(stored.record or "")
+        hostname = record.info.hostname if record is not None else ""
         hot = HotNode(stored.guid, stored.id)
         hot.retention = stored.retention
-        archive.nodes[stored.id] = ArchivedNode(stored.id, stored.guid, hostname, hot)
+        archive.nodes[stored.id] = ArchivedNode(stored.id, stored.guid, hostname, hot, record)
     for chart in contents.charts:
         if chart.node in archive.nodes:
             series = archive.nodes[chart.node].hot.series
             for dimension, number in chart.series.items():
                 series.set((chart.id, dimension), number)
+            if chart.definition is not None:
+                archive.nodes[chart.node].charts[chart.id] = chart.definition
+            if chart.span is not None:
+                archive.nodes[chart.node].spans[chart.id] = chart.span
     for names in named:
         new = ArchivedNode(names.id, names.guid, "", HotNode(names.guid, names.id))
         series = archive.nodes.setdefault(names.id, new).hot.series

@@ -16,8 +16,8 @@ from twisted.internet.error import ConnectError, DNSLookupError, ProcessDone, Pr
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
-from twisted.mail.smtp import ESMTPClientError, ESMTPSender, ESMTPSenderFactory, SMTPClientError
 from twisted.internet.task import Cooperator
+from twisted.mail.smtp import ESMTPClientError, ESMTPSender, ESMTPSenderFactory, SMTPClientError
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer, ResponseFailed
 from twisted.web.http_headers import Headers

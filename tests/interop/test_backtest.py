@@ -1,0 +1,71 @@
+"""
+Definitions tried on what running nodes have stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import time
+from typing import Any
+
+from netstream.cli import main
+from tests.interop.case import InteropTestCase
+from tests.interop.peers import KEY, accepting, wait_for
+
+HEALTH = """
+template: rises
+on: fixture.gaps
+lookup: average -3s unaligned of here
+every: 1s
+warn: ($this > (($status >= $WARNING) ? (5) : (10)) && $this < 20) || $this > 40
+crit: $this > 30 && $this < 40
+"""
+
+
+class BacktestTests(InteropTestCase):
+    """
+    C{netstream alert test} against nodes that run.
+    """
+
+    def tried(self, *arguments: str) -> Any:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main(["alert", "test", *arguments, "--json"])
+        self.assertEqual((status, err.getvalue()), (0, ""))
+        return json.loads(out.getvalue())
+
+    def test_same_everywhere(self) -> None:
+        """
+        The API of a real agent, that of its netstream parent and the parent's files say the same, and that it was so.
+        """
+        options = ["db/mode=dbengine", "health/enable stock health configuration=no"]
+        stream = accepting(KEY, postpone_alerts_on_connect="0", health_enabled="yes")
+        node = self.node("parent", role="parent", stream=stream, options=options, health=HEALTH)
+        child = self.agent("real-child", sends_to=[node.address], fixture=True)
+        node.wait_samples("fixture.gaps", child.name, count=8)
+        begun = int(time.time())
+        node.wait_samples("fixture.gaps", child.name, count=36)
+        end = begun + 28
+
+        def log() -> list[Any]:
+            found: list[Any] = node.get("alarm_log", child.name)
+            return [each for each in found if begun + 5 < each["when"] < end - 2]
+
+        wait_for("it changed", lambda: len(log()) >= 2)
+        file = str(self.directory / "parent" / "etc" / "health.d" / "test.conf")
+        span = ("--from", str(begun), "--to", str(end))
+        places = (
+            ("--against", str(self.directory / "parent" / "data"), "--host", child.name),
+            ("--against", f"http://127.0.0.1:{node.port}", "--host", child.name),
+            ("--against", f"http://127.0.0.1:{child.port}/"),
+        )
+        expected = sorted((each["when"], each["status"]) for each in log())
+        for place in places:
+            found = self.tried(file, *place, *span)
+            self.assertEqual(found["hostname"], child.name)
+            events = [(e["when"], e["status"]) for e in found["events"] if begun + 5 < e["when"] < end - 2]
+            self.assertEqual([status for _, status in events], [status for _, status in expected], place)
+            for (one, _), (other, _) in zip(events, expected, strict=True):
+                self.assertLessEqual(abs(one - other), 2)
