@@ -271,6 +271,7 @@ class Node(MultiService):
             self._reactor,
             settings_of=self._admitted,
             forwarded=self._forwarded,
+            expires=lambda: self._tls.expires if self._tls is not None else None,
             workers=self._workers,
             outlet=self._outlet,
         )

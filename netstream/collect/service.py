@@ -24,6 +24,7 @@ from netstream.collect.netdev import NetDev
 from netstream.collect.own import Own, Stored
 from netstream.collect.stat import Stat
 from netstream.collect.streams import Streams
+from netstream.collect.timex import Timex
 from netstream.collect.uptime import Uptime
 from netstream.collect.virtual import Collected
 from netstream.collect.vmstat import VMStat
@@ -36,6 +37,7 @@ from netstream.wire.capabilities import Capability
 PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
     "proc": (Stat, Uptime, LoadAverage, Entropy, VMStat, MemInfo, NetDev, DiskStats),
     "diskspace": (Mounts,),
+    "timex": (Timex,),
     "netstream monitoring": (Own,),
 }
 """Collectors by the name that switches them off in C{[plugins]}."""

@@ -29,6 +29,8 @@ from netstream.health.journal import Journal, reason_not_to_tell
 from netstream.health.library import library
 from netstream.health.log import FILE, AlertLog, Kept
 from netstream.health.notify.message import Message
+from netstream.health.own import EVERY as OWN_EVERY
+from netstream.health.own import OwnCharts
 from netstream.health.passes import evaluate
 from netstream.health.silencers import Silencers
 from netstream.hub.hub import Host, Hub
@@ -116,6 +118,7 @@ class HealthService(Service):
         *,
         settings_of: SettingsOf = lambda host: None,
         forwarded: Callable[[Host], bool] = lambda host: False,
+        expires: Callable[[], float | None] = lambda: None,
         workers: Workers | None = None,
         outlet: Callable[[HealthService], Outlet] = lambda service: Outlet(),
         monotonic: Callable[[], float] = time.monotonic,
@@ -123,6 +126,8 @@ class HealthService(Service):
         """
         @param reactor: Provides time, and threads unless C{workers} does.
         @param forwarded: Whether a host is streamed on to a parent now.
+        @param expires: When the certificate of this node expires, UTC seconds;
+            L{None} if it has none.
         @param outlet: Makes what tells people.
         @param monotonic: Time that does not pass while the machine sleeps.
         """
@@ -153,6 +158,8 @@ class HealthService(Service):
         self._opened = False
         self._children: Children | None = None
         self._counted = 0
+        self._own = OwnCharts(hub.local, expires, settings.db)
+        self._own_at = 0
 
     # Its life.
 
@@ -322,6 +329,9 @@ class HealthService(Service):
         if self._children is not None and not self._counted <= now < self._counted + EVERY:
             self._counted = now
             self._children.collect(now, self._outlet.waiting, len(self.journal.dead))
+            if not self._own_at <= now < self._own_at + OWN_EVERY:
+                self._own_at = now
+                await self._own.collect(now)
         if now >= self._pause:
             for these in tuple(self.hosts.values()):
                 if not self.running:

@@ -142,6 +142,13 @@ class Server:
         )
         self.remind()
 
+    @property
+    def expires(self) -> float:
+        """
+        When the certificate that is used now expires, UTC seconds.
+        """
+        return self.pair.certificate.not_valid_after_utc.timestamp()
+
     def remind(self) -> None:
         """
         Warn if the certificate is about to expire, or its key is open.

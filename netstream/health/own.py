@@ -1,0 +1,89 @@
+"""
+What of this node people should be told in time, as charts: its certificate,
+and how far its history goes back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from attrs import define
+
+from netstream.config.settings import DBSettings
+from netstream.db.interfaces import Span
+from netstream.hub.hub import Host
+from netstream.model.chart import Chart, Dimension
+from netstream.model.samples import SampleBatch
+from netstream.model.updates import ChartDefined
+
+EVERY = 600
+"""Seconds between two samples."""
+
+
+def _chart(name: str, title: str, units: str, priority: int, *dimensions: str) -> Chart:
+    return Chart(
+        f"netstream.{name}",
+        title=f"netstream {title}",
+        units=units,
+        family=name,
+        context=f"netstream.{name}",
+        priority=priority,
+        update_every=EVERY,
+        plugin="netstream.plugin",
+        module="own",
+        dimensions={id: Dimension(id) for id in dimensions},
+    )
+
+
+CERTIFICATE = _chart("certificate", "certificate: time until it expires", "seconds", 130032, "left")
+RETENTION = _chart("retention", "history: how far it goes back, and the room it has", "hours", 130033, "kept", "full")
+
+
+@define(eq=False)
+class OwnCharts:
+    """
+    Collects them.
+
+    @ivar host: This node.
+    @ivar expires: When its certificate expires, UTC seconds; L{None} if it has
+        none.
+    @ivar settings: Of its database.
+    """
+
+    host: Host
+    expires: Callable[[], float | None]
+    settings: DBSettings
+
+    async def collect(self, now: int) -> None:
+        """
+        Collect once.
+
+        @param now: UTC second.
+        """
+        expires = self.expires()
+        if expires is not None:
+            self._put(CERTIFICATE, now, (round(expires - now),))
+        used = self.host.db.health().disk.get("tier 0")
+        limit = self.settings.tier_size[0] if self.settings.tier_size else 0
+        if used is None or not limit:
+            return
+        spans: Sequence[Span] = list((await self.host.db.bounds(self.host.info.guid)).values())
+        if spans:
+            kept = (now - min(span.first for span in spans)) / 3600
+            self._put(RETENTION, now, (kept, 100 * used / limit))
+
+    def _put(self, chart: Chart, now: int, values: Sequence[float]) -> None:
+        host, size = self.host, len(values)
+        host.apply(ChartDefined(chart))
+        host.apply(
+            SampleBatch(
+                host.table,
+                np.array([host.table.number(chart.id, dimension) for dimension in chart.dimensions], np.int32),
+                np.full(size, now, np.int64),
+                np.array([math.floor(value) for value in values], np.int64),
+                np.asarray(values, np.float64),
+                np.zeros(size, np.uint8),
+            )
+        )
