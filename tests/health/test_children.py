@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config.places import STOCK
@@ -51,3 +52,31 @@ class ChildrenTests(SynchronousTestCase):
         self.stage.hub.disconnect(self.child, self.stage.now)
         self.stage.advance(300)
         self.assertEqual(self.stage.told, [])
+
+    def test_lost(self) -> None:
+        """
+        A child that did not come back after this node was restarted is told by name.
+        """
+        self.stage.hub.disconnect(self.child, self.stage.now)
+        self.stage.service.stopService()
+        self.stage.advance(5)
+        self.stage.outlet.messages.clear()
+        self.addCleanup(self.stage.start().stopService)
+        self.stage.advance(300)
+        self.assertEqual(self.stage.told, [])
+        self.stage.advance(700)
+        self.assertEqual(self.stage.told, ["child_lost WARNING"])
+        self.assertIn("child1 never came back", self.stage.outlet.messages[-1].headline)
+
+    def test_stopped(self) -> None:
+        """
+        A child that sends, but not all that it sent, is told with the number of its charts.
+        """
+        other = evolve(LOAD, id="system.other", name="system.other")
+        self.stage.define(other, self.child)
+        self.stage.advance(30)
+        self.stage.feeds.pop()
+        self.stage.advance(500)
+        self.assertEqual(self.stage.told, ["child_charts_stopped WARNING"])
+        self.assertEqual(self.stage.outlet.messages[-1].value, 1)
+        self.assertIn("child1", self.stage.outlet.messages[-1].headline)
