@@ -287,6 +287,20 @@ class Node(MultiService):
             lambda message, good: journal.ended(message.guid, message.unique_id, good),
         )
 
+    async def reload_health(self) -> tuple[int, list[str]]:
+        """
+        Read the definitions of alerts, and who is told, again.
+
+        @return: How many definitions are in use, and what is wrong in the
+            files.
+        """
+        if self.health is None or not self.health.running:
+            return 0, []
+        await self.health.reload()
+        count, problems = self.health.definitions_count(), self.health.problems
+        self._log.info("{count} alert definitions are in use", count=count)
+        return count, problems
+
     def _admitted(self, host: Host) -> KeySettings | None:
         return self._parent.admitted.get(host.info.guid) if self._parent is not None else None
 

@@ -5,13 +5,14 @@ C{twistd netstream}: its options, and the service they make.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from atexit import register
 from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 from twisted.application.service import IService
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
@@ -141,6 +142,14 @@ def makeService(options: Options) -> IService:
         register(_end_with_failure)
         reactor.callWhenRunning(reactor.stop)
 
+    def reload() -> None:
+        Deferred.fromCoroutine(node.reload_health()).addErrback(
+            lambda failure: log.failure("alert definitions were not read again", failure)
+        )
+
+    # As agents have it.
+    later = cast(Any, reactor).callFromThread
+    reactor.callWhenRunning(signal.signal, signal.SIGUSR2, lambda *_: later(reload))
     node.ready.addErrback(failed)
     return node
 

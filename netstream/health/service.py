@@ -508,7 +508,7 @@ class HealthService(Service):
         if " ".join(parameters.get("cmd", "").upper().split()) == "RELOAD":
             await self.reload()
             lines = "".join(f"WARNING: {problem}\n" for problem in self.problems)
-            return f"{len(self._rules.definitions)} alert definitions are in use\n{lines}"
+            return f"{self.definitions_count()} alert definitions are in use\n{lines}"
         self.silencers, said = self.silencers.told(parameters)
         for these in self.hosts.values():
             self._silence(these)

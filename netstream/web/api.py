@@ -30,6 +30,7 @@ from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header,
 from netstream.web.pages import Pages, packaged
 from netstream.web.scraping import Visits
 from netstream.web.target import BadParameter, Parameters
+from netstream.web.transitions import transitions
 
 SETTLED = 3600
 """Seconds after which what happened is taken as settled, and for which an
@@ -104,6 +105,7 @@ class API:
     def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> None:
         self._hub = hub
         self._alerts = Alerts(health, settings)
+        self._health = health
         self._settings = settings
         self._clock = clock
         self._pages = Pages(packaged())
@@ -137,6 +139,15 @@ class API:
         own = metrics.Own(self._hub, self._clock.seconds(), _ask(request).parameters.truth("nodes", True))
         body = await metrics.expose(own, self._clock)
         return await prepare(request, Answer(body, metrics.CONTENT_TYPE), self._clock, self._settings.web.gzip)
+
+    @app.route("/api/v2/alert_transitions")
+    @app.route("/api/v3/alert_transitions")
+    @app.route("/host/<hostname>/api/v2/alert_transitions")
+    @app.route("/host/<hostname>/api/v3/alert_transitions")
+    def _alert_transitions(self, request: IRequest, hostname: str = "") -> Deferred[bytes]:
+        only = self._host(hostname) if hostname else None
+        asked = _ask(request).parameters
+        return self._send(request, json_answer(transitions(self._hub, self._health, only, asked, self._now())))
 
     @app.route("/host/<hostname>")
     def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:

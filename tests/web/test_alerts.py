@@ -150,6 +150,38 @@ class AlertsTests(SynchronousTestCase):
         self.assertEqual(self.get("alarm_log?chart=system.cpu").json(), [])
         self.assertEqual(len(self.get("alarm_log?chart=system.load").json()), len(said))
 
+    def test_transitions(self) -> None:
+        """
+        What happened on all hosts is listed, the newest first, by host, time and facet, and one can read on.
+        """
+        child = self.node.child(postpone_alerts=0)
+        self.node.define(LOAD, child)
+        self.node.advance(10)
+        said = self.client.get("/api/v2/alert_transitions").json()
+        every = said["transitions"]
+        self.assertEqual(self.client.get("/api/v3/alert_transitions").json(), said)
+        self.assertEqual({each["hostname"] for each in every}, {"node1", "child1"})
+        self.assertEqual([each["gi"] for each in every], sorted((each["gi"] for each in every), reverse=True))
+        only = self.client.get("/host/child1/api/v2/alert_transitions").json()["transitions"]
+        self.assertEqual({each["hostname"] for each in only}, {"child1"})
+
+        def ask(query: str) -> Any:
+            return self.client.get(f"/api/v2/alert_transitions?{query}").json()
+
+        raised = ask("f_status=WARNING,CRITICAL&f_alert=load_high&f_node=node1")
+        (found,) = raised["transitions"]
+        self.assertEqual((found["new"]["status"], found["old"]["status"]), ("WARNING", "CLEAR"))
+        self.assertEqual((found["instance"], found["notification"]["to"]), ("system.load", "sysadmin webmaster"))
+        self.assertEqual(raised["items"]["matched"], 1)
+        statuses = next(facet for facet in raised["facets"] if facet["id"] == "f_status")["options"]
+        self.assertIn({"id": "CLEAR", "name": "CLEAR", "count": 1}, statuses)
+        self.assertEqual(ask(f"transition={found['transition_id']}")["transitions"], [found])
+        self.assertEqual(ask(f"last=1&anchor_gi={every[0]['gi']}")["transitions"], [every[1]])
+        self.assertEqual(ask(f"after={found['when']}&before={found['when']}&f_node=node1")["transitions"][0], found)
+        self.assertEqual(ask("after=-1")["transitions"], [])
+        self.assertEqual(self.client.get("/api/v2/alert_transitions?last=x").status, 400)
+        self.assertEqual(self.client.get("/host/nobody/api/v2/alert_transitions").status, 404)
+
     def test_variables(self) -> None:
         """
         All that an expression can name is listed.
