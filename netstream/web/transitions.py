@@ -13,6 +13,7 @@ from typing import Any
 from netstream.health.alerts import Transition
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
+from netstream.web import nodes
 from netstream.web.target import Parameters
 
 MOST = 5000
@@ -44,7 +45,7 @@ def transitions(
     anchor = parameters.number("anchor_gi", 0, 0, 1 << 62)
     wanted = parameters.text("transition")
     chosen = {name: words for name in _FACETS if (words := set(parameters.words(name)))}
-    hosts = [only] if only is not None else list(hub)
+    hosts = [only] if only is not None else nodes.chosen(hub, parameters.text("scope_nodes", "nodes"))
     known = [said for host in hosts for said in (health.journal.of(host.info.guid) if health is not None else ())]
     counts: dict[str, Counter[str]] = {name: Counter() for name in _FACETS}
     found: list[Transition] = []

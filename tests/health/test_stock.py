@@ -106,9 +106,6 @@ TOPICS = (
 )
 """One of each thing that people want to be told without asking."""
 
-NOT_YET = frozenset({"netstream.lag", "netstream.backlog", "netstream.lost", "netstream.refused", "netstream.broken"})
-"""Contexts of this node's own streams."""
-
 
 class StockTests(SynchronousTestCase):
     """
@@ -144,7 +141,7 @@ class StockTests(SynchronousTestCase):
         collected = set(re.findall(r"`([\w.]+)`", page))
         collected |= {CERTIFICATE.context, RETENTION.context, "netstream.alerts", "netstream.child"}
         wanted = {each.on for each in self.definitions.values()}
-        self.assertEqual(wanted - collected - NOT_YET, set())
+        self.assertEqual(wanted - collected, set())
 
     def test_fires_and_clears(self) -> None:
         """
