@@ -85,6 +85,8 @@ class ReconnectTests(WorldCase):
 
     def setUp(self) -> None:
         super().setUp()
+        # So that the past takes its time.
+        self.world.network.latency = 0.3
         conf = "[db]\n    replication step = 7\n"
         stream = AT_ONCE
         self.parent = self.world.node("parent", "parent", stream=stream, conf=conf, health=ROWS, mode=self.mode)
@@ -95,9 +97,9 @@ class ReconnectTests(WorldCase):
         return [each.status.name for each in transitions(self.parent, "child") if each.name == "seconds_there"]
 
     def evaluated(self) -> int:
-        alerts = self.parent.get("/host/child/api/v1/alarms?all")["alarms"]
-        updated: int = alerts["test.clock.seconds_there"]["last_updated"]
-        return updated
+        host, health = self.parent.hub.find("child"), self.parent.service.health
+        assert host is not None and health is not None
+        return health.hosts[host.info.guid].alerts["test.clock", "seconds_there"].updated
 
     def test_cut(self) -> None:
         """
