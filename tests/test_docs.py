@@ -89,6 +89,8 @@ class CommandTests(SynchronousTestCase):
         elif program == "netstream":
             if arguments[0] == "db":
                 self.run_on_database(arguments)
+            elif arguments[0] == "alert":
+                self.try_alerts(arguments)
             elif arguments[0] == "gencert":
                 with contextlib.redirect_stdout(io.StringIO()):
                     self.assertEqual(main([*arguments, "--dir", str(self.directory / "ssl")]), 0)
@@ -135,6 +137,30 @@ class CommandTests(SynchronousTestCase):
             status = main([*arguments, "--data-dir", str(top)])
         if "parquet" not in arguments or "pip install" not in err.getvalue():
             self.assertEqual(status, 0, err.getvalue())
+
+    def try_alerts(self, arguments: list[str]) -> None:
+        """
+        Try definitions on a node of a world, which has the host that the
+        documentation speaks of.
+        """
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        world = World(directory)
+        self.addCleanup(world.stop)
+        node = world.node("web-1", mode="dbengine")
+        world.advance(90)
+        file = directory / "mine.conf"
+        file.write_text("template: a\non: test.clock\ncalc: $second\nevery: 5s\nwarn: $this > 1\n")
+        arguments[arguments.index("health.d/mine.conf")] = str(file)
+        for option in ("--from", "--to", "--against"):
+            if option in arguments:
+                del arguments[arguments.index(option) : arguments.index(option) + 2]
+        span = ["--from", str(world.now - 60), "--to", str(world.now)]
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main([*arguments, "--against", str(node.service.settings.data_dir), *span])
+        self.assertEqual((status, err.getvalue()), (0, ""))
+        self.assertIn("WARNING", out.getvalue())
 
     def visit(self, path: str) -> None:
         directory = Path(self.mktemp())
