@@ -165,7 +165,9 @@ def _trimmed_median(percent: float) -> Method:
         cut = (highest - lowest) * percent / 100
         kept = (cube >= (lowest + cut)[:, None, :]) & (cube <= (highest - cut)[:, None, :])
         left = kept.any(axis=1)
-        return np.where(left, _median(np.where(kept, cube, np.nan)), _median(cube))
+        # With nothing in the middle, agents take what is nearest above it.
+        above = np.nanmin(np.where(cube >= (lowest + cut)[:, None, :], cube, np.nan), axis=1)
+        return np.where(left, _median(np.where(kept, cube, np.nan)), above)
 
     return trimmed
 

@@ -32,6 +32,9 @@ MOST_EXPLAINED = 100
 _COUNTED = ("critical", "warning", "clear", "undefined", "uninitialized")
 """Statuses that are counted for a node."""
 
+_CALLED = {"percentile": "percentile95", "trimmed-mean": "trimmed-mean5", "trimmed-median": "trimmed-median5"}
+"""What agents call methods that stand for another one."""
+
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;", "/": "&#x2F;"})
 
 
@@ -168,7 +171,7 @@ class Alerts:
                 **({"lookup_dimensions": lookup.dimensions} if lookup.dimensions else {}),
                 "db_after": alert.after,
                 "db_before": alert.before,
-                "lookup_method": lookup.method,
+                "lookup_method": _CALLED.get(lookup.method, lookup.method),
                 "lookup_after": lookup.after,
                 "lookup_before": lookup.before,
                 "lookup_options": lookup.option_words,
@@ -272,7 +275,7 @@ class Alerts:
             "last_repeat": str(said.repeated if said.repeat else 0),
             "silenced": "true" if said.silenced else "false",
             "summary": said.summary,
-            "info": said.info,
+            "info": said.info or None,
         }
         if said.no_clear:
             shown["no_clear_notification"] = True

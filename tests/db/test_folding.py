@@ -75,10 +75,11 @@ def some_mean(values: list[float], share: float, middle: bool) -> float:
 
 def trimmed_median(values: list[float], percent: float) -> float:
     """
-    The median of what is not at the edges of the range.
+    The median of what is not at the edges of the range; else what is next above.
     """
     cut = (max(values) - min(values)) * percent / 100
-    return statistics.median([v for v in values if min(values) + cut <= v <= max(values) - cut] or values)
+    above = sorted(v for v in values if v >= min(values) + cut)
+    return statistics.median([v for v in above if v <= max(values) - cut] or above[:1])
 
 
 def variation(values: list[float]) -> float:
@@ -272,12 +273,12 @@ class FoldTests(SynchronousTestCase):
 
     def test_trimmed(self) -> None:
         """
-        What lies at the edges of the range does not count, unless that leaves
-        nothing.
+        What lies at the edges of the range does not count; if that leaves
+        nothing, what is next above.
         """
         self.check("trimmed-median", [0.0, 0.1, 10.0, 11.0, 12.0, 20.0], 11.0)
         self.check("trimmed-mean25", [1.0, 2.0, 3.0, 1000.0], 2.5)
-        self.check("trimmed-median", [1.0, 3.0], 2.0)
+        self.check("trimmed-median", [1.0, 3.0], 3.0)
 
     def test_count_if(self) -> None:
         """
