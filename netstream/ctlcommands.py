@@ -64,6 +64,11 @@ def add_commands(commands: Any) -> None:
         "Let all children go and take none until 'drain --end' or a restart of the node.",
     )
     drain.add_argument("--end", action="store_true", help="take children again")
+    action(
+        "reload-health",
+        "read alert definitions again",
+        "Read the definitions of alerts, and who is told, again; alerts whose definition is the same go on as they are.",
+    )
 
 
 def _arguments(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -153,6 +158,11 @@ def _drained(said: Mapping[str, Any]) -> Iterator[str]:
         yield "children are taken again" if said["was"] else "it was not being drained"
 
 
+def _reloaded(said: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{said['definitions']} alert definitions are in use"
+    yield from said["problems"]
+
+
 _TOLD = {
     "status": _status,
     "nodes": _nodes,
@@ -160,4 +170,5 @@ _TOLD = {
     "remove-node": _removed,
     "rebalance": _rebalanced,
     "drain": _drained,
+    "reload-health": _reloaded,
 }

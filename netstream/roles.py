@@ -195,7 +195,14 @@ class Node(MultiService):
         if self.health is not None:
             self.health.setServiceParent(self)
         self.control = Control(
-            self.hub, settings, self._parent, self._forwarder, self._reactor, self._jitter, netstream.__version__
+            self.hub,
+            settings,
+            self._parent,
+            self._forwarder,
+            self._reactor,
+            self._jitter,
+            netstream.__version__,
+            self.reload_health if self.health is not None else None,
         )
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()

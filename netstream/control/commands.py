@@ -64,9 +64,13 @@ class Control:
         clock: IReactorTime,
         jitter: Callable[[], float],
         version: str = "",
+        reload_health: Callable[[], Awaitable[tuple[int, Sequence[str]]]] | None = None,
     ) -> None:
         """
         @param jitter: Gives a random number from 0 to 1.
+        @param reload_health: Reads the definitions of alerts again, and gives
+            how many are in use and what is wrong with them; L{None} if this
+            node has no alerts.
         """
         self._hub = hub
         self._settings = settings
@@ -75,6 +79,7 @@ class Control:
         self._clock = clock
         self._jitter = jitter
         self._version = version
+        self._reload_health = reload_health
         self._since = clock.seconds()
 
     def run(self, request: Request) -> Deferred[Any]:
@@ -270,6 +275,16 @@ class Control:
         self._log.info("this node is drained: it takes no children until that is ended, or until it is restarted")
         told = await self._parent.let_go(list(self._parent.connections), "this node is drained")
         return {"draining": True, "told": told}
+
+    @_command("reload-health")
+    async def reload_health(self, arguments: Mapping[str, Any]) -> Any:
+        """
+        Read the definitions of alerts, and who is told, again.
+        """
+        if self._reload_health is None:
+            raise CannotDo("this node has no database, so it has no alerts")
+        count, problems = await self._reload_health()
+        return {"definitions": count, "problems": list(problems)}
 
 
 def _peer(host: Host) -> str:

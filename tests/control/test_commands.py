@@ -91,7 +91,9 @@ class LookingTests(CommandCase):
             self.assert_cannot(parent, "'", "rebalance", **wrong)
         self.assert_cannot(parent, "no node is called", "rebalance", nodes=["nobody"])
         self.assert_cannot(parent, "is not connected", "rebalance", nodes=["parent"])
-        self.assertEqual(set(COMMANDS), {"status", "nodes", "keys", "remove-node", "rebalance", "drain"})
+        self.assertEqual(
+            set(COMMANDS), {"status", "nodes", "keys", "remove-node", "rebalance", "drain", "reload-health"}
+        )
 
 
 class RemoveNodeTests(CommandCase):
@@ -234,6 +236,34 @@ class MovingTests(CommandCase):
         self.assertEqual(self.tell(child, "rebalance", up=True, nodes=["child"]), {"moved": 0, "of": 1})
         self.assert_cannot(child, "no node is called x", "rebalance", up=True, nodes=["x"])
         self.assertEqual(self.parent_of(child), "a")
+
+
+class HealthTests(CommandCase):
+    """
+    C{reload-health}.
+    """
+
+    def test_reload(self) -> None:
+        """
+        New definitions are in use, and what is wrong in them is said with file and line.
+        """
+        text = "template: {}\non: test.clock\ncalc: 1\nevery: 1s\n\n"
+        node = self.world.node("node", conf="[health]\n    enable stock health configuration = no\n", health=text)
+        file = node.service.settings.config_dir / "health.d" / "world.conf"
+        file.write_text(text.format("new") + "template: broken\non: test.clock\nwarn: $this >\n")
+        said = self.tell(node, "reload-health")
+        self.assertEqual(said["definitions"], 1)
+        self.assertIn("world.conf:8: ", said["problems"][0])
+        self.world.advance(70)
+        self.assertEqual(set(node.get("/api/v1/alarms?all")["alarms"]), {"test.clock.new"})
+
+    def test_none(self) -> None:
+        """
+        A node without a database has no alerts, and says so.
+        """
+        parent = self.world.node("parent", "parent")
+        child = self.world.node("child", "child", destination=parent.name, mode="none")
+        self.assert_cannot(child, "this node has no database", "reload-health")
 
 
 class ClusterTests(CommandCase):
