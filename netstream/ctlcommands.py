@@ -67,7 +67,7 @@ def add_commands(commands: Any) -> None:
     action(
         "reload-health",
         "read alert definitions again",
-        "Read the definitions of alerts, and who is told, again; alerts whose definition is the same go on as they are.",
+        "Read the definitions of alerts, and who is told, again. Alerts whose definition is the same go on.",
     )
 
 
