@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -156,6 +156,7 @@ class HealthService(Service):
         self._pause = 0.0
         self._trimmed = 0.0
         self._opened = False
+        self._started: Deferred[None] = succeed(None)
         self._children: Children | None = None
         self._counted = 0
         self._own = OwnCharts(hub.local, expires, settings.db)
@@ -168,12 +169,12 @@ class HealthService(Service):
         Read what there is; then begin to watch (called by Twisted).
         """
         super().startService()
-        Deferred.fromCoroutine(self._start()).addErrback(
+        self._workers.start()
+        self._started = Deferred.fromCoroutine(self._start()).addErrback(
             lambda failure: self._log.failure("alerts are not evaluated", failure)
         )
 
     async def _start(self) -> None:
-        self._workers.start()
         try:
             kept = await self.journal.open()
             self._opened = True
@@ -211,6 +212,7 @@ class HealthService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        await self._started  # what is being read keeps a thread
         stopping = self._outlet.stop()
         if stopping is not None:
             await stopping
@@ -223,7 +225,7 @@ class HealthService(Service):
         if self._opened:
             self._opened = False
             await self.journal.close()
-            self._workers.stop()
+        self._workers.stop()
 
     def reload(self) -> Deferred[None]:
         """

@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from netstream.config.settings import HealthSettings, KeySettings, NodeSettings, Role, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.ram import RamDB
-from netstream.db.workers import Inline
+from netstream.db.workers import Inline, Workers
 from netstream.health.alerts import Alert, Transition
 from netstream.health.notify.message import Message
 from netstream.health.service import HealthService, Outlet
@@ -132,9 +132,11 @@ class Stage:
         self.links[CHILD] = KeySettings(True, **key)
         return self.hub.connect(HostInfo(CHILD, "child1", hops=1), self.db, Link("10.0.0.9:1", self.now))
 
-    def start(self) -> HealthService:
+    def start(self, workers: Workers | None = None) -> HealthService:
         """
         Begin to watch.
+
+        @param workers: Do what takes time; by default at once.
         """
         self.service = HealthService(
             self.hub,
@@ -142,7 +144,7 @@ class Stage:
             self.clock,
             settings_of=lambda host: self.links.get(host.info.guid),
             forwarded=lambda host: self.forwarded,
-            workers=Inline(),
+            workers=workers or Inline(),
             outlet=lambda service: self.outlet,
             monotonic=lambda: self.clock.seconds() - self.slept,
         )

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.db.workers import Inline
 from netstream.health.alerts import Status
 from netstream.hub.hub import Link
 from netstream.model.chart import Chart, Dimension
@@ -25,6 +29,8 @@ from netstream.model.updates import (
     VariableSet,
 )
 from tests.health.stage import CHILD, LOAD, Stage, put
+
+_T = TypeVar("_T")
 
 HIGH = """
 template: load_high
@@ -314,6 +320,42 @@ class RestartTests(ServiceCase):
         stage.values = [1.0, 0.0]
         stage.advance(20)
         self.assertEqual(stage.told, ["load_high WARNING", "load_high CLEAR"])
+
+    def test_stopped_while_it_starts(self) -> None:
+        """
+        A node that is stopped right after its start ends: no thread that
+        still reads is left behind.
+        """
+
+        class Slow(Inline):
+            """
+            Threads with much to do.
+            """
+
+            def __init__(self) -> None:
+                self.waiting: list[Deferred[None]] = []
+                self.stopped = False
+
+            def write(self, work: Callable[[], _T]) -> Deferred[_T]:
+                turn: Deferred[None] = Deferred()
+                self.waiting.append(turn)
+                return turn.addCallback(lambda _: work())
+
+            read = sync = write
+
+            def stop(self) -> None:
+                self.stopped = True
+
+        stage = self.stage(start=False)
+        slow = Slow()
+        service = stage.start(slow)
+        stopping = service.stopService()
+        self.assertNoResult(stopping)
+        while slow.waiting:
+            self.assertFalse(slow.stopped)
+            slow.waiting.pop(0).callback(None)
+        self.successResultOf(stopping)
+        self.assertTrue(slow.stopped)
 
     def test_pending_survives(self) -> None:
         """
