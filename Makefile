@@ -3,7 +3,8 @@
 # make test    every check, the same as in CI
 # make bench   what streaming costs, beside the real agent
 # make fuzz    look for bytes that do harm, a minute for each reader of bytes (MINUTES=30, FUZZ=lines)
-# make soak    the same for an hour, a row a minute
+# make soak    whole clusters to which everything happens, seed after seed, for an hour (MINUTES=10, SEED=1), then the
+#              bench for as long, a row a minute
 #
 # make run PORT=8080 BIND=0.0.0.0 ROLE=parent ARGUMENTS="--set 'db/mode=ram'"
 # make test TESTS=tests.wire JOBS=1   make venv PYTHON=python3.12
@@ -18,6 +19,7 @@ JOBS   ?= 4
 ARGUMENTS ?=
 MINUTES ?= 1
 FUZZ   ?=
+SEED   ?=
 
 BIN   := $(VENV)/bin
 BUILT := setup.cfg pyproject.toml $(wildcard setup.py) $(wildcard netstream/kernel/*.py)
@@ -82,7 +84,9 @@ fuzz: venv-dev
 	$(BIN)/python -m fuzz $(FUZZ) --minutes $(MINUTES)
 
 soak: venv
-	$(BIN)/python benchmarks/stream.py parent --target netstream --rates 100000 --protocols v1 --seconds 60 --repeat 60
+	$(BIN)/python -m netstream.testing.simulation --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python benchmarks/stream.py parent --target netstream --rates 100000 --protocols v1 --seconds 60 --repeat $(MINUTES)
+soak: MINUTES = 60
 
 clean:
 	rm -rf build dist *.egg-info _trial_temp* netstream/kernel/*.so netstream/kernel/*.c $(VENV)

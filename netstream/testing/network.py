@@ -30,9 +30,10 @@ from twisted.internet.interfaces import (
     IResolutionReceiver,
     ITransport,
 )
-from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from netstream.testing.schedule import Schedule
 
 WINDOW = 65536
 """Bytes that may be under way in one direction before a writer is paused."""
@@ -556,7 +557,7 @@ class Network:
         """
         @param now: UTC seconds at which the simulation begins.
         """
-        self.clock = Clock()
+        self.clock = Schedule()
         self.clock.rightNow = now
         self.latency = 0.0005
         self.chunk = chunk
@@ -623,9 +624,6 @@ class Network:
         Let time pass, event by event.
         """
         end = self.clock.seconds() + seconds
-        while self.clock.calls:  # which are in the order of their times
-            due = self.clock.calls[0].getTime()
-            if due > end:
-                break
-            self.clock.advance(max(0.0, due - self.clock.seconds()))
+        while (time := self.clock.next()) <= end:
+            self.clock.advance(max(0.0, time - self.clock.seconds()))
         self.clock.advance(max(0.0, end - self.clock.seconds()))

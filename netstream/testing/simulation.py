@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import random
 import sys
 import tempfile
@@ -36,6 +37,12 @@ QUIET = 30.0
 
 LATE = 5
 """Newest seconds that may still be under way."""
+
+CONFIGURED = "[health]\n    enable stock health configuration = no\n"
+"""What takes time and is not looked at here."""
+
+MEMORY = Path("/dev/shm")
+"""Where files are not written to a disk; nothing here outlives its process."""
 
 
 @frozen
@@ -194,6 +201,7 @@ class Simulation:
                 destination=" ".join(member.destinations) or None,
                 mode=member.mode,
                 skew=member.skew,
+                conf=CONFIGURED,
             )
 
     def _suffer(self) -> None:
@@ -355,8 +363,16 @@ def simulate(seed: int, most: int = 6) -> tuple[Plan, Sequence[str]]:
     @return: Its plan, and what was wrong at the end.
     """
     it = plan(seed, most)
-    with tempfile.TemporaryDirectory(prefix="netstream-") as directory:
+    fast = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="netstream-", dir=fast) as directory:
         return it, Simulation(it, Path(directory)).run()
+
+
+def again(seed: int, most: int = 6) -> str:
+    """
+    @return: The command that carries out a seed once more.
+    """
+    return f"python -m netstream.testing.simulation --once --seed {seed} --nodes {most}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -382,7 +398,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if problems:
             failed += 1
             print(f"{it}\n  " + "\n  ".join(problems))
-            print(f"  again: python -m netstream.testing.simulation --once --seed {seed} --nodes {options.nodes}")
+            print(f"  again: {again(seed, options.nodes)}", flush=True)
         if options.once or time.monotonic() >= end:
             break
         seed += 1
