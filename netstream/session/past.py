@@ -23,10 +23,12 @@ class Past:
     where the child stands.
 
     @ivar newest: The newest second of the answer so far; 0 before the first.
+    @ivar torn: Whether the child told its state in the middle of a collection.
     """
 
     def __init__(self, ingest: Ingest, table: SeriesTable) -> None:
         self.newest = 0
+        self.torn = False
         self._ingest = ingest
         self._table = table
         self._rows = 0
@@ -90,12 +92,23 @@ class Past:
         self._ingest.resume_dimension(chart, dimension, collected, calculated if isfinite(calculated) else 0.0)
         self._last.append((dimension, time, stored))
 
-    def chart(self, chart: str, collected_at: int, updated_at: int) -> None:
+    def chart(self, chart: str, collected_at: int, updated_at: int, period: int) -> None:
         """
         Where the collection of a chart stands, in UTC microseconds.
+
+        A real agent takes no lock to tell it.  In the middle of a collection
+        the time of that is told already, and what it stores of it not yet: it
+        comes neither in the answer nor in a live sample, since these begin
+        with the next collection.
+
+        @param period: Seconds between its points.
         """
-        self._ingest.resume(chart, collected_at, updated_at)
+        self.torn = 0 < updated_at <= collected_at - period * SECOND
         self._updated = updated_at
+        if self.torn:
+            # No point is due before the collection upon which the next one follows.
+            updated_at = collected_at - collected_at % (period * SECOND)
+        self._ingest.resume(chart, collected_at, updated_at)
 
     def last(self, chart: Chart, own: int, announced: int) -> SampleBatch | None:
         """
@@ -139,4 +152,5 @@ class Past:
         self._seconds = self._ingest.seconds
         self._last.clear()
         self._updated = self.newest = 0
+        self.torn = False
         return rows

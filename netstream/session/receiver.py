@@ -483,7 +483,8 @@ class Receiver:
         return []
 
     def _chart_state(self, line: ReplayChartState) -> list[Update]:
-        self._past.chart(self._replayed(line), line.collected, line.updated)
+        chart_id = self._replayed(line)
+        self._past.chart(chart_id, line.collected, line.updated, self._charts[chart_id].update_every)
         return []
 
     def _replay_end(self, line: ReplayEnd) -> list[Update]:
@@ -496,6 +497,8 @@ class Receiver:
             last = self._past.last(chart, replication.own(chart_id), replication.announced(chart_id))
             if last is not None:
                 updates.append(last)
+            if self._past.torn and Capability.INTERPOLATED not in self.capabilities:
+                line = evolve(line, start=False)
         if self._replication.ended(chart_id, line, self._past.taken(), self._now):
             updates.append(HistoryComplete(chart.id))
         return updates

@@ -313,8 +313,12 @@ class Sender:
     def _filled_up(self, chart_id: str) -> bytes:
         """
         We have now what we missed of a chart: announce it once more.
+
+        A parent that makes the values itself has to hear in any case where
+        the collection stands now: what it was told before may be of a time
+        when we did not know that ourselves.
         """
-        if chart_id in self._filled:
+        if chart_id in self._filled or (self.replicates and not self._interpolated):
             self._filled.discard(chart_id)
             chart = self._charts.get(chart_id)
             if chart is not None and chart_id not in self._waiting:

@@ -146,8 +146,6 @@ class ChildTests(ReplicationTestCase):
         back = int(time.time())
         parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
         for chart in CHARTS:
-            self.assert_nothing_missing(child, parent, chart, first + 2)
-
-    test_proxy_killed.skip = (  # type: ignore[attr-defined]
-        "known to fail now and then: the first live second after the past may have a wild value at a 1.37.1 parent"
-    )
+            # Of a chart that an agent has never heard of it stores nothing at its first two collections.
+            late = 10 if chart == "fixture.slow" else 2
+            self.assert_nothing_missing(child, parent, chart, first + late)
