@@ -134,11 +134,11 @@ class TornTests(SynchronousTestCase):
         """
         self.hear(DEFINED)
         torn = answered(range(0), (T + 1) * 1_000_000 + 300_000, T * 1_000_000, T)
-        for asked in range(100):
+        for _asked in range(100):
             if not self.ask():
                 break
             self.hear(torn)
-        self.assertLess(asked, 30)
+        self.assertLess(_asked, 30)
         self.assertNotIn("a.b", self.replication)
 
 
