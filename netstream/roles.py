@@ -29,6 +29,7 @@ from netstream.config.settings import ClientTLS, Destination, KeySettings, Liste
 from netstream.control.commands import Control
 from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases
+from netstream.db.spool import Spool
 from netstream.db.workers import Workers
 from netstream.export.service import ExportService
 from netstream.health.notify.notifier import Notifier
@@ -48,6 +49,7 @@ from netstream.streaming.parent import Parent
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
 from netstream.streaming.socks import SocksEndpoint
+from netstream.streaming.spills import Spills
 from netstream.streaming.strangers import recognised
 from netstream.tls.client import Client
 from netstream.tls.endpoint import TLSEndpoint
@@ -164,6 +166,8 @@ class Node(MultiService):
         tombstones.load()
         self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
         self._databases.ask(self.hub.definition)
+        if isinstance(self._databases.spool, Spool):
+            self._databases.spool.spilled = Spills(self.hub, settings.stream.spool_size).spilled
         for database in self._databases:
             for stored in await database.stored():
                 if tombstones.of(stored.record.info.guid) is not None:
@@ -323,6 +327,10 @@ class Node(MultiService):
         return admitted.proxy if admitted is not None else None
 
     def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
+        assert self._databases is not None
+        if host.spool is None and not host.db.keeps:
+            host.spool = self._databases.spool
+            host.save()
         connector = partial(self._client_endpoint, settings)
         node, counts = self.hub.local.info.guid, self.hub.counts
         return Uplink(host, settings, self._reactor, connector, self._jitter, node, counts)

@@ -60,7 +60,8 @@ class Streams:
         filling = absolute("filling")
         self._filling = self._chart("filling", "connections that fill gaps", "streams", LINE, filling)
         slow, ahead = incremental("slow_parent", 1, 1, "slow parent"), incremental("ahead", 1, 1, "ahead of clock")
-        self._lost = self._chart("lost", "samples lost on the way", "samples/s", STACKED, slow, ahead)
+        spilled = incremental("spool_full", 1, 1, "spool full")
+        self._lost = self._chart("lost", "samples lost on the way", "samples/s", STACKED, slow, ahead, spilled)
         reasons = [incremental(reason, 1, 1, reason.replace("_", " ")) for reason in (*REFUSALS, OTHER)]
         self._refused = self._chart("refused", "children not admitted", "children/s", STACKED, *reasons)
         broken = incremental("broken")
@@ -104,7 +105,7 @@ class Streams:
                 self._lag.unless_idle(now, round(counts.lag * _THOUSAND)),
                 self._backlog.unless_idle(now, counts.backlog),
                 self._filling.unless_idle(now, counts.filling),
-                self._lost.block(now, counts.dropped, counts.ahead),
+                self._lost.block(now, counts.dropped, counts.ahead, counts.spilled),
                 self._refused.unless_idle(now, *refused),
                 self._broken.unless_idle(now, counts.broken),
                 self._calls.unless_idle(now, *(counts.calls[outcome] for outcome in CALLS)),

@@ -286,6 +286,9 @@ class StreamSettings:
     @ivar lz4_acceleration: 1 to 9, higher is faster and compresses less.
     @ivar brotli_level: 0 to 11, higher compresses more.
     @ivar gzip_level: 1 to 9, higher compresses more.
+    @ivar spool: Where samples of nodes without a database wait for a parent:
+        C{memory}, C{disk}, or C{no}where.
+    @ivar spool_size: Bytes that they may need, over all nodes.
     @ivar tls: What holds for destinations with C{:SSL}.
     @ivar proxy: Through which TCP destinations are connected to.
     """
@@ -303,6 +306,8 @@ class StreamSettings:
     lz4_acceleration: int = 1
     brotli_level: int = 3
     gzip_level: int = 3
+    spool: str = "memory"
+    spool_size: int = 16 << 20
     tls: ClientTLS = ClientTLS()
     proxy: SocksProxy | None = None
 

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from netstream.config.settings import Mode, Settings
-from netstream.db import DBEngine, NoneDB, RamDB
+from netstream.db import DBEngine, NoneDB, RamDB, Spool
 from netstream.db.dbengine.cleaning import Cleanup
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.workers import Workers
@@ -20,6 +20,9 @@ from netstream.model.chart import Chart
 class Databases:
     """
     One engine for each mode that some host may use.
+
+    @ivar spool: Keeps samples of hosts without a database for parents that are
+        away; L{None} if nothing does.
     """
 
     def __init__(self, settings: Settings, reactor: Any, workers: Workers | None = None) -> None:
@@ -40,6 +43,7 @@ class Databases:
                 cleanup=Cleanup(settings.db.cleanup_charts, settings.db.cleanup_hosts, settings.db.cleanup_ephemeral),
                 workers=workers,
             )
+        self.spool = _spool(settings, reactor, workers) if Mode.NONE in settings.modes else None
 
     def __iter__(self) -> Iterator[IMetricsDB]:
         return iter(self._engines.values())
@@ -55,7 +59,7 @@ class Databases:
         @param recall: Gives the definition of a chart that an engine forgot,
             by machine GUID and chart id.
         """
-        for engine in self:
+        for engine in (*self, self.spool):
             if isinstance(engine, DBEngine):
                 engine.recall = recall
 
@@ -72,5 +76,16 @@ class Databases:
         return Deferred.fromCoroutine(self._each("close"))
 
     async def _each(self, action: str) -> None:
-        for engine in self:
+        for engine in (*self, *filter(None, (self.spool,))):
             await getattr(engine, action)()
+
+
+def _spool(settings: Settings, reactor: Any, workers: Workers | None) -> IMetricsDB | None:
+    """
+    @return: What C{[stream] spool} asks for.
+    """
+    stream = settings.stream
+    if stream.spool == "disk":
+        directory = settings.data_dir / "spool"
+        return DBEngine(directory, reactor, retention=(0,), sizes=(stream.spool_size,), workers=workers)
+    return Spool(stream.spool_size) if stream.spool == "memory" else None

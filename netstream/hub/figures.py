@@ -129,6 +129,8 @@ class Counts:
     @ivar sent: To parents.
     @ivar ahead: Samples that were refused, being ahead of our clock.
     @ivar dropped: Samples that were dropped, since a parent was too slow.
+    @ivar spilled: Samples that no parent was given and that the spool dropped,
+        being full.
     @ivar accepted: Children that were admitted.
     @ivar refused: Children that were not, by the name of the refusal.
     @ivar broken: Connections of children that were closed because of what
@@ -143,6 +145,7 @@ class Counts:
     sent: Traffic = field(factory=Traffic)
     ahead: int = 0
     dropped: int = 0
+    spilled: int = 0
     accepted: int = 0
     refused: Counter[str] = field(factory=Counter)
     broken: int = 0

@@ -104,6 +104,8 @@ class Host:
     @ivar replication: How far that is; L{None} if nothing is.
     @ivar state: Tells where the collection of a chart stands, if that is done
         here.
+    @ivar spool: Keeps samples for a parent that is away, where the database
+        keeps none.
     @ivar unkept: Batches that the database has not accepted yet.
     @ivar upstream: Where its samples go; L{None} if nowhere.
     @ivar left: Why its last connection ended; C{""} if it had none.
@@ -135,10 +137,18 @@ class Host:
         self.known_since = 0.0
         self.virtual = False
         self.removed = False
+        self.spool: IMetricsDB | None = None
         self._listeners: list[Listener] = []
         self.unkept = 0
         self._waiting: list[Deferred[None]] = []
         self._obsolete: dict[str, float | None] = {}
+
+    @property
+    def past(self) -> IMetricsDB:
+        """
+        What answers for its past when a parent asks.
+        """
+        return self.db if self.spool is None else self.spool
 
     @property
     def online(self) -> bool:
@@ -186,16 +196,17 @@ class Host:
         match update:
             case SampleBatch():
                 self.latest.update(update)
-                if self.db.keeps and len(update):
-                    done = self.db.append(update)
+                past = self.past
+                if past.keeps and len(update):
+                    done = past.append(update)
                     self.keep(done if done.called else self._counted(done))
             case ChartDefined(chart):
                 known = self.charts.get(chart.id)
                 if known is chart or known == chart:
                     return  # said again, as on every connection
                 self._define(chart)
-                if self.db.keeps:
-                    self.keep(self.db.put_chart(self.info.guid, chart))
+                if self.past.keeps:
+                    self.keep(self.past.put_chart(self.info.guid, chart))
             case ChartForgotten(chart_id):
                 self._forget(chart_id)
             case HistorySought(chart_id):
@@ -322,9 +333,9 @@ class Host:
         """
         Keep who it is.
         """
-        if self.db.keeps:
+        if self.past.keeps:
             seen = int(self.link.since if self.link else self.seen)
-            self.keep(self.db.put_host(HostRecord(self.info, self.labels, seen)))
+            self.keep(self.past.put_host(HostRecord(self.info, self.labels, seen)))
 
     def keep(self, done: Deferred[None]) -> None:
         """

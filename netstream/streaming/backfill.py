@@ -84,8 +84,8 @@ class Backfill:
         if self._spans is None:
             self._asking = True
             # What was written before must be seen.
-            if self._host.db.fresh:
-                self._turn = self._clock.callLater(self._host.db.fresh, self._ask_everything)
+            if self._host.past.fresh:
+                self._turn = self._clock.callLater(self._host.past.fresh, self._ask_everything)
             else:
                 self._ask_everything()
             return
@@ -109,7 +109,7 @@ class Backfill:
     def _ask_everything(self) -> None:
         self._turn = None
         self._asked = self._clock.seconds()
-        asking = self._host.db.bounds(self._host.info.guid)
+        asking = self._host.past.bounds(self._host.info.guid)
         asking.addCallbacks(self._know, self._know_nothing)
         asking.addErrback(lambda failure: self._log.failure("what is missing cannot be asked for", failure))
 
@@ -138,7 +138,7 @@ class Backfill:
             self._waiting = charts + self._waiting
             self._know_nothing(failure)
 
-        asking = self._host.db.bounds(self._host.info.guid, [clean(chart) for chart in charts])
+        asking = self._host.past.bounds(self._host.info.guid, [clean(chart) for chart in charts])
         asking.addCallbacks(known, unknown)
         asking.addErrback(lambda failure: self._log.failure("what is missing cannot be asked for", failure))
 

@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Destination, StreamSettings
+from netstream.db.spool import Spool
 from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
@@ -220,6 +221,8 @@ class ChildProtocol(Protocol):
             self._log.failure("{host}: an update cannot be sent", Failure(), host=self._uplink.host.info.hostname)
             self._give_up("something of it cannot be sent")
             return
+        if isinstance(update, SampleBatch):
+            self._tell_spool(update)
         if self._history is not None:
             if isinstance(update, SampleBatch):
                 self._history.heard(update)
@@ -245,6 +248,15 @@ class ChildProtocol(Protocol):
         self._watch()
         if not fits:
             self._say_dropping("the oldest samples are dropped")
+
+    def _tell_spool(self, batch: SampleBatch) -> None:
+        """
+        Let the spool know that the parent has all up to here.
+        """
+        assert self._sender is not None and self._outbox is not None
+        spool = self._uplink.host.spool
+        if isinstance(spool, Spool) and len(batch) and not (batch.past or self._sender.dormant or self._outbox.paused):
+            spool.delivered(self._uplink.host.info.guid, int(batch.time.max()))
 
     def _say_dropping(self, what: str) -> None:
         if self._dropping or self._outbox is None:

@@ -104,7 +104,7 @@ class History:
         self._paused = False
         self._turn: IDelayedCall | None = None
         self._stopped = False
-        self._keep = not host.db.keeps
+        self._keep = not host.past.keeps
         self._heard: deque[SampleBatch] = deque(held if self._keep else ())
         self._held = sum(map(len, self._heard))
         self._restarting = False
@@ -158,7 +158,7 @@ class History:
 
         @return: Whether that is possible.
         """
-        if not self._host.db.keeps:
+        if not self._host.past.keeps:
             return False
         self._outbox.drop()
         self._sender.restart()
@@ -215,7 +215,7 @@ class History:
     async def _announce(self, charts: list[str]) -> None:
         host = self._host
         every = len(charts) * 2 > len(host.charts)
-        spans = await host.db.bounds(host.info.guid, None if every else charts)
+        spans = await host.past.bounds(host.info.guid, None if every else charts)
         if self._stopped:
             return
         known = {chart: (span.first, span.last) for chart, span in spans.items()}
@@ -235,7 +235,7 @@ class History:
                 charts.append((question, *known))
         if not charts or self._stopped:
             return
-        spans = await host.db.bounds(host.info.guid, [chart.id for _, chart, _ in charts])
+        spans = await host.past.bounds(host.info.guid, [chart.id for _, chart, _ in charts])
         most = self._outbox.most // 4
         parts = []
         for question, chart, told in charts:
@@ -259,7 +259,7 @@ class History:
         if not self._keep:
             self._clear()  # the database has what was heard up to here
         try:
-            columns = await host.db.read(host.info.guid, series, after, before)
+            columns = await host.past.read(host.info.guid, series, after, before)
         except Exception:
             self._log.failure("{host}: its past cannot be read", Failure(), host=host.info.hostname)
             empty = np.zeros((0, len(series)))

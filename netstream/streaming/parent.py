@@ -50,6 +50,10 @@ from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, acc
 HEADER_WITHIN = 10.0
 """Seconds a child has to send its whole request."""
 
+PASSED_ON = 3600
+"""Seconds of the past, at most, that are asked for where they only pass
+through the spool."""
+
 SILENT_FOR = 60.0
 """Seconds without a byte after which a child is taken for dead, at least."""
 
@@ -251,7 +255,10 @@ class ParentProtocol(Protocol):
         replication = None
         if Capability.REPLICATION in agreed:
             settings = self._parent.admitted[host.info.guid]
-            replication = Replication(settings.replication_period, settings.replication_step, host.db.keeps)
+            # What only goes through here is not fetched from as far back.
+            most = settings.replication_period
+            period = most if host.db.keeps else min(most, PASSED_ON)
+            replication = Replication(period, settings.replication_step, host.past.keeps)
             self._backfill = Backfill(host, replication, self._parent.clock, self._say, self.peer)
         host.replication = replication.progress if replication is not None else None
         self._agreed = agreed

@@ -122,17 +122,17 @@ def plan(seed: int, most: int = 6) -> Plan:
     for number in range(between):
         name = f"proxy-{number}"
         chosen = tuple(rng.sample(above, rng.randint(1, min(2, len(above)))))
-        members.append(Member(name, "proxy", chosen, _mode(rng)))
+        members.append(Member(name, "proxy", chosen, _mode(rng, "none")))
         above.append(name)
     for number in range(rng.randint(1, max(1, most - len(members)))):
         chosen = tuple(rng.sample(above, rng.randint(1, min(3, len(above)))))
-        members.append(Member(f"child-{number}", "child", chosen, _mode(rng)))
+        members.append(Member(f"child-{number}", "child", chosen, _mode(rng, "none")))
     members = [evolve(member, skew=rng.choice((0.0, 0.0, rng.uniform(-4, 4)))) for member in members]
     return Plan(seed, tuple(members), tuple(_faults(rng, members)))
 
 
-def _mode(rng: Random) -> str:
-    return rng.choice(("ram", "dbengine"))
+def _mode(rng: Random, *more: str) -> str:
+    return rng.choice(("ram", "dbengine", *more))
 
 
 def _faults(rng: Random, members: Sequence[Member]) -> Iterator[Fault]:

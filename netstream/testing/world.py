@@ -209,7 +209,7 @@ class WorldNode:
         """
         host = self.hub.find(node)
         assert host is not None, f"{self.name} does not know {node}"
-        columns: Columns = self._world.settle(host.db.read(host.info.guid, [(chart, dimension)], after, before))
+        columns: Columns = self._world.settle(host.past.read(host.info.guid, [(chart, dimension)], after, before))
         rows = zip(columns.times.tolist(), columns.values[:, 0].tolist(), strict=True)
         return {time: value for time, value in rows if not math.isnan(value)}
 

@@ -90,6 +90,7 @@ class Own:
         counts, health = self.hub.counts, self.hub.local.db.health()
         lost = CounterMetricFamily("netstream_samples_lost", "Samples that were lost, by reason.", labels=["reason"])
         lost.add_metric(["slow_parent"], counts.dropped)
+        lost.add_metric(["spool_full"], counts.spilled)
         lost.add_metric(["ahead_of_clock"], counts.ahead)
         lost.add_metric(["not_stored"], health.lost)
         yield lost

@@ -157,6 +157,7 @@ def losses(counts: Counts, not_stored: int) -> dict[str, Any]:
     """
     return {
         "samples_dropped": counts.dropped,
+        "samples_spilled": counts.spilled,
         "samples_ahead": counts.ahead,
         "samples_not_stored": not_stored,
         "children_refused": dict(sorted(counts.refused.items())),

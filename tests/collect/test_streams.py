@@ -57,6 +57,7 @@ class StreamsTests(SynchronousTestCase):
         child.upstream = Upstream(connected=True)
         counts.received.moved(wire=1000, text=2500, samples=40)
         counts.sent.moved(wire=500, text=500, samples=39)
+        counts.spilled = 7
         counts.dropped, counts.ahead, counts.lag, counts.backlog = 1, 2, 3.5, 4096
         counts.refused.update({"denied": 3, "internal_error": 4})
         counts.calls["expired"] += 1
@@ -68,7 +69,7 @@ class StreamsTests(SynchronousTestCase):
         self.assertEqual(found["netstream.compression"], {"received": 250, "sent": 100})
         self.assertEqual(found["netstream.lag"], {"lag": 3500})
         self.assertEqual(found["netstream.backlog"], {"waiting": 4096})
-        self.assertEqual(found["netstream.lost"], {"slow_parent": 1, "ahead": 2})
+        self.assertEqual(found["netstream.lost"], {"slow_parent": 1, "ahead": 2, "spool_full": 7})
         self.assertEqual((found["netstream.refused"]["denied"], found["netstream.refused"]["other"]), (3, 4))
         self.assertEqual(found["netstream.calls"]["expired"], 1)
         self.assertNotIn("netstream.broken", found)

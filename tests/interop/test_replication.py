@@ -125,6 +125,30 @@ class ChildTests(ReplicationTestCase):
         """
         self.check_outage("dbengine")
 
+    def test_headless(self) -> None:
+        """
+        A real parent that was killed gets what it missed from a node without
+        a database.
+        """
+        parent = self.agent("real-parent", accepts=[KEY], mode="dbengine")
+        proxy = self.node(
+            "ns-proxy",
+            role="proxy",
+            stream=sending(parent.address) + accepting(KEY),
+            options=["db/mode=none"],
+        )
+        child = self.agent("real-child", sends_to=[proxy.address], fixture=True)
+        shown = parent.wait_samples("fixture.simple", child.name, count=8)
+        first = min(shown["absolute dim"])
+        parent.kill()
+        time.sleep(8)
+        parent.start()
+        parent.wait_host(child.name)
+        back = int(time.time())
+        parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
+        for chart in CHARTS:
+            self.assert_nothing_missing(child, parent, chart, first + (10 if chart == "fixture.slow" else 2))
+
     def test_proxy_killed(self) -> None:
         """
         A netstream proxy that was killed leaves no hole at a real parent.

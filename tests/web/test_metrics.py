@@ -49,6 +49,7 @@ class MetricsTests(SynchronousTestCase):
         counts = self.stage.hub.counts
         counts.received.moved(wire=1000, text=3000, samples=50)
         counts.sent.moved(wire=10, text=30, samples=5)
+        counts.spilled = 7
         counts.ahead, counts.dropped, counts.broken, counts.accepted = 1, 2, 3, 4
         counts.refused["denied"] += 5
         counts.calls["expired"] += 6
@@ -67,6 +68,7 @@ class MetricsTests(SynchronousTestCase):
         for name, label, of, value in (
             ("netstream_samples_lost_total", "reason", "ahead_of_clock", 1),
             ("netstream_samples_lost_total", "reason", "slow_parent", 2),
+            ("netstream_samples_lost_total", "reason", "spool_full", 7),
             ("netstream_samples_lost_total", "reason", "not_stored", 0),
             ("netstream_children_refused_total", "reason", "denied", 5),
             ("netstream_function_calls_total", "outcome", "expired", 6),

@@ -190,6 +190,7 @@ class NodesTests(SynchronousTestCase):
         self.assertEqual((agent["metrics"], agent["instances"], agent["contexts"]), (8, 4, 3))
         losses = {
             "samples_dropped": 6,
+            "samples_spilled": 0,
             "samples_ahead": 5,
             "samples_not_stored": 0,
             "children_refused": {"denied": 2},

@@ -1,0 +1,200 @@
+"""
+The spool: samples of nodes without a database, for parents that are away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from netstream.db.folding import fold
+from netstream.db.grid import SECONDS, Grid
+from netstream.db.interfaces import (
+    Columns,
+    Durability,
+    Health,
+    HostRecord,
+    IMetricsDB,
+    SeriesKey,
+    Span,
+    Stats,
+    StoredHost,
+    UnknownMethod,
+    Window,
+)
+from netstream.db.overlay import finished
+from netstream.model.chart import Chart
+from netstream.model.samples import SampleBatch
+
+KEPT = 1200
+"""Seconds for which samples are kept that a parent was given: an agent that is
+killed loses about as many, and asks for them when it is back."""
+
+ROOM = 16
+"""The part of the room that is made at once when there is none, as a divisor,
+so that it is not looked for with each sample."""
+
+
+class _Node:
+    """
+    @ivar size: Bytes of its samples.
+    @ivar delivered: The newest second that a parent was given.
+    """
+
+    def __init__(self) -> None:
+        self.grid = Grid()
+        self.size = 0
+        self.delivered = 0
+
+    def measure(self) -> int:
+        """
+        @return: By how many bytes it grew since.
+        """
+        before, self.size = self.size, self.grid.nbytes
+        return self.size - before
+
+    def drop_oldest(self) -> int:
+        """
+        @return: How many samples nobody was given of those that were dropped.
+        """
+        number = min(self.grid.blocks)
+        block = self.grid.blocks[number]
+        lost = 0
+        if block.end > self.delivered:
+            columns = np.arange(block.values.shape[1], dtype=np.int32)
+            rows = block.get(columns, max(self.delivered, block.start - 1), block.end)
+            lost = int(np.count_nonzero(~np.isnan(rows.values)))
+        self.grid.trim((number + 1) * SECONDS)
+        return lost
+
+
+@implementer(IMetricsDB)
+class Spool:
+    """
+    The newest samples of all nodes, in so many bytes of memory; the oldest go.
+
+    What a parent was given is kept for L{KEPT} seconds of the node's time.
+
+    @ivar most: Bytes, over all nodes.
+    @ivar lost: Samples that were dropped and that no parent was given.
+    @ivar spilled: Told of each loss: the machine GUID of the node, and how
+        many samples.
+    """
+
+    mode = "spool"
+    durability = Durability.MEMORY
+    fresh = 0.0
+    keeps = True
+    tiers = (1,)
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.lost = 0
+        self.spilled: Callable[[str, int], None] | None = None
+        self._size = 0
+        self._nodes: dict[str, _Node] = {}
+
+    def open(self) -> Deferred[None]:
+        return succeed(None)
+
+    def close(self) -> Deferred[None]:
+        self._nodes.clear()
+        self._size = 0
+        return succeed(None)
+
+    def put_host(self, record: HostRecord) -> Deferred[None]:
+        return succeed(None)
+
+    def put_chart(self, node: str, chart: Chart) -> Deferred[None]:
+        return succeed(None)
+
+    def stored(self) -> Deferred[Sequence[StoredHost]]:
+        return succeed([])
+
+    def append(self, batch: SampleBatch) -> Deferred[None]:
+        if len(batch):
+            node = self._nodes.get(batch.table.node)
+            if node is None:
+                node = self._nodes[batch.table.node] = _Node()
+            node.grid.append(batch)
+            self._size += node.measure()
+            if self._size > self.most:
+                self._make_room()
+        return succeed(None)
+
+    def _make_room(self) -> None:
+        """
+        Drop the oldest samples of all.
+        """
+        least = self.most - self.most // ROOM
+        while self._size > least:
+            filled = [(min(node.grid.blocks), guid) for guid, node in self._nodes.items() if node.grid.blocks]
+            if not filled:
+                break
+            guid = min(filled)[1]
+            node = self._nodes[guid]
+            lost = node.drop_oldest()
+            self._size += node.measure()
+            self.lost += lost
+            if lost and self.spilled is not None:
+                self.spilled(guid, lost)
+
+    def delivered(self, node: str, second: int) -> None:
+        """
+        A parent was given all samples of a node up to a second.
+        """
+        known = self._nodes.get(node)
+        if known is None or second <= known.delivered:
+            return
+        known.delivered = second
+        oldest = second - KEPT
+        if known.grid.blocks and (min(known.grid.blocks) + 1) * SECONDS <= oldest:
+            known.grid.trim(oldest)
+            self._size += known.measure()
+
+    def bounds(self, node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
+        known = self._nodes.get(node)
+        return succeed(known.grid.bounds(charts) if known else {})
+
+    def _read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
+        known = self._nodes.get(node)
+        return finished((known.grid if known else Grid()).read(series, after, before))
+
+    def read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:
+        return succeed(self._read(node, series, after, before))
+
+    def query(
+        self, node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = ""
+    ) -> Deferred[Columns]:
+        try:
+            return succeed(fold(self._read(node, series, window.after, window.before), window, method, options))
+        except UnknownMethod:
+            return fail()
+
+    def retain(self, node: str, seconds: int | None) -> Deferred[None]:
+        return succeed(None)
+
+    def forget(self, node: str, chart: str | None = None) -> Deferred[None]:
+        if chart is None:
+            gone = self._nodes.pop(node, None)
+            self._size -= gone.size if gone is not None else 0
+        elif node in self._nodes:
+            self._nodes[node].grid.forget(chart)
+        return succeed(None)
+
+    def stats(self) -> Deferred[Stats]:
+        grids = [node.grid for node in self._nodes.values()]
+        return succeed(
+            Stats(
+                nodes=len(grids),
+                series=sum(len(grid) for grid in grids),
+                samples=sum(grid.count() for grid in grids),
+                memory=self._size,
+            )
+        )
+
+    def health(self) -> Health:
+        return Health(lost=self.lost)
