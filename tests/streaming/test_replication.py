@@ -283,3 +283,44 @@ class ScriptedTests(WorldCase):
             self.world.advance(0.01)
         self.assertEqual(len(asked), 1)
         self.assertEqual(child.received.count(b"REPLAY_CHART"), 256)
+
+
+class StoppedTests(ReplicationCase):
+    """
+    Charts that are not collected any more.
+    """
+
+    def check(self, restart: bool) -> None:
+        parent = self.world.node("parent", "parent", mode="dbengine")
+        parent.stop()
+        child = self.world.node("child", "child", destination="parent", mode="dbengine")
+        chart = "CHART test.gone '' t u f c line 1 1 '{}'\nDIMENSION x '' absolute 1 1\n"
+        child.say(chart.format(""))
+        for _ in range(30):
+            child.say(f"BEGIN test.gone\nSET x = {self.world.now}\nEND\n")
+            self.world.advance(1)
+        last = self.world.now
+        child.say(chart.format("obsolete"))
+        self.world.advance(60)
+        if restart:
+            child.stop()
+            self.world.advance(5)
+            child.start()
+            self.world.advance(20)
+        parent.start()
+        self.world.advance(60)
+        expected = child.read("child", "test.gone", "x", last - 40, last)
+        self.assertGreater(len(expected), 25)
+        self.assertEqual(parent.read("child", "test.gone", "x", last - 40, last), expected)
+
+    def test_obsolete(self) -> None:
+        """
+        A parent that is new gets what there is of them.
+        """
+        self.check(False)
+
+    def test_restarted(self) -> None:
+        """
+        Also from a child that has not collected them since its start.
+        """
+        self.check(True)
