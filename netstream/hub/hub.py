@@ -500,7 +500,7 @@ class Hub:
             del self._hosts[host.info.guid]
             host.removed = True
             self._tell(host)
-        return host.db.forget(host.info.guid)
+        return host.past.forget(host.info.guid)
 
     def disconnect(self, host: Host, now: float) -> None:
         """
