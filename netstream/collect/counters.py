@@ -66,9 +66,10 @@ class Row:
 
     @ivar columns: Its dimensions.
     @ivar always: Whether it is there though all numbers are 0.
+    @ivar group: Charts of one group appear together.
     """
 
-    __slots__ = ("columns", "always", "_make")
+    __slots__ = ("columns", "always", "group", "_make")
 
     def __init__(
         self,
@@ -82,12 +83,14 @@ class Row:
         context: str = "",
         detail: bool = False,
         always: bool = False,
+        group: str = "",
     ) -> None:
         """
         @param context: If it differs from the id.
         """
         self.columns = columns
         self.always = always
+        self.group = group
 
         def make(source: Source) -> ChartText:
             dimensions = (column.dimension for column in columns)
@@ -113,7 +116,8 @@ class Sheet:
     """
 
     def __init__(self, source: Source, rows: Iterable[Row]) -> None:
-        self._charts = [(row.columns, row.always, row.chart(source)) for row in rows]
+        self._charts = [(row.columns, row.always, row.group, row.chart(source)) for row in rows]
+        self._groups: set[str] = set()
 
     def blocks(self, now: int, of: Mapping[str, int]) -> bytes:
         """
@@ -123,7 +127,7 @@ class Sheet:
         @param of: The numbers, by name.
         """
         text = []
-        for columns, always, chart in self._charts:
+        for columns, always, group, chart in self._charts:
             known = False
             values = []
             for column in columns:
@@ -133,15 +137,19 @@ class Sheet:
                         known = True
                         value += of[key]
                 values.append(value)
-            if known:
-                text.append(chart.block(now, *values) if always else chart.unless_idle(now, *values))
+            if not known:
+                continue
+            if group and any(values):
+                self._groups.add(group)
+            shown = always or group in self._groups
+            text.append(chart.block(now, *values) if shown else chart.unless_idle(now, *values))
         return b"".join(text)
 
     def withdraw(self) -> bytes:
         """
         @return: Protocol text that declares its charts obsolete.
         """
-        return b"".join(chart.withdraw() for _, _, chart in self._charts)
+        return b"".join(chart.withdraw() for _, _, _, chart in self._charts)
 
 
 class CounterFile:

@@ -114,7 +114,7 @@ class SharedMemory:
     def collect(self, now: int) -> bytes:
         segments = _rows(self._file)
         used = sum(row["size"] for row in segments)
-        return self._segments.unless_idle(now, len(segments)) + self._bytes.unless_idle(now, used)
+        return self._segments.block(now, len(segments)) + self._bytes.block(now, used)
 
     def withdraw(self) -> bytes:
         return self._segments.withdraw() + self._bytes.withdraw()

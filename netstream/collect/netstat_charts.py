@@ -201,6 +201,7 @@ ROWS = (
         5170,
         rate("IcmpInMsgs", "InMsgs", name="received"),
         rate("IcmpOutMsgs", "OutMsgs", -1, 1, name="sent"),
+        group="icmp",
     ),
     Row(
         "ipv4.icmp_errors",
@@ -212,6 +213,7 @@ ROWS = (
         rate("IcmpInErrors", "InErrors"),
         rate("IcmpOutErrors", "OutErrors", -1),
         rate("IcmpInCsumErrors", "InCsumErrors"),
+        group="icmp",
     ),
     Row(
         "ipv4.tcpsock",
@@ -368,6 +370,7 @@ ROWS = (
         rate("IcmpMsgOutType13", "OutType13", -1, name="OutTimestamps"),
         rate("IcmpMsgInType14", "InType14", name="InTimestampReps"),
         rate("IcmpMsgOutType14", "OutType14", -1, name="OutTimestampReps"),
+        group="icmp",
     ),
 )
 """By the names of protocol and counter, joined."""

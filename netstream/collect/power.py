@@ -39,7 +39,12 @@ class Supply:
         self._add("voltage", "Power supply voltage", "V", voltage, 1_000_000)
 
     def _present(self, what: str, *which: str) -> dict[str, str]:
-        return {name: f"{what}_{name}" for name in which if f"{what}_{name}" in self._files}
+        # As agents do it, a chart has all dimensions if there is one.
+        files = {name: f"{what}_{name}" for name in which}
+        return files if self._files.keys() & set(files.values()) else {}
+
+    def _value(self, name: str) -> int:
+        return int(self._files[name].read()) if name in self._files else 0
 
     def _add(self, what: str, title: str, units: str, files: dict[str, str], divisor: int) -> None:
         if not files:
@@ -70,7 +75,7 @@ class Supply:
         """
         text = []
         for chart, names in self._charts:
-            text.append(chart.block(now, *(int(self._files[name].read()) for name in names)))
+            text.append(chart.block(now, *(self._value(name) for name in names)))
         return b"".join(text)
 
     def withdraw(self) -> bytes:

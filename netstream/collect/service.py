@@ -14,90 +14,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.collect.collector import Collector, MakeCollector, Odd
-from netstream.collect.diskstats import DiskStats
-from netstream.collect.edac import Edac
-from netstream.collect.entropy import Entropy
-from netstream.collect.filenr import FileHandles
 from netstream.collect.files import Machine
-from netstream.collect.interrupts import Interrupts, SoftIrqs
-from netstream.collect.ipc import MessageQueues, Semaphores, SharedMemory
-from netstream.collect.ksm import Ksm
-from netstream.collect.loadavg import LoadAverage
-from netstream.collect.mdstat import MdStat
-from netstream.collect.meminfo import MemInfo
-from netstream.collect.mounts import Mounts
-from netstream.collect.netdev import NetDev
-from netstream.collect.netfilter import ConnTrack, IpVs, SynProxy
-from netstream.collect.netstat import NetStat
-from netstream.collect.nfs import NfsClient, NfsServer
+from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
 from netstream.collect.own import Own, Stored
-from netstream.collect.power import PowerCap, PowerSupplies
-from netstream.collect.pressure import CpuPressure, IoPressure, MemoryPressure
-from netstream.collect.sctp import Sctp
-from netstream.collect.snmp6 import Snmp6
-from netstream.collect.sockstat import SockStat, SockStat6
-from netstream.collect.softnet import SoftNet
-from netstream.collect.stat import Stat
 from netstream.collect.streams import Streams
-from netstream.collect.timex import Timex
-from netstream.collect.temperatures import HardwareMonitors, ThermalZones
-from netstream.collect.uptime import Uptime
 from netstream.collect.virtual import Collected
-from netstream.collect.vmstat import VMStat
-from netstream.collect.zfs import ArcStats, ZfsPools
-from netstream.collect.zram import ZramDisks
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
 from netstream.model.samples import SeriesTable
 from netstream.session.receiver import Receiver
 from netstream.wire.capabilities import Capability
-
-PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
-    "proc": (
-        Stat,
-        Uptime,
-        LoadAverage,
-        Entropy,
-        VMStat,
-        MemInfo,
-        NetDev,
-        DiskStats,
-        Interrupts,
-        SoftIrqs,
-        CpuPressure,
-        IoPressure,
-        MemoryPressure,
-        SoftNet,
-        ConnTrack,
-        IpVs,
-        SynProxy,
-        MessageQueues,
-        Semaphores,
-        SharedMemory,
-        PowerCap,
-        PowerSupplies,
-        HardwareMonitors,
-        ThermalZones,
-        ZramDisks,
-        NfsClient,
-        NfsServer,
-        MdStat,
-        FileHandles,
-        Ksm,
-        Edac,
-        NetStat,
-        Snmp6,
-        Sctp,
-        SockStat,
-        SockStat6,
-        ArcStats,
-        ZfsPools,
-    ),
-    "diskspace": (Mounts,),
-    "timex": (Timex,),
-    "netstream monitoring": (Own,),
-}
-"""Collectors by the name that switches them off in C{[plugins]}."""
 
 _PASSING = frozenset({errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Failures that say nothing of the file that could not be read."""
@@ -154,6 +80,8 @@ class CollectService(Service):
         for plugin, makers in self._plugins.items():
             if self._settings.plugins.get(plugin, True):
                 for make in makers:
+                    if not self._settings.modules.get(MODULES.get(make, ""), True):
+                        continue
                     self._collectors.append(make(self._machine, self._every))
                     if make is Own:
                         self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
@@ -202,6 +130,9 @@ class CollectService(Service):
         except OSError as problem:
             if problem.errno in _PASSING:
                 return self._skip(collector, problem)
+            if problem.errno == errno.ENOENT and isinstance(collector, OPTIONAL):
+                self._log.info("{source}: not collected: this machine has none", source=collector.source)
+                return self._remove(collector)
             return self._switch_off(collector, problem.strerror or str(problem))
         except Odd as problem:
             return self._switch_off(collector, problem.reason)

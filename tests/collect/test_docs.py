@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from netstream.collect.collector import MakeCollector
-from netstream.collect.service import PLUGINS
+from netstream.collect.modules import PLUGINS
 from tests.collect.test_own import stored
 from tests.collect.test_streams import streaming
 from tests.collect.trees import (

@@ -13,7 +13,7 @@ from tests.interop.test_collect_differential import CollectTestCase
 
 MACHINE = Path(__file__).resolve().parents[1] / "collect" / "machine"
 
-FILES = [
+FILES = (
     "interrupts",
     "softirqs",
     "net/sockstat",
@@ -29,7 +29,7 @@ FILES = [
     "net/rpc/nfs",
     "net/rpc/nfsd",
     "mdstat",
-]
+)
 """Files of C{/proc} for which the agent can be told another place."""
 
 MODULES = frozenset(
@@ -97,7 +97,7 @@ class MachineTests(CollectTestCase):
         compared = 0
         expected = sorted(chart for chart, it in theirs.charts.items() if it.module in MODULES)
         present = sorted(chart for chart, it in ours.charts.items() if it.module in MODULES)
-        self.assertEqual(expected, present)
+        self.assertEqual([], sorted(set(expected) ^ set(present)))
         for chart in expected:
             self.assertEqual(theirs.charts[chart], ours.charts[chart])
             for dimension in theirs.charts[chart].dimensions:
