@@ -1,9 +1,31 @@
 """
 What is kept: the interface of a metrics database, its engines, and queries.
+
+Engines are imported when they are asked for: a node that keeps nothing needs
+none of what they need.
 """
 
-from netstream.db.dbengine.engine import DBEngine
-from netstream.db.none import NoneDB
-from netstream.db.ram import RamDB
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netstream.db.dbengine.engine import DBEngine
+    from netstream.db.none import NoneDB
+    from netstream.db.ram import RamDB
 
 __all__ = ["DBEngine", "NoneDB", "RamDB"]
+
+_MODULES = {
+    "DBEngine": "netstream.db.dbengine.engine",
+    "NoneDB": "netstream.db.none",
+    "RamDB": "netstream.db.ram",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_MODULES[name]), name)

@@ -10,9 +10,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from netstream.config.settings import Mode, Settings
-from netstream.db import DBEngine, NoneDB, RamDB
-from netstream.db.dbengine.cleaning import Cleanup
 from netstream.db.interfaces import IMetricsDB
+from netstream.db.none import NoneDB
 from netstream.db.workers import Workers
 from netstream.model.chart import Chart
 
@@ -28,9 +27,15 @@ class Databases:
         @param workers: Where blocking work is done.
         """
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
+        # An engine that no host uses is not even imported.
         if Mode.RAM in settings.modes:
+            from netstream.db.ram import RamDB
+
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
         if Mode.DBENGINE in settings.modes:
+            from netstream.db.dbengine.cleaning import Cleanup
+            from netstream.db.dbengine.engine import DBEngine
+
             self._engines[Mode.DBENGINE] = DBEngine(
                 settings.data_dir / "db",
                 reactor,
@@ -55,9 +60,9 @@ class Databases:
         @param recall: Gives the definition of a chart that an engine forgot,
             by machine GUID and chart id.
         """
-        for engine in self:
-            if isinstance(engine, DBEngine):
-                engine.recall = recall
+        engine: Any = self._engines.get(Mode.DBENGINE)
+        if engine is not None:
+            engine.recall = recall
 
     def open(self) -> Deferred[None]:
         """
