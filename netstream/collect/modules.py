@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from netstream.collect.apps import Apps
 from netstream.collect.collector import MakeCollector
 from netstream.collect.diskstats import DiskStats
 from netstream.collect.edac import Edac
@@ -80,11 +81,13 @@ PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
     "proc": tuple(MODULES),
     "diskspace": (Mounts,),
     "timex": (Timex,),
+    "apps": (Apps,),
     "netstream monitoring": (Own,),
 }
 """Collectors by the name that switches them off in C{[plugins]}."""
 
 OPTIONAL = (
+    Apps,
     ArcStats,
     ConnTrack,
     CpuPressure,

@@ -60,7 +60,7 @@ class CollectService(Service):
         self._hub = hub
         self._settings = settings
         self._clock = clock
-        self._machine = machine or Machine()
+        self._machine = machine or Machine(etc=settings.config_dir)
         self._plugins = plugins
         self._every = settings.db.update_every
         self._collectors: list[Collector] = []
