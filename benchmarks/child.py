@@ -38,7 +38,11 @@ def once(target: str, options: argparse.Namespace) -> dict[str, Any]:
             else:
                 stream = sending(parent.address)
                 child = NetstreamNode(
-                    "bench-child", directory / "child", role="child", stream=stream, options=["db/mode=none"]
+                    "bench-child",
+                    directory / "child",
+                    role="child",
+                    stream=stream,
+                    options=["db/mode=none", "web/mode=none"],
                 )
             child.start()
             parent.wait_samples("system.cpu", child.name, count=options.warmup)

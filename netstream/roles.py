@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
@@ -31,10 +31,6 @@ from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases
 from netstream.db.spool import Spool
 from netstream.db.workers import Workers
-from netstream.export.service import ExportService
-from netstream.health.notify.notifier import Notifier
-from netstream.health.notify.wires import Reactor
-from netstream.health.service import HealthService, Outlet
 from netstream.hub.cleaning import NodeCleaning
 from netstream.hub.hub import Host, Hub
 from netstream.hub.tombstones import NAME as TOMBSTONES
@@ -55,7 +51,9 @@ from netstream.tls.client import Client
 from netstream.tls.endpoint import TLSEndpoint
 from netstream.tls.reminders import Reminders
 from netstream.tls.server import Server
-from netstream.web.site import site
+
+if TYPE_CHECKING:
+    from netstream.health.service import HealthService, Outlet
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -70,6 +68,9 @@ class CannotServe(Exception):
 class Node(MultiService):
     """
     A node of any role: one service for any Twisted application.
+
+    What only some roles need (databases, alerts, exporting, the site) is
+    imported once it is needed: small machines run the others.
 
     It starts in order: what is kept is opened and read, then the ports open,
     then collecting and sending begin; and it stops in the opposite order, so
@@ -192,6 +193,8 @@ class Node(MultiService):
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
         self._forwarder.setServiceParent(self)
         if settings.exporting:
+            from netstream.export.service import ExportService
+
             connect = partial(self._plain_endpoint, StreamSettings())
             ExportService(
                 self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, connect
@@ -276,6 +279,8 @@ class Node(MultiService):
         """
         if self.settings.modes == {Mode.NONE}:
             return None
+        from netstream.health.service import HealthService
+
         return HealthService(
             self.hub,
             self.settings,
@@ -288,6 +293,9 @@ class Node(MultiService):
         )
 
     def _outlet(self, health: HealthService) -> Outlet:
+        from netstream.health.notify.notifier import Notifier
+        from netstream.health.notify.wires import Reactor
+
         settings, journal = self.settings, health.journal
         wires = Reactor(self._reactor, settings.health.exec_timeout)
         return Notifier(
@@ -359,6 +367,10 @@ class Node(MultiService):
         Open the ports; one that cannot be opened is logged.
         """
         problems = []
+        if not self.settings.web.listeners:
+            return
+        from netstream.web.site import site
+
         pages = site(self.hub, self.settings, self._reactor, self.health)
         for listener in self.settings.web.listeners:
             http = pages.of_port(listener.features).buildProtocol

@@ -5,7 +5,7 @@ The charts of collectors, as the text that plugins write.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import evolve, frozen
 
@@ -91,6 +91,18 @@ class ChartText:
             # A clock that was set back gives 0, for which the reader's own clock stands.
             return self._template % (max(0, now - last), *values)
         return definition(self.chart, Capability.CLABELS, self._variables) + self._template % (0, *values)
+
+    def redefined(self, former: ChartText, gone: Iterable[Dimension]) -> bytes:
+        """
+        Write the definition of this chart in the place of a former one with
+        the same id, whose collections it goes on with.
+
+        @param gone: Dimensions of the former one that this one has not; they
+            are declared obsolete.
+        """
+        self._last = former._last
+        extended = {**self.chart.dimensions, **{dimension.id: dimension for dimension in gone}}
+        return definition(evolve(self.chart, dimensions=extended), Capability.CLABELS, self._variables)
 
     def unless_idle(self, now: int, *values: int) -> bytes:
         """

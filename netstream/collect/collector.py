@@ -11,6 +11,9 @@ from netstream.collect.files import Machine
 
 PROC = "proc.plugin"
 
+LOOK_AGAIN = 10_000_000
+"""Microseconds between two searches for devices that came or went."""
+
 
 class Odd(Exception):
     """

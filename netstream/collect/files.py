@@ -19,10 +19,12 @@ class Machine:
 
     @ivar proc: C{/proc}, or a tree like it.
     @ivar sys: C{/sys}, or a tree like it.
+    @ivar etc: The folder of the configuration.
     """
 
     proc: Path = Path("/proc")
     sys: Path = Path("/sys")
+    etc: Path = Path("/etc/netstream")
 
 
 class KernelFile:

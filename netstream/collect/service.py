@@ -14,33 +14,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.collect.collector import Collector, MakeCollector, Odd
-from netstream.collect.diskstats import DiskStats
-from netstream.collect.entropy import Entropy
 from netstream.collect.files import Machine
-from netstream.collect.loadavg import LoadAverage
-from netstream.collect.meminfo import MemInfo
-from netstream.collect.mounts import Mounts
-from netstream.collect.netdev import NetDev
+from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
 from netstream.collect.own import Own, Stored
-from netstream.collect.stat import Stat
 from netstream.collect.streams import Streams
-from netstream.collect.timex import Timex
-from netstream.collect.uptime import Uptime
 from netstream.collect.virtual import Collected
-from netstream.collect.vmstat import VMStat
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
 from netstream.model.samples import SeriesTable
 from netstream.session.receiver import Receiver
 from netstream.wire.capabilities import Capability
-
-PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
-    "proc": (Stat, Uptime, LoadAverage, Entropy, VMStat, MemInfo, NetDev, DiskStats),
-    "diskspace": (Mounts,),
-    "timex": (Timex,),
-    "netstream monitoring": (Own,),
-}
-"""Collectors by the name that switches them off in C{[plugins]}."""
 
 _PASSING = frozenset({errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Failures that say nothing of the file that could not be read."""
@@ -77,7 +60,7 @@ class CollectService(Service):
         self._hub = hub
         self._settings = settings
         self._clock = clock
-        self._machine = machine or Machine()
+        self._machine = machine or Machine(etc=settings.config_dir)
         self._plugins = plugins
         self._every = settings.db.update_every
         self._collectors: list[Collector] = []
@@ -97,6 +80,8 @@ class CollectService(Service):
         for plugin, makers in self._plugins.items():
             if self._settings.plugins.get(plugin, True):
                 for make in makers:
+                    if not self._settings.modules.get(MODULES.get(make, ""), True):
+                        continue
                     self._collectors.append(make(self._machine, self._every))
                     if make is Own:
                         self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
@@ -145,6 +130,9 @@ class CollectService(Service):
         except OSError as problem:
             if problem.errno in _PASSING:
                 return self._skip(collector, problem)
+            if problem.errno == errno.ENOENT and isinstance(collector, OPTIONAL):
+                self._log.info("{source}: not collected: this machine has none", source=collector.source)
+                return self._remove(collector)
             return self._switch_off(collector, problem.strerror or str(problem))
         except Odd as problem:
             return self._switch_off(collector, problem.reason)

@@ -14,7 +14,7 @@ from attrs import define, field
 from netstream.config.build import access, db_settings, health_settings, node_settings, stream_settings, web_settings
 from netstream.config.exporting import PREFIX, SECRETS, exporting
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
-from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGINS
+from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGIN_PROC, PLUGINS
 from netstream.config.places import (
     EXPORTING_CONF,
     OWN_KEYS,
@@ -128,7 +128,7 @@ def load(
     admission = access(stream_values, node_values, db, sending, str(stream_path))
     name = node_settings(node_values, hostname or socket.gethostname(), fixed=bool(hostname))
     web = web_settings(node_values, config_dir)
-    plugins = _plugins(node, warnings)
+    plugins = _switches(node, PLUGINS, warnings)
     return Settings(
         role=role,
         config_dir=config_dir,
@@ -140,6 +140,7 @@ def load(
         health=health_settings(node_values),
         host_labels={label: entry.value for label, entry in node.free.get(HOST_LABELS, {}).items()},
         plugins=plugins,
+        modules=_switches(node, PLUGIN_PROC, warnings),
         sources=tuple(files.sources),
         warnings=tuple(warnings.lines),
         access=admission,
@@ -147,11 +148,11 @@ def load(
     )
 
 
-def _plugins(node: Given, warnings: Warnings) -> dict[str, bool]:
-    plugins = {}
-    for name, entry in node.free.get(PLUGINS, {}).items():
+def _switches(node: Given, section: str, warnings: Warnings) -> dict[str, bool]:
+    switches = {}
+    for name, entry in node.free.get(section, {}).items():
         doubt = boolean_doubt(entry.value)
         if doubt:
             warnings.add(entry, doubt)
-        plugins[name] = boolean(entry.value)
-    return plugins
+        switches[name] = boolean(entry.value)
+    return switches

@@ -38,13 +38,13 @@ from netstream.config.options import (
 
 GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
 DIRECTORIES, LOGS, REGISTRY = "directories", "logs", "registry"
-HOST_LABELS, PLUGINS = "host labels", "plugins"
+HOST_LABELS, PLUGINS, PLUGIN_PROC = "host labels", "plugins", "plugin:proc"
 TIERS = 5
 """The most tiers that a file may ask for, as agents have them."""
 TIERS_USED = 3
 """The most tiers a database can have."""
 
-FREE_SECTIONS = (HOST_LABELS, PLUGINS)
+FREE_SECTIONS = (HOST_LABELS, PLUGINS, PLUGIN_PROC)
 """Sections whose options may have any name."""
 LATER_SECTIONS = {"pulse": "pulse", "global statistics": "pulse", "telemetry": "pulse"}
 """Sections that are known by their name alone, with their name today."""

@@ -464,6 +464,7 @@ class Settings:
     @ivar warnings: What was odd in them: one line each, with file and line.
     @ivar host_labels: Section C{[host labels]}.
     @ivar plugins: Section C{[plugins]}: which collectors run.
+    @ivar modules: Section C{[plugin:proc]}: which of their parts do.
     @ivar access: Who may stream here.
     @ivar exporting: Where metrics are sent besides other nodes.
     """
@@ -478,6 +479,7 @@ class Settings:
     health: HealthSettings = HealthSettings()
     host_labels: Mapping[str, str] = field(factory=dict)
     plugins: Mapping[str, bool] = field(factory=dict)
+    modules: Mapping[str, bool] = field(factory=dict)
     sources: Sequence[Path] = ()
     warnings: Sequence[str] = ()
     access: Admission = Nobody()

@@ -10,9 +10,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from netstream.config.settings import Mode, Settings
-from netstream.db import DBEngine, NoneDB, RamDB, Spool
-from netstream.db.dbengine.cleaning import Cleanup
 from netstream.db.interfaces import IMetricsDB
+from netstream.db.none import NoneDB
 from netstream.db.workers import Workers
 from netstream.model.chart import Chart
 
@@ -31,9 +30,15 @@ class Databases:
         @param workers: Where blocking work is done.
         """
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
+        # An engine that no host uses is not even imported.
         if Mode.RAM in settings.modes:
+            from netstream.db.ram import RamDB
+
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
         if Mode.DBENGINE in settings.modes:
+            from netstream.db.dbengine.cleaning import Cleanup
+            from netstream.db.dbengine.engine import DBEngine
+
             self._engines[Mode.DBENGINE] = DBEngine(
                 settings.data_dir / "db",
                 reactor,
@@ -59,8 +64,9 @@ class Databases:
         @param recall: Gives the definition of a chart that an engine forgot,
             by machine GUID and chart id.
         """
-        for engine in (*self, self.spool):
-            if isinstance(engine, DBEngine):
+        for each in (self._engines.get(Mode.DBENGINE), self.spool):
+            if each is not None and each.mode == Mode.DBENGINE.value:
+                engine: Any = each
                 engine.recall = recall
 
     def open(self) -> Deferred[None]:
@@ -86,6 +92,12 @@ def _spool(settings: Settings, reactor: Any, workers: Workers | None) -> IMetric
     """
     stream = settings.stream
     if stream.spool == "disk":
+        from netstream.db.dbengine.engine import DBEngine
+
         directory = settings.data_dir / "spool"
         return DBEngine(directory, reactor, retention=(0,), sizes=(stream.spool_size,), workers=workers)
-    return Spool(stream.spool_size) if stream.spool == "memory" else None
+    if stream.spool == "memory":
+        from netstream.db.spool import Spool
+
+        return Spool(stream.spool_size)
+    return None

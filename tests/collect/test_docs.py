@@ -5,10 +5,11 @@ Tests of the page on collection.
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from netstream.collect.collector import MakeCollector
-from netstream.collect.service import PLUGINS
+from netstream.collect.modules import PLUGINS
 from tests.collect.test_own import stored
 from tests.collect.test_streams import streaming
 from tests.collect.trees import (
@@ -16,6 +17,7 @@ from tests.collect.trees import (
     MEMINFO,
     NET_DEV,
     NOW,
+    PROCESS,
     SECOND,
     STAT,
     UPTIME,
@@ -24,6 +26,7 @@ from tests.collect.trees import (
     write,
 )
 
+MACHINE = Path(__file__).with_name("machine")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "collection.md"
 CHART = re.compile(r'^CHART "[^"]*" "[^"]*" "[^"]*" "[^"]*" "[^"]*" "([^"]*)"', re.MULTILINE)
 DISK = "254 0 vda 100 3 1100 83 203 2 4064 90 1 637 1111 12 1 848 14 4 5\n"
@@ -40,13 +43,14 @@ class PageTests(TreeTestCase):
         """
         collector = make(self.machine, 1)
         self.addCleanup(collector.close)
-        text = collector.collect(NOW) + collector.collect(NOW + SECOND)
+        text = b"".join([collector.collect(NOW + second * SECOND) for second in range(10)])
         return set(CHART.findall(text.decode()))
 
     def test_contexts(self) -> None:
         """
         The page names every context beside the option that switches it off, and none that does not exist.
         """
+        shutil.copytree(MACHINE, self.root, dirs_exist_ok=True)
         self.sys("block/vda")
         self.sys(
             **{
@@ -60,6 +64,7 @@ class PageTests(TreeTestCase):
                 "stat": STAT,
                 "loadavg": LOADAVG,
                 "uptime": UPTIME,
+                **PROCESS,
                 "vmstat": VMSTAT,
                 "meminfo": MEMINFO,
                 "net/dev": NET_DEV,

@@ -15,7 +15,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from netstream.collect.charts import LINE, Source, absolute
 from netstream.collect.collector import MakeCollector, Odd
 from netstream.collect.files import Machine
-from netstream.collect.service import PLUGINS, CollectService
+from netstream.collect.modules import PLUGINS
+from netstream.collect.service import CollectService
 from netstream.config.settings import DBSettings, NodeSettings, Role, Settings
 from netstream.db.none import NoneDB
 from netstream.hub.hub import Hub

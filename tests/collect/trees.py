@@ -93,6 +93,13 @@ DISKSTATS = """\
  254       0 vda 100 3 1100 83 203 2 4064 90 1 637 1111 12 1 848 14 4 5
  254       1 vda1 100 3 1100 83 203 2 4064 90 1 637 1111 12 1 848 14 4 5
 """
+PROCESS = {
+    "7/stat": "7 (a b) S 1 7 7 0 -1 4194304 11 0 2 0 300 50 0 0 20 0 3 0 200 3133440 394 0\n",
+    "7/status": "Name:\ta b\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmSize:\t  4096 kB\nRssAnon:\t  1024 kB\n"
+    "VmSwap:\t   512 kB\n",
+    "7/io": "rchar: 1024\nwchar: 2048\nsyscr: 1\nsyscw: 1\nread_bytes: 4096\nwrite_bytes: 8192\n",
+    "7/cmdline": "a\0b\0",
+}
 MOUNTINFO = """\
 22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard

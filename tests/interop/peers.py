@@ -621,7 +621,8 @@ class NetstreamNode(Peer):
             status = self._exited()
             if status is not None:
                 raise PeerExited(self.name, status, self.tail())
-            return re.search(r"serves (https?)://[^/\s]*:(\d+)/", output.read_text(errors="replace")[earlier:])
+            text = output.read_text(errors="replace")[earlier:]
+            return re.search(r"serves (https?)://[^/\s]*:(\d+)/|runs without a port", text)
 
         try:
             found = wait_for(f"{self.name} says where it serves", served, START_TIMEOUT)
@@ -632,7 +633,8 @@ class NetstreamNode(Peer):
             self.kill()
             raise PeerFailed(f"{problem}\n{self.tail()}") from None
         assert isinstance(found, re.Match)
-        self.scheme, self.port = found[1], int(found[2])
+        if found[1]:
+            self.scheme, self.port = found[1], int(found[2])
         return self
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 
 from netstream.collect import CollectService
+from netstream.collect.files import Machine
 from netstream.config.settings import NodeSettings, Role, Settings
 from netstream.db.none import NoneDB
 from netstream.hub.hub import Host, Hub
@@ -50,24 +51,18 @@ ESSENTIAL = (
 )
 """What both must have on any machine."""
 
-COVERED = frozenset(
-    {
-        "/proc/stat",
-        "/proc/uptime",
-        "/proc/loadavg",
-        "/proc/sys/kernel/random/entropy_avail",
-        "/proc/vmstat",
-        "/proc/meminfo",
-        "/proc/net/dev",
-        "/proc/diskstats",
-    }
-)
-"""Modules of the agent whose charts netstream has as well."""
+LEFT_OUT: Mapping[str, str] = {
+    r"mem\.(numa|thp_.*|zswap.*|balloon)\Z": "needs a kernel with more than one node, or later than the agent",
+    r"cpu\.(cpufreq|core_throttling)\Z|cpu.*_cpuidle\Z": "of hardware, not virtual machines",
+    r"disk_bcache": "bcache",
+}
+"""Charts of the agent's proc and diskspace plugins that netstream does not have, and why."""
 
-LEFT_OUT = re.compile(
-    r"mem\.(numa|thp_.*|zswap.*|balloon)\Z|cpu\.cpufreq|cpu\.core_throttling|cpu.*_cpuidle|disk_bcache"
-)
-"""Charts of those modules that netstream does not have."""
+OWN = frozenset({"/proc/sys/fs/file-nr", "/sys/class/hwmon", "/sys/class/thermal", "/sys/class/powercap"})
+"""Modules that this agent does not have."""
+
+PLUGINS = frozenset({"proc.plugin", "diskspace.plugin"})
+"""Whose charts are all compared."""
 
 MOMENTARY = re.compile(r"disk_qops\.")
 """Charts that only one may have come to see."""
@@ -92,17 +87,21 @@ COUNTERS = ("system.cpu", "system.ctxt", "system.intr", "system.forks", "system.
 class CollectingAgent(RealAgent):
     """
     An agent that measures the machine and the space on its disks.
+
+    @ivar more: More of its configuration.
     """
+
+    more = ""
 
     def _write(self) -> None:
         super()._write()
         conf = self.directory / "etc" / "netdata.conf"
-        conf.write_text(conf.read_text().replace("    diskspace = no", "    diskspace = yes"))
+        conf.write_text(conf.read_text().replace("    diskspace = no", "    diskspace = yes") + self.more)
 
 
-class CollectTests(InteropTestCase):
+class CollectTestCase(InteropTestCase):
     """
-    What netstream collects is what the agent collects.
+    Collecting beside the agent.
     """
 
     def setUp(self) -> None:
@@ -111,22 +110,24 @@ class CollectTests(InteropTestCase):
             missing("this machine has no /proc/stat")
         require_agent()
 
-    def ours(self, clock: Clock) -> tuple[Host, CollectService]:
+    def ours(self, clock: Clock, machine: Machine | None) -> tuple[Host, CollectService]:
         """
         Start to collect.
         """
         hub = Hub(HostInfo("22222222-2222-4222-8222-222222222222", "ours"), NoneDB())
         nowhere = self.directory / "nowhere"
         settings = Settings(Role.STANDALONE, nowhere, nowhere, NodeSettings("ours"))
-        service = CollectService(hub, settings, clock)
+        service = CollectService(hub, settings, clock, machine=machine)
         service.startService()
         self.addCleanup(service.stopService)
         return hub.local, service
 
-    def both(self) -> tuple[Host, Host]:
+    def both(self, machine: Machine | None = None, more: str = "") -> tuple[Host, Host]:
         """
         Let both measure for a while.
 
+        @param machine: What netstream measures, if not this machine.
+        @param more: More of the agent's configuration.
         @return: The agent and netstream as hosts.
         """
         listener = socket.create_server(("127.0.0.1", 0))
@@ -136,6 +137,7 @@ class CollectTests(InteropTestCase):
         agent = CollectingAgent(
             "collecting", self.directory / "agent", proc=True, sends_to=[address], stream={"enable compression": "no"}
         )
+        agent.more = more
         self._started(agent)
         connection, _ = listener.accept()
         self.addCleanup(connection.close)
@@ -150,7 +152,7 @@ class CollectTests(InteropTestCase):
         receiver = Receiver(theirs.table, AGREED, update_every=1, node=agent.guid)
         clock = Clock()
         clock.advance(time.time())
-        ours, _ = self.ours(clock)
+        ours, _ = self.ours(clock, machine)
         end = time.monotonic() + DURATION
         while time.monotonic() < end:
             ready, _, _ = select.select([connection], [], [], 0.02)
@@ -162,6 +164,12 @@ class CollectTests(InteropTestCase):
             clock.advance(max(0.0, time.time() - clock.seconds()))
         self.assertEqual(agent.stop(), 0)
         return theirs, ours
+
+
+class CollectTests(CollectTestCase):
+    """
+    What netstream collects is what the agent collects.
+    """
 
     def test_same(self) -> None:
         """
@@ -179,9 +187,9 @@ class CollectTests(InteropTestCase):
         covered = {
             chart.id
             for chart in theirs.charts.values()
-            if (chart.module in COVERED or chart.plugin == "diskspace.plugin") and not LEFT_OUT.match(chart.id)
+            if chart.plugin in PLUGINS and not any(re.match(left_out, chart.id) for left_out in LEFT_OUT)
         }
-        ours_only = {chart.id for chart in ours.charts.values() if chart.plugin != "netstream.plugin"}
+        ours_only = {chart.id for chart in ours.charts.values() if chart.plugin in PLUGINS and chart.module not in OWN}
         self.assertEqual([], sorted(x for x in covered ^ ours_only if not MOMENTARY.match(x)))
         self.assert_close(theirs, ours)
 
