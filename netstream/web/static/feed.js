@@ -4,6 +4,8 @@
 // grouped by the node.
 const MOST_POINTS = 900;
 const GROUPED_POINTS = 360;
+// Seconds after which samples that should have come by themselves are asked for.
+const PATIENCE = 3;
 
 export class Feed {
   /** UTC seconds, ascending. */
@@ -24,9 +26,13 @@ export class Feed {
   #due = 0;
   #newest = 0;
 
-  /** @param {object} chart as `api/v1/charts` describes it */
-  constructor(chart) {
+  /**
+   * @param {object} chart as `api/v1/charts` describes it
+   * @param {string} [path] where to ask for its points
+   */
+  constructor(chart, path = "api/v1/data") {
     this.chart = chart;
+    this.path = path;
     this.rename(chart);
   }
 
@@ -46,6 +52,16 @@ export class Feed {
     return this.#newest;
   }
 
+  /** Whether the node folds several samples into a point, as there are more than can be told apart. */
+  get grouped() {
+    return this.#range / Math.max(1, this.chart.update_every || 1) > MOST_POINTS;
+  }
+
+  /** @returns {boolean} whether it has been filled for that time */
+  fits(range, end) {
+    return this.loaded && range === this.#range && end === this.#end;
+  }
+
   /** Seconds between points. */
   get step() {
     return this.#step;
@@ -57,9 +73,10 @@ export class Feed {
    * @param {number} range seconds
    * @param {number} end UTC seconds where it ends, 0 for now
    * @param {number} now UTC seconds
+   * @param {boolean} [brought] new samples come by themselves, so there is less to ask
    * @returns {object|null} the query; null when nothing new can be there yet
    */
-  question(range, end, now) {
+  question(range, end, now, brought = false) {
     const native = Math.max(1, this.chart.update_every || 1);
     const grouped = range / native > MOST_POINTS;
     const query = { chart: this.chart.id, format: "json", options: "seconds,flip,jsonwrap", before: end };
@@ -67,7 +84,7 @@ export class Feed {
       this.loaded = false;
       this.#due = 0;
     } else if (end) return null;
-    if (now < this.#due) return null;
+    if (now < this.#due + (brought && !grouped ? PATIENCE + native : 0)) return null;
     const fresh = !this.loaded || grouped || now - this.#newest > range;
     this.#range = range;
     this.#end = end;
@@ -115,6 +132,26 @@ export class Feed {
     const soon = now + (this.times.length ? Math.min(this.#step, 5) : 3) - 0.5;
     this.#due = late ? soon : Math.max(this.#newest + this.#step, soon);
     this.version += 1;
+  }
+
+  /**
+   * Take in one sample that came by itself, if it is the next one.
+   *
+   * @param {number} second
+   * @param {Record<string, number>} values by dimension id
+   * @param {number} now UTC seconds
+   * @returns {boolean} whether it was of use
+   */
+  append(second, values, now) {
+    if (!this.loaded || this.grouped || this.#end || !this.times.length) return false;
+    // What lies between is asked for, and so is a dimension that is new.
+    if (second <= this.#newest || second - this.#newest > this.#step) return false;
+    if (Object.keys(values).length !== this.ids.length || !this.ids.every((id) => Object.hasOwn(values, id))) return false;
+    this.#append([[second, ...this.ids.map((id) => values[id])]]);
+    this.#forget(now);
+    this.#due = Math.max(this.#newest + this.#step, now);
+    this.version += 1;
+    return true;
   }
 
   /** Ask again from the start. */
