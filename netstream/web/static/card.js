@@ -49,7 +49,7 @@ export class Card {
     this.label = element("p", { className: "label" });
     this.units = element("span", { className: "units", textContent: chart.units });
     this.time = element("time", { className: "at" });
-    this.alerts = element("a", { className: "alerts", hidden: true });
+    this.alerts = element("a", { className: "badge", hidden: true });
     this.menuButton = element(
       "button",
       { className: "more", type: "button", "aria-expanded": false, "aria-label": `Save or share ${shortTitle(chart)}`, title: "Save or share" },
