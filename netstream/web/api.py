@@ -406,7 +406,7 @@ class API:
 
 
 async def _overview(api: API, host: Host, ask: Ask) -> Answer:
-    return json_answer(await fleet.overview(api._hub, api._alerts, api._clock), readable=False)
+    return json_answer(await fleet.overview(api._hub, api._alerts, api._settings, api._clock), readable=False)
 
 
 async def _raised(api: API, host: Host, ask: Ask) -> Answer:

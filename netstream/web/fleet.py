@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from netstream.config.settings import Settings
 from netstream.hub.hub import Host, Hub
 from netstream.web.alerts import Alerts
 from netstream.web.answer import breathe
@@ -69,16 +70,17 @@ def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
     }
 
 
-async def overview(hub: Hub, alerts: Alerts, clock: IReactorTime) -> dict[str, Any]:
+async def overview(hub: Hub, alerts: Alerts, settings: Settings, clock: IReactorTime) -> dict[str, Any]:
     """
-    @return: What C{overview} answers: every node, with how it stands.
+    @return: What C{overview} answers: every node, with how it stands, and the
+        fingerprints of the API keys of this one.
     """
     found = []
     for number, host in enumerate(mirrored(hub)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
             await breathe(clock)
         found.append(_overview(host, alerts))
-    return {"now": int(clock.seconds()), "own": hub.local.info.guid, "nodes": found}
+    return {"now": int(clock.seconds()), "own": hub.local.info.guid, "keys": list(settings.keys), "nodes": found}
 
 
 async def raised(hub: Hub, alerts: Alerts, parameters: Parameters, clock: IReactorTime) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import { address, home } from "./place.js";
 import { poll } from "./poll.js";
 
 const EVERY = 5000;
-const MORE = 100;
+const MORE = 200;
+const STATES = ["CLEAR", "WARNING", "CRITICAL"];
 
 // Below a node's address it is about that node alone.
 const scope = /\/host\/([^/]+)\/[^/]*$/.exec(location.pathname)?.[1] ?? "";
@@ -21,7 +22,10 @@ let past = [];
 let hosts = [];
 let now = 0;
 let most = MORE;
+let all = 0;
 let open = "";
+/** What was said of the one that is open, until it is asked again. */
+const explained = new Map();
 let drawnRaised = "";
 let drawnPast = "";
 
@@ -86,11 +90,15 @@ function card(alarm) {
     why.hidden = !shown;
     open = shown ? key : "";
     if (!shown) return;
+    if (explained.has(key)) why.replaceChildren(...explained.get(key));
     const base = scope ? "" : `${home()}host/${alarm.guid}/`;
     try {
       const { alerts = {} } = await get(`${base}api/v1/explain`, { alert: alarm.name, chart: alarm.chart });
       const [one] = Object.values(alerts);
-      why.replaceChildren(...(one ? explanation(one, now) : [element("p", { textContent: "It is no more." })]));
+      const said = one ? explanation(one, now) : [element("p", { textContent: "It is no more." })];
+      explained.clear();
+      explained.set(key, said);
+      why.replaceChildren(...said);
     } catch (problem) {
       why.replaceChildren(element("p", { textContent: problem instanceof Refused ? "The node does not say." : "The node does not answer." }));
     }
@@ -175,7 +183,7 @@ function draw() {
     pastBody.replaceChildren(...lines.map(line));
   }
   pastEmpty.hidden = lines.length > 0;
-  more.hidden = past.length < most;
+  more.hidden = all < most;
 }
 
 async function ofOne(info) {
@@ -205,6 +213,8 @@ const again = poll(EVERY, async () => {
   const answer = scope ? await ofOne(await get("api/v1/info")) : await ofAll();
   now = answer.now;
   raisedNow = answer.alerts;
-  past = answer.transitions.filter((one) => ["CRITICAL", "WARNING", "CLEAR"].includes(one.status));
+  // That an alert began or ended to be watched is no news.
+  past = answer.transitions.filter((one) => STATES.includes(one.status) && (one.status !== "CLEAR" || STATES.includes(one.old_status)));
+  all = answer.transitions.length;
   draw();
 });

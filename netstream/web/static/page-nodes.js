@@ -73,7 +73,7 @@ search.addEventListener("input", () => draw());
 
 class Row {
   near = false;
-  #asked = 0;
+  #asked = -Infinity;
 
   constructor(node) {
     this.guid = node.guid;
@@ -109,7 +109,7 @@ class Row {
 
   show(node, hosts, now) {
     this.data = node;
-    this.dot.className = `dot ${node.state}`;
+    this.dot.dataset.state = node.state;
     say(this.state, node.state[0].toUpperCase() + node.state.slice(1));
     this.link.href = address(node, hosts);
     say(this.link, node.hostname || node.guid);
