@@ -2,7 +2,7 @@
 
 const FEW = 8;
 const BOX = { width: 176, height: 50 };
-const GAP = { x: 130, y: 22 };
+const GAP = { x: 120, y: 22 };
 const MARGIN = 16;
 
 /**
@@ -27,7 +27,6 @@ const MARGIN = 16;
  * @property {string} to
  * @property {boolean} known whether this node sees it, so that there are figures
  * @property {boolean} up
- * @property {boolean} encrypted
  * @property {number} hosts whose samples it carries
  * @property {number|null} lag seconds
  * @property {number} backlog bytes
