@@ -25,6 +25,7 @@ export class Feed {
   #step = 1;
   #due = 0;
   #newest = 0;
+  #behind = false;
 
   /**
    * @param {object} chart as `api/v1/charts` describes it
@@ -84,7 +85,7 @@ export class Feed {
       this.loaded = false;
       this.#due = 0;
     } else if (end) return null;
-    if (now < this.#due + (brought && !grouped ? PATIENCE + native : 0)) return null;
+    if (now < this.#due + (brought && !grouped && !this.#behind ? PATIENCE + native : 0)) return null;
     const fresh = !this.loaded || grouped || now - this.#newest > range;
     this.#range = range;
     this.#end = end;
@@ -127,6 +128,7 @@ export class Feed {
     this.#append(rows);
     this.#forget(now);
     this.loaded = true;
+    this.#behind = false;
     // What is late is asked for again soon, what has nothing at all a little later.
     const late = now - this.#newest > 5 * this.#step;
     const soon = now + (this.times.length ? Math.min(this.#step, 5) : 3) - 0.5;
@@ -144,9 +146,12 @@ export class Feed {
    */
   append(second, values, now) {
     if (!this.loaded || this.grouped || this.#end || !this.times.length) return false;
+    if (second <= this.#newest) return false;
     // What lies between is asked for, and so is a dimension that is new.
-    if (second <= this.#newest || second - this.#newest > this.#step) return false;
+    this.#behind = true;
+    if (second - this.#newest > this.#step) return false;
     if (Object.keys(values).length !== this.ids.length || !this.ids.every((id) => Object.hasOwn(values, id))) return false;
+    this.#behind = false;
     this.#append([[second, ...this.ids.map((id) => values[id])]]);
     this.#forget(now);
     this.#due = Math.max(this.#newest + this.#step, now);
