@@ -163,7 +163,7 @@ class ScriptedNode:
         name = query.get("chart") or query["context"]
         described = self.charts[name]
         values = self.values.get(name, lambda second: [second % 50, second % 50 + 1])
-        before = int(query["before"]) or int(time.time())
+        before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         names = [dimension["name"] for dimension in described["dimensions"].values()]
         return {
