@@ -193,8 +193,8 @@ class API:
         if version == "v1" and name == "live":
             charts = _ask(request).parameters.text("charts")
             return self._events.follow(request, only or self._hub.local, charts)
-        if version == "v3" and name in _OF_ALL:
-            return Deferred.fromCoroutine(self._answer(request, only or self._hub.local, _OF_ALL[name]))
+        if version == "v3" and name in OF_ALL:
+            return Deferred.fromCoroutine(self._answer(request, only or self._hub.local, OF_ALL[name]))
         if version not in ("v1", "v2", "v3"):
             raise Refusal(404, f"Unsupported API version: {version}")
         if version != "v1" and name in version3.COMMANDS:
@@ -417,7 +417,8 @@ async def _transitions(api: API, host: Host, ask: Ask) -> Answer:
     return json_answer(await fleet.transitions(api._hub, api._alerts, ask.parameters, api._clock), readable=False)
 
 
-_OF_ALL: dict[str, _Command] = {"overview": _overview, "raised": _raised, "transitions": _transitions}
+OF_ALL: dict[str, _Command] = {"overview": _overview, "raised": _raised, "transitions": _transitions}
+"""Commands of version 3 about all nodes that agents do not have, by name."""
 _STREAM_INFO: _Command = API.stream_info
 COMMANDS = tuple(_COMMANDS)
 """Names of the commands of version 1."""
