@@ -16,7 +16,7 @@ _RUN = """
     const { violations } = await globalThis.axe.run(document, { resultTypes: ["violations"] });
     return violations
         .filter(({ impact }) => impact === "serious" || impact === "critical")
-        .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+        .map(({ id, help, nodes }) => [id, help, ...nodes.slice(0, 3).map(({ html }) => html)].join(" | "));
 """
 
 

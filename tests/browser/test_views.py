@@ -200,7 +200,9 @@ class ViewTests(BrowserTestCase):
         server = self.scripted()
         self.open(server)
         plot = self.find("[data-chart='system.cpu'] .u-over")
-        self.chain().move_to_element_with_offset(plot, -60, 0).click_and_hold().move_by_offset(80, 0).release().perform()
+        self.chain().move_to_element_with_offset(plot, -60, 0).click_and_hold().move_by_offset(
+            80, 0
+        ).release().perform()
         wait_for("the address has the time", lambda: "after=" in self.browser.current_url)
         self.wait_text("#live", "Paused")
         self.assertIn(" – ", self.text("#picker"))
@@ -244,9 +246,9 @@ class ViewTests(BrowserTestCase):
         plot.send_keys("-")
         self.assertEqual((1700000000, 1700000300), span())
         over = self.find("[data-chart='system.cpu'] .u-over")
-        self.chain().key_down(Keys.SHIFT).move_to_element(over).click_and_hold().move_by_offset(-50, 0).release().key_up(
-            Keys.SHIFT
-        ).perform()
+        self.chain().key_down(Keys.SHIFT).move_to_element(over).click_and_hold().move_by_offset(
+            -50, 0
+        ).release().key_up(Keys.SHIFT).perform()
         after, before = span()
         self.assertTrue(after > 1700000000 and 299 <= before - after <= 301, (after, before))
         script = """
@@ -334,7 +336,10 @@ class ViewTests(BrowserTestCase):
         self.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
         self.open(server)
         wait_for("the legend has values", lambda: self.text("[data-chart='system.cpu'] .value") != "–")
-        for entry, name in (("Save picture (PNG)", "web0-system.cpu.png"), ("Save values (CSV)", "web0-system.cpu.csv")):
+        for entry, name in (
+            ("Save picture (PNG)", "web0-system.cpu.png"),
+            ("Save values (CSV)", "web0-system.cpu.csv"),
+        ):
             self.find("[data-chart='system.cpu'] .more").click()
             script = """
                 [...document.querySelectorAll("[data-chart='system.cpu'] .menu button")]

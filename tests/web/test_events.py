@@ -27,9 +27,7 @@ class Page:
     def __init__(self, stage: Stage, target: str) -> None:
         self.stage = stage
         self.protocol = stage.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 4321))
-        self.transport = StringTransport(
-            IPv4Address("TCP", "127.0.0.1", 19999), IPv4Address("TCP", "127.0.0.1", 4321)
-        )
+        self.transport = StringTransport(IPv4Address("TCP", "127.0.0.1", 19999), IPv4Address("TCP", "127.0.0.1", 4321))
         self.protocol.makeConnection(self.transport)
         self.protocol.dataReceived(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
