@@ -193,10 +193,10 @@ class DashboardTests(BrowserTestCase):
             parent.wait_samples("system.cpu", name)
         self.browser.get(f"http://{parent.address}/nodes.html")
         for node in (parent, relay, child):
-            self.wait_text(f"[data-guid='{node.guid}'] .state", "Live")
-            self.wait_text(f"[data-guid='{node.guid}'] .newest", "now", 30)
-        self.wait_text(f"[data-guid='{child.guid}'] .hops", "via relay", 60)
-        self.find(f"[data-guid='{child.guid}'] .spark path[d^='M']")
+            self.wait_text(f"tr[data-guid='{node.guid}'] .state", "Live")
+            self.wait_text(f"tr[data-guid='{node.guid}'] .newest", "now", 30)
+        self.wait_text(f"tr[data-guid='{child.guid}'] .hops", "via relay", 60)
+        self.find(f"tr[data-guid='{child.guid}'] .spark path[d^='M']")
 
         self.browser.get(f"http://{parent.address}/streaming.html")
         self.wait_text(f".vertex[data-guid='{parent.guid}']", "this node, parent")
@@ -211,7 +211,7 @@ class DashboardTests(BrowserTestCase):
         self.assertEqual([], self.complaints())
         child.stop()
         self.browser.get(f"http://{parent.address}/nodes.html")
-        self.wait_text(f"[data-guid='{child.guid}'] .state", "Offline", 30)
+        self.wait_text(f"tr[data-guid='{child.guid}'] .state", "Offline", 30)
 
     def test_raised(self) -> None:
         """
@@ -219,7 +219,7 @@ class DashboardTests(BrowserTestCase):
         page says why it is raised.
         """
         node = self.node("atlas", role="standalone")
-        folder = node.directory / "config" / "health.d"
+        folder = node.directory / "etc" / "health.d"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "test.conf").write_text(
             "template: always\non: system.load\ncalc: $load1 + 7\nevery: 1s\nwarn: $this > 6\ninfo: more than six\n"
