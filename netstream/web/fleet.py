@@ -53,12 +53,24 @@ def _cpu(host: Host) -> float | None:
     return round(sum(known), 2) if known else None
 
 
-def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
-    charts = [chart for chart in host.charts.values() if not chart.obsolete]
+async def _newest(host: Host) -> int:
+    """
+    @return: The second of its newest sample, also of one from before this
+        node started; 0 if there is none.
+    """
     times = host.latest.time
+    newest = int(times.max()) if len(times) else 0
+    if newest or host.online:
+        return newest
+    bounds = await host.db.bounds(host.info.guid)
+    return max((span.last for span in bounds.values()), default=0)
+
+
+async def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
+    charts = [chart for chart in host.charts.values() if not chart.obsolete]
     return _named(host) | {
         "state": state(host),
-        "newest": int(times.max()) if len(times) else 0,
+        "newest": await _newest(host),
         "seen": int(host.seen),
         "charts": len(charts),
         "metrics": sum(len(chart.dimensions) for chart in charts),
@@ -79,7 +91,7 @@ async def overview(hub: Hub, alerts: Alerts, settings: Settings, clock: IReactor
     for number, host in enumerate(mirrored(hub)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
             await breathe(clock)
-        found.append(_overview(host, alerts))
+        found.append(await _overview(host, alerts))
     return {"now": int(clock.seconds()), "own": hub.local.info.guid, "keys": list(settings.keys), "nodes": found}
 
 

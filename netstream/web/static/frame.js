@@ -20,7 +20,9 @@ export function frame(file, title) {
     info = await get(`${home()}api/v1/info`);
     due = performance.now() + MENU_EVERY;
     nodes.show(info.mirrored_hosts_status ?? [], "");
-    raised(info.alarms);
+    const { nodes: all = [] } = await get(`${home()}api/v3/overview`);
+    const sum = (status) => all.reduce((total, { alarms }) => total + (alarms?.[status] ?? 0), 0);
+    raised({ warning: sum("warning"), critical: sum("critical") }, "all nodes");
     return info;
   };
 }

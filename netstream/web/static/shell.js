@@ -111,14 +111,16 @@ function drawer() {
  * Say how many alerts are raised, beside the way to them.
  *
  * @param {{warning: number, critical: number}} counts
+ * @param {string} where they are raised
  */
-export function raised({ warning = 0, critical = 0 } = {}) {
+export function raised({ warning = 0, critical = 0 } = {}, where = "this node") {
   const count = byId("raised");
   const sum = Number(warning) + Number(critical);
   count.hidden = !sum;
   count.classList.toggle("critical", critical > 0);
   say(count, String(sum));
-  count.setAttribute("aria-label", `${sum} raised`);
+  count.title = `${sum} raised on ${where}`;
+  count.setAttribute("aria-label", count.title);
 }
 
 /** Say what is wrong; "" for nothing. */
