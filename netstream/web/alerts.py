@@ -218,8 +218,9 @@ class Alerts:
 
         return [sum(map(counts, self._shown(host, True)))]
 
-    def log(self, host: Host, parameters: Parameters) -> list[dict[str, Any]]:
+    def log(self, host: Host, parameters: Parameters, most: int = MOST_LOGGED) -> list[dict[str, Any]]:
         """
+        @param most: Transitions that are wanted.
         @return: What C{alarm_log} answers: the newest first.
         """
         if self._health is None:
@@ -228,7 +229,7 @@ class Alerts:
         chart = parameters.text("chart")
         found: list[dict[str, Any]] = []
         for said in reversed(self._health.journal.of(host.info.guid)):
-            if said.unique_id <= after or len(found) >= MOST_LOGGED:
+            if said.unique_id <= after or len(found) >= most:
                 break
             if not chart or chart in (said.chart, said.chart_name):
                 found.append(self._logged(host, said))

@@ -23,10 +23,11 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
-from netstream.web import formats, latest, metrics, node, prometheus, query, version3
+from netstream.web import fleet, formats, latest, metrics, node, prometheus, query, version3
 from netstream.web import functions as called
 from netstream.web.alerts import Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
+from netstream.web.events import Events
 from netstream.web.pages import Pages, packaged
 from netstream.web.scraping import Visits
 from netstream.web.target import BadParameter, Parameters
@@ -110,6 +111,7 @@ class API:
         self._clock = clock
         self._pages = Pages(packaged())
         self._visits = Visits()
+        self._events = Events(clock)
 
     # -- paths ---------------------------------------------------------------
 
@@ -199,6 +201,11 @@ class API:
         return host
 
     def _run(self, request: IRequest, only: Host | None, version: str, name: str) -> Deferred[bytes]:
+        if version == "v1" and name == "live":
+            charts = _ask(request).parameters.text("charts")
+            return self._events.follow(request, only or self._hub.local, charts)
+        if version == "v3" and name in OF_ALL:
+            return Deferred.fromCoroutine(self._answer(request, only or self._hub.local, OF_ALL[name]))
         if version not in ("v1", "v2", "v3"):
             raise Refusal(404, f"Unsupported API version: {version}")
         if version != "v1" and name in version3.COMMANDS:
@@ -409,6 +416,20 @@ class API:
         return json_answer(answer, answer["status"])
 
 
+async def _overview(api: API, host: Host, ask: Ask) -> Answer:
+    return json_answer(await fleet.overview(api._hub, api._alerts, api._settings, api._clock), readable=False)
+
+
+async def _raised(api: API, host: Host, ask: Ask) -> Answer:
+    return json_answer(await fleet.raised(api._hub, api._alerts, ask.parameters, api._clock), readable=False)
+
+
+async def _transitions(api: API, host: Host, ask: Ask) -> Answer:
+    return json_answer(await fleet.transitions(api._hub, api._alerts, ask.parameters, api._clock), readable=False)
+
+
+OF_ALL: dict[str, _Command] = {"overview": _overview, "raised": _raised, "transitions": _transitions}
+"""Commands of version 3 about all nodes that agents do not have, by name."""
 _STREAM_INFO: _Command = API.stream_info
 COMMANDS = tuple(_COMMANDS)
 """Names of the commands of version 1."""

@@ -49,6 +49,8 @@ class ScriptedNode:
     @ivar charts: By id.
     @ivar values: By chart id, what its dimensions are at a second; two rising
         numbers if nothing is given.
+    @ivar transitions: What C{alarm_log} answers.
+    @ivar said: Further answers by path.
     @ivar asked: The chart ids that were asked for, in order.
     @ivar most: How many answers were under way at once at the most.
     """
@@ -58,6 +60,8 @@ class ScriptedNode:
         self.hosts = (hostname, *hosts)
         self.charts: dict[str, dict[str, Any]] = {}
         self.values: dict[str, Values] = {}
+        self.transitions: list[dict[str, Any]] = []
+        self.said: dict[str, object] = {}
         self.asked: list[str] = []
         self.most = 0
         self._under_way = 0
@@ -123,6 +127,12 @@ class ScriptedNode:
                 return self._json({"hostname": self.hostname, "charts": self.charts})
             case "api/v1/data":
                 return self._counted(query)
+            case "api/v1/alarm_log":
+                return self._json(self.transitions)
+            case "api/v1/live":
+                return 204, "text/event-stream", b""
+        if path in self.said:
+            return self._json(self.said[path])
         file = STATIC / (path.removeprefix("static/") or "index.html")
         if not file.is_file():
             return 404, "text/plain", b"There is nothing here.\n"
@@ -140,7 +150,7 @@ class ScriptedNode:
 
     def _counted(self, query: Mapping[str, str]) -> tuple[int, str, bytes]:
         with self._lock:
-            self.asked.append(unquote(query["chart"]))
+            self.asked.append(unquote(query.get("chart") or query["context"]))
             self._under_way += 1
             self.most = max(self.most, self._under_way)
         try:
@@ -150,9 +160,10 @@ class ScriptedNode:
                 self._under_way -= 1
 
     def _data(self, query: Mapping[str, str]) -> Mapping[str, object]:
-        described = self.charts[query["chart"]]
-        values = self.values.get(query["chart"], lambda second: [second % 50, second % 50 + 1])
-        before = int(query["before"]) or int(time.time())
+        name = query.get("chart") or query["context"]
+        described = self.charts[name]
+        values = self.values.get(name, lambda second: [second % 50, second % 50 + 1])
+        before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         names = [dimension["name"] for dimension in described["dimensions"].values()]
         return {

@@ -97,11 +97,14 @@ class DashboardTests(BrowserTestCase):
         self.assertRegex(at, r"^\d\d:\d\d:\d\d$")
         self.assertEqual(at, self.text("[data-chart='system.io'] time"), "all charts show the same second")
 
+        self.find("#picker").send_keys(Keys.ENTER)
         self.find("#ranges input:checked").send_keys(Keys.ARROW_LEFT)
         self.assertIn("#last=1m", self.browser.current_url)
+        self.press(Keys.ESCAPE)
+        self.assertEqual("picker", self.browser.switch_to.active_element.get_attribute("id"))
         self.browser.refresh()
         self.wait_values()
-        self.assertEqual("1m", self.find("#ranges input:checked").get_attribute("value"))
+        self.assertEqual("Last 1 minute", self.text("#picker"))
         self.assertEqual([], self.complaints())
 
     def test_other_nodes(self) -> None:
@@ -139,3 +142,95 @@ class DashboardTests(BrowserTestCase):
         self.wait_text("#live", "Live", 30)
         self.assertEqual("", self.text("#notice"))
         self.wait_moved()
+
+    def test_by_themselves(self) -> None:
+        """
+        New samples come without being asked for, also of a child, and nothing
+        is missing between what was asked for and what came.
+        """
+        parent = self.node("atlas", role="parent", stream=accepting(KEY))
+        child = self.node("borealis", role="child", stream=sending(parent.address))
+        parent.wait_host("borealis")
+        parent.wait_samples("system.cpu", "borealis")
+        self.open(parent, f"/host/{child.guid}/")
+        script = """
+            const names = performance.getEntriesByType("resource").map(({ name }) => name);
+            return names.filter((name) => name.includes("/api/v1/data?chart=system.cpu&")).length;
+        """
+
+        def quiet() -> bool:
+            before = self.browser.execute_script(script)
+            for _ in range(2):
+                self.wait_moved()
+            return bool(before == self.browser.execute_script(script))
+
+        wait_for("the chart moves without a question", quiet, 60)
+        told = """
+            const { Feed } = await import("./static/feed.js");
+            const plot = document.querySelector("[data-chart='system.cpu'] .plot");
+            const seen = [];
+            for (let step = 0; step < 8; step += 1) {
+                plot.dispatchEvent(new KeyboardEvent("keydown", { key: step ? "ArrowLeft" : "End" }));
+                seen.push(document.querySelector("[data-chart='system.cpu'] time").textContent);
+            }
+            return seen;
+        """
+        seconds = [int(said[-2:]) for said in self.run_script(told)["value"]]
+        steps = {(later - earlier) % 60 for later, earlier in zip(seconds, seconds[1:], strict=False)}
+        self.assertEqual({1}, steps, seconds)
+        self.assertEqual([], self.complaints())
+
+    def test_network(self) -> None:
+        """
+        The pages about all nodes show a parent, a proxy and the child behind
+        it as they are, and say so when one is gone.
+        """
+        parent = self.node("atlas", role="parent", stream=accepting(KEY))
+        relay = self.node("relay", role="proxy", stream=f"{sending(parent.address)}\n{accepting(KEY)}")
+        child = self.node("borealis", role="child", stream=sending(relay.address))
+        for name in ("relay", "borealis"):
+            parent.wait_host(name)
+            parent.wait_samples("system.cpu", name)
+        self.browser.get(f"http://{parent.address}/nodes.html")
+        for node in (parent, relay, child):
+            self.wait_text(f"tr[data-guid='{node.guid}'] .state", "Live")
+            self.wait_text(f"tr[data-guid='{node.guid}'] .newest", "now", 30)
+        self.wait_text(f"tr[data-guid='{child.guid}'] .hops", "via relay", 60)
+        self.find(f"tr[data-guid='{child.guid}'] .spark path[d^='M']")
+
+        self.browser.get(f"http://{parent.address}/streaming.html")
+        self.wait_text(f".vertex[data-guid='{parent.guid}']", "this node, parent")
+        self.wait_text(f".vertex[data-guid='{relay.guid}']", "proxy")
+        self.wait_text(f".vertex[data-guid='{child.guid}']", "child")
+        self.wait_text(f"[data-hop='{relay.guid}>{parent.guid}']", "up")
+        self.find(f".vertex[data-guid='{child.guid}']").send_keys(Keys.ENTER)
+        self.wait_text("#details", "borealis → relay → atlas")
+
+        self.browser.get(f"http://{parent.address}/compare.html#context=system.cpu")
+        wait_for("all have a line", lambda: len(self.browser.find_elements("css selector", ".legend li")) == 3)
+        self.assertEqual([], self.complaints())
+        child.stop()
+        self.browser.get(f"http://{parent.address}/nodes.html")
+        self.wait_text(f"tr[data-guid='{child.guid}'] .state", "Offline", 30)
+
+    def test_raised(self) -> None:
+        """
+        An alert that a node raises is counted beside the way to it, and the
+        page says why it is raised.
+        """
+        node = self.node("atlas", role="standalone")
+        folder = node.directory / "etc" / "health.d"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "test.conf").write_text(
+            "template: always\non: system.load\ncalc: $load1 + 7\nevery: 1s\nwarn: $this > 6\ninfo: more than six\n"
+        )
+        node.stop()
+        node.start()
+        self.open(node)
+        self.wait_text("#raised", "1", 60)
+        self.wait_text("[data-chart='system.load'] .badge", "always", 60)
+        self.find("#pages a[href$='alerts.html']").click()
+        self.find("[data-alert='always'] button").click()
+        self.wait_text("[data-alert='always'] .why", "$this > 6")
+        self.wait_text(".past-table", "always")
+        self.assertEqual([], self.complaints())

@@ -8,19 +8,24 @@ import { Feed } from "./feed.js";
 import { dateAndTime } from "./format.js";
 import { tiles } from "./glance.js";
 import { Live } from "./live.js";
-import { Nodes } from "./nodes.js";
-import { anchor, home, rangeName, RANGES, settle } from "./place.js";
+import { Marks } from "./marks.js";
+import { Picker } from "./picker.js";
+import { anchor, fragment, home, settle, span } from "./place.js";
+import { preparePrint } from "./print.js";
 import { arrange, shortTitle } from "./sections.js";
+import { notice, raised, shell } from "./shell.js";
+import { Stream } from "./stream.js";
 
 const INFO_EVERY = 10_000;
 const CHARTS_EVERY = 30_000;
 
+const { nodes, tools } = shell("", "…");
 /** @type {Map<string, Feed>} */
 const feeds = new Map();
 /** @type {Map<string, Card>} */
 const cards = new Map();
 const contents = new Contents();
-const nodes = new Nodes();
+const marks = new Marks();
 let glance = [];
 let hostname = "";
 let layout = "";
@@ -30,7 +35,16 @@ let lastEntry = 0;
 let away = false;
 let arrived = false;
 
-const live = new Live(RANGES.get(rangeName()), { onState: showState, onRound: refresh });
+const live = new Live(span(), { onState: showState, onRound: refresh });
+const picker = new Picker(tools, span(), { onSpan: choose, view: () => live.view });
+live.stream = new Stream((samples) => live.take(samples));
+const liveButton = element(
+  "button",
+  { className: "button live", id: "live", type: "button", "aria-pressed": true, title: "Pause or resume the live update" },
+  element("i", { className: "dot", "aria-hidden": true }),
+  element("span", { id: "live-text", textContent: "Live" }),
+);
+tools.append(liveButton);
 const byNode = new WeakMap();
 const watcher = new IntersectionObserver(
   (entries) => {
@@ -45,8 +59,9 @@ const watcher = new IntersectionObserver(
 let problem = null;
 
 function showState(state, cause) {
+  const back = problem !== null && state !== "lost";
   problem = state === "lost" ? cause : null;
-  if (state === "live" && cause === null) infoDue = chartsDue = 0;
+  if (back) infoDue = chartsDue = 0;
   const unknown = problem instanceof Refused && problem.status === 404;
   const words = { live: "Live", paused: "Paused", lost: unknown ? "Unknown" : "No answer" };
   const button = byId("live");
@@ -58,7 +73,6 @@ function showState(state, cause) {
 }
 
 function showNotice() {
-  const notice = byId("notice");
   const name = hostname || "The node";
   let text = "";
   if (problem instanceof Refused && problem.status === 404) {
@@ -70,9 +84,7 @@ function showNotice() {
   } else if (away) {
     text = `${name} is offline.${lastEntry ? ` These are its last metrics, up to ${dateAndTime(lastEntry)}.` : ""}`;
   }
-  notice.hidden = !text;
-  notice.classList.toggle("calm", !problem);
-  say(notice, text);
+  notice(text, !problem);
 }
 
 // ---- who the node is, and what it has
@@ -83,6 +95,7 @@ async function refresh() {
     infoDue = now + INFO_EVERY;
     try {
       introduce(await get("api/v1/info"));
+      await marks.refresh();
     } catch (cause) {
       infoDue = 0;
       throw cause;
@@ -118,6 +131,7 @@ function introduce(info) {
   );
   say(byId("version"), words("netstream", info.version));
   const hosts = info.mirrored_hosts_status ?? [];
+  raised(info.alarms);
   nodes.show(hosts, info.uid);
   const own = hosts.find(({ guid }) => guid === info.uid);
   const gone = own?.reachable === false;
@@ -152,7 +166,10 @@ function lay(answer) {
       ]),
     ]),
   );
-  for (const chart of charts) feeds.get(chart.id)?.rename(chart);
+  for (const chart of charts) {
+    feeds.get(chart.id)?.rename(chart);
+    cards.get(chart.id)?.judge();
+  }
   if (plan === layout) return;
   layout = plan;
   build(sections, new Map(charts.map((chart) => [chart.id, chart])));
@@ -172,7 +189,7 @@ function build(sections, charts) {
   for (const [id, chart] of charts) {
     if (!feeds.has(id)) feeds.set(id, new Feed(chart));
     if (cards.has(id)) continue;
-    const card = new Card(feeds.get(id), live.view);
+    const card = new Card(feeds.get(id), live.view, page);
     card.looks = look(chart);
     cards.set(id, card);
     live.views.add(card);
@@ -201,6 +218,18 @@ function build(sections, charts) {
   }
 }
 
+const page = {
+  marks,
+  onSpan: (from, to) => picker.choose(from, to),
+  onNow: () => choose({ last: live.span.last }),
+  origin: () => hostname,
+  more: (chart) => [
+    ["Copy a link to this chart", () => navigator.clipboard?.writeText(new URL(fragment(`chart_${chart.id}`), location.href).href)],
+    ["Compare over nodes", `${home()}compare.html#context=${encodeURIComponent(chart.context)}`],
+    ["Its alerts", `alerts.html#chart=${encodeURIComponent(chart.id)}`],
+  ],
+};
+
 const look = (chart) => JSON.stringify([chart.title, chart.units, chart.chart_type, chart.update_every]);
 
 // Families follow one another without a break, so that a small one leaves no empty row; a
@@ -226,46 +255,34 @@ function drawSection({ id, title, families }) {
 
 // ---- what the reader can do
 
-function drawRanges() {
-  for (const [name, seconds] of RANGES) {
-    const input = element("input", { type: "radio", name: "range", value: name, checked: name === rangeName() });
-    input.addEventListener("change", () => {
-      settle(anchor(), name);
-      useRange();
-    });
-    const spoken = `Last ${seconds / 60} ${seconds === 60 ? "minute" : "minutes"}`;
-    byId("ranges").append(element("label", { title: spoken }, input, element("span", { textContent: name, "aria-label": spoken })));
-  }
+/** Show another time; `kept` leaves a way back to this one. */
+function choose(wanted, kept = true) {
+  settle(anchor(), wanted, kept && Boolean(wanted.after) !== Boolean(live.span.after));
+  useSpan();
 }
 
-function useRange() {
-  const name = rangeName();
-  for (const input of byId("ranges").querySelectorAll("input")) input.checked = input.value === name;
-  live.range = RANGES.get(name);
+function useSpan() {
+  live.span = span();
+  picker.show(span());
   contents.refresh();
 }
 
-drawRanges();
-byId("brand").href = byId("home").href = home();
-byId("live").addEventListener("click", () => {
-  live.paused = !live.paused;
+byId("home").href = home();
+byId("brand").href = home();
+liveButton.addEventListener("click", () => {
+  const { last } = live.span;
+  if (live.paused) choose({ last });
+  else picker.choose(live.view.from, live.view.to, false);
 });
-byId("skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  byId("charts").focus();
-  byId("sections").scrollIntoView({ block: "start" });
-});
-const themeButton = byId("theme");
-const tellTheme = () => themeButton.setAttribute("aria-pressed", String(document.documentElement.dataset.theme === "dark"));
-themeButton.addEventListener("click", () => globalThis.toggleTheme());
 addEventListener("themechange", () => {
-  tellTheme();
   for (const card of cards.values()) card.recolour();
 });
-tellTheme();
-addEventListener("hashchange", () => {
-  useRange();
-  visit(anchor());
-});
+for (const name of ["hashchange", "popstate"]) {
+  addEventListener(name, () => {
+    useSpan();
+    if (name === "hashchange") visit(anchor());
+  });
+}
+preparePrint(byId("print"), cards, live, () => hostname);
 
 await live.run();

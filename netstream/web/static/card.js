@@ -1,10 +1,16 @@
 // One chart on the page: title, units, plot, legend with live values.
 
-import { element, freshId, say } from "./dom.js";
-import { reading, scaleFor, timeOfDay, duration } from "./format.js";
+import { element, freshId, icon, say } from "./dom.js";
+import { dateAndTime, reading, scaleFor, timeOfDay, duration } from "./format.js";
+import { shade } from "./marks.js";
 import { colour } from "./palette.js";
 import { Plot } from "./plot.js";
+import { popover } from "./popover.js";
+import { csv, picture, save } from "./save.js";
 import { shortTitle } from "./sections.js";
+import * as tooltip from "./tooltip.js";
+
+const ORDER = ["CRITICAL", "WARNING"];
 
 const KINDS = { line: "Line chart", area: "Area chart", stacked: "Stacked area chart" };
 
@@ -17,15 +23,25 @@ export class Card {
   #scale = { units: "", factor: 1, duration: false };
   #largest = 0;
   #whole = false;
+  #pointer = null;
+  #marked = -1;
 
   /**
    * @param {import("./feed.js").Feed} feed
    * @param {{from: number, to: number}} view the seconds on show, shared by all charts
+   * @param {object} page what it is on
+   * @param {(from: number, to: number) => void} page.onSpan is told the time that was chosen on it
+   * @param {() => void} page.onNow is told that the present is wanted again
+   * @param {() => string} page.origin names whose chart it is
+   * @param {import("./marks.js").Marks} [page.marks]
+   * @param {(name: string, address: string) => [string, string|(() => void)][]} [page.more] more for its menu: what it says and where
+   *     it leads or what it does
    */
-  constructor(feed, view) {
+  constructor(feed, view, page) {
     const { chart } = feed;
     this.feed = feed;
     this.view = view;
+    this.page = page;
     /** Whether it is on or near the screen. */
     this.near = false;
 
@@ -33,12 +49,18 @@ export class Card {
     this.label = element("p", { className: "label" });
     this.units = element("span", { className: "units", textContent: chart.units });
     this.time = element("time", { className: "at" });
+    this.alerts = element("a", { className: "badge", hidden: true });
+    this.menuButton = element(
+      "button",
+      { className: "more", type: "button", "aria-expanded": false, "aria-label": `Save or share ${shortTitle(chart)}`, title: "Save or share" },
+      icon(16, "M3 8h.01M8 8h.01M13 8h.01"),
+    );
     this.legend = element("ul", { className: "legend", "aria-label": "Dimensions" });
     this.box = element("div", { className: "plot", role: "img", tabIndex: 0 });
     this.blank = element("p", { className: "blank", textContent: "Loading…" });
     this.box.setAttribute(
       "aria-label",
-      `${KINDS[chart.chart_type] ?? KINDS.line} of ${shortTitle(chart)} in ${chart.units}. Left and right move along it.`,
+      `${KINDS[chart.chart_type] ?? KINDS.line} of ${shortTitle(chart)} in ${chart.units}. Left and right move along it, plus and minus zoom, less and greater move the time, 0 shows the present.`,
     );
     this.node = element(
       "article",
@@ -52,19 +74,88 @@ export class Card {
           this.label,
           element("h3", { id: title, textContent: shortTitle(chart), title: `${shortTitle(chart)} (${chart.id})` }),
         ),
+        this.alerts,
         this.time,
         this.units,
+        this.menuButton,
       ),
       element("div", { className: "frame" }, this.box, this.blank),
       this.legend,
     );
     this.node.dataset.chart = chart.id;
     const type = chart.chart_type in KINDS ? chart.chart_type : "line";
-    this.plot = new Plot(this.box, type, (index) => this.#point(index), view);
+    this.plot = new Plot(this.box, type, (index) => this.#point(index), view, page.onSpan);
     this.box.addEventListener("keydown", (event) => this.#steer(event));
     this.box.addEventListener("blur", () => this.plot.point(null));
+    this.box.addEventListener("dblclick", () => page.onNow());
+    this.box.addEventListener("pointermove", ({ clientX, clientY, pointerType }) => {
+      this.#pointer = pointerType === "mouse" ? { x: clientX, y: clientY } : null;
+      this.#tip();
+    });
+    this.box.addEventListener("pointerleave", () => {
+      this.#pointer = null;
+      tooltip.hide(this);
+    });
+    this.menuButton.addEventListener("click", () => this.#openMenu(), { once: true });
     this.resizes = new ResizeObserver(() => this.plot.resize());
-    this.#list();
+    this.judge();
+  }
+
+  /** Say which of its alerts are raised. */
+  judge() {
+    const states = Object.entries(this.feed.chart.alarms ?? {}).filter(([, { status }]) => ORDER.includes(status));
+    this.alerts.hidden = !states.length;
+    if (!states.length) return;
+    states.sort(([, a], [, b]) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
+    const [first, { status }] = states[0];
+    this.alerts.dataset.status = status;
+    this.alerts.href = `alerts.html#alert=${encodeURIComponent(first)}&chart=${encodeURIComponent(this.feed.chart.id)}`;
+    const words = states.map(([name, of]) => `${name} is ${of.status.toLowerCase()}`).join(", ");
+    this.alerts.title = words;
+    say(this.alerts, states.length === 1 ? first : `${states.length} alerts`);
+    this.alerts.setAttribute("aria-label", words);
+  }
+
+  #openMenu() {
+    const { chart } = this.feed;
+    const panel = element("ul", { className: "menu small", hidden: true, id: freshId() });
+    const name = () => `${this.page.origin()}-${chart.id}`;
+    const close = popover(this.menuButton, panel);
+    const line = (text, action) => {
+      const made =
+        typeof action === "string"
+          ? element("a", { href: action, textContent: text })
+          : element("button", { type: "button", textContent: text });
+      made.addEventListener("click", () => {
+        close.open(false);
+        if (typeof action === "function") action();
+      });
+      return element("li", {}, made);
+    };
+    panel.append(
+      line("Save picture (PNG)", async () => save(`${name()}.png`, await this.picture())),
+      line("Save values (CSV)", () => save(`${name()}.csv`, new Blob([this.csv()], { type: "text/csv" }))),
+      ...(this.page.more?.(chart) ?? []).map(([text, action]) => line(text, action)),
+    );
+    this.menuButton.setAttribute("aria-controls", panel.id);
+    this.menuButton.after(panel);
+    close.open(true);
+  }
+
+  /** @returns {string} the values on show, as comma-separated values */
+  csv() {
+    const { names, times, values } = this.feed;
+    return csv(names, times, values, this.view);
+  }
+
+  /** @returns {Promise<Blob|null>} what it looks like; null while it is not drawn */
+  async picture() {
+    const { canvas } = this.plot;
+    if (!canvas) return null;
+    const { ids, names, chart } = this.feed;
+    const legend = ids.map((id, index) => ({ name: names[index], colour: colour(index), id })).filter(({ id }) => !this.#hidden.has(id));
+    const under = [this.page.origin(), this.label.textContent].filter(Boolean).join(" · ");
+    return picture(canvas, { title: shortTitle(chart), under, units: this.units.textContent, view: { ...this.view }, legend });
   }
 
   /**
@@ -78,15 +169,23 @@ export class Card {
     grid.append(this.node);
   }
 
-  /** Draw what the feed has, if that or the view changed since. */
+  /** Draw what the feed has, if that, the view or its alerts changed since. */
   draw() {
     if (!this.near) return;
     this.#list();
     const { feed, view } = this;
+    const { marks } = this.page;
+    if (marks && marks.version !== this.#marked) {
+      this.#marked = marks.version;
+      this.#drawn = "";
+    }
     const state = [feed.version, view.from, view.to, ...this.#hidden].join();
     if (state === this.#drawn) return;
     this.#drawn = state;
     this.#measure();
+    this.plot.marks = (marks?.of(feed.chart.id) ?? [])
+      .filter(({ when }) => when >= view.from && when <= view.to)
+      .map(({ when, status }) => ({ when, colour: shade(status) }));
     const some = feed.times.length > 0;
     this.blank.hidden = some;
     say(this.blank, feed.loaded ? "No data in this time" : "Loading…");
@@ -105,6 +204,7 @@ export class Card {
     } else {
       this.resizes.disconnect();
       this.plot.destroy();
+      tooltip.hide(this);
       this.#drawn = "";
     }
   }
@@ -194,9 +294,52 @@ export class Card {
       const scaled = raw === null ? null : raw * this.#scale.factor;
       say(value, scaled !== null && this.#scale.duration ? duration(scaled) : reading(scaled, this.#largest, this.#whole));
     });
+    this.#tip();
+  }
+
+  /** Show the values beside the pointer as well. */
+  #tip() {
+    const { times, values, ids, names, chart, step } = this.feed;
+    const at = this.#hover;
+    if (!this.#pointer || at === null || at >= times.length) return tooltip.hide(this);
+    const lines = [];
+    ids.forEach((id, index) => {
+      const raw = values[index]?.[at] ?? null;
+      if (this.#hidden.has(id) || raw === null) return;
+      const { text } = this.#items[index] ? { text: this.#items[index].value.textContent } : { text: "" };
+      lines.push({ name: names[index], text: `${text} ${this.#scale.units}`.trim(), size: Math.abs(raw), colour: colour(index) });
+    });
+    const reach = Math.max(step, (this.view.to - this.view.from) / 150);
+    const notes = (this.page.marks?.of(chart.id) ?? [])
+      .filter(({ when }) => Math.abs(when - times[at]) <= reach)
+      .slice(-3)
+      .map(({ name, status, old_status, value_string }) => `${name}: ${old_status} → ${status} (${value_string})`);
+    return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes);
   }
 
   #steer(event) {
+    const { view, page } = this;
+    const width = view.to - view.from;
+    const moves = {
+      "+": [view.from + width / 4, view.to - width / 4],
+      "=": [view.from + width / 4, view.to - width / 4],
+      "-": [view.from - width / 2, view.to + width / 2],
+      "<": [view.from - width / 2, view.to - width / 2],
+      ",": [view.from - width / 2, view.to - width / 2],
+      ">": [view.from + width / 2, view.to + width / 2],
+      ".": [view.from + width / 2, view.to + width / 2],
+    };
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) {
+      if (event.key === "0") return page.onNow();
+      if (event.key in moves) {
+        event.preventDefault();
+        return page.onSpan(...moves[event.key]);
+      }
+    }
+    return this.#walk(event);
+  }
+
+  #walk(event) {
     const { times } = this.feed;
     if (!times.length) return;
     const first = times.findIndex((time) => time >= this.view.from);

@@ -3,7 +3,6 @@
 import { byId, element } from "./dom.js";
 import { fragment, settle } from "./place.js";
 
-const NARROW = matchMedia("(max-width: 899px)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Bring an element of the page into view, and the reader's focus with it. */
@@ -24,35 +23,16 @@ export class Contents {
 
   constructor() {
     this.nav = byId("contents");
-    this.button = byId("contents-button");
-    this.button.addEventListener("click", () => this.open(this.button.getAttribute("aria-expanded") !== "true"));
     this.nav.addEventListener("click", (event) => {
       const link = event.target.closest("a");
       if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
-      this.open(false);
       this.#visited = link.dataset.target;
       visit(link.dataset.target);
       settle(link.dataset.target);
     });
-    document.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || this.button.getAttribute("aria-expanded") !== "true") return;
-      this.open(false);
-      this.button.focus();
-    });
-    document.addEventListener("pointerdown", (event) => {
-      if (!this.nav.contains(event.target) && !this.button.contains(event.target)) this.open(false);
-    });
     addEventListener("scroll", () => this.#later(), { passive: true });
     addEventListener("resize", () => this.#later(), { passive: true });
-  }
-
-  /** On narrow screens it lies over the page. */
-  open(wanted) {
-    const open = wanted && NARROW.matches;
-    this.button.setAttribute("aria-expanded", String(open));
-    this.nav.classList.toggle("open", open);
-    if (open) this.nav.querySelector("a[aria-current]")?.focus();
   }
 
   /**
@@ -120,9 +100,10 @@ export class Contents {
     if (!part) return;
     part.link.setAttribute("aria-current", "true");
     for (let item = part.item; item; item = item.parentElement.closest("li")) item.classList.add("here");
-    const box = this.nav.getBoundingClientRect();
+    const side = byId("side");
+    const box = side.getBoundingClientRect();
     const link = part.link.getBoundingClientRect();
-    if (link.top < box.top + 8) this.nav.scrollTop += link.top - box.top - 40;
-    if (link.bottom > box.bottom - 8) this.nav.scrollTop += link.bottom - box.bottom + 40;
+    if (link.top < box.top + 8) side.scrollTop += link.top - box.top - 40;
+    if (link.bottom > box.bottom - 8) side.scrollTop += link.bottom - box.bottom + 40;
   }
 }

@@ -34,3 +34,23 @@ export function freshId() {
   last += 1;
   return `n${last}`;
 }
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * @param {string} tag of SVG
+ * @param {Record<string, string|number>} [attributes]
+ * @param {...(Node|string|null)} children
+ * @returns {SVGElement}
+ */
+export function drawn(tag, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+/** @returns {SVGElement} a small picture made of lines */
+export function icon(box, ...paths) {
+  return drawn("svg", { viewBox: `0 0 ${box} ${box}`, "aria-hidden": "true" }, ...paths.map((d) => drawn("path", { d })));
+}

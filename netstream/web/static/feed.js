@@ -4,6 +4,8 @@
 // grouped by the node.
 const MOST_POINTS = 900;
 const GROUPED_POINTS = 360;
+// Seconds after which samples that should have come by themselves are asked for.
+const PATIENCE = 3;
 
 export class Feed {
   /** UTC seconds, ascending. */
@@ -23,10 +25,15 @@ export class Feed {
   #step = 1;
   #due = 0;
   #newest = 0;
+  #behind = false;
 
-  /** @param {object} chart as `api/v1/charts` describes it */
-  constructor(chart) {
+  /**
+   * @param {object} chart as `api/v1/charts` describes it
+   * @param {string} [path] where to ask for its points
+   */
+  constructor(chart, path = "api/v1/data") {
     this.chart = chart;
+    this.path = path;
     this.rename(chart);
   }
 
@@ -46,6 +53,16 @@ export class Feed {
     return this.#newest;
   }
 
+  /** Whether the node folds several samples into a point, as there are more than can be told apart. */
+  get grouped() {
+    return this.#range / Math.max(1, this.chart.update_every || 1) > MOST_POINTS;
+  }
+
+  /** @returns {boolean} whether it has been filled for that time */
+  fits(range, end) {
+    return this.loaded && range === this.#range && end === this.#end;
+  }
+
   /** Seconds between points. */
   get step() {
     return this.#step;
@@ -57,9 +74,10 @@ export class Feed {
    * @param {number} range seconds
    * @param {number} end UTC seconds where it ends, 0 for now
    * @param {number} now UTC seconds
+   * @param {boolean} [brought] new samples come by themselves, so there is less to ask
    * @returns {object|null} the query; null when nothing new can be there yet
    */
-  question(range, end, now) {
+  question(range, end, now, brought = false) {
     const native = Math.max(1, this.chart.update_every || 1);
     const grouped = range / native > MOST_POINTS;
     const query = { chart: this.chart.id, format: "json", options: "seconds,flip,jsonwrap", before: end };
@@ -67,7 +85,7 @@ export class Feed {
       this.loaded = false;
       this.#due = 0;
     } else if (end) return null;
-    if (now < this.#due) return null;
+    if (now < this.#due + (brought && !grouped && !this.#behind ? PATIENCE + native : 0)) return null;
     const fresh = !this.loaded || grouped || now - this.#newest > range;
     this.#range = range;
     this.#end = end;
@@ -110,11 +128,35 @@ export class Feed {
     this.#append(rows);
     this.#forget(now);
     this.loaded = true;
+    this.#behind = false;
     // What is late is asked for again soon, what has nothing at all a little later.
     const late = now - this.#newest > 5 * this.#step;
     const soon = now + (this.times.length ? Math.min(this.#step, 5) : 3) - 0.5;
     this.#due = late ? soon : Math.max(this.#newest + this.#step, soon);
     this.version += 1;
+  }
+
+  /**
+   * Take in one sample that came by itself, if it is the next one.
+   *
+   * @param {number} second
+   * @param {Record<string, number>} values by dimension id
+   * @param {number} now UTC seconds
+   * @returns {boolean} whether it was of use
+   */
+  append(second, values, now) {
+    if (!this.loaded || this.grouped || this.#end || !this.times.length) return false;
+    if (second <= this.#newest) return false;
+    // What lies between is asked for, and so is a dimension that is new.
+    this.#behind = true;
+    if (second - this.#newest > this.#step) return false;
+    if (Object.keys(values).length !== this.ids.length || !this.ids.every((id) => Object.hasOwn(values, id))) return false;
+    this.#behind = false;
+    this.#append([[second, ...this.ids.map((id) => values[id])]]);
+    this.#forget(now);
+    this.#due = Math.max(this.#newest + this.#step, now);
+    this.version += 1;
+    return true;
   }
 
   /** Ask again from the start. */

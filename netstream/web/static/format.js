@@ -113,6 +113,7 @@ export function ticks(splits, isDuration) {
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const minutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 /** @param {number} seconds UTC seconds */
@@ -121,3 +122,40 @@ export const timeOfDay = (seconds) => clock.format(seconds * 1000);
 export const hourAndMinute = (seconds) => minutes.format(seconds * 1000);
 /** @param {number} seconds UTC seconds */
 export const dateAndTime = (seconds) => full.format(seconds * 1000);
+/** @param {number} seconds UTC seconds */
+export const dayAndMonth = (seconds) => days.format(seconds * 1000);
+/** @param {number} seconds UTC seconds */
+export const isMidnight = (seconds) => hourAndMinute(seconds) === "00:00";
+
+/** @returns {string} a length of time in words, such as `5 minutes` */
+export function inWords(seconds) {
+  for (const [size, name] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
+    if (seconds % size === 0 && seconds >= size) return `${seconds / size} ${name}${seconds === size ? "" : "s"}`;
+  }
+  return `${seconds} seconds`;
+}
+
+/** @returns {string} how long ago or from now, in one or two characters and a unit */
+export function age(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 120) return `${whole} s`;
+  if (whole < 7200) return `${Math.round(whole / 60)} min`;
+  if (whole < 172800) return `${Math.round(whole / 3600)} h`;
+  return `${Math.round(whole / 86400)} d`;
+}
+
+/** @returns {string} bytes as people read them */
+export function bytes(value, per = "") {
+  const { units, factor } = scaleFor("B", Math.abs(value));
+  const scaled = value * factor;
+  return `${reading(scaled, Math.max(1, Math.abs(scaled)), units === "B")} ${units}${per}`;
+}
+
+/** @returns {string} a time from and to, the day named once where it is the same */
+export function between(after, before) {
+  const day = dayAndMonth(after);
+  const fine = before - after < 600;
+  const clockOf = fine ? timeOfDay : hourAndMinute;
+  const end = dayAndMonth(before) === day ? clockOf(before) : `${dayAndMonth(before)}, ${clockOf(before)}`;
+  return `${day}, ${clockOf(after)} – ${end}`;
+}

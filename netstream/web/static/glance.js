@@ -3,9 +3,8 @@
 import { byId, element, say } from "./dom.js";
 import { reading, roughly, scaleFor } from "./format.js";
 import { fragment, settle } from "./place.js";
+import { Spark } from "./spark.js";
 import { visit } from "./contents.js";
-
-const SVG = "http://www.w3.org/2000/svg";
 
 const total = (row) => row.reduce((sum, value) => sum + (value ?? 0), 0);
 const pick = (ids, wanted, fallback) => {
@@ -30,32 +29,6 @@ const TILES = [
   { chart: "system.uptime", label: "Uptime", value: (row) => row[0], plain: true },
 ];
 
-const SPARK_POINTS = 80;
-
-/** The means of as many stretches as a small picture can show. */
-function thin(times, points) {
-  const size = Math.ceil(times.length / SPARK_POINTS);
-  if (size < 2) return [times, points];
-  const starts = [];
-  const means = [];
-  // Whole strides from a fixed origin, so that the picture moves but does not boil.
-  const stride = size * Math.max(1, times.at(-1) - times.at(-2));
-  let sum = 0;
-  let count = 0;
-  times.forEach((time, at) => {
-    if (points[at] !== null) {
-      sum += points[at];
-      count += 1;
-    }
-    const end = at + 1 === times.length || Math.floor(times[at + 1] / stride) !== Math.floor(time / stride);
-    if (!end) return;
-    starts.push(time);
-    means.push(count ? sum / count : null);
-    sum = count = 0;
-  });
-  return [starts, means];
-}
-
 class Tile {
   near = false;
   #drawn = "";
@@ -78,15 +51,8 @@ class Tile {
       if (visit(target)) settle(target);
     });
     if (!kind.plain) {
-      this.line = document.createElementNS(SVG, "path");
-      this.area = document.createElementNS(SVG, "path");
-      this.area.setAttribute("class", "area");
-      const spark = document.createElementNS(SVG, "svg");
-      spark.setAttribute("viewBox", "0 0 100 24");
-      spark.setAttribute("preserveAspectRatio", "none");
-      spark.setAttribute("aria-hidden", "true");
-      spark.append(this.area, this.line);
-      this.node.append(spark);
+      this.spark = new Spark();
+      this.node.append(this.spark.node);
     }
   }
 
@@ -112,35 +78,7 @@ class Tile {
     const sized = number === null ? 1 : Math.max(1, Math.abs(number));
     say(this.number, number !== null && scale.duration ? roughly(number) : reading(number, sized * 10));
     say(this.units, number === null || scale.units === "load" ? "" : scale.units);
-    if (this.line) this.#spark(times, points, units === "percentage" ? 100 : 0);
-  }
-
-  #spark(allTimes, allPoints, most) {
-    const { from, to } = this.view;
-    const [times, points] = thin(allTimes, allPoints);
-    const top = Math.max(most, 1e-9, ...points.filter((value) => value !== null)) * 1.05;
-    let line = "";
-    let area = "";
-    let start = null;
-    let last = 0;
-    const close = () => {
-      if (start !== null) area += `L${last.toFixed(1)} 24L${start.toFixed(1)} 24Z`;
-      start = null;
-    };
-    points.forEach((value, at) => {
-      if (value === null || times[at] < from) return close();
-      const x = (100 * (times[at] - from)) / (to - from);
-      const y = 24 - (22 * Math.max(0, value)) / top;
-      const step = `${start === null ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}`;
-      line += step;
-      area += step;
-      start ??= x;
-      last = x;
-      return undefined;
-    });
-    close();
-    this.line.setAttribute("d", line);
-    this.area.setAttribute("d", area);
+    this.spark?.draw(times, points, view.from, view.to, units === "percentage" ? 100 : 0);
   }
 }
 

@@ -21,9 +21,10 @@ export class Live {
   views = new Set();
   /** UTC seconds where the shown time ends for a node that is away, 0 for now. */
   end = 0;
+  /** @type {import("./stream.js").Stream|null} what brings new samples without being asked */
+  stream = null;
 
-  #range;
-  #paused = false;
+  #span;
   #lost = 0;
   #met = false;
   #hurry = false;
@@ -31,13 +32,13 @@ export class Live {
   #stop = new AbortController();
 
   /**
-   * @param {number} range seconds
+   * @param {import("./place.js").Span} span
    * @param {object} listener
    * @param {(state: "live"|"paused"|"lost", problem: Error|null) => void} listener.onState
    * @param {() => Promise<void>} listener.onRound is awaited after each batch; its failure is a lost node
    */
-  constructor(range, { onState, onRound }) {
-    this.#range = range;
+  constructor(span, { onState, onRound }) {
+    this.#span = span;
     this.onState = onState;
     this.onRound = onRound;
     document.addEventListener("visibilitychange", () => this.wake());
@@ -45,21 +46,22 @@ export class Live {
     this.#look();
   }
 
+  /** Whether the time on show stands still. */
   get paused() {
-    return this.#paused;
+    return Boolean(this.#span.after);
   }
 
-  set paused(paused) {
-    this.#paused = paused;
-    this.onState(paused ? "paused" : "live", null);
-    this.wake();
+  get span() {
+    return this.#span;
   }
 
-  set range(range) {
-    this.#range = range;
-    for (const view of this.views) view.feed.reset();
+  set span(span) {
+    const was = this.#span;
+    if (was.last === span.last && was.after === span.after && was.before === span.before) return;
+    this.#span = span;
     this.#look();
     this.draw();
+    if (!this.#lost) this.onState(this.paused ? "paused" : "live", undefined);
     this.#stop.abort();
     this.wake();
   }
@@ -75,6 +77,23 @@ export class Live {
     for (const view of this.views) if (view.near) view.draw();
   }
 
+  /**
+   * Samples have come by themselves.
+   *
+   * @param {Map<string, [number, Record<string, number>]>} samples second and values by dimension, by chart
+   */
+  take(samples) {
+    if (this.paused || this.end) return;
+    let some = false;
+    for (const feed of this.#feeds()) {
+      const found = samples.get(feed.chart.id);
+      if (found && feed.append(...found, clock.now())) some = true;
+    }
+    if (!some) return;
+    this.#look();
+    this.draw();
+  }
+
   /** Never ends. */
   async run() {
     for (;;) {
@@ -84,7 +103,7 @@ export class Live {
         try {
           await this.#batch();
           await this.onRound();
-          if (this.#lost || !this.#met) this.onState(this.#paused ? "paused" : "live", null);
+          if (this.#lost || !this.#met) this.onState(this.paused ? "paused" : "live", null);
           this.#lost = 0;
           this.#met = true;
         } catch (problem) {
@@ -92,12 +111,21 @@ export class Live {
           if (this.#lost === 1) this.onState("lost", problem);
         }
       }
+      this.stream?.want(this.#wanted());
       await this.#sleep(began);
     }
   }
 
+  /** The charts whose new samples are of use as they come. */
+  #wanted() {
+    if (document.visibilityState !== "visible" || this.#lost || this.paused || this.end) return [];
+    return this.#feeds()
+      .filter((feed) => feed.loaded && !feed.grouped)
+      .map((feed) => feed.chart.id);
+  }
+
   #sleep(began) {
-    const idle = document.visibilityState !== "visible" || (this.#paused && !this.#lost && !this.#unloaded().length);
+    const idle = document.visibilityState !== "visible" || (this.paused && !this.#lost && !this.#unloaded().length);
     // The waits of many browsers should not fall together when a node comes back.
     const wait = this.#lost ? Math.min(LONGEST_WAIT, SECOND * 2 ** (this.#lost - 1)) * (0.75 + Math.random() / 2) : SECOND;
     return new Promise((resolve) => {
@@ -114,32 +142,39 @@ export class Live {
   }
 
   #unloaded() {
-    return this.#feeds().filter((feed) => !feed.loaded);
+    return this.#feeds().filter((feed) => !feed.fits(this.#width, this.#end));
+  }
+
+  get #width() {
+    return this.#span.after ? this.#span.before - this.#span.after : this.#span.last;
+  }
+
+  get #end() {
+    return this.#span.before ?? this.end;
   }
 
   async #batch() {
-    // While paused, charts that come on the screen are still filled, once, up to that time.
-    const end = this.end || (this.#paused ? Math.floor(this.view.to) : 0);
-    const queue = this.#paused ? this.#unloaded() : this.#feeds();
+    // What stands still is asked for once.
+    const queue = this.paused ? this.#unloaded() : this.#feeds();
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     const lane = async () => {
-      for (let feed = queue.shift(); feed && !signal.aborted; feed = queue.shift()) await this.#ask(feed, end, signal);
+      for (let feed = queue.shift(); feed && !signal.aborted; feed = queue.shift()) await this.#ask(feed, signal);
     };
     const done = await Promise.allSettled(Array.from({ length: LANES }, lane));
     const failed = done.find(({ status }) => status === "rejected");
     if (failed && !signal.aborted) throw failed.reason;
-    if (!this.#paused) this.#look();
+    this.#look();
     this.draw();
   }
 
-  async #ask(feed, end, signal) {
-    const question = feed.question(this.#range, end, clock.now());
+  async #ask(feed, signal) {
+    const question = feed.question(this.#width, this.#end, clock.now(), this.stream?.brings(feed.chart.id) ?? false);
     if (!question) return;
     const first = feed.version === 0;
     let reply = {};
     try {
-      reply = await get("api/v1/data", question, signal);
+      reply = await get(feed.path, question, signal);
     } catch (problem) {
       // A chart that is gone is not a node that is gone.
       if (!(problem instanceof Refused) || problem.status >= 500) throw problem;
@@ -151,13 +186,14 @@ export class Live {
 
   /** Move the seconds on show to the newest points, or to now when there are none. */
   #look() {
-    if (this.#paused && this.view.to) {
-      this.view.from = this.view.to - this.#range;
+    if (this.#span.after) {
+      this.view.from = this.#span.after;
+      this.view.to = this.#span.before;
       return;
     }
     const now = this.end || clock.now();
     const newest = this.#feeds().reduce((most, feed) => Math.max(most, feed.newest), 0);
     this.view.to = newest && newest <= now + 5 && now - newest < 5 ? newest : now;
-    this.view.from = this.view.to - this.#range;
+    this.view.from = this.view.to - this.#span.last;
   }
 }

@@ -1,17 +1,9 @@
 // The menu of the nodes whose metrics this node holds.
 
 import { byId, element, say } from "./dom.js";
-import { home } from "./place.js";
+import { address } from "./place.js";
 
 const MANY = 8;
-
-function address(host, first, hosts) {
-  if (host === first) return home();
-  const plain = /^[A-Za-z0-9][\w.-]*$/.test(host.hostname);
-  const alone = hosts.filter(({ hostname }) => hostname === host.hostname).length === 1;
-  // A name that another node has as well, or that an address cannot hold, is not used.
-  return `${home()}host/${encodeURIComponent(plain && alone ? host.hostname : host.guid)}/`;
-}
 
 export class Nodes {
   #known = "";
@@ -86,7 +78,7 @@ export class Nodes {
     const note = host === own ? "this node" : host.hops > 1 ? `${state}, ${host.hops} hops away` : state;
     const link = element(
       "a",
-      { href: address(host, own, hosts) },
+      { href: address(host, hosts) },
       element("i", { className: `dot ${host.reachable ? "on" : "off"}`, "aria-hidden": true }),
       element("span", { className: "name", textContent: host.hostname || host.guid, title: host.guid }),
       element("span", { className: "state", textContent: note }),
@@ -94,7 +86,7 @@ export class Nodes {
     link.dataset.guid = host.guid;
     if (host.guid === guid) link.setAttribute("aria-current", "page");
     // The time range goes along.
-    link.addEventListener("click", () => link.setAttribute("href", address(host, own, hosts) + location.hash.replace(/&?at=[^&]*/, "")));
+    link.addEventListener("click", () => link.setAttribute("href", address(host, hosts) + location.hash.replace(/&?at=[^&]*/, "")));
     return element("li", {}, link);
   }
 

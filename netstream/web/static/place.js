@@ -1,21 +1,40 @@
-// What the address says behind its `#`: the time range and where on the page to be.
+// What the address says behind its `#`: the time on show and where on the page to be.
 
-/** Seconds by the name in the address. */
-export const RANGES = new Map([
-  ["1m", 60],
-  ["5m", 300],
-  ["15m", 900],
-  ["60m", 3600],
-]);
+const USUAL = 300;
+const UNITS = { s: 1, m: 60, h: 3600, d: 86400 };
+const SHORTEST = 5;
+const LONGEST = 20 * 366 * 86400;
 
-const USUAL = "5m";
+/**
+ * The time on show.
+ *
+ * @typedef {object} Span
+ * @property {number} last seconds up to now, which is what one comes back to
+ * @property {number} [after] UTC seconds; with `before` a time that stands still
+ * @property {number} [before] UTC seconds
+ */
+
+/** @returns {number|null} the seconds that text such as `90s`, `5m`, `3h` or `2d` means */
+export function seconds(text) {
+  const found = /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*([smhd])\s*$/.exec(text);
+  if (!found) return null;
+  const value = Math.round(Number(found[1]) * UNITS[found[2]]);
+  return value >= SHORTEST && value <= LONGEST ? value : null;
+}
+
+/** @returns {string} the shortest text for a number of seconds */
+export function short(value) {
+  const unit = ["d", "h", "m"].find((name) => value % UNITS[name] === 0 && (name !== "d" || value >= 2 * UNITS.d) && (name !== "h" || value >= 2 * UNITS.h || value === UNITS.h));
+  return unit ? `${value / UNITS[unit]}${unit}` : `${value}s`;
+}
 
 const read = () => new URLSearchParams(location.hash.slice(1));
 
-/** @returns {string} the name of the time range */
-export function rangeName() {
-  const name = read().get("last") ?? "";
-  return RANGES.has(name) ? name : USUAL;
+/** @returns {Span} the time that the address names */
+export function span(said = read()) {
+  const last = seconds(said.get("last") ?? "") ?? USUAL;
+  const [after, before] = [said.get("after"), said.get("before")].map((text) => (/^\d{1,11}$/.test(text ?? "") ? Number(text) : 0));
+  return after && before && before - after >= SHORTEST ? { last, after, before } : { last };
 }
 
 /** @returns {string} the id of the element to be at, or "" */
@@ -23,29 +42,53 @@ export const anchor = () => read().get("at") ?? "";
 
 /**
  * @param {string} at id of an element
- * @param {string} [range]
+ * @param {Span} [wanted]
  * @returns {string} the part of an address behind its `#`
  */
-export function fragment(at, range = rangeName()) {
+export function fragment(at, wanted = span()) {
   const said = new URLSearchParams();
-  if (range !== USUAL) said.set("last", range);
+  if (wanted.last !== USUAL) said.set("last", short(wanted.last));
+  if (wanted.after) {
+    said.set("after", String(wanted.after));
+    said.set("before", String(wanted.before));
+  }
   if (at) said.set("at", at);
   return `#${said}`;
 }
 
-/** Be somewhere else, without a new entry in the history. */
-export function settle(at, range = rangeName()) {
-  const wanted = fragment(at, range);
+/**
+ * Be somewhere else.
+ *
+ * @param {string} at
+ * @param {Span} [wanted]
+ * @param {boolean} [kept] with a new entry in the history, so that going back leads here
+ */
+export function settle(at, wanted = span(), kept = false) {
+  const address = fragment(at, wanted);
   const bare = location.pathname + location.search;
-  if (wanted !== (location.hash || "#")) history.replaceState(null, "", wanted === "#" ? bare : wanted);
+  if (address === (location.hash || "#")) return;
+  history[kept ? "pushState" : "replaceState"](null, "", address === "#" ? bare : address);
 }
 
 /**
- * The address under which the node's own dashboard is, seen from here.
+ * The address under which the node that answers is, seen from here.
  *
  * @returns {string} ends with a slash
  */
 export function home() {
-  const host = /^(.*\/)host\/[^/]+\/$/.exec(location.pathname);
+  const host = /^(.*\/)host\/[^/]+\/[^/]*$/.exec(location.pathname);
   return host ? host[1] : "./";
+}
+
+/**
+ * @param {{hostname: string, guid: string, hops?: number}} host
+ * @param {{hostname: string}[]} hosts all of them: a name that two have names neither
+ * @returns {string} the address of that node's own dashboard; ends with a slash
+ */
+export function address(host, hosts) {
+  if (host.hops === 0) return home();
+  const plain = /^[A-Za-z0-9][\w.-]*$/.test(host.hostname);
+  const alone = hosts.filter(({ hostname }) => hostname === host.hostname).length === 1;
+  // A name that another node has as well, or that an address cannot hold, is not used.
+  return `${home()}host/${encodeURIComponent(plain && alone ? host.hostname : host.guid)}/`;
 }

@@ -1,6 +1,6 @@
 // One chart drawn by uPlot.
 
-import { hourAndMinute, ticks, timeOfDay } from "./format.js";
+import { dayAndMonth, hourAndMinute, isMidnight, ticks, timeOfDay } from "./format.js";
 import { colour } from "./palette.js";
 
 const { uPlot } = globalThis;
@@ -8,7 +8,7 @@ const { uPlot } = globalThis;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 const AXIS_WIDTH = 48;
 const PADDING = 12;
-const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 90 * 86400, 365 * 86400];
 
 // Points that stand alone would be invisible as lines.
 function lonely(plot, series) {
@@ -86,12 +86,21 @@ export class Plot {
    * @param {string} type `line`, `area` or `stacked`
    * @param {(index: number|null) => void} onCursor is told the point under the cursor
    * @param {{from: number, to: number}} view the seconds on show, shared by all charts
+   * @param {(from: number, to: number) => void} [onSpan] is told the time that was chosen
    */
-  constructor(parent, type, onCursor, view) {
+  constructor(parent, type, onCursor, view, onSpan = () => {}) {
     this.parent = parent;
     this.type = type;
     this.onCursor = onCursor;
     this.view = view;
+    this.onSpan = onSpan;
+    /** @type {{when: number, colour: string}[]} moments that are marked */
+    this.marks = [];
+  }
+
+  /** The drawing, or null when it is not on the screen. */
+  get canvas() {
+    return this.#plot?.ctx.canvas ?? null;
   }
 
   /**
@@ -112,7 +121,80 @@ export class Plot {
     }
     const data = [times, ...columns];
     if (this.#plot) this.#plot.setData(data);
-    else this.#plot = new uPlot(this.#options(shown, isDuration), data, this.parent);
+    else {
+      this.#plot = new uPlot(this.#options(shown, isDuration), data, this.parent);
+      this.#listen(this.#plot.over);
+    }
+  }
+
+  /** Dragging chooses a time (uPlot does that), with shift it moves it, and so does a wheel. */
+  #listen(over) {
+    const seconds = (pixels) => (pixels / Math.max(1, over.clientWidth)) * (this.view.to - this.view.from);
+    over.addEventListener(
+      "wheel",
+      (event) => {
+        const sideways = Math.abs(event.deltaX) > Math.abs(event.deltaY) && !event.shiftKey && !event.ctrlKey;
+        if (!sideways && !event.shiftKey && !event.ctrlKey) return;
+        event.preventDefault();
+        const { from, to } = this.view;
+        if (sideways) {
+          const by = seconds(event.deltaX);
+          this.onSpan(from + by, to + by);
+          return;
+        }
+        const factor = (event.deltaY || event.deltaX) > 0 ? 1.25 : 0.8;
+        const at = from + seconds(event.clientX - over.getBoundingClientRect().left);
+        this.onSpan(at - (at - from) * factor, at + (to - at) * factor);
+      },
+      { passive: false },
+    );
+    over.addEventListener(
+      "mousedown",
+      (event) => {
+        if (!event.shiftKey || event.button !== 0) return;
+        event.preventDefault();
+        event.stopImmediatePropagation();
+        const { from, to } = this.view;
+        const start = event.clientX;
+        const move = ({ clientX }) => {
+          const by = seconds(start - clientX);
+          this.onSpan(from + by, to + by);
+        };
+        document.addEventListener("mousemove", move);
+        document.addEventListener("mouseup", () => document.removeEventListener("mousemove", move), { once: true });
+      },
+      { capture: true },
+    );
+  }
+
+  #select(plot) {
+    const { left, width } = plot.select;
+    if (width < 4) return;
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.onSpan(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+  }
+
+  #mark(plot) {
+    const { ctx, bbox } = plot;
+    const pixel = globalThis.devicePixelRatio || 1;
+    ctx.save();
+    for (const { when, colour: ink } of this.marks) {
+      if (when < this.view.from || when > this.view.to) continue;
+      const x = Math.round(plot.valToPos(when, "x", true)) + 0.5;
+      ctx.strokeStyle = ctx.fillStyle = ink;
+      ctx.lineWidth = pixel;
+      ctx.setLineDash([3 * pixel, 3 * pixel]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.moveTo(x - 4 * pixel, bbox.top - 6 * pixel);
+      ctx.lineTo(x + 4 * pixel, bbox.top - 6 * pixel);
+      ctx.lineTo(x, bbox.top);
+      ctx.fill();
+    }
+    ctx.restore();
   }
 
   resize() {
@@ -152,13 +234,21 @@ export class Plot {
     const axis = { stroke: ink, font: FONT, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
     return {
       ...this.#size(),
-      padding: [8, PADDING, 0, 0],
+      padding: [10, PADDING, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
-        drag: { x: false, y: false },
+        drag: { x: true, y: false, setScale: false, dist: 4 },
         points: { size: 6 },
-        sync: { key: "netstream", setSeries: false, scales: ["x", null] },
+        // Double-clicks are the card's affair.
+        bind: { dblclick: () => null },
+        sync: {
+          key: "netstream",
+          setSeries: false,
+          scales: ["x", null],
+          // What is dragged on one chart is no drag on the others.
+          filters: { pub: (type) => type === "mousemove" || type === "mouseleave" },
+        },
       },
       bands: this.#bands,
       scales: {
@@ -174,11 +264,13 @@ export class Plot {
           space: 64,
           incrs: TIME_STEPS,
           values: (plot, splits) => {
-            const fine = splits.some((split) => split % 60 !== 0);
-            const most = plot.over.clientWidth + PADDING - (fine ? 24 : 15);
+            const step = splits.length > 1 ? splits[1] - splits[0] : 1;
+            const fine = step % 60 !== 0;
+            const most = plot.over.clientWidth + PADDING - (fine ? 24 : 16);
             return splits.map((split) => {
               // A label that does not fit is better left out than cut off.
               if (plot.valToPos(split, "x") > most) return "";
+              if (step >= 86400 || (step >= 3600 && isMidnight(split))) return dayAndMonth(split);
               return fine ? timeOfDay(split) : hourAndMinute(split);
             });
           },
@@ -197,6 +289,8 @@ export class Plot {
       ],
       series: [{}, ...series],
       hooks: {
+        setSelect: [(plot) => this.#select(plot)],
+        draw: [(plot) => this.#mark(plot)],
         setCursor: [(plot) => this.onCursor(plot.cursor.left < 0 ? null : plot.cursor.idx ?? null)],
       },
     };

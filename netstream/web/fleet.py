@@ -1,0 +1,125 @@
+"""
+All nodes at a glance: how they stand, which alerts are raised, and what
+happened.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from netstream.config.settings import Settings
+from netstream.hub.hub import Host, Hub
+from netstream.web.alerts import Alerts
+from netstream.web.answer import breathe
+from netstream.web.charts import version_of
+from netstream.web.node import mirrored
+from netstream.web.target import Parameters
+
+PAUSE_EVERY = 50
+"""Nodes that are described before other work gets its turn."""
+MOST_ALERTS = 2000
+"""Raised alerts of one answer."""
+MOST_TRANSITIONS = 1000
+"""Transitions of one answer."""
+_CPU = "system.cpu"
+_IDLE = ("idle", "iowait")
+
+
+def _named(host: Host) -> dict[str, Any]:
+    return {"guid": host.info.guid, "hostname": host.info.hostname, "hops": host.info.hops}
+
+
+def state(host: Host) -> str:
+    """
+    @return: How a node stands, in a word.
+    """
+    if not host.online:
+        return "offline"
+    return "replicating" if host.replication is not None and not host.replication.done else "live"
+
+
+def _cpu(host: Host) -> float | None:
+    """
+    @return: How busy its processors are, in percent.
+    """
+    chart = host.charts.get(_CPU)
+    if chart is None or not host.online:
+        return None
+    busy = [d for d in chart.dimensions.values() if not d.hidden and d.id not in _IDLE]
+    values = [host.latest.of(host.table.find(_CPU, d.id))[1] for d in busy]
+    known = [value for value in values if value == value]
+    return round(sum(known), 2) if known else None
+
+
+async def _newest(host: Host) -> int:
+    """
+    @return: The second of its newest sample, also of one from before this
+        node started; 0 if there is none.
+    """
+    times = host.latest.time
+    newest = int(times.max()) if len(times) else 0
+    if newest or host.online:
+        return newest
+    bounds = await host.db.bounds(host.info.guid)
+    return max((span.last for span in bounds.values()), default=0)
+
+
+async def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
+    charts = [chart for chart in host.charts.values() if not chart.obsolete]
+    return _named(host) | {
+        "state": state(host),
+        "newest": await _newest(host),
+        "seen": int(host.seen),
+        "charts": len(charts),
+        "metrics": sum(len(chart.dimensions) for chart in charts),
+        "version": version_of(host),
+        "os": host.info.os,
+        "alarms": alerts.counts(host),
+        "cpu": _cpu(host),
+        "labels": {name: label.value for name, label in host.labels.items() if not name.startswith("_")},
+    }
+
+
+async def overview(hub: Hub, alerts: Alerts, settings: Settings, clock: IReactorTime) -> dict[str, Any]:
+    """
+    @return: What C{overview} answers: every node, with how it stands, and the
+        fingerprints of the API keys of this one.
+    """
+    found = []
+    for number, host in enumerate(mirrored(hub)):
+        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+            await breathe(clock)
+        found.append(await _overview(host, alerts))
+    return {"now": int(clock.seconds()), "own": hub.local.info.guid, "keys": list(settings.keys), "nodes": found}
+
+
+async def raised(hub: Hub, alerts: Alerts, parameters: Parameters, clock: IReactorTime) -> dict[str, Any]:
+    """
+    @return: What C{raised} answers: the raised alerts of every node, the
+        critical first and then the latest.
+    """
+    found: list[dict[str, Any]] = []
+    for number, host in enumerate(mirrored(hub)):
+        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+            await breathe(clock)
+        these = alerts.alarms(host, parameters, int(clock.seconds()))
+        found += [_named(host) | alarm for alarm in these["alarms"].values()]
+    found.sort(key=lambda alarm: (alarm["status"] != "CRITICAL", -alarm["last_status_change"]))
+    return {"now": int(clock.seconds()), "total": len(found), "alerts": found[:MOST_ALERTS]}
+
+
+async def transitions(hub: Hub, alerts: Alerts, parameters: Parameters, clock: IReactorTime) -> dict[str, Any]:
+    """
+    @return: What C{transitions} answers: what happened to the alerts of every
+        node, the newest first.
+    """
+    most = parameters.number("last", 200, 1, MOST_TRANSITIONS)
+    found: list[dict[str, Any]] = []
+    for number, host in enumerate(mirrored(hub)):
+        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+            await breathe(clock)
+        found += [_named(host) | said for said in alerts.log(host, parameters, most)]
+    found.sort(key=lambda said: (-said["when"], -said["unique_id"]))
+    return {"now": int(clock.seconds()), "transitions": found[:most]}

@@ -1,0 +1,28 @@
+// The pages about all nodes.
+
+import { get } from "./api.js";
+import { home } from "./place.js";
+import { raised, shell } from "./shell.js";
+
+const MENU_EVERY = 10_000;
+
+/**
+ * @param {string} file
+ * @param {string} title
+ * @returns {() => Promise<object>} brings menu and counts up to date, now and then; gives what the node said of itself
+ */
+export function frame(file, title) {
+  const { nodes } = shell(file, title);
+  let due = 0;
+  let info = {};
+  return async () => {
+    if (performance.now() < due) return info;
+    info = await get(`${home()}api/v1/info`);
+    due = performance.now() + MENU_EVERY;
+    nodes.show(info.mirrored_hosts_status ?? [], "");
+    const { nodes: all = [] } = await get(`${home()}api/v3/overview`);
+    const sum = (status) => all.reduce((total, { alarms }) => total + (alarms?.[status] ?? 0), 0);
+    raised({ warning: sum("warning"), critical: sum("critical") }, "all nodes");
+    return info;
+  };
+}

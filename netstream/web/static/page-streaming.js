@@ -1,0 +1,325 @@
+// How samples travel between the nodes.
+
+import { get, Refused } from "./api.js";
+import { byId, drawn, element, say } from "./dom.js";
+import { age, bytes, dateAndTime, reading } from "./format.js";
+import { frame } from "./frame.js";
+import { address, home } from "./place.js";
+import { poll } from "./poll.js";
+import { SIZE, topology } from "./topology.js";
+
+const EVERY = 3000;
+
+const menu = frame("streaming.html", "Streaming");
+let shown = new URLSearchParams(location.hash.slice(1)).get("of") ?? "";
+let now = 0;
+let hosts = [];
+let layout = { vertices: [], hops: [] };
+let drawnShape = "";
+/** @type {Map<string, SVGElement>} */
+const boxes = new Map();
+/** @type {Map<string, {line: SVGElement, flow: SVGElement, label: SVGElement, under: SVGElement}>} */
+const lines = new Map();
+
+const picture = drawn("svg", { class: "topology", role: "group", "aria-label": "Nodes and the connections between them" });
+const details = element("aside", { className: "details", id: "details", "aria-live": "polite", "aria-label": "Details", hidden: true });
+const body = element("tbody");
+const none = element("p", { className: "empty", hidden: true });
+const COLUMNS = ["From", "To", "State", "Lag", "Backlog", "Traffic", "Samples", "Compression", "Replication", "Since"];
+const keyLine = element("code", { id: "child-lines" });
+const copied = element("span", { className: "quiet", role: "status" });
+const copy = element("button", { className: "button", type: "button", textContent: "Copy" });
+const keyNote = element("p", { className: "quiet" });
+byId("charts").replaceChildren(
+  element("div", { className: "stage" }, element("div", { className: "sheet canvas", tabIndex: 0, role: "region", "aria-label": "Topology" }, picture), details),
+  none,
+  element(
+    "section",
+    { className: "section" },
+    element("h2", { textContent: "Connections" }),
+    element(
+      "div",
+      { className: "sheet", tabIndex: 0, role: "region", "aria-label": "Connections" },
+      element(
+        "table",
+        { className: "hops-table" },
+        element("caption", { className: "unseen", textContent: "Connections between nodes" }),
+        element("thead", {}, element("tr", {}, ...COLUMNS.map((textContent) => element("th", { scope: "col", textContent })))),
+        body,
+      ),
+    ),
+  ),
+  element(
+    "section",
+    { className: "section" },
+    element("h2", { textContent: "Connect another node" }),
+    element("p", {}, "Write this into ", element("b", { textContent: "stream.conf" }), " of the new child, netstream or Netdata, and restart it:"),
+    keyLine,
+    element("p", { className: "after-code" }, copy, copied),
+    keyNote,
+  ),
+);
+copy.addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(keyLine.textContent);
+    say(copied, "Copied.");
+  } catch {
+    getSelection().selectAllChildren(keyLine);
+    say(copied, "Selected; press Ctrl+C.");
+  }
+});
+
+/** The lines that a new child needs.  An API key is never told: a fingerprint names it. */
+function tellHow(keys) {
+  const port = location.port || (location.protocol === "https:" ? "443" : "80");
+  const tls = location.protocol === "https:" ? ":SSL" : "";
+  say(keyLine, `[stream]\n    enabled = yes\n    destination = ${location.hostname}:${port}${tls}\n    api key = API-KEY`);
+  say(
+    keyNote,
+    keys.length
+      ? `For API-KEY stands a key from stream.conf of this node, which nobody is told over the network. There is ${keys.length === 1 ? "one" : String(keys.length)}, which the log calls ${keys.join(", ")}.`
+      : "This node has no API key yet: netstream genkey makes one, and stream.conf gets it as a section with enabled = yes.",
+  );
+}
+
+function stateOf(vertex) {
+  if (vertex.members.length) {
+    const live = vertex.members.filter((member) => stateOf(member) === "live").length;
+    return live === vertex.members.length ? "live" : live ? "mixed" : "offline";
+  }
+  if (vertex.own) return "live";
+  if (!vertex.instance) return "unseen";
+  const { status } = vertex.instance.ingest ?? {};
+  if (status === "replicating") return "replicating";
+  return status === "online" ? "live" : "offline";
+}
+
+const WORDS = { live: "live", mixed: "some away", offline: "offline", replicating: "replicating", unseen: "beyond" };
+
+function about(vertex) {
+  const state = stateOf(vertex);
+  if (vertex.members.length) {
+    const live = vertex.members.filter((member) => stateOf(member) === "live").length;
+    return `${live} live, ${vertex.members.length - live} away`;
+  }
+  const into = layout.hops.some(({ to }) => to === vertex.id);
+  const out = layout.hops.some(({ from }) => from === vertex.id);
+  const role = vertex.cluster.length > 1 ? "parent of a cluster" : into && out ? "proxy" : into ? "parent" : out ? "child" : "alone";
+  return `${vertex.own ? "this node, " : ""}${role}${state === "live" || vertex.own ? "" : `, ${WORDS[state]}`}`;
+}
+
+const hopKey = ({ from, to }) => `${from}>${to}`;
+
+function curve(from, to) {
+  const [x1, y1] = [from.x + SIZE.width, from.y + SIZE.height / 2];
+  const [x2, y2] = [to.x, to.y + SIZE.height / 2];
+  if (from.x === to.x) {
+    // Within a cluster: one bends out to the right, the other to the left.
+    const down = to.y > from.y;
+    const x = down ? from.x + SIZE.width * 0.62 : from.x + SIZE.width * 0.38;
+    return { path: down ? `M${x} ${from.y + SIZE.height}L${x} ${to.y}` : `M${x} ${from.y}L${x} ${to.y + SIZE.height}`, x: x + (down ? 6 : -6), y: (from.y + to.y + SIZE.height) / 2, anchor: down ? "start" : "end" };
+  }
+  // Words stand nearer to where the samples come from, as there several meet less often.
+  const at = (a, b, c, d) => 0.216 * a + 0.432 * b + 0.288 * c + 0.064 * d;
+  const bend = Math.max(40, Math.abs(x2 - x1) / 2);
+  return { path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, x: at(x1, x1 + bend, x2 - bend, x2), y: at(y1, y1, y2, y2) - 6, anchor: "middle" };
+}
+
+function lagWords({ lag }) {
+  return lag === null ? "" : lag < 3 ? "no lag" : `${age(lag)} behind`;
+}
+
+function build() {
+  const { vertices, hops, clusters, width, height } = layout;
+  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  picture.setAttribute("width", width);
+  picture.setAttribute("height", height);
+  boxes.clear();
+  lines.clear();
+  const byGuid = new Map(vertices.map((vertex) => [vertex.id, vertex]));
+  const rings = clusters.map((ids) => {
+    const members = ids.map((id) => byGuid.get(id)).filter(Boolean);
+    const top = Math.min(...members.map(({ y }) => y)) - 10;
+    const bottom = Math.max(...members.map(({ y }) => y)) + SIZE.height + 10;
+    return drawn("rect", { class: "cluster", x: members[0].x - 10, y: top, width: SIZE.width + 20, height: bottom - top, rx: 14 });
+  });
+  const paths = hops.map((hop) => {
+    const { path, x, y, anchor } = curve(byGuid.get(hop.from), byGuid.get(hop.to));
+    const line = drawn("path", { class: "hop", d: path });
+    const flow = drawn("path", { class: "flow", d: path });
+    const label = drawn("text", { class: "hop-label", x, y, "text-anchor": anchor });
+    const under = drawn("text", { class: "hop-label under", x, y: y + 18, "text-anchor": anchor });
+    lines.set(hopKey(hop), { line, flow, label, under });
+    return drawn("g", {}, line, flow, label, under);
+  });
+  const nodes = vertices.map((vertex) => {
+    const box = drawn(
+      "g",
+      { class: "vertex", tabindex: 0, role: "button", transform: `translate(${vertex.x} ${vertex.y})` },
+      vertex.members.length ? drawn("rect", { class: "behind", x: 5, y: 5, width: SIZE.width, height: SIZE.height, rx: 10 }) : null,
+      drawn("rect", { class: "box", width: SIZE.width, height: SIZE.height, rx: 10 }),
+      drawn("circle", { cx: 16, cy: 20, r: 4.5 }),
+      drawn("text", { class: "vertex-name", x: 28, y: 24 }),
+      drawn("text", { class: "vertex-about", x: 28, y: 41 }),
+    );
+    box.dataset.guid = vertex.id;
+    const choose = () => {
+      shown = shown === vertex.id ? "" : vertex.id;
+      history.replaceState(null, "", shown ? `#of=${encodeURIComponent(shown)}` : location.pathname + location.search);
+      tell();
+    };
+    box.addEventListener("click", choose);
+    box.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      choose();
+    });
+    boxes.set(vertex.id, box);
+    return box;
+  });
+  picture.replaceChildren(...rings, ...paths, ...nodes);
+}
+
+const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+function tell() {
+  for (const vertex of layout.vertices) {
+    const box = boxes.get(vertex.id);
+    box.dataset.state = stateOf(vertex);
+    box.classList.toggle("own", vertex.own);
+    box.classList.toggle("chosen", vertex.id === shown);
+    box.setAttribute("aria-pressed", String(vertex.id === shown));
+    box.setAttribute("aria-label", `${vertex.name}, ${about(vertex)}`);
+    const [name, words] = box.querySelectorAll("text");
+    say(name, cut(vertex.name, 19));
+    say(words, cut(about(vertex), 25));
+  }
+  for (const hop of layout.hops) {
+    const { line, flow, label, under } = lines.get(hopKey(hop));
+    const state = !hop.known ? "unknown" : !hop.up ? "down" : hop.replication !== null || (hop.lag ?? 0) > 10 ? "late" : "up";
+    line.dataset.state = flow.dataset.state = state;
+    say(label, !hop.known ? "" : hop.up ? bytes(hop.bytes, "/s") : "down");
+    const notes = [hop.replication !== null ? `${Math.floor(hop.replication)} % replicated` : lagWords(hop), hop.backlog > 0 ? `${bytes(hop.backlog)} wait` : ""];
+    say(under, hop.known && hop.up ? notes.filter(Boolean).join(", ") : "");
+  }
+  list();
+  explain();
+}
+
+function list() {
+  const names = new Map(layout.vertices.map(({ id, name }) => [id, name]));
+  body.replaceChildren(
+    ...layout.hops.map((hop) => {
+      const values = [
+        names.get(hop.from),
+        names.get(hop.to),
+        !hop.known ? "not seen from here" : hop.up ? "up" : `down${hop.reason ? `: ${hop.reason}` : ""}`,
+        hop.lag === null ? "" : hop.lag < 3 ? "none" : age(hop.lag),
+        hop.known ? bytes(hop.backlog) : "",
+        hop.known ? bytes(hop.bytes, "/s") : "",
+        hop.known ? `${reading(hop.samples, Math.max(10, hop.samples))}/s` : "",
+        hop.ratio === null ? "" : `${reading(hop.ratio, hop.ratio)} : 1`,
+        !hop.known ? "" : hop.replication === null ? "complete" : `${reading(hop.replication, 100)} %`,
+        hop.since ? dateAndTime(hop.since) : "",
+      ];
+      const row = element("tr", {}, ...values.map((textContent, at) => {
+        const cell = element("td", { textContent });
+        cell.dataset.label = COLUMNS[at];
+        return cell;
+      }));
+      row.dataset.hop = hopKey(hop);
+      return row;
+    }),
+  );
+}
+
+function facts(vertex) {
+  const { instance } = vertex;
+  const found = [];
+  const put = (name, value) => {
+    if (value !== null && value !== undefined && value !== "") found.push([name, String(value)]);
+  };
+  put("Machine GUID", vertex.id);
+  if (!instance) return found;
+  const { db = {}, ingest = {}, stream = {}, os = {}, hw = {}, capabilities = [] } = instance;
+  put("Version", instance.v);
+  put("System", [os.nm, os.v, os.kernel?.v].filter((word) => word && word !== "unknown").join(" "));
+  put("Processors", hw.cpus && hw.cpus !== "unknown" ? hw.cpus : "");
+  put("Samples come", `${ingest.type === "localhost" ? "from this node itself" : ingest.status ?? ""}${ingest.reason ? `: ${ingest.reason}` : ""}`);
+  put("Hops", ingest.hops);
+  put("Since", ingest.since ? dateAndTime(ingest.since) : "");
+  put("Lag", ingest.lag === null || ingest.lag === undefined ? "" : age(ingest.lag));
+  put("From", ingest.source?.remote);
+  const traffic = (name, moved) => {
+    if (!moved) return;
+    put(name, `${bytes(moved.bytes_per_second ?? 0, "/s")}, ${reading(moved.samples_per_second ?? 0, 100)} samples/s${moved.compression ? `, compressed ${reading(moved.compression_ratio, 10)} : 1` : ", not compressed"}`);
+  };
+  traffic("Received", ingest.source?.traffic);
+  const progress = ({ in_progress: busy, completion, instances, seconds_left: left } = {}) => (busy ? `${completion} %, ${instances} charts left${left === null ? "" : `, ${age(left)} to go`}` : "");
+  put("Replication", progress(ingest.replication));
+  if (stream.status && stream.status !== "disabled") {
+    put("Sent on", `${stream.status}${stream.destination?.remote ? ` to ${stream.destination.remote}` : ""}${stream.reason && stream.status === "offline" ? `: ${stream.reason}` : ""}`);
+    traffic("Sent", stream.destination?.traffic);
+    put("Backlog", bytes(stream.backlog ?? 0));
+    put("Dropped", stream.dropped ? `${stream.dropped} samples` : "");
+    put("Replicated on", progress(stream.replication));
+  }
+  put("Database", [db.mode, db.first_time ? `${dateAndTime(db.first_time)} – ${dateAndTime(db.last_time)}` : ""].filter(Boolean).join(", "));
+  put("Metrics", db.metrics === undefined ? "" : `${db.metrics} in ${db.instances} charts`);
+  put("Path", (stream.path ?? []).map(({ hostname }) => hostname).join(" → "));
+  put("Certificate until", instance.certificate?.not_after ? dateAndTime(instance.certificate.not_after) : "");
+  put("Capabilities", capabilities.join(" "));
+  return found;
+}
+
+function explain() {
+  const vertex = layout.vertices.find(({ id }) => id === shown);
+  details.hidden = !vertex;
+  if (!vertex) return;
+  const close = element("button", { className: "icon-button", type: "button", "aria-label": "Close", textContent: "×" });
+  close.addEventListener("click", () => {
+    shown = "";
+    history.replaceState(null, "", location.pathname + location.search);
+    tell();
+    boxes.get(vertex.id)?.focus();
+  });
+  const link = (each) => element("a", { href: address({ guid: each.id, hostname: each.name, hops: each.own ? 0 : 1 }, hosts), textContent: each.name });
+  const parts = [element("header", {}, element("h2", { textContent: vertex.name }), close), element("p", { className: "quiet", textContent: about(vertex) })];
+  if (vertex.members.length) {
+    parts.push(
+      element("ul", { className: "members" }, ...vertex.members.map((each) => element("li", {}, element("i", { className: "dot", "data-state": stateOf(each), "aria-hidden": true }), link(each), element("span", { className: "quiet", textContent: WORDS[stateOf(each)] })))),
+    );
+  } else {
+    if (vertex.instance) parts.push(element("p", {}, element("a", { className: "button", href: link(vertex).href, textContent: "Open its dashboard" })));
+    parts.push(element("dl", {}, ...facts(vertex).flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })])));
+  }
+  const focused = details.contains(document.activeElement) && document.activeElement.className === "icon-button";
+  details.replaceChildren(...parts);
+  if (focused) close.focus({ preventScroll: true });
+}
+
+poll(EVERY, async () => {
+  const info = await menu();
+  hosts = info.mirrored_hosts_status ?? [];
+  let answer;
+  try {
+    answer = await get(`${home()}api/v3/node_instances`);
+  } catch (problem) {
+    if (!(problem instanceof Refused) || problem.status >= 500) throw problem;
+    answer = { nodes: [], agents: [] };
+  }
+  now = answer.agents?.[0]?.now ?? now;
+  layout = topology(answer);
+  const shape = JSON.stringify([layout.vertices.map(({ id, x, y }) => [id, x, y]), layout.hops.map(hopKey), layout.clusters]);
+  if (shape !== drawnShape) {
+    drawnShape = shape;
+    const focus = picture.contains(document.activeElement) ? document.activeElement.dataset.guid : "";
+    build();
+    if (focus) boxes.get(focus)?.focus();
+  }
+  none.hidden = layout.hops.length > 0;
+  say(none, "No other node streams to this one, and it streams to none.");
+  tell();
+  const { keys = [] } = await get(`${home()}api/v3/overview`);
+  tellHow(keys);
+});

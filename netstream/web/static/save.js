@@ -1,0 +1,99 @@
+// Charts as files.
+
+import { dateAndTime } from "./format.js";
+
+/** Have the browser save something under a name. */
+export function save(name, blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name.replaceAll(/[^\w.-]+/g, "_").slice(0, 120);
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/**
+ * One field of a file of comma-separated values.  A text that a spreadsheet would take as a
+ * formula is marked as text.
+ */
+function field(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/**
+ * @param {string[]} names of the columns
+ * @param {number[]} times UTC seconds
+ * @param {(number|null)[][]} values a column each
+ * @param {{from: number, to: number}} view what is wanted of it
+ * @returns {string}
+ */
+export function csv(names, times, values, view) {
+  const lines = [["time", ...names].map(field).join(",")];
+  times.forEach((time, at) => {
+    if (time < view.from || time > view.to) return;
+    const when = new Date(time * 1000).toISOString().replace(".000Z", "Z");
+    lines.push([when, ...values.map((column) => column[at])].map(field).join(","));
+  });
+  return `${lines.join("\r\n")}\r\n`;
+}
+
+/**
+ * A picture of a chart with its title and legend.
+ *
+ * @param {HTMLCanvasElement} canvas the plot
+ * @param {{title: string, under: string, units: string, view: {from: number, to: number}, legend: {name: string, colour: string}[]}} words
+ * @returns {Promise<Blob>}
+ */
+export function picture(canvas, { title, under, units, view, legend }) {
+  const pixel = globalThis.devicePixelRatio || 1;
+  const style = getComputedStyle(document.documentElement);
+  const shade = (name) => style.getPropertyValue(name).trim();
+  const made = document.createElement("canvas");
+  const pen = made.getContext("2d");
+  const font = (size, weight) => `${weight} ${size * pixel}px system-ui, "Segoe UI", Roboto, Arial, sans-serif`;
+  const margin = 14 * pixel;
+  const width = canvas.width + 2 * margin;
+
+  pen.font = font(12, 400);
+  const rows = [[]];
+  let used = 0;
+  for (const item of legend) {
+    const size = Math.min(pen.measureText(item.name).width, width / 2) + 30 * pixel;
+    if (used && used + size > width - 2 * margin) {
+      rows.push([]);
+      used = 0;
+    }
+    rows.at(-1).push({ ...item, at: used });
+    used += size;
+  }
+  const top = 52 * pixel;
+  made.width = width;
+  made.height = top + canvas.height + rows.length * 20 * pixel + margin;
+  pen.fillStyle = shade("--panel");
+  pen.fillRect(0, 0, made.width, made.height);
+  pen.textBaseline = "alphabetic";
+  pen.fillStyle = shade("--ink");
+  pen.font = font(14, 600);
+  pen.fillText(title, margin, 22 * pixel, width - 2 * margin - 100 * pixel);
+  pen.font = font(12, 400);
+  pen.fillStyle = shade("--soft");
+  pen.fillText(`${under} · ${dateAndTime(view.from)} – ${dateAndTime(view.to)}`, margin, 40 * pixel, width - 2 * margin);
+  pen.textAlign = "right";
+  pen.fillText(units, width - margin, 22 * pixel, 100 * pixel);
+  pen.textAlign = "left";
+  pen.drawImage(canvas, margin, top);
+  rows.forEach((row, line) => {
+    const y = top + canvas.height + (line * 20 + 14) * pixel;
+    for (const { name, colour, at } of row) {
+      pen.fillStyle = colour;
+      pen.fillRect(margin + at, y - 9 * pixel, 10 * pixel, 10 * pixel);
+      pen.fillStyle = shade("--ink");
+      pen.fillText(name, margin + at + 16 * pixel, y, width / 2);
+    }
+  });
+  return new Promise((resolve) => made.toBlob(resolve, "image/png"));
+}

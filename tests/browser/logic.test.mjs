@@ -1,0 +1,233 @@
+// The logic of the dashboard, without a browser: node --test tests/browser/logic.test.mjs
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+globalThis.location = { hash: "", pathname: "/", search: "", href: "http://node/" };
+
+const at = (file) => import(new URL(`../../netstream/web/static/${file}`, import.meta.url));
+const { combine } = await at("combine.js");
+const { Feed } = await at("feed.js");
+const { arrangeNodes, counts } = await at("fleet.js");
+const { lines } = await at("explain.js");
+const { age, between, bytes, inWords } = await at("format.js");
+const { address, fragment, home, seconds, short, span } = await at("place.js");
+const { csv } = await at("save.js");
+const { graph, topology } = await at("topology.js");
+
+test("lengths of time are written and read as people do", () => {
+  for (const [text, value] of [["90s", 90], ["5m", 300], ["1h", 3600], ["36h", 129600], ["2d", 172800], ["7d", 604800]]) {
+    assert.equal(seconds(text), value);
+    assert.equal(short(value), text);
+  }
+  for (const text of ["", "5", "m", "-5m", "1s", "5 weeks", "99999999d", "5m;x"]) assert.equal(seconds(text), null, text);
+  assert.equal(inWords(3600), "1 hour");
+  assert.equal(inWords(300), "5 minutes");
+  assert.equal(inWords(90), "90 seconds");
+});
+
+test("the address keeps the time, and what makes no sense in it is left out", () => {
+  const of = (hash) => span(new URLSearchParams(hash));
+  assert.deepEqual(of(""), { last: 300 });
+  assert.deepEqual(of("last=1h"), { last: 3600 });
+  assert.deepEqual(of("after=1000&before=2000"), { last: 300, after: 1000, before: 2000 });
+  assert.deepEqual(of("after=2000&before=1000&last=x"), { last: 300 });
+  assert.equal(fragment("chart_a.b", { last: 300 }), "#at=chart_a.b");
+  assert.equal(fragment("", { last: 3600, after: 1000, before: 2000 }), "#last=1h&after=1000&before=2000");
+});
+
+test("a node is named by its name only where that names it alone", () => {
+  const hosts = [{ hostname: "web", guid: "g1" }, { hostname: "twin", guid: "g2" }, { hostname: "twin", guid: "g3" }, { hostname: "a/b", guid: "g4" }];
+  location.pathname = "/mon/host/web/alerts.html";
+  assert.equal(home(), "/mon/");
+  assert.deepEqual(hosts.map((host) => address(host, hosts)), ["/mon/host/web/", "/mon/host/g2/", "/mon/host/g3/", "/mon/host/g4/"]);
+  assert.equal(address({ hostname: "x", guid: "g", hops: 0 }, []), "/mon/");
+  location.pathname = "/";
+  assert.equal(home(), "./");
+});
+
+test("sizes and times read well", () => {
+  assert.equal(bytes(512, "/s"), "512 B/s");
+  assert.equal(bytes(1536), "1.50 KiB");
+  assert.equal(age(59), "59 s");
+  assert.equal(age(600), "10 min");
+  assert.match(between(1700000000, 1700003600), /^\d+ Nov, \d\d:\d\d – \d\d:\d\d$/);
+});
+
+const node = (hostname, more = {}) => ({ hostname, guid: `guid-${hostname}`, state: "live", hops: 1, newest: 100, metrics: 10, cpu: 1, alarms: { warning: 0, critical: 0 }, labels: {}, ...more });
+
+test("nodes are sorted, chosen and found", () => {
+  const nodes = [
+    node("web10", { labels: { site: "berlin" } }),
+    node("web9", { state: "offline", newest: 5 }),
+    node("db", { alarms: { warning: 2, critical: 1 }, cpu: 90 }),
+    node("cache", { alarms: { warning: 5, critical: 0 }, state: "replicating" }),
+  ];
+  const names = (wanted) => arrangeNodes(nodes, wanted).map(({ hostname }) => hostname);
+  assert.deepEqual(names({ by: "hostname" }), ["cache", "db", "web9", "web10"]);
+  assert.deepEqual(names({ by: "hostname", down: true }), ["web10", "web9", "db", "cache"]);
+  assert.deepEqual(names({ by: "state" }), ["web9", "cache", "db", "web10"]);
+  assert.deepEqual(names({ by: "alerts" }).slice(0, 2), ["db", "cache"]);
+  assert.deepEqual(names({ by: "cpu" })[0], "db");
+  assert.deepEqual(names({ filter: "away" }), ["web9"]);
+  assert.deepEqual(names({ filter: "alerts", by: "hostname" }), ["cache", "db"]);
+  assert.deepEqual(names({ find: "SITE=berlin web" }), ["web10"]);
+  assert.deepEqual(counts(nodes), { all: 4, live: 2, replicating: 1, away: 1, alerts: 2 });
+});
+
+test("a thousand nodes are sorted at once", () => {
+  const nodes = Array.from({ length: 1000 }, (_, number) => node(`n${number}`, { cpu: number % 97 }));
+  const began = performance.now();
+  assert.equal(arrangeNodes(nodes, { by: "cpu", find: "n" }).length, 1000);
+  assert.ok(performance.now() - began < 200);
+});
+
+const part = (hostname, names, rows, more = {}) => ({
+  node: { hostname, labels: more.labels ?? {} },
+  step: more.step ?? 1,
+  names,
+  times: rows.map(([time]) => time),
+  values: names.map((_, index) => rows.map((row) => row[index + 1])),
+});
+
+test("series of several nodes are grouped and put together", () => {
+  const parts = [
+    part("a", ["in", "out"], [[1, 1, -1], [2, 3, -3]], { labels: { site: "x" } }),
+    part("b", ["in", "out"], [[1, 10, -10], [2, null, -30]], { labels: { site: "x" } }),
+    part("c", ["in"], [[2, 100]]),
+  ];
+  const of = (by, way) => {
+    const { names, times, values } = combine(parts, by, way);
+    assert.deepEqual(times, [1, 2]);
+    return Object.fromEntries(names.map((name, index) => [name, values[index]]));
+  };
+  assert.deepEqual(of("node", "sum"), { a: [0, 0], b: [0, -30], c: [null, 100] });
+  assert.deepEqual(of("dimension", "sum"), { in: [11, 103], out: [-11, -33] });
+  assert.deepEqual(of("dimension", "avg"), { in: [5.5, 51.5], out: [-5.5, -16.5] });
+  assert.deepEqual(of("dimension", "max"), { in: [10, 100], out: [-1, -3] });
+  assert.deepEqual(of("label:site", "min"), { "without this label": [null, 100], x: [-10, -30] });
+  assert.deepEqual(Object.keys(of("both", "sum")), ["a: in", "a: out", "b: in", "b: out", "c: in"]);
+});
+
+test("nodes with different steps meet at the coarsest, and gaps stay", () => {
+  const { times, values } = combine([part("a", ["x"], [[1, 2], [2, 4], [3, 6], [4, 8]]), part("b", ["x"], [[2, 1], [4, 1], [10, 1]], { step: 2 })], "node", "sum");
+  assert.deepEqual(times, [2, 4, 6, 10]);
+  assert.deepEqual(values, [[3, 7, null, null], [1, 1, null, 1]]);
+});
+
+const agent = (name) => ({ mg: `g-${name}`, nm: name });
+const step = (name, hops) => ({ host_id: `g-${name}`, hostname: name, hops });
+const instance = (path, more = {}) => ({
+  ...agent(path[0]),
+  instances: [
+    {
+      ingest: { status: "online", hops: path.length - 1, lag: 1, source: { remote: "10.0.0.1", traffic: { bytes_per_second: 100, samples_per_second: 10, compression: true, compression_ratio: 4 } }, ...more.ingest },
+      stream: { status: "disabled", path: path.map(step), ...more.stream },
+    },
+  ],
+});
+
+test("who streams to whom follows from the paths", () => {
+  const sent = { stream: { status: "online", backlog: 5, lag: 2, destination: { remote: "top:19999", traffic: { bytes_per_second: 7, samples_per_second: 1 } } } };
+  const withPath = (path) => {
+    const made = instance(path);
+    made.instances[0].stream = { ...sent.stream, path: path.map(step) };
+    return made;
+  };
+  const answer = { agents: [agent("me")], nodes: [withPath(["me", "top"]), withPath(["child", "relay", "me", "top"]), withPath(["relay", "me", "top"]), instance(["gone"], { ingest: { status: "offline", reason: "timeout", source: undefined }, stream: { path: [] } })] };
+  const { vertices, hops } = graph(answer);
+  const of = (from, to) => hops.find((hop) => hop.from === `g-${from}` && hop.to === `g-${to}`);
+  assert.equal(vertices.size, 5);
+  assert.deepEqual([of("child", "relay").known, of("relay", "me").known, of("me", "top").known], [false, true, true]);
+  assert.deepEqual([of("relay", "me").bytes, of("relay", "me").hosts, of("relay", "me").ratio, of("relay", "me").lag], [200, 2, 4, 1]);
+  assert.deepEqual([of("me", "top").bytes, of("me", "top").backlog, of("me", "top").lag], [21, 15, 2]);
+  assert.deepEqual([of("gone", "me").up, of("gone", "me").reason], [false, "timeout"]);
+  const { vertices: placed } = topology(answer);
+  const x = (name) => placed.find(({ id }) => id === `g-${name}`).x;
+  assert.ok(x("child") < x("relay") && x("relay") < x("me") && x("me") < x("top"));
+});
+
+test("parents that stream to each other are a cluster and stand together", () => {
+  const answer = { agents: [agent("p1")], nodes: [instance(["p1", "p2"]), instance(["p2", "p1"]), instance(["c1", "p1", "p2"]), instance(["c2", "p2", "p1"])] };
+  const { clusters, vertices } = topology(answer);
+  assert.deepEqual(clusters, [["g-p1", "g-p2"]]);
+  const of = (name) => vertices.find(({ id }) => id === `g-${name}`);
+  assert.equal(of("p1").x, of("p2").x);
+  assert.notEqual(of("p1").y, of("p2").y);
+  assert.ok(of("c1").x < of("p1").x);
+});
+
+test("many children are one in the picture", () => {
+  const nodes = [{ ...agent("me"), instances: [{ ingest: {}, stream: { status: "disabled", path: [step("me")] } }] }, ...Array.from({ length: 1000 }, (_, number) => instance([`c${number}`, "me"]))];
+  const began = performance.now();
+  const { vertices, hops } = topology({ agents: [agent("me")], nodes });
+  assert.ok(performance.now() - began < 500);
+  assert.equal(vertices.length, 2);
+  assert.equal(vertices.find(({ members }) => members.length).members.length, 1000);
+  assert.deepEqual([hops.length, hops[0].bytes, hops[0].hosts], [1, 100_000, 1000]);
+});
+
+test("nonsense in a path does no harm", () => {
+  const loop = { agents: [agent("a")], nodes: [instance(["a", "b", "a", "b"]), instance(["b", "a"]), { mg: "g-x", nm: "__proto__" }] };
+  assert.equal(topology(loop).vertices.length, 3);
+  assert.equal(topology({}).vertices.length, 0);
+});
+
+test("values are saved so that spreadsheets take no text for a formula", () => {
+  const text = csv(["=cmd()", 'a "b", c', "plain"], [0, 1, 2], [[1, null, 3], [4, 5, 6], [7, 8, 9]], { from: 1, to: 2 });
+  assert.equal(text, `time,'=cmd(),"a ""b"", c",plain\r\n1970-01-01T00:00:01Z,,5,8\r\n1970-01-01T00:00:02Z,3,6,9\r\n`);
+});
+
+const reply = (ids, data, step = 1) => ({ view_update_every: step, dimension_ids: ids, dimension_names: ids, result: { data } });
+
+test("samples that come by themselves go on where the answer ended", () => {
+  const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  feed.absorb(feed.question(60, 0, 100), reply(["x"], [[98, 1], [99, 2]]), 100);
+  assert.equal(feed.append(100, { x: 3 }, 100), true);
+  assert.equal(feed.append(100, { x: 3 }, 100), false, "it is there already");
+  assert.equal(feed.append(103, { x: 3 }, 103), false, "what lies between has to be asked for");
+  assert.equal(feed.append(101, { x: 3, y: 4 }, 103), false, "a dimension is new");
+  assert.deepEqual([feed.times, feed.values], [[98, 99, 100], [[1, 2, 3]]]);
+  assert.notEqual(feed.question(60, 0, 103, true), null, "and it is asked for at once");
+});
+
+test("what comes by itself is not asked for, unless it stays away", () => {
+  const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  feed.absorb(feed.question(60, 0, 100), reply(["x"], [[99, 2], [100, 1]]), 100);
+  assert.equal(feed.question(60, 0, 101.5, true), null);
+  assert.notEqual(feed.question(60, 0, 101.5), null);
+  assert.notEqual(feed.question(60, 0, 107, true), null);
+});
+
+test("a time that stands still is asked for once", () => {
+  const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  const question = feed.question(60, 1000, 5000);
+  assert.deepEqual([question.after, question.before], [940, 1000]);
+  feed.absorb(question, reply(["x"], [[999, 1], [1000, 2]]), 5000);
+  assert.equal(feed.question(60, 1000, 6000), null);
+  assert.ok(feed.fits(60, 1000));
+  assert.equal(feed.append(1001, { x: 1 }, 6000), false);
+});
+
+test("an alert explains itself", () => {
+  const said = lines(
+    {
+      status: "WARNING",
+      since: 900,
+      value_string: "42%",
+      lookup: { method: "average", dimensions: ["user"], after: 800, before: 900, found: 42.123456789 },
+      warn: { expression: "$this > 10", filled_in: "42.1 > 10", result: 1 },
+      roles: ["sysadmin"],
+      would_tell: [],
+      not_told_because: "nothing has changed",
+      definition: { file: "cpu.conf", line: 3, stock: true },
+    },
+    1000,
+  );
+  const of = Object.fromEntries(said.map(([name, words, literal]) => [name, literal ?? words]));
+  assert.match(of["Looked up"], /^average of user, .*: 42.1235$/);
+  assert.equal(of["Warning if"], "$this > 10\n42.1 > 10");
+  assert.equal(of.Told, "nobody of sysadmin");
+  assert.equal(of["Not told now"], "nothing has changed");
+  assert.equal(of["Defined in"], "cpu.conf, line 3 (comes with netstream)");
+});

@@ -1,0 +1,643 @@
+"""
+The pages in front of a node that answers what a test wants: what one can do
+on them, and how they behave with much to show.
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.browser.axe import serious
+from tests.browser.case import STATIC, BrowserTestCase, Keys
+from tests.browser.scripted import ScriptedNode
+from tests.browser.test_page import HOSTILE
+from tests.interop.peers import wait_for
+
+try:
+    from selenium.webdriver import ActionChains
+except ImportError:
+    ActionChains = None  # type: ignore[assignment,misc]
+
+PAGES = ("", "nodes.html", "alerts.html", "streaming.html", "compare.html")
+MOST_BYTES = 300_000
+FIRST_PAINT = 1000.0
+"""Milliseconds."""
+
+
+def node(number: int, **more: Any) -> dict[str, Any]:
+    """
+    @return: A node as C{overview} tells of it.
+    """
+    told = {
+        "guid": f"guid-{number}",
+        "hostname": f"web{number}",
+        "hops": min(number, 1),
+        "state": "live",
+        "newest": int(time.time()),
+        "seen": 0,
+        "charts": 60,
+        "metrics": 200 + number,
+        "version": "v1",
+        "os": "linux",
+        "alarms": {"normal": 3, "warning": 0, "critical": 0},
+        "cpu": float(number % 100),
+        "labels": {"site": "berlin" if number % 2 else "oslo"},
+    }
+    return told | more
+
+
+def alarm(name: str, status: str = "WARNING", **more: Any) -> dict[str, Any]:
+    """
+    @return: An alert as C{raised} tells of it.
+    """
+    told = {
+        "guid": "guid-1",
+        "hostname": "web1",
+        "hops": 1,
+        "name": name,
+        "chart": "system.cpu",
+        "status": status,
+        "summary": f"Summary of {name}",
+        "info": f"Info of {name}",
+        "value_string": "42 %",
+        "last_status_change": int(time.time()) - 60,
+        "silenced": False,
+    }
+    return told | more
+
+
+def transition(number: int, old: str, new: str, **more: Any) -> dict[str, Any]:
+    """
+    @return: What happened, as C{transitions} tells it.
+    """
+    told = {
+        "guid": "guid-1",
+        "hostname": "web1",
+        "hops": 1,
+        "unique_id": number,
+        "when": int(time.time()) - 100 + number,
+        "name": "cpu_busy",
+        "chart": "system.cpu",
+        "old_status": old,
+        "status": new,
+        "value_string": "42 %",
+        "duration": 30,
+    }
+    return told | more
+
+
+def stream(*names: str, status: str = "online") -> dict[str, Any]:
+    """
+    @return: A node as C{node_instances} tells of it, by its path.
+    """
+    path = [{"host_id": f"guid-{name}", "hostname": name, "hops": at} for at, name in enumerate(names)]
+    traffic = {
+        "bytes_per_second": 2048.0,
+        "samples_per_second": 100.0,
+        "compression": True,
+        "compression_ratio": 5.0,
+    }
+    replication = {"in_progress": status == "replicating", "completion": 40.0, "instances": 3, "seconds_left": 9}
+    ingest = {
+        "status": status,
+        "hops": len(names) - 1,
+        "lag": 1.0,
+        "since": int(time.time()) - 600,
+        "replication": replication,
+        "source": {"remote": "10.0.0.1:1234", "capabilities": [], "traffic": traffic},
+        "reason": "timeout" if status == "offline" else "",
+    }
+    described = {"mg": f"guid-{names[0]}", "nm": names[0], "v": "v1", "capabilities": ["VCAPS"]}
+    return described | {"instances": [{"ingest": ingest, "stream": {"status": "disabled", "path": path}, "db": {}}]}
+
+
+class ViewTests(BrowserTestCase):
+    """
+    All pages.
+    """
+
+    def scripted(self, nodes: int = 3) -> ScriptedNode:
+        """
+        Start a node that knows others, with something on each page.
+        """
+        server = ScriptedNode("web0", tuple(f"web{number}" for number in range(1, nodes)))
+        self.addCleanup(server.stop)
+        server.add("system.cpu", chart_type="stacked", title="Total CPU utilization (system.cpu)", units="percentage")
+        for number in range(5):
+            server.add(f"disk.n{number}", family=f"n{number}", priority=2000 + number)
+        every = [node(number) for number in range(nodes)]
+        server.said["api/v3/overview"] = {
+            "now": int(time.time()), "own": "guid-0", "keys": ["0a1b2c3d"], "nodes": every,
+        }  # fmt: skip
+        server.said["api/v3/raised"] = {
+            "now": int(time.time()), "total": 2, "alerts": [alarm("load_high", "CRITICAL"), alarm("cpu_busy")],
+        }  # fmt: skip
+        server.said["api/v3/transitions"] = {
+            "now": int(time.time()),
+            "transitions": [transition(3, "WARNING", "CRITICAL"), transition(2, "CLEAR", "WARNING")],
+        }
+        server.said["api/v3/node_instances"] = {
+            "agents": [{"mg": "guid-web0", "nm": "web0", "now": int(time.time())}],
+            "nodes": [stream("web0"), stream("web1", "web0"), stream("web2", "web1", "web0", status="replicating")],
+        }
+        server.said["api/v3/stream_path"] = {"nodes": []}
+        server.said["api/v1/contexts"] = {
+            "contexts": {"system.cpu": {"title": "Total CPU utilization", "units": "percentage", "priority": 1}}
+        }
+        server.said["api/v1/explain"] = {
+            "now": int(time.time()),
+            "alerts": {
+                "x": {
+                    "status": "CRITICAL",
+                    "value_string": "42 %",
+                    "crit": {"expression": "$this > 10", "filled_in": "(42 > 10)", "variables": {}, "result": 1},
+                    "roles": ["sysadmin"],
+                    "would_tell": [],
+                    "definition": {"file": "load.conf", "line": 7, "stock": False},
+                }
+            },
+        }
+        return server
+
+    def open(self, server: ScriptedNode, page: str = "") -> None:
+        """
+        Look at a page until it shows something.
+        """
+        shows = {
+            "": ".card canvas",
+            "nodes.html": "tbody tr",
+            "alerts.html": ".alert-card",
+            "streaming.html": ".vertex",
+            "compare.html": ".card canvas",
+        }
+        self.browser.get(server.url + page)
+        self.find(shows[page.partition("#")[0]])
+
+    def chain(self) -> Any:
+        """
+        @return: What moves the mouse.
+        """
+        return ActionChains(self.browser)
+
+    def rows(self, selector: str = "tbody tr .name") -> list[str]:
+        """
+        @return: What the rows of a table are called.
+        """
+        script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)"
+        return list(self.browser.execute_script(script, selector))
+
+    # -- the charts of a node ---------------------------------------------------
+
+    def test_zoom(self) -> None:
+        """
+        Dragging over a chart zooms all of them, the address says so and leads
+        another reader there, going back shows what was before, and a
+        double-click the present.
+        """
+        server = self.scripted()
+        self.open(server)
+        plot = self.find("[data-chart='system.cpu'] .u-over")
+        self.chain().move_to_element_with_offset(plot, -60, 0).click_and_hold().move_by_offset(
+            80, 0
+        ).release().perform()
+        wait_for("the address has the time", lambda: "after=" in self.browser.current_url)
+        self.wait_text("#live", "Paused")
+        self.assertIn(" – ", self.text("#picker"))
+        link = self.browser.current_url
+        values = dict(pair.split("=") for pair in link.partition("#")[2].split("&"))
+        width = int(values["before"]) - int(values["after"])
+        self.assertTrue(20 < width < 200, link)
+        wait_for("other charts show that time", lambda: "disk.n0" in server.asked)
+        self.browser.back()
+        self.wait_text("#live", "Live")
+        self.browser.get("about:blank")
+        self.browser.get(link)
+        self.wait_text("#live", "Paused")
+        plot = self.find("[data-chart='system.cpu'] .u-over")
+        self.chain().double_click(plot).perform()
+        self.wait_text("#live", "Live")
+        self.assertEqual("Last 5 minutes", self.text("#picker"))
+        self.assertEqual([], self.complaints())
+
+    def test_pan(self) -> None:
+        """
+        The time is moved by dragging with shift, by keys and by buttons, and
+        zoomed by a wheel with shift and by keys.
+        """
+        server = self.scripted()
+        self.open(server, "#after=1700000000&before=1700000300")
+
+        def span() -> tuple[int, int]:
+            values = dict(pair.split("=") for pair in self.browser.current_url.partition("#")[2].split("&"))
+            return int(values["after"]), int(values["before"])
+
+        self.find("#earlier").click()
+        self.assertEqual((1699999850, 1700000150), span())
+        self.find("#later").click()
+        plot = self.find("[data-chart='system.cpu'] .plot")
+        plot.send_keys("<")
+        self.assertEqual((1699999850, 1700000150), span())
+        plot.send_keys(">")
+        plot.send_keys("+")
+        self.assertEqual((1700000075, 1700000225), span())
+        plot.send_keys("-")
+        self.assertEqual((1700000000, 1700000300), span())
+        over = self.find("[data-chart='system.cpu'] .u-over")
+        self.chain().key_down(Keys.SHIFT).move_to_element(over).click_and_hold().move_by_offset(
+            -50, 0
+        ).release().key_up(Keys.SHIFT).perform()
+        after, before = span()
+        self.assertTrue(after > 1700000000 and 299 <= before - after <= 301, (after, before))
+        script = """
+            const over = document.querySelector("[data-chart='system.cpu'] .u-over");
+            const box = over.getBoundingClientRect();
+            over.dispatchEvent(new WheelEvent("wheel", { deltaY: -100, shiftKey: true, bubbles: true, cancelable: true,
+                clientX: box.left + box.width / 2, clientY: box.top + 5 }));
+        """
+        self.browser.execute_script(script)
+        after, before = span()
+        self.assertTrue(235 <= before - after <= 245, (after, before))
+
+    def test_picker(self) -> None:
+        """
+        The time is chosen from a list, as a length of one's own, and from and
+        to; what makes no sense is refused with what would.
+        """
+        server = self.scripted()
+        self.open(server)
+        self.find("#picker").click()
+        own = self.find("#own-range")
+        own.clear()
+        own.send_keys("tomorrow", Keys.ENTER)
+        self.assertIn("such as 45m", self.text(".wrong"))
+        own.clear()
+        own.send_keys("45m", Keys.ENTER)
+        self.assertIn("#last=45m", self.browser.current_url)
+        self.assertEqual("Last 45 minutes", self.text("#picker"))
+        self.find("#picker").click()
+        self.browser.execute_script(
+            "document.querySelector('#from').value = '2024-01-02T03:04:05';"
+            "document.querySelector('#to').value = '2024-01-02T03:14:05';"
+        )
+        self.find("#from-to button").click()
+        self.wait_text("#picker", "2 Jan, 03:04")
+        self.wait_text("#live", "Paused")
+        self.find("#live").click()
+        self.wait_text("#picker", "Last 45 minutes")
+
+    def test_hover(self) -> None:
+        """
+        The pointer on a chart shows the values there beside it, and all other
+        charts show the same second.
+        """
+        server = self.scripted()
+        self.open(server)
+        plot = self.find("[data-chart='system.cpu'] .u-over")
+        self.chain().move_to_element(plot).perform()
+        self.wait_text(".tooltip", "%")
+        at = self.text("[data-chart='system.cpu'] time")
+        self.assertRegex(at, r"\d\d:\d\d:\d\d")
+        self.assertIn(at, self.text(".tooltip .when"))
+        self.assertEqual(at, self.text("[data-chart='disk.n0'] time"))
+        self.chain().move_to_element(self.find("h1")).perform()
+        wait_for("the tooltip goes", lambda: not self.find(".tooltip").is_displayed())
+
+    def test_marks(self) -> None:
+        """
+        An alert that is raised is named on its chart, and its changes are
+        marked where they happened.
+        """
+        server = self.scripted()
+        server.transitions = [transition(2, "CLEAR", "WARNING", when=int(time.time()) - 150)]
+        server.charts["system.cpu"]["alarms"] = {"cpu_busy": {"id": 1, "status": "WARNING"}}
+        self.open(server)
+        self.wait_text("[data-chart='system.cpu'] .badge", "cpu_busy")
+        plot = self.find("[data-chart='system.cpu'] .u-over")
+
+        def marked() -> bool:
+            self.chain().move_to_element(plot).perform()
+            self.chain().move_by_offset(1, 0).perform()
+            return "cpu_busy: CLEAR → WARNING" in str(self.find(".tooltip").get_property("textContent"))
+
+        wait_for("the change is told where it happened", marked)
+        self.find("[data-chart='system.cpu'] .badge").click()
+        wait_for("the alerts are shown", lambda: "alerts.html" in self.browser.current_url)
+
+    def test_save(self) -> None:
+        """
+        A chart is saved as a picture and as values.
+        """
+        server = self.scripted()
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir()
+        self.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+        self.open(server)
+        wait_for("the legend has values", lambda: self.text("[data-chart='system.cpu'] .value") != "–")
+        for entry, name in (
+            ("Save picture (PNG)", "web0-system.cpu.png"),
+            ("Save values (CSV)", "web0-system.cpu.csv"),
+        ):
+            self.find("[data-chart='system.cpu'] .more").click()
+            script = """
+                [...document.querySelectorAll("[data-chart='system.cpu'] .menu button")]
+                    .find((each) => each.textContent === arguments[0]).click()
+            """
+            self.browser.execute_script(script, entry)
+            file = folder / name
+            wait_for(f"{name} is there", lambda file=file: file.is_file() and file.stat().st_size > 0)
+        self.assertEqual(b"\x89PNG\r\n\x1a\n", (folder / "web0-system.cpu.png").read_bytes()[:8])
+        head, *rows = (folder / "web0-system.cpu.csv").read_text().splitlines()
+        self.assertEqual("time,a,b", head)
+        self.assertGreater(len(rows), 250)
+        self.assertRegex(rows[0], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ,\d+,\d+$")
+        self.assertEqual([], self.complaints())
+
+    def test_print(self) -> None:
+        """
+        On paper there are all charts, also those below the screen, in light
+        colours, and nothing that one could click.
+        """
+        server = self.scripted()
+        for number in range(20):
+            server.add(f"net.n{number}", family=f"n{number}", priority=7000 + number)
+        self.open(server)
+        self.browser.execute_script(
+            "window.print = () => { document.documentElement.dataset.printed = 'yes';"
+            "document.documentElement.dataset.drawn = document.querySelectorAll('canvas').length; }"
+        )
+        self.browser.execute_script("document.querySelector('#print').click()")
+        self.find("html[data-printed]")
+        self.assertEqual(26, int(str(self.find("html").get_attribute("data-drawn"))))
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        self.assertFalse(self.find("#bar").is_displayed())
+        self.assertFalse(self.find("#side").is_displayed())
+        self.browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+        self.assertEqual("light", self.find("html").get_attribute("data-theme"))
+        self.assertIn("web0, ", self.text("#printed"))
+
+    def test_many_charts(self) -> None:
+        """
+        A node with 2 000 charts scrolls smoothly, and only those that are seen
+        are asked for.
+        """
+        server = self.scripted()
+        for number in range(2000):
+            server.add(f"app.n{number:04}", family=f"f{number // 20}", priority=9000 + number)
+        self.open(server)
+        script = """
+            const longest = [];
+            new PerformanceObserver((list) => longest.push(...list.getEntries().map(({ duration }) => duration)))
+                .observe({ type: "longtask" });
+            let frames = 0;
+            const began = performance.now();
+            while (performance.now() - began < 3000) {
+                scrollBy(0, 120);
+                await new Promise(requestAnimationFrame);
+                frames += 1;
+            }
+            return [frames / 3, Math.max(0, ...longest), document.querySelectorAll("canvas").length];
+        """
+        rate, longest, drawn = self.run_script(script)["value"]
+        self.assertLess(drawn, 60)
+        self.assertGreater(rate, 10, "frames a second")
+        self.assertLess(longest, 500, "milliseconds")
+        self.assertLess(len(set(server.asked)), 400)
+
+    # -- all nodes ----------------------------------------------------------------
+
+    def test_nodes(self) -> None:
+        """
+        A thousand nodes are listed, sorted, chosen and found, the address
+        keeps how, and only those that are seen have their spark lines drawn.
+        """
+        server = self.scripted(1000)
+        every = server.said["api/v3/overview"]
+        assert isinstance(every, dict)
+        every["nodes"][7] |= {"state": "offline", "newest": int(time.time()) - 7200}
+        every["nodes"][9] |= {"alarms": {"normal": 0, "warning": 2, "critical": 1}}
+        self.open(server, "nodes.html")
+        wait_for("all are there", lambda: len(self.rows()) == 1000)
+        self.assertEqual(["web7", "web0", "web1"], self.rows()[:3])
+        self.assertIn("2 h ago", self.text("[data-guid='guid-7'] .newest"))
+        self.find("th.cpu button").click()
+        self.assertEqual("web99", self.rows()[0])
+        self.assertEqual("ascending", self.find("th.cpu").get_attribute("aria-sort"))
+        self.find(".chips input[value='alerts']").send_keys(Keys.SPACE)
+        self.assertEqual(["web9"], self.rows())
+        self.assertIn("1 critical", self.text("[data-guid='guid-9'] .pills"))
+        self.find(".chips input[value='all']").send_keys(Keys.SPACE)
+        self.find("#search").send_keys("site=berlin web99")
+        wait_for("few are left", lambda: len(self.rows()) == 6)
+        self.assertIn("sort=cpu", self.browser.current_url)
+        self.browser.refresh()
+        self.find("tbody tr")
+        self.assertEqual("site=berlin web99", self.find("#search").get_attribute("value"))
+        self.assertEqual(6, len(self.rows()))
+        self.assertLess(server.asked.count("system.cpu"), 200)
+        self.assertEqual("web99", self.find("tbody .name").text)
+        self.find("tbody .name").click()
+        wait_for("its dashboard is shown", lambda: self.browser.current_url.startswith(f"{server.url}host/web99/"))
+
+    def test_menu(self) -> None:
+        """
+        Every page leads to every other and to every node, also from below a
+        node's address.
+        """
+        server = self.scripted()
+        for page in PAGES:
+            self.open(server, page)
+            self.find("#nodes-button").click()
+            self.find("#nodes [data-guid='guid-1']").click()
+            wait_for("the node is shown", lambda: self.browser.current_url.startswith(f"{server.url}host/web1/"))
+            links = [link.get_attribute("href") for link in self.browser.find_elements("css selector", "#pages a")]
+            here = f"{server.url}host/web1/"
+            wanted = [
+                here, f"{server.url}nodes.html", f"{here}alerts.html",
+                f"{server.url}streaming.html", f"{server.url}compare.html",
+            ]  # fmt: skip
+            self.assertEqual([self.browser.current_url.partition("#")[0], *wanted[1:]], links)
+
+    # -- alerts -------------------------------------------------------------------
+
+    def test_alerts(self) -> None:
+        """
+        The worst alert is first, says why it is raised, and what happened is
+        listed with a way to its time on the chart.
+        """
+        server = self.scripted()
+        self.open(server, "alerts.html")
+        self.assertEqual(["Summary of load_high", "Summary of cpu_busy"], self.rows(".alert-card h3"))
+        self.find("[data-alert='load_high'] button").send_keys(Keys.ENTER)
+        self.wait_text("[data-alert='load_high'] .why", "(42 > 10)")
+        self.assertIn("nobody of sysadmin", self.text("[data-alert='load_high'] .why"))
+        self.assertEqual(2, len(self.rows(".past-table tbody tr")))
+        link = str(self.find(".past-table tbody a[title]").get_attribute("href"))
+        self.assertIn("host/web1/#after=", link)
+        self.find("#search").send_keys("load")
+        wait_for("one is left", lambda: self.rows(".alert-card h3") == ["Summary of load_high"])
+        self.assertEqual([], self.complaints())
+
+    def test_calm(self) -> None:
+        """
+        Where nothing is raised, the page says so.
+        """
+        server = self.scripted()
+        server.said["api/v3/raised"] = {"now": 0, "total": 0, "alerts": []}
+        server.said["api/v3/transitions"] = {"now": 0, "transitions": []}
+        self.browser.get(server.url + "alerts.html")
+        self.wait_text("#calm", "No alert is raised.")
+
+    # -- streaming ------------------------------------------------------------------
+
+    def test_streaming(self) -> None:
+        """
+        The way of the samples is drawn, with what each connection carries, and
+        a node that is chosen tells all about itself.
+        """
+        server = self.scripted()
+        self.open(server, "streaming.html")
+        self.wait_text("[data-guid='guid-web1']", "proxy")
+        labels = [each.text for each in self.browser.find_elements("css selector", ".hop-label")]
+        self.assertIn("4.00 KiB/s", labels)
+        self.assertIn("40 % replicated", labels)
+        self.find("[data-guid='guid-web2']").send_keys(Keys.ENTER)
+        self.wait_text("#details", "web2 → web1 → web0")
+        self.assertIn("compressed 5.00 : 1", self.text("#details"))
+        self.assertIn("not seen from here", self.text("[data-hop='guid-web2>guid-web1']"))
+        self.assertIn("api key = API-KEY", self.text("#child-lines"))
+        self.assertIn("0a1b2c3d", self.text("main"))
+        self.assertEqual([], self.complaints())
+
+    # -- compare ----------------------------------------------------------------------
+
+    def test_compare(self) -> None:
+        """
+        One context over several nodes is grouped by node, dimension or label,
+        and put together in the way that is chosen; a link shows the same.
+        """
+        server = self.scripted(4)
+        server.values["system.cpu"] = lambda second: [1.0, 2.0]
+        self.open(server, "compare.html")
+
+        def legend() -> dict[str, str]:
+            script = """
+                return Object.fromEntries([...document.querySelectorAll(".legend li")].map((each) =>
+                    [each.querySelector(".name").textContent, each.querySelector(".value").textContent]));
+            """
+            return dict(self.browser.execute_script(script))
+
+        wait_for("each node has a line", lambda: self._same(legend(), {f"web{n}": "3" for n in range(4)}))
+        for key, wanted in (
+            ("dimension", {"a": "4.00", "b": "8.00"}),
+            ("label:site", {"berlin": "6.00", "oslo": "6.00"}),
+            ("all", {"all": "12.0"}),
+        ):
+            self.browser.execute_script(
+                "const by = document.querySelector('#by'); by.value = arguments[0];"
+                "by.dispatchEvent(new Event('change'))",
+                key,
+            )
+            wait_for(f"it is grouped by {key}", lambda wanted=wanted: self._same(legend(), wanted))
+        self.find("#which").send_keys("web1 web2", Keys.ENTER)
+        self.wait_text(".found", "2 of 4 nodes")
+        self.browser.refresh()
+        wait_for("a link shows the same", lambda: self._same(legend(), {"all": "6.00"}))
+        self.assertEqual([], self.complaints())
+
+    def _same(self, found: dict[str, str], wanted: dict[str, str]) -> bool:
+        def numbers(said: dict[str, str]) -> dict[str, float]:
+            return {name: float(value) for name, value in said.items() if value != "–"}
+
+        return numbers(found) == numbers(wanted)
+
+    # -- all pages --------------------------------------------------------------------
+
+    def test_accessible(self) -> None:
+        """
+        Axe finds nothing serious on any page, in light and dark, wide and
+        narrow.
+        """
+        server = self.scripted()
+        server.charts["system.cpu"]["alarms"] = {"cpu_busy": {"id": 1, "status": "WARNING"}}
+        for theme in ("light", "dark"):
+            features = [{"name": "prefers-color-scheme", "value": theme}]
+            self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            for width in (1280, 360):
+                self.resize(width, 800)
+                for page in PAGES:
+                    self.open(server, page)
+                    self.assertEqual([], serious(self), f"{page or 'dashboard'}, {theme}, {width}")
+
+    def test_widths(self) -> None:
+        """
+        Nothing sticks out on any page, from a small telephone to a large
+        screen.
+        """
+        server = self.scripted()
+        for width, height in ((360, 740), (768, 1024), (1280, 800), (3840, 2160)):
+            self.resize(width, height)
+            for page in PAGES:
+                self.open(server, page)
+                wide = self.browser.execute_script("return document.documentElement.scrollWidth")
+                self.assertGreaterEqual(width, wide, page)
+
+    def test_hostile(self) -> None:
+        """
+        Names are taken as text on every page.
+        """
+        server = self.scripted()
+        overview = server.said["api/v3/overview"]
+        raised = server.said["api/v3/raised"]
+        past = server.said["api/v3/transitions"]
+        assert isinstance(overview, dict) and isinstance(raised, dict) and isinstance(past, dict)
+        overview["nodes"][1] |= {"hostname": HOSTILE, "version": HOSTILE, "labels": {HOSTILE: HOSTILE}}
+        raised["alerts"] = [alarm(HOSTILE, hostname=HOSTILE, summary=HOSTILE, info=HOSTILE, value_string=HOSTILE)]
+        past["transitions"] = [transition(2, "CLEAR", "WARNING", name=HOSTILE, hostname=HOSTILE, chart=HOSTILE)]
+        server.said["api/v3/node_instances"] = {
+            "agents": [{"mg": "guid-web0", "nm": "web0", "now": 0}],
+            "nodes": [stream("web0"), stream(HOSTILE, "web0")],
+        }
+        for page in PAGES[1:]:
+            self.open(server, page)
+            wait_for("the name is there", lambda: HOSTILE[:10] in str(self.find("main").get_property("textContent")))
+            self.assertEqual([], self.browser.find_elements("css selector", "img, main script"))
+            self.assertNotEqual("taken", self.browser.title)
+            self.assertEqual([], self.complaints())
+
+    def test_first_paint(self) -> None:
+        """
+        Each page loads less than 300 kB, all of it from the node, and shows
+        something within a second.
+        """
+        server = self.scripted()
+        for page in PAGES:
+            self.open(server, page)
+            script = """
+                const [paint] = performance.getEntriesByName("first-contentful-paint");
+                const files = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/static/"));
+                return [paint.startTime, files.map(({ name }) => name)];
+            """
+            paint, names = self.browser.execute_script(script)
+            self.assertTrue(all(name.startswith(server.url) for name in names), names)
+            files = [STATIC / name.partition("/static/")[2] for name in names] + [STATIC / (page or "index.html")]
+            plain = sum(file.stat().st_size for file in files)
+            packed = sum(len(gzip.compress(file.read_bytes(), 1)) for file in files)
+            self.assertLess(plain, MOST_BYTES, page)
+            self.assertLess(packed, MOST_BYTES / 3, page)
+            self.assertLess(paint, FIRST_PAINT, page)
+
+    def test_recovers(self) -> None:
+        """
+        A page says that the node does not answer as it should, and goes on by
+        itself when it does.
+        """
+        server = self.scripted()
+        for page in PAGES[1:]:
+            self.open(server, page)
+            kept, server.said = server.said, {}
+            self.wait_text("#notice", "refuses to answer", 30)
+            server.said = kept
+            wait_for("it goes on", lambda: not self.find("#notice").is_displayed(), 30)
