@@ -25,7 +25,7 @@ class Schedule(Clock):
 
     def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:
         """
-        Call something later (see L{twisted.internet.interfaces.IReactorTime}).
+        Call something later (see C{IReactorTime}).
         """
         call = DelayedCall(
             self.seconds() + delay, callable, args, kw, self.calls.remove, self._brought_forward, self.seconds

@@ -94,6 +94,7 @@ EXAMPLES = {
     "children_behind": Example({"lag": 1.0}, {"lag": 60.0}),
     "parents_behind": Example({"waiting": 3.0}, {"waiting": 3000.0}),
     "samples_dropped": Example({"slow_parent": 0.0, "ahead": 0.0}, {"slow_parent": 5.0}),
+    "samples_spilled": Example({"spool_full": 0.0}, {"spool_full": 5.0}, CRITICAL),
     "samples_ahead": Example({"slow_parent": 0.0, "ahead": 0.0}, {"ahead": 5.0}),
     "children_refused": Example(REFUSED, {"denied": 0.1}),
     "streams_broken": Example({"broken": 0.0}, {"broken": 0.1}),
