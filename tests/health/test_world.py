@@ -216,3 +216,44 @@ class OwnershipTests(WorldCase):
         """
         self.told("highest", "highest", away=True)
         self.assertEqual(self.hosts_told()["near"], ["child", "near"])
+
+
+class SectionTests(WorldCase):
+    """
+    What C{stream.conf} says of the alerts of one key, and of one machine.
+    """
+
+    def test_machine(self) -> None:
+        """
+        The section of a machine GUID decides over that of the key, for each
+        host by itself: whether it is watched, and how long nothing is told
+        after it connected.
+        """
+        machines = {number: f"{number}2222222-2222-4222-8222-222222222222" for number in range(1, 4)}
+        stream = (
+            "    health enabled by default = no\n    default postpone alarms on connect seconds = 20\n"
+            f"[{machines[1]}]\n    type = machine\n    health enabled = yes\n"
+            f"[{machines[2]}]\n    type = machine\n    health enabled = yes\n"
+            "    postpone alarms on connect seconds = 0\n"
+        )
+        always = "alarm: there\non: web.load\nlookup: max -5s of one\nevery: 1s\nwarn: $this > 0\n"
+        parent = self.world.node("parent", "parent", stream=stream, health=always)
+        chart = b"CHART 'web.load' '' 'Load' 'load' 'web' 'web.load' line 1 1 '' x y\n"
+        chart += b"DIMENSION 'one' 'one' absolute 1 1 ''\n"
+        children = {
+            number: self.child(parent, machine_guid=guid, hostname=f"web-{number}") for number, guid in machines.items()
+        }
+        for child in children.values():
+            child.say(chart)
+        raised: dict[int, int] = {}
+        for second in range(1, 40):
+            for child in children.values():
+                child.say(b"BEGIN 'web.load' 1000000\nSET 'one' = 7\nEND\n")
+            self.world.advance(1)
+            for number in machines:
+                if any(each.status.name == "WARNING" for each in transitions(parent, f"web-{number}")):
+                    raised.setdefault(number, second)
+        self.assertEqual(sorted(raised), [1, 2])
+        self.assertLess(raised[2], 18)
+        self.assertGreaterEqual(raised[1], 20)
+        self.assertLess(raised[1], 30)
