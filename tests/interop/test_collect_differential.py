@@ -64,8 +64,8 @@ OWN = frozenset({"/proc/sys/fs/file-nr", "/sys/class/hwmon", "/sys/class/thermal
 PLUGINS = frozenset({"proc.plugin", "diskspace.plugin"})
 """Whose charts are all compared."""
 
-MOMENTARY = re.compile(r"disk_qops\.")
-"""Charts that only one may have come to see."""
+MOMENTARY = re.compile(r"disk_qops\.|ipv[46]\.sockstat6?_")
+"""Charts that only one may have come to see: there are none while they are nought."""
 
 CLOSE: Mapping[str, float] = {
     "system.uptime": 2.0,
