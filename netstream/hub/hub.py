@@ -517,7 +517,7 @@ class Hub:
         if db.keeps:
             for chart in host.charts.values():
                 host.keep(db.put_chart(host.info.guid, chart))
-        self._tell(host)
+        self.tell(host)
 
     def remove(self, host: Host) -> Deferred[None]:
         """
@@ -532,7 +532,7 @@ class Hub:
         if self._hosts.get(host.info.guid) is host:
             del self._hosts[host.info.guid]
             host.removed = True
-            self._tell(host)
+            self.tell(host)
         return host.db.forget(host.info.guid)
 
     def disconnect(self, host: Host, now: float) -> None:
