@@ -208,7 +208,14 @@ class Node(MultiService):
         if self.health is not None:
             self.health.setServiceParent(self)
         self.control = Control(
-            self.hub, settings, self._parent, self._forwarder, self._reactor, self._jitter, netstream.__version__
+            self.hub,
+            settings,
+            self._parent,
+            self._forwarder,
+            self._reactor,
+            self._jitter,
+            netstream.__version__,
+            self._crew,
         )
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
@@ -320,6 +327,9 @@ class Node(MultiService):
 
     def _forwarded(self, host: Host) -> bool:
         settings = self._forwarding(host)
+        if host.elsewhere:
+            admitted = self._admitted(host)
+            settings = admitted.proxy if admitted is not None else None
         return settings is not None and settings.enabled
 
     def _forwarding(self, host: Host) -> StreamSettings | None:

@@ -28,7 +28,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "collect": "model wire session hub config",
         "tls": "config",
         "streaming": "wire model session hub db config tls",
-        "processes": "wire model hub db config streaming",
+        "processes": "wire model hub db config streaming export",
         "health": "model hub db config",
         "export": "model kernel hub config",
         "web": "model kernel hub db health config",
