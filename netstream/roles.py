@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
@@ -55,6 +55,9 @@ from netstream.tls.endpoint import TLSEndpoint
 from netstream.tls.reminders import Reminders
 from netstream.tls.server import Server
 from netstream.web.site import site
+
+if TYPE_CHECKING:
+    from netstream.collect.program import NumberChart, NumberCharts
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -114,6 +117,7 @@ class Node(MultiService):
         self._make_collector = collect
         self._workers = workers
         self._jitter = jitter
+        self._program: NumberCharts | None = None
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -186,6 +190,8 @@ class Node(MultiService):
         self._collector.setServiceParent(self)
         db = settings.db
         NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
+        if self._program is not None:
+            self._run_program(self._program)
         for feed in feeds(self.hub, settings, self._reactor):
             feed.setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
@@ -209,6 +215,30 @@ class Node(MultiService):
         )
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
+
+    def chart(self, chart_id: str, **about: Any) -> NumberChart:
+        """
+        Get or make a chart of the program that this node is part of, also
+        before the node has started.
+
+        @param chart_id: C{TYPE.NAME}.
+        @param about: As of L{netstream.collect.program.NumberCharts.chart}.
+        @raise ValueError: The id is not of that form.
+        """
+        if self._program is None:
+            from netstream.collect.program import NumberCharts
+
+            self._program = NumberCharts("program.plugin")
+            if self._forwarder is not None:
+                self._run_program(self._program)
+        return self._program.chart(chart_id, **about)
+
+    def _run_program(self, program: NumberCharts) -> None:
+        program.attach(self.hub, self.settings, self._reactor)
+        if program.parent is None:
+            program.setServiceParent(self)
+        elif not program.running:
+            program.startService()
 
     def _prepare_tls(self) -> None:
         """
