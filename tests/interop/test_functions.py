@@ -111,6 +111,7 @@ class FunctionTests(InteropTestCase):
         proxy = self.node("ns-proxy", role="proxy", stream=sending(parent.address) + accepting(KEY))
         child = self.agent("real-child", sends_to=[proxy.address], fixture=True, functions=True)
         parent.wait_samples("fixture.simple", child.name, count=3)
+        parent.wait_samples("fixture.slow", child.name)
         self.wait_functions(parent, child.name)
         self.assertEqual(parent.get("info", child.name)["functions"], child.get("info")["functions"])
         self.assert_same_charts(child, parent)
