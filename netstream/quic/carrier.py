@@ -13,7 +13,7 @@ from aioquic.quic import events
 from aioquic.quic.packet import QuicErrorCode
 from OpenSSL.crypto import X509
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -208,7 +208,7 @@ class Carrier:
             self._owner.named(self, event.connection_id, False)
         elif isinstance(event, events.ConnectionTerminated):
             if self._ending is None:
-                self._ending = Ending(event.error_code, event.reason_phrase, event.frame_type)
+                self._ending = Ending(event.error_code, event.reason_phrase, event.frame_type, silent=True)
             self._tell()
             self._finish()
 
@@ -379,7 +379,7 @@ class Carrier:
             return Failure(ConnectionDone())
         if ending.ours and ending.code == ABORTED:
             return Failure(ConnectionAborted())
-        return Failure(ConnectionLost(ending.text))
+        return ending.failure
 
     def _finish(self) -> None:
         if self._over:
@@ -401,6 +401,7 @@ class Carrier:
         """
         Wait no longer for those who have not heard that this is over.
         """
+        self._tell()
         self._finish()
 
     # What Twisted calls.

@@ -32,7 +32,7 @@ from netstream.quic.carrier import Address, Carrier, Owner, address_of
 from netstream.quic.connection import Connection, configuration
 from netstream.quic.explain import CERTIFICATE_UNKNOWN, Ending
 from netstream.tls.client import Client
-from netstream.tls.endpoint import TLSFailed
+from netstream.tls.endpoint import HANDSHAKE_WITHIN, TLSFailed
 from netstream.tls.explain import HELLO, Problem
 
 LARGEST = 65536
@@ -292,7 +292,8 @@ class QuicEndpoint:
         @param host: Host name or numeric address.
         @param client: Gives whom is trusted; what it raises, the connection
             fails with.
-        @param timeout: Seconds until the handshake must be done.
+        @param timeout: Seconds until the handshake must be done; more than
+            L{HANDSHAKE_WITHIN} counts as that.
         @param name: For what the certificate must be, if not for the host.
         """
         self._reactor = reactor
@@ -309,7 +310,7 @@ class QuicEndpoint:
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        end = self._reactor.seconds() + self._timeout
+        end = self._reactor.seconds() + min(self._timeout, HANDSHAKE_WITHIN)
         client = self._client()
         addresses = await self._addresses()
         problem: Exception = DNSLookupError(f"{self._host} has no address")
