@@ -92,6 +92,10 @@ class _Socket(DatagramProtocol):
     def connectionRefused(self) -> None:
         self._link.refused()
 
+    def stopProtocol(self) -> None:
+        # With epoll, Twisted closes a socket of which the system says that it was refused.
+        self._link.closed_by_refusal(self)
+
 
 class _Link(Owner):
     """
@@ -106,7 +110,7 @@ class _Link(Owner):
         self._address = address
         self._factory = factory
         self._within = within
-        self._made = False
+        self._done = False
         self._heard_any = False
         self._asked = False
         self.result: Deferred[IProtocol] = Deferred(self._cancel)
@@ -165,6 +169,23 @@ class _Link(Owner):
         elif self._reactor.seconds() - self._carrier.heard > REFUSED_AFTER:
             self._carrier.give_up("nothing listens there any more")
 
+    def closed_by_refusal(self, closed: _Socket) -> None:
+        """
+        A socket is gone; if that is not our doing, the other machine refused.
+        """
+        if closed is not self._socket or self._done:
+            return
+        self.refused()
+        if not self._done:
+            # Maybe a forged word, or the parent is back soon.
+            self._replace()
+
+    def _replace(self) -> None:
+        old, self._socket = self._socket, self._open()
+        if old.transport is not None:
+            old.transport.stopListening()
+        self._carrier.host = self._host()
+
     def _too_late(self) -> None:
         if self._heard_any:
             text = f"the QUIC handshake was not complete within {self._within:g} s"
@@ -188,7 +209,6 @@ class _Link(Owner):
         if protocol is None:
             carrier.abortConnection()
             return
-        self._made = True
         self._timer.cancel()
         self._timer = self._reactor.callLater(WATCH, self._watch)
         carrier.begin(protocol)
@@ -207,9 +227,7 @@ class _Link(Owner):
             return
         if self._asked or self._connection.unacknowledged:
             # Another port of ours, and another address maybe, on the way that the system takes by now.
-            old, self._socket = self._socket, self._open()
-            old.transport.stopListening()
-            self._carrier.host = self._host()
+            self._replace()
             self._connection.change_connection_id()
         elif silence < KEEP_ALIVE:
             return
@@ -241,6 +259,7 @@ class _Link(Owner):
         """
         Close the socket.
         """
+        self._done = True
         if self._timer.active():
             self._timer.cancel()
         if self._socket.transport is not None:

@@ -139,7 +139,7 @@ class SimulatedDatagramPort:
 
     def _refused(self) -> None:
         if self._machine.lives(self._life):
-            self._protocol.connectionRefused()
+            self.stopListening()  # as Twisted's reactor with epoll does
 
     def receive(self, datagram: bytes, source: Place) -> None:
         """
