@@ -55,7 +55,7 @@ class Owner:
 
     def completed(self, carrier: Carrier) -> None:
         """
-        The handshake is done: L{Carrier.presented} may be judged, and
+        The handshake is done: what was presented may be judged, and
         L{Carrier.begin} called.
         """
 
