@@ -4,27 +4,14 @@ The engine C{ram}: everything in memory, for as long as the process lives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from netstream.db.folding import fold
 from netstream.db.grid import Grid
-from netstream.db.interfaces import (
-    Columns,
-    Durability,
-    Health,
-    HostRecord,
-    IMetricsDB,
-    SeriesKey,
-    Span,
-    Stats,
-    StoredHost,
-    UnknownMethod,
-    Window,
-)
-from netstream.db.overlay import finished
+from netstream.db.interfaces import Health, HostRecord, IMetricsDB, StoredHost
+from netstream.db.memory import InMemory
 from netstream.model.chart import Chart
 from netstream.model.samples import SampleBatch
 
@@ -44,7 +31,7 @@ class _Node:
 
 
 @implementer(IMetricsDB)
-class RamDB:
+class RamDB(InMemory[_Node]):
     """
     The newest samples of each node in memory.
 
@@ -55,10 +42,6 @@ class RamDB:
     """
 
     mode = "ram"
-    durability = Durability.MEMORY
-    fresh = 0.0
-    keeps = True
-    tiers = (1,)
 
     def __init__(self, retention: int = 3600, update_every: int = 1) -> None:
         """
@@ -66,17 +49,14 @@ class RamDB:
         @param update_every: Base period of this node in seconds; at least one
             sample of each series is kept however short the retention is.
         """
+        super().__init__()
         self.retention = max(retention, update_every)
-        self._nodes: dict[str, _Node] = {}
 
     def _node(self, guid: str) -> _Node:
         node = self._nodes.get(guid)
         if node is None:
             node = self._nodes[guid] = _Node(self.retention)
         return node
-
-    def open(self) -> Deferred[None]:
-        return succeed(None)
 
     def close(self) -> Deferred[None]:
         self._nodes.clear()
@@ -104,25 +84,6 @@ class RamDB:
             self._node(batch.table.node).append(batch)
         return succeed(None)
 
-    def bounds(self, node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
-        known = self._nodes.get(node)
-        return succeed(known.grid.bounds(charts) if known else {})
-
-    def _read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
-        known = self._nodes.get(node)
-        return finished((known.grid if known else Grid()).read(series, after, before))
-
-    def read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:
-        return succeed(self._read(node, series, after, before))
-
-    def query(
-        self, node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = ""
-    ) -> Deferred[Columns]:
-        try:
-            return succeed(fold(self._read(node, series, window.after, window.before), window, method, options))
-        except UnknownMethod:
-            return fail()
-
     def retain(self, node: str, seconds: int | None) -> Deferred[None]:
         known = self._node(node)
         known.retention = self.retention if seconds is None else max(1, seconds)
@@ -136,17 +97,6 @@ class RamDB:
             self._nodes[node].charts.pop(chart, None)
             self._nodes[node].grid.forget(chart)
         return succeed(None)
-
-    def stats(self) -> Deferred[Stats]:
-        grids = [node.grid for node in self._nodes.values()]
-        return succeed(
-            Stats(
-                nodes=len(grids),
-                series=sum(len(grid) for grid in grids),
-                samples=sum(grid.count() for grid in grids),
-                memory=sum(grid.nbytes for grid in grids),
-            )
-        )
 
     def health(self) -> Health:
         return Health()

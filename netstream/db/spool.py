@@ -4,28 +4,15 @@ The spool: samples of nodes without a database, for parents that are away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
-from netstream.db.folding import fold
 from netstream.db.grid import SECONDS, Grid
-from netstream.db.interfaces import (
-    Columns,
-    Durability,
-    Health,
-    HostRecord,
-    IMetricsDB,
-    SeriesKey,
-    Span,
-    Stats,
-    StoredHost,
-    UnknownMethod,
-    Window,
-)
-from netstream.db.overlay import finished
+from netstream.db.interfaces import Health, HostRecord, IMetricsDB, StoredHost
+from netstream.db.memory import InMemory
 from netstream.model.chart import Chart
 from netstream.model.samples import SampleBatch
 
@@ -72,7 +59,7 @@ class _Node:
 
 
 @implementer(IMetricsDB)
-class Spool:
+class Spool(InMemory[_Node]):
     """
     The newest samples of all nodes, in so many bytes of memory; the oldest go.
 
@@ -85,20 +72,13 @@ class Spool:
     """
 
     mode = "spool"
-    durability = Durability.MEMORY
-    fresh = 0.0
-    keeps = True
-    tiers = (1,)
 
     def __init__(self, most: int) -> None:
+        super().__init__()
         self.most = most
         self.lost = 0
         self.spilled: Callable[[str, int], None] | None = None
         self._size = 0
-        self._nodes: dict[str, _Node] = {}
-
-    def open(self) -> Deferred[None]:
-        return succeed(None)
 
     def close(self) -> Deferred[None]:
         self._nodes.clear()
@@ -155,25 +135,6 @@ class Spool:
             known.grid.trim(oldest)
             self._size += known.measure()
 
-    def bounds(self, node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
-        known = self._nodes.get(node)
-        return succeed(known.grid.bounds(charts) if known else {})
-
-    def _read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
-        known = self._nodes.get(node)
-        return finished((known.grid if known else Grid()).read(series, after, before))
-
-    def read(self, node: str, series: Sequence[SeriesKey], after: int, before: int) -> Deferred[Columns]:
-        return succeed(self._read(node, series, after, before))
-
-    def query(
-        self, node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = ""
-    ) -> Deferred[Columns]:
-        try:
-            return succeed(fold(self._read(node, series, window.after, window.before), window, method, options))
-        except UnknownMethod:
-            return fail()
-
     def retain(self, node: str, seconds: int | None) -> Deferred[None]:
         return succeed(None)
 
@@ -184,17 +145,6 @@ class Spool:
         elif node in self._nodes:
             self._nodes[node].grid.forget(chart)
         return succeed(None)
-
-    def stats(self) -> Deferred[Stats]:
-        grids = [node.grid for node in self._nodes.values()]
-        return succeed(
-            Stats(
-                nodes=len(grids),
-                series=sum(len(grid) for grid in grids),
-                samples=sum(grid.count() for grid in grids),
-                memory=self._size,
-            )
-        )
 
     def health(self) -> Health:
         return Health(lost=self.lost)
