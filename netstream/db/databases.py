@@ -5,15 +5,20 @@ The engines that a node's settings ask for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
 from netstream.config.settings import Mode, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.none import NoneDB
+from netstream.db.spool import Spool
 from netstream.db.workers import Workers
 from netstream.model.chart import Chart
+
+if TYPE_CHECKING:
+    from netstream.db.dbengine.engine import DBEngine
 
 
 class Databases:
@@ -29,6 +34,7 @@ class Databases:
         @param reactor: Provides time, and threads unless C{workers} does.
         @param workers: Where blocking work is done.
         """
+        self._disks: list[DBEngine] = []
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
         # An engine that no host uses is not even imported.
         if Mode.RAM in settings.modes:
@@ -37,18 +43,31 @@ class Databases:
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
         if Mode.DBENGINE in settings.modes:
             from netstream.db.dbengine.cleaning import Cleanup
-            from netstream.db.dbengine.engine import DBEngine
 
-            self._engines[Mode.DBENGINE] = DBEngine(
+            db = settings.db
+            self._engines[Mode.DBENGINE] = self._disk(
                 settings.data_dir / "db",
                 reactor,
-                retention=settings.db.tier_retention,
-                sizes=settings.db.tier_size,
-                single=settings.db.precision == "float32",
-                cleanup=Cleanup(settings.db.cleanup_charts, settings.db.cleanup_hosts, settings.db.cleanup_ephemeral),
+                retention=db.tier_retention,
+                sizes=db.tier_size,
+                single=db.precision == "float32",
+                cleanup=Cleanup(db.cleanup_charts, db.cleanup_hosts, db.cleanup_ephemeral),
                 workers=workers,
             )
-        self.spool = _spool(settings, reactor, workers) if Mode.NONE in settings.modes else None
+        self.spool: IMetricsDB | None = None
+        spool, size = settings.stream.spool, settings.stream.spool_size
+        if Mode.NONE in settings.modes and spool == "disk":
+            directory = settings.data_dir / "spool"
+            self.spool = self._disk(directory, reactor, retention=(0,), sizes=(size,), workers=workers)
+        elif Mode.NONE in settings.modes and spool == "memory":
+            self.spool = Spool(size)
+
+    def _disk(self, directory: Path, reactor: Any, **options: Any) -> DBEngine:
+        from netstream.db.dbengine.engine import DBEngine
+
+        engine = DBEngine(directory, reactor, **options)
+        self._disks.append(engine)
+        return engine
 
     def __iter__(self) -> Iterator[IMetricsDB]:
         return iter(self._engines.values())
@@ -64,10 +83,8 @@ class Databases:
         @param recall: Gives the definition of a chart that an engine forgot,
             by machine GUID and chart id.
         """
-        for each in (self._engines.get(Mode.DBENGINE), self.spool):
-            if each is not None and each.mode == Mode.DBENGINE.value:
-                engine: Any = each
-                engine.recall = recall
+        for engine in self._disks:
+            engine.recall = recall
 
     def open(self) -> Deferred[None]:
         """
@@ -84,20 +101,3 @@ class Databases:
     async def _each(self, action: str) -> None:
         for engine in (*self, *filter(None, (self.spool,))):
             await getattr(engine, action)()
-
-
-def _spool(settings: Settings, reactor: Any, workers: Workers | None) -> IMetricsDB | None:
-    """
-    @return: What C{[stream] spool} asks for.
-    """
-    stream = settings.stream
-    if stream.spool == "disk":
-        from netstream.db.dbengine.engine import DBEngine
-
-        directory = settings.data_dir / "spool"
-        return DBEngine(directory, reactor, retention=(0,), sizes=(stream.spool_size,), workers=workers)
-    if stream.spool == "memory":
-        from netstream.db.spool import Spool
-
-        return Spool(stream.spool_size)
-    return None
