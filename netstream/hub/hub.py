@@ -16,6 +16,7 @@ from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
 from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.latest import Latest
 from netstream.hub.life import Life, PeerClock, life
+from netstream.hub.listeners import Listeners
 from netstream.hub.route import Entry, Route
 from netstream.hub.tombstones import Tombstones
 from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
@@ -138,7 +139,7 @@ class Host:
         self.virtual = False
         self.removed = False
         self.spool: IMetricsDB | None = None
-        self._listeners: list[Listener] = []
+        self._listeners: Listeners[Listener] = Listeners()
         self.unkept = 0
         self._waiting: list[Deferred[None]] = []
         self._obsolete: dict[str, float | None] = {}
@@ -181,13 +182,7 @@ class Host:
 
         @return: Call it to hear no more.
         """
-        self._listeners.append(listener)
-
-        def cancel() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return cancel
+        return self._listeners.add(listener)
 
     def apply(self, update: Update) -> None:
         """
@@ -392,7 +387,7 @@ class Hub:
         self.draining = False
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
-        self._watchers: list[Callable[[Host], None]] = []
+        self._watchers: Listeners[Callable[[Host], None]] = Listeners()
 
     def __iter__(self) -> Iterator[Host]:
         return iter(tuple(self._hosts.values()))
@@ -429,13 +424,7 @@ class Hub:
 
         @return: Call it to hear no more.
         """
-        self._watchers.append(watcher)
-
-        def cancel() -> None:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)
-
-        return cancel
+        return self._watchers.add(watcher)
 
     def restore(self, stored: StoredHost, db: IMetricsDB) -> Host:
         """

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from netstream.hub.listeners import Listeners
+
 Entry = Mapping[str, Any]
 """What an agent says of itself in a stream path, as decoded from JSON."""
 
@@ -28,7 +30,7 @@ class Route:
         self.own: Entry | None = None
         self.before: tuple[Entry, ...] = ()
         self.after: tuple[Entry, ...] = ()
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: Listeners[Callable[[], None]] = Listeners()
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -43,13 +45,7 @@ class Route:
 
         @return: Call it to hear no more.
         """
-        self._listeners.append(listener)
-
-        def cancel() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return cancel
+        return self._listeners.add(listener)
 
     def place(self, own: Entry) -> bool:
         """
