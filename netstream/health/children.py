@@ -132,7 +132,7 @@ class Children:
             numbers += [local.table.number(chart.id, dimension) for dimension in chart.dimensions]
             came = host.online or host.seen >= self.started
             values += [silent, int(host.online), int(came), child.stopped() if host.online else 0]
-        self._append(local, now, numbers, values)
+        local.apply(SampleBatch.of_second(local.table, now, numbers, values))
         for guid in [guid for guid in self._children if self.hub.get(guid) is None]:
             self._withdraw(self._children.pop(guid))
 
@@ -188,16 +188,3 @@ class Children:
         if child.chart is not None:
             self.hub.local.apply(ChartForgotten(child.chart.id))
             child.chart = None
-
-    @staticmethod
-    def _append(local: Host, now: int, numbers: list[int], values: list[int]) -> None:
-        local.apply(
-            SampleBatch(
-                local.table,
-                np.asarray(numbers, np.int32),
-                np.full(len(numbers), now, np.int64),
-                np.asarray(values, np.int64),
-                np.asarray(values, np.float64),
-                np.zeros(len(numbers), np.uint8),
-            )
-        )

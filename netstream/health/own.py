@@ -5,10 +5,8 @@ and how far its history goes back.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from attrs import define
 
 from netstream.config.settings import DBSettings
@@ -75,15 +73,7 @@ class OwnCharts:
             self._put(RETENTION, now, (kept, 100 * used / limit))
 
     def _put(self, chart: Chart, now: int, values: Sequence[float]) -> None:
-        host, size = self.host, len(values)
+        host = self.host
         host.apply(ChartDefined(chart))
-        host.apply(
-            SampleBatch(
-                host.table,
-                np.array([host.table.number(chart.id, dimension) for dimension in chart.dimensions], np.int32),
-                np.full(size, now, np.int64),
-                np.array([math.floor(value) for value in values], np.int64),
-                np.asarray(values, np.float64),
-                np.zeros(size, np.uint8),
-            )
-        )
+        numbers = [host.table.number(chart.id, dimension) for dimension in chart.dimensions]
+        host.apply(SampleBatch.of_second(host.table, now, numbers, values))

@@ -194,6 +194,25 @@ class SampleBatch:
     def __len__(self) -> int:
         return len(self.series)
 
+    @classmethod
+    def of_second(cls, table: SeriesTable, second: int, series: Sequence[int], values: Sequence[float]) -> SampleBatch:
+        """
+        @param second: UTC second.
+        @param series: By number in the table.
+        @param values: As they are to be stored; what was collected is said to
+            be the next integers below them.
+        @return: One ordinary sample of each.
+        """
+        value = np.asarray(values, np.float64)
+        return cls(
+            table,
+            np.asarray(series, np.int32),
+            np.full(len(value), second, np.int64),
+            np.floor(value).astype(np.int64),
+            value,
+            np.zeros(len(value), np.uint8),
+        )
+
     def until(self, last: int) -> SampleBatch:
         """
         @param last: UTC second.
