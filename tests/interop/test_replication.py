@@ -91,8 +91,15 @@ class ChildTests(ReplicationTestCase):
     the parent is known to the origin.
     """
 
-    def check_outage(self, mode: str) -> None:
-        # In memory, the agent puts what its own child replicates a second too late as well.
+    def through_outage(self, mode: str) -> tuple[Peer, Peer, Peer, int]:
+        """
+        Have a real parent killed and started again above a proxy that takes
+        the samples of a real child.
+
+        @param mode: What database the proxy has.
+        @return: Parent, proxy, child, and the first second that the parent had
+            before it was killed.
+        """
         parent = self.agent("real-parent", accepts=[KEY], mode="dbengine")
         proxy = self.node(
             "ns-proxy",
@@ -109,6 +116,11 @@ class ChildTests(ReplicationTestCase):
         parent.wait_host(child.name)
         back = int(time.time())
         parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
+        return parent, proxy, child, first
+
+    def check_outage(self, mode: str) -> None:
+        # In memory, the agent puts what its own child replicates a second too late as well.
+        parent, proxy, child, first = self.through_outage(mode)
         for chart in CHARTS:
             self.assert_nothing_missing(child, proxy, chart, first + 2)
             self.assert_nothing_missing(proxy, parent, chart, first + 2, host=child.name)
@@ -130,22 +142,7 @@ class ChildTests(ReplicationTestCase):
         A real parent that was killed gets what it missed from a node without
         a database.
         """
-        parent = self.agent("real-parent", accepts=[KEY], mode="dbengine")
-        proxy = self.node(
-            "ns-proxy",
-            role="proxy",
-            stream=sending(parent.address) + accepting(KEY),
-            options=["db/mode=none"],
-        )
-        child = self.agent("real-child", sends_to=[proxy.address], fixture=True)
-        shown = parent.wait_samples("fixture.simple", child.name, count=8)
-        first = min(shown["absolute dim"])
-        parent.kill()
-        time.sleep(8)
-        parent.start()
-        parent.wait_host(child.name)
-        back = int(time.time())
-        parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
+        parent, _, child, first = self.through_outage("none")
         for chart in CHARTS:
             self.assert_nothing_missing(child, parent, chart, first + (10 if chart == "fixture.slow" else 2))
 
