@@ -1,13 +1,15 @@
 """
 What a parent pays for the way by which samples come: plain TCP, TLS, a Unix
-socket.
+socket, UDP.
 
     python -m benchmarks.transports           # some two minutes
     python -m benchmarks.transports --quick
 
 The synthetic children send as fast as they can to nginx, which passes the bytes
-on in each of the three ways, so that all pay for it alike.  The CPU is the
-parent's, until it has nothing to do any more.
+on in each of the first three ways, so that all pay for it alike; a bridge in
+Python does it for UDP (see C{bridge}), and the rate there is what it and the
+parent carry together.  The CPU is the parent's, until it has nothing to do any
+more.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import argparse
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +32,8 @@ from benchmarks.targets import make_parent, scratch
 from netstream.tls.making import issue, make_authority, save
 from tests.interop.peers import free_port, wait_for
 
-TRANSPORTS = ("plain", "tls", "unix")
+TRANSPORTS = ("plain", "tls", "unix", "udp")
+CHECKOUT = Path(__file__).resolve().parents[1]
 MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
 
@@ -65,6 +69,26 @@ def nginx(directory: Path, target: str, *, tls: bool) -> Iterator[int]:
         process.wait()
 
 
+@contextmanager
+def bridge(directory: Path, port: int) -> Iterator[int]:
+    """
+    @param port: The parent's UDP port.
+    @return: A TCP port that leads there, until the block ends.
+    """
+    with (directory / "bridge.log").open("wb") as log:
+        command = [sys.executable, "-m", "benchmarks.bridge", str(port)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=CHECKOUT)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.strip():
+            raise NoLoad(f"the bridge did not start: {(directory / 'bridge.log').read_text()[-500:]}")
+        yield int(line)
+    finally:
+        process.kill()
+        process.wait()
+
+
 def once(transport: str, options: argparse.Namespace) -> dict[str, Any]:
     """
     @return: How much a parent takes by a transport, and at what price.
@@ -73,13 +97,17 @@ def once(transport: str, options: argparse.Namespace) -> dict[str, Any]:
     with scratch() as directory:
         certificate, key, path = (directory / name for name in ("cert.pem", "key.pem", "socket"))
         save(issue(make_authority("benchmark", time.time()), ["localhost"], time.time()), certificate, key)
-        more = [f"web/bind to=127.0.0.1:0^SSL=optional unix:{path}"]
+        more = [f"web/bind to=127.0.0.1:0^SSL=optional unix:{path} udp:127.0.0.1:0"]
         more += [f"web/ssl certificate={certificate}", f"web/ssl key={key}"]
         parent = make_parent("netstream", directory / "parent", options=more)
         try:
             parent.start()
             target = f"unix:{path}" if transport == "unix" else f"127.0.0.1:{parent.port}"
-            with nginx(directory, target, tls=transport == "tls") as port, Load(port, _load(options)) as load:
+            if transport == "udp":
+                between = bridge(directory, int(parent.wait_log(r"serves udp:127\.0\.0\.1:(\d+)")[1]))
+            else:
+                between = nginx(directory, target, tls=transport == "tls")
+            with between as port, Load(port, _load(options)) as load:
                 ready, _ = load.until("ready"), load.until("begin")
                 used = cpu(parent.pid)
                 drained = load.until("drained")

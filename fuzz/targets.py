@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fuzz import connections
+from fuzz import connections, datagrams
 from netstream.db import encoded, records, recovery, rowgroups, segment
 from netstream.db.records import NewerVersion
 from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, RowGroup, encode, of_cells
@@ -193,6 +193,34 @@ MOST_EXPANDED: Final = 64 << 20
 """Bytes that no input of a fuzzer may expand to: frames are small, and so is what each may hold."""
 
 
+def quic_strangers(data: bytes) -> None:
+    """
+    Datagrams of who is connected to nothing.
+    """
+    datagrams.strangers(pieces(data))
+
+
+def quic_first_frames(data: bytes) -> None:
+    """
+    What first datagrams of a handshake may hold.
+    """
+    datagrams.first_frames(pieces(data))
+
+
+def quic_child_frames(data: bytes) -> None:
+    """
+    What a child may send that is connected by UDP.
+    """
+    datagrams.child_frames(pieces(data))
+
+
+def quic_parent_frames(data: bytes) -> None:
+    """
+    What a parent may send by UDP.
+    """
+    datagrams.parent_frames(pieces(data))
+
+
 def frames(data: bytes) -> None:
     """
     Compressed frames; the first byte chooses the algorithm.
@@ -360,6 +388,10 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         reply,
         first_bytes,
         proxy,
+        quic_strangers,
+        quic_first_frames,
+        quic_child_frames,
+        quic_parent_frames,
         frames,
         cells,
         row_groups,
@@ -393,6 +425,10 @@ def seeds(name: str) -> list[bytes]:
         found = list(connections.first_bytes_seeds())
     elif name == "proxy":
         found = list(connections.PROXY_SEEDS)
+    elif name == "quic_strangers":
+        found = list(datagrams.stranger_seeds())
+    elif name.startswith("quic_"):
+        found = list(datagrams.FRAMES)
     elif name == "frames":
         for path in sorted(CAPTURES.glob("**/*.c2p.bin")):
             data = path.read_bytes().partition(b"\r\n\r\n")[2][:PIECE]

@@ -5,7 +5,7 @@ The service tree of a node: what its settings switch on, put together.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -259,8 +259,8 @@ class Node(MultiService):
         """
         The first TCP port that it listens on; 0 if there is none.
         """
-        numbers = [getattr(port.getHost(), "port", None) for port in self._ports]
-        return next((n for n in numbers if n), 0)
+        places: list[Any] = [port.getHost() for port in self._ports]
+        return next((place.port for place in places if getattr(place, "type", "") == "TCP"), 0)
 
     @property
     def uplinks(self) -> Mapping[str, Uplink]:
@@ -346,10 +346,14 @@ class Node(MultiService):
     def _client_endpoint(
         self, settings: StreamSettings, destination: Destination, timeout: float
     ) -> IStreamClientEndpoint:
+        trust = partial(self._client_tls, settings.tls)
+        if destination.protocol == "udp":
+            from netstream.quic.client import QuicEndpoint
+
+            return QuicEndpoint(self._reactor, destination.host, destination.port, trust, timeout)
         plain = self._plain_endpoint(settings, destination, timeout)
         if not destination.tls:
             return plain
-        trust = partial(self._client_tls, settings.tls)
         return TLSEndpoint(plain, trust, destination.host, self._reactor, recognised)
 
     def _plain_endpoint(
@@ -376,7 +380,7 @@ class Node(MultiService):
             http = pages.of_port(listener.features).buildProtocol
             front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls)
             try:
-                ports = await listen(self._reactor, listener, front)
+                ports = await self._ports_of(listener, front)
             except CannotListenError as problem:
                 problems.append(f"[web] bind to: {listener.text}: {problem.socketError}")
                 self._log.error("{problem}", problem=problems[-1])
@@ -387,11 +391,21 @@ class Node(MultiService):
         if problems and not self._ports:
             raise CannotServe("; ".join(problems))
 
+    async def _ports_of(self, listener: Listener, front: FrontFactory) -> Sequence[IListeningPort]:
+        if listener.protocol != "udp":
+            return await listen(self._reactor, listener, front)
+        from netstream.quic.server import QuicServerEndpoint
+
+        assert self._tls is not None  # no configuration without
+        return [await QuicServerEndpoint(self._reactor, listener.port, self._tls, listener.host).listen(front)]
+
     def _url(self, listener: Listener, port: IListeningPort) -> str:
         if listener.protocol == "unix":
             return f"unix:{listener.host}"
         address: Any = port.getHost()
         host = address.host if listener.host else "localhost"
+        if listener.protocol == "udp":
+            return f"udp:[{host}]:{address.port}" if ":" in host else f"udp:{host}:{address.port}"
         scheme = "https" if self._tls is not None and listener.tls != "optional" else "http"
         return f"{scheme}://[{host}]:{address.port}/" if ":" in host else f"{scheme}://{host}:{address.port}/"
 

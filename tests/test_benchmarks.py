@@ -162,7 +162,7 @@ class SmokeTests(SynchronousTestCase):
 
     def test_transports(self) -> None:
         """
-        Samples come by TLS and by a Unix socket as well.
+        Samples come by TLS, by a Unix socket and by UDP as well.
         """
         given = [
             "--children",
@@ -176,6 +176,8 @@ class SmokeTests(SynchronousTestCase):
             "tls",
             "--transport",
             "unix",
+            "--transport",
+            "udp",
         ]
         try:
             found = {
@@ -183,7 +185,7 @@ class SmokeTests(SynchronousTestCase):
             }
         except NoLoad as problem:
             raise SkipTest(str(problem)) from problem
-        self.assertEqual(len(found), 6)
+        self.assertEqual(len(found), 9)
         self.assertTrue(all(value is not None and value > 0 for value in found.values()), found)
 
     def test_storm(self) -> None:

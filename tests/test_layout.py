@@ -27,6 +27,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "hub": "model kernel db",
         "collect": "model wire session hub config",
         "tls": "config",
+        "quic": "config tls",
         "streaming": "wire model session hub db config tls",
         "health": "model hub db config",
         "export": "model kernel hub config",

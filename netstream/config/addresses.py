@@ -22,12 +22,6 @@ _ENTRY = re.compile(
 )
 
 
-class Unusable(ValueError):
-    """
-    An entry is well formed but cannot be used yet; the others still can.
-    """
-
-
 def entries(text: str) -> list[str]:
     """
     @return: The entries of a list separated by blanks or commas.
@@ -58,7 +52,7 @@ def _place(text: str, entry: str, default_port: int) -> tuple[str, str, str, int
     found = _ENTRY.match(text)
     if found is None:
         hint = "; IPv6 addresses stand in brackets, as in [::1]:19999" if text.count(":") > 1 else ""
-        raise ValueError(f"{quoted(entry)} is not of the form [tcp:]HOST[%INTERFACE][:PORT]{hint}")
+        raise ValueError(f"{quoted(entry)} is not of the form [tcp:|udp:]HOST[%INTERFACE][:PORT]{hint}")
     protocol, interface = found["protocol"] or "tcp", found["interface"] or ""
     host = found["six"] if found["six"] is not None else found["host"]
     try:
@@ -68,14 +62,20 @@ def _place(text: str, entry: str, default_port: int) -> tuple[str, str, str, int
     return protocol, host, interface, port
 
 
+def _check_udp(entry: str, interface: str) -> None:
+    if interface:
+        raise ValueError(f"{quoted(entry)}: link-local addresses ('%{interface}') are not possible over UDP")
+
+
 def destination(entry: str, default_port: int) -> Destination:
     """
     Read one entry of C{destination}::
 
         [tcp:|udp:] host [%interface] [:port] [:SSL]  |  unix:path  |  /path
 
+    Over UDP there is always TLS, with C{:SSL} or without.
+
     @param default_port: For an entry without one.
-    @raise Unusable: It wants UDP.
     @raise ValueError: It is malformed, or it wants TLS where there is none:
         never is such an entry used without.
     """
@@ -96,8 +96,8 @@ def destination(entry: str, default_port: int) -> Destination:
     if not port:
         raise ValueError(f"{quoted(entry)}: port 0 cannot be connected to")
     if protocol == "udp":
-        raise Unusable(f"{quoted(entry)} is left out: streaming over UDP is not yet effective")
-    return Destination(entry, protocol, host, port, interface, tls)
+        _check_udp(entry, interface)
+    return Destination(entry, protocol, host, port, interface, tls or protocol == "udp")
 
 
 def listener(entry: str, default_port: int) -> Listener:
@@ -106,8 +106,9 @@ def listener(entry: str, default_port: int) -> Listener:
 
         [tcp:|udp:] host [%interface] [:port] [=feature[|feature...] [^SSL=force|optional]]  |  unix:path
 
+    Over UDP there is always TLS, whatever C{^SSL=} says.
+
     @param default_port: For an entry without one.
-    @raise Unusable: It wants UDP.
     @raise ValueError: It is malformed.
     """
     if entry.startswith("unix:"):
@@ -122,7 +123,10 @@ def listener(entry: str, default_port: int) -> Listener:
     features = FEATURES.intersection(words.split("|")) if equals else FEATURES
     protocol, host, interface, port = _place(place, entry, default_port)
     if protocol == "udp":
-        raise Unusable(f"{quoted(entry)} is left out: streaming over UDP is not yet effective")
+        _check_udp(entry, interface)
+        if mode == "optional":
+            raise ValueError(f"{quoted(entry)}: over UDP there is always TLS; leave '^SSL=optional' out")
+        mode = "force"
     if host in ("*", "any", "all"):
         host = ""
     return Listener(entry, protocol, host, port, features, interface, mode)

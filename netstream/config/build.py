@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve
 
 from netstream.config.access import Access, Section
-from netstream.config.addresses import Unusable, destination, entries, listener
+from netstream.config.addresses import destination, entries, listener
 from netstream.config.errors import ConfigError
 from netstream.config.layers import STREAM_SPELLINGS, Values, refusal
 from netstream.config.node_options import (
@@ -38,7 +38,7 @@ from netstream.config.settings import (
     WebSettings,
 )
 from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
-from netstream.config.transport import check_listeners, client_tls, mixed, server_tls
+from netstream.config.transport import check_listeners, check_proxied, client_tls, mixed, server_tls
 from netstream.config.values import duration
 
 _NODE = {(option.section, option.name): option for option in NODE_OPTIONS}
@@ -143,8 +143,6 @@ def _listeners(values: Values) -> tuple[Listener, ...]:
     for text in entries(entry.value):
         try:
             one = evolve(listener(text, port), mode=mode, backlog=backlog)
-        except Unusable as problem:
-            values.warnings.add(entry, str(problem))
         except ValueError as problem:
             raise refusal(entry, str(problem)) from problem
         else:
@@ -163,14 +161,18 @@ def _destinations(values: Values, option: Option, section: str = "") -> tuple[De
     for text in entries(entry.value):
         try:
             found.append(destination(text, port))
-        except Unusable as problem:
-            values.warnings.add(entry, str(problem))
         except ValueError as problem:
             raise refusal(entry, str(problem)) from problem
     warning = mixed(found)
     if warning:
         values.warnings.add(entry, warning)
     return tuple(found)
+
+
+def _check_proxied(values: Values, option: Option, section: str, settings: StreamSettings) -> None:
+    entry, wrong = values.entry(option, section), check_proxied(settings.destinations, settings.proxy)
+    if wrong and entry is not None:
+        raise refusal(entry, wrong)
 
 
 def stream_settings(values: Values, role: Role, directory: Path) -> StreamSettings:
@@ -185,6 +187,7 @@ def stream_settings(values: Values, role: Role, directory: Path) -> StreamSettin
         destinations=_destinations(values, _stream("destination")),
         tls=client_tls(values, directory),
     )
+    _check_proxied(values, _stream("destination"), "", settings)
     if role in (Role.PARENT, Role.PROXY):
         left: dict[str, Any] = {
             _stream(name).field: level for name, level in _FASTEST.items() if values.entry(_stream(name)) is None
@@ -270,6 +273,7 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
     enabled = values.entry(_KEY["enabled"], name)
     forward = values.entry(_KEY["proxy enabled"], name)
     together = evolve(base.proxy, **proxy)
+    _check_proxied(values, _KEY["proxy destination"], name, together)
     if forward is not None and together.enabled and not (together.destinations and together.api_key):
         values.warnings.add(forward, "no effect without 'proxy destination' and 'proxy api key', here or as [stream]'s")
     own_period = values.entry(_KEY["update every"], name)

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from netstream.config.addresses import Unusable, destination, entries
+from netstream.config.addresses import destination, entries
 from netstream.config.errors import ConfigError, at
 from netstream.config.export_options import (
     ELSEWHERE,
@@ -206,10 +206,10 @@ def _destinations(
         tls = kind.transport == "https" or word.endswith(":SSL")
         try:
             one = destination(word.removesuffix(":SSL"), port)
-        except Unusable:
-            raise _refusal(place, f"{quoted(word)}: there is no exporting over UDP; leave 'udp:' out") from None
         except ValueError as problem:
             raise _refusal(place, str(problem)) from problem
+        if one.protocol == "udp":
+            raise _refusal(place, f"{quoted(word)}: there is no exporting over UDP; leave 'udp:' out")
         found.append(evolve(one, text=word, tls=tls))
     if not found:
         raise _refusal(place, f"names no receiver for [{section}]; write 'destination = HOST:PORT'")

@@ -46,11 +46,11 @@ class Destination:
     One parent to stream to.
 
     @ivar text: The entry as it was written; its identity in logs.
-    @ivar protocol: C{tcp} or C{unix}.
+    @ivar protocol: C{tcp}, C{udp} or C{unix}.
     @ivar host: Name or address; the path for C{unix}.
-    @ivar port: TCP port; 0 for C{unix}.
+    @ivar port: 0 for C{unix}.
     @ivar interface: Scope of a link-local address, or C{""}.
-    @ivar tls: Whether the entry ends with C{:SSL}.
+    @ivar tls: Whether the entry ends with C{:SSL}, or is C{udp}.
     """
 
     text: str
@@ -88,7 +88,7 @@ class Listener:
     One entry of C{bind to}.
 
     @ivar text: The entry as it was written.
-    @ivar protocol: C{tcp} or C{unix}.
+    @ivar protocol: C{tcp}, C{udp} or C{unix}.
     @ivar host: Address to bind; C{""} for all.  The path for C{unix}.
     @ivar features: What is served there: C{dashboard}, C{registry},
         C{badges}, C{management}, C{streaming}, C{netdata.conf}.

@@ -10,7 +10,7 @@ from pathlib import Path
 from netstream.config.layers import STREAM_SPELLINGS, Values, refusal
 from netstream.config.node_options import NODE_OPTIONS, WEB
 from netstream.config.options import Option
-from netstream.config.settings import ClientTLS, Destination, Listener, ServerTLS
+from netstream.config.settings import ClientTLS, Destination, Listener, ServerTLS, SocksProxy
 from netstream.config.stream_options import STREAM
 
 _NODE = {option.name: option for option in NODE_OPTIONS if option.section == WEB}
@@ -110,12 +110,24 @@ def client_tls(values: Values, directory: Path) -> ClientTLS:
     )
 
 
+def check_proxied(destinations: Sequence[Destination], proxy: SocksProxy | None) -> str:
+    """
+    @return: Why destinations cannot be reached through a proxy; else C{""}.
+    """
+    if proxy is None:
+        return ""
+    udp = [each.text for each in destinations if each.protocol == "udp"]
+    if not udp:
+        return ""
+    return f"{udp[0]}: UDP does not pass through 'proxy' of [stream]; leave 'udp:' or the proxy out"
+
+
 def mixed(destinations: Sequence[Destination]) -> str:
     """
     @return: A warning about entries in front of one with C{:SSL} that have
         none, for which agents up to 1.39 would use TLS too; else C{""}.
     """
-    secure = [number for number, each in enumerate(destinations) if each.tls]
+    secure = [number for number, each in enumerate(destinations) if each.tls and each.protocol != "udp"]
     plain = [each.text for each in destinations[: secure[-1]] if not each.tls] if secure else []
     plain = [text for text in plain if not text.startswith(("unix:", "/"))]
     if not plain:

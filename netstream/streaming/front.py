@@ -300,7 +300,7 @@ class FrontFactory(Factory):
         self._allowed = web.allow.get("connections")
         self._stream = stream
         self._http = http
-        self._tls = tls if listener.protocol != "unix" else None
+        self._tls = tls if listener.protocol == "tcp" else None  # that of UDP is part of its connections
         self.securing = TLSMemoryBIOFactory(self._tls, False, self, clock) if self._tls is not None else None
         needed = web.tls.client_needed if web.tls is not None else "no"
         self._browsers_need_certificate = needed == "yes"

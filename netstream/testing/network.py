@@ -1,6 +1,6 @@
 """
-A network in memory: machines with names and addresses, TCP between them, and
-one clock that only moves when it is told.
+A network in memory: machines with names and addresses, TCP and UDP between
+them, and one clock that only moves when it is told.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from netstream.testing.datagrams import SimulatedDatagramPort, Weather
 from netstream.testing.schedule import Schedule
 
 WINDOW = 65536
@@ -439,6 +440,9 @@ class Machine:
         """
         self.life += 1
         self.ports.clear()
+        for place, socket in tuple(self.network.sockets.items()):
+            if socket.is_at(self.address):
+                del self.network.sockets[place]
         if silent:
             self.network.off.add(self.address)
         for transport in tuple(self.network.transports):
@@ -466,6 +470,16 @@ class Machine:
         listening = SimulatedPort(self, port or self.network.next_port(), factory)
         listening.startListening()
         return listening
+
+    def listenUDP(
+        self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192
+    ) -> SimulatedDatagramPort:
+        """
+        Open a UDP socket; 0 takes a free port.
+        """
+        socket = SimulatedDatagramPort(self, port or self.network.next_port(), protocol)
+        socket.startListening()
+        return socket
 
     def connectTCP(
         self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None
@@ -551,6 +565,8 @@ class Network:
     @ivar names: Addresses by host name.
     @ivar chunk: Says how many of the bytes that wait arrive at once.
     @ivar off: Addresses of the machines that have no power.
+    @ivar sockets: Those of UDP, by address and port as others see them.
+    @ivar weather: What becomes of datagrams.
     """
 
     def __init__(self, now: float, chunk: Callable[[int], int] = lambda size: size) -> None:
@@ -565,6 +581,8 @@ class Network:
         self.names: dict[str, str] = {}
         self.transports: dict[SimulatedTransport, None] = {}
         self.off: set[str] = set()
+        self.sockets: dict[tuple[str, int], SimulatedDatagramPort] = {}
+        self.weather = Weather()
         self._cuts: set[frozenset[str]] = set()
         self._port = 40000
 
@@ -610,6 +628,15 @@ class Network:
         """
         for transport in tuple(self.transports):
             transport.wake()
+
+    def move(self, name: str) -> None:
+        """
+        Let the UDP of a machine's clients come from other ports from now on,
+        as when what translates addresses forgets.
+        """
+        for socket in tuple(self.sockets.values()):
+            if socket.is_at(self.names[name]) and socket.is_client:
+                socket.move((socket.outside[0], self.next_port()))
 
     def drop(self, a: str, b: str) -> None:
         """

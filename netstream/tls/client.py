@@ -5,7 +5,7 @@ The side that connects: whom it trusts, and under which name.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hmac import compare_digest
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,8 +23,8 @@ from zope.interface import implementer
 
 from netstream.config.errors import ConfigError
 from netstream.config.settings import ClientTLS
-from netstream.tls.certificates import certificate_fingerprint, read_certificates, read_pair
-from netstream.tls.contexts import hardened, present, trust
+from netstream.tls.certificates import Pair, certificate_fingerprint, read_certificates, read_pair
+from netstream.tls.contexts import fault, hardened, present, trust
 from netstream.tls.explain import CERTIFICATE, Problem, failed, not_trusted, with_certificate, wrong_name
 
 _CA_FILE, _CA_PATH = "[stream] CAfile", "[stream] CApath"
@@ -59,6 +59,8 @@ def is_for(certificate: x509.Certificate, name: str) -> bool:
 class Client:
     """
     Whom connections to parents trust, and what they present.
+
+    @ivar pair: What is presented, if anything.
     """
 
     def __init__(self, settings: ClientTLS, now: Callable[[], float] = time.time) -> None:
@@ -70,6 +72,7 @@ class Client:
         self.now = now
         self._attempts: WeakKeyDictionary[SSL.Connection, Attempt] = WeakKeyDictionary()
         self._signature = self._look()
+        self.pair: Pair | None = None
         self._context = self._make()
 
     def _look(self) -> tuple[int | None, ...]:
@@ -90,6 +93,7 @@ class Client:
         if settings.certificate is not None and settings.key is not None:
             pair = read_pair(settings.certificate, settings.key, self.now(), _CERTIFICATE, _KEY, server=False)
             present(context, pair)
+            self.pair = pair
         context.set_verify(SSL.VERIFY_PEER, self._verify)
         return context
 
@@ -98,6 +102,18 @@ class Client:
         Judge one certificate of a parent's chain (called by OpenSSL).
         """
         return self._attempts[connection].judge(presented.to_cryptography(), number, depth, bool(good))
+
+    def examine(self, attempt: Attempt, chain: Sequence[x509.Certificate]) -> bool:
+        """
+        Judge a chain that a parent presented where OpenSSL does not run the
+        handshake.
+
+        @return: Whether it is good.
+        """
+        found = fault(self._context, chain, client=False)
+        if found is not None and not attempt.judge(found.certificate, found.number, found.depth, False):
+            return False
+        return attempt.judge(chain[0], 0, 0, True)
 
     def begin(self, attempt: Attempt) -> SSL.Connection:
         """
@@ -144,6 +160,29 @@ class Attempt:
         if not is_address(self._name):
             connection.set_tlsext_host_name(self._name.encode("idna" if not self._name.isascii() else "ascii"))
         return connection
+
+    @property
+    def name(self) -> str | None:
+        """
+        The host name that is asked for; L{None} where that is an address.
+        """
+        return None if is_address(self._name) else self._name
+
+    @property
+    def pair(self) -> Pair | None:
+        """
+        What is presented, if anything.
+        """
+        return self._client.pair
+
+    def examine(self, chain: Sequence[x509.Certificate]) -> bool:
+        """
+        Judge a whole chain where OpenSSL does not run the handshake.
+
+        @param chain: The first is the parent's own.
+        @return: Whether to go on.
+        """
+        return self._client.examine(self, chain)
 
     def judge(self, certificate: x509.Certificate, number: int, depth: int, good: bool) -> bool:
         """

@@ -4,11 +4,14 @@ TLS contexts that offer nothing weak.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from attrs import frozen
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import X509, X509StoreContext, X509StoreContextError
 
 from netstream.config.errors import ConfigError
 from netstream.tls.certificates import Pair
@@ -96,3 +99,59 @@ def present(context: SSL.Context, pair: Pair) -> None:
         context.add_extra_chain_cert(authority)
     context.use_privatekey(pair.key)
     context.check_privatekey()
+
+
+_PURPOSE, _SHORT_KEY = 26, 66
+_LEAST_BITS = 2048
+
+
+@frozen
+class Fault:
+    """
+    What is wrong with a chain of certificates.
+
+    @ivar certificate: The one at fault.
+    @ivar number: How OpenSSL numbers the fault.
+    @ivar depth: 0 is the first of the chain.
+    """
+
+    certificate: x509.Certificate
+    number: int
+    depth: int
+
+
+def fault(context: SSL.Context, chain: Sequence[x509.Certificate], *, client: bool) -> Fault | None:
+    """
+    Judge a chain that was presented where OpenSSL does not run the handshake,
+    as it would there.
+
+    @param context: Has the authorities that are trusted.
+    @param chain: The first is whose key it is.
+    @param client: Whether a client presented it.
+    @return: L{None} if nothing is wrong.
+    """
+    store = context.get_cert_store()
+    assert store is not None
+    first, *others = (X509.from_cryptography(certificate) for certificate in chain)
+    try:
+        X509StoreContext(store, first, others).verify_certificate()
+    except X509StoreContextError as problem:
+        number, depth, _ = problem.errors
+        return Fault(problem.certificate.to_cryptography(), number, depth)
+    if not _meant_for(chain[0], client):
+        return Fault(chain[0], _PURPOSE, 0)
+    key = chain[0].public_key()
+    if isinstance(key, RSAPublicKey) and key.key_size < _LEAST_BITS:
+        return Fault(chain[0], _SHORT_KEY, 0)
+    return None
+
+
+def _meant_for(certificate: x509.Certificate, client: bool) -> bool:
+    try:
+        uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    except (x509.DuplicateExtension, ValueError):
+        return False
+    wanted = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+    return wanted in uses or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in uses

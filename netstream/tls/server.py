@@ -5,7 +5,7 @@ The side that is connected to: its certificate, and those of clients.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -22,7 +22,7 @@ from zope.interface import implementer
 from netstream.config.errors import ConfigError
 from netstream.config.settings import ServerTLS
 from netstream.tls.certificates import Pair, day, described, read_certificates, read_pair
-from netstream.tls.contexts import hardened, present, sound_ciphers, trust
+from netstream.tls.contexts import fault, hardened, present, sound_ciphers, trust
 from netstream.tls.explain import CERTIFICATE, Problem, failed, not_trusted, with_certificate
 
 SOON = 14 * 86400.0
@@ -96,14 +96,48 @@ class Server:
             context.set_verify(SSL.VERIFY_PEER | demand, self._verify)
         return pair, context
 
-    def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+    @property
+    def asks(self) -> bool:
         """
-        Make the TLS side of a connection (called by Twisted).
+        Whether clients are asked for a certificate.
+        """
+        return self._settings.client_ca is not None
+
+    def refresh(self) -> Pair:
+        """
+        Look whether there is a new certificate.
+
+        @return: What is presented now.
         """
         signature = self._look()
         if signature != self._signature:
             self._signature = signature
             self._reload()
+        return self.pair
+
+    def examine(self, chain: Sequence[x509.Certificate]) -> Problem | None:
+        """
+        Judge what a client presented where OpenSSL does not run the handshake.
+
+        @param chain: The first is the client's own; empty if it presented
+            none.
+        @return: What is wrong, if anything.
+        """
+        if not self.asks:
+            return None
+        if not chain:
+            return self._none_presented(CERTIFICATE) if self._settings.client_needed == "yes" else None
+        found = fault(self._context, chain, client=True)
+        if found is None:
+            return None
+        text = self._not_trusted(found.certificate, found.number)
+        return Problem(CERTIFICATE, with_certificate(text, found.certificate), certificate=True)
+
+    def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """
+        Make the TLS side of a connection (called by Twisted).
+        """
+        self.refresh()
         connection = SSL.Connection(self._context, None)
         self._clients[connection] = Client()
         return connection
@@ -115,17 +149,17 @@ class Server:
         if good:
             return True
         certificate = presented.to_cryptography()
-        self._clients[connection] = Client(
-            not_trusted(
-                certificate,
-                number,
-                self._now(),
-                f"add it to the file that '{_CLIENT_CA}' names, or give the child a certificate of an authority in it",
-                "renew it at the child ('ssl certificate' in [stream])",
-            ),
-            certificate,
-        )
+        self._clients[connection] = Client(self._not_trusted(certificate, number), certificate)
         return False
+
+    def _not_trusted(self, certificate: x509.Certificate, number: int) -> str:
+        return not_trusted(
+            certificate,
+            number,
+            self._now(),
+            f"add it to the file that '{_CLIENT_CA}' names, or give the child a certificate of an authority in it",
+            "renew it at the child ('ssl certificate' in [stream])",
+        )
 
     def _reload(self) -> None:
         try:
@@ -165,21 +199,25 @@ class Server:
                 "{file}: is a private key, but others can read it; chmod 600 it", file=str(self._settings.key)
             )
 
-    def explain(self, connection: SSL.Connection, reason: Failure) -> Problem:
+    def _none_presented(self, phase: str) -> Problem:
+        needs = "'ssl require client certificate' in [web] demands one: it needs 'ssl certificate' and 'ssl key'"
+        return Problem(phase, f"it presented no certificate, and {needs}", certificate=True)
+
+    def explain(self, connection: SSL.Connection | None, reason: Failure) -> Problem:
         """
         Say why a handshake failed.
 
-        @param connection: What L{serverConnectionForTLS} made.
+        @param connection: What L{serverConnectionForTLS} made; L{None} where
+            OpenSSL did not run it.
         """
-        client = self._clients.get(connection, Client())
+        client = self._clients.get(connection, Client()) if connection is not None else Client()
         if client.problem:
             return Problem(CERTIFICATE, with_certificate(client.problem, client.certificate), certificate=True)
         problem = failed(reason)
         if problem is None:
             return Problem(CERTIFICATE, "its certificate is not accepted", certificate=True)
         if problem.text == "it presented no certificate":
-            needs = "'ssl require client certificate' in [web] demands one: it needs 'ssl certificate' and 'ssl key'"
-            return Problem(problem.phase, f"{problem.text}, and {needs}", certificate=True)
+            return self._none_presented(problem.phase)
         if problem.certificate:
             advice = (
                 "it needs 'CAfile' with the authority of this certificate, or 'ssl certificate fingerprint', in its "

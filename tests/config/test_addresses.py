@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.config.addresses import FEATURES, Unusable, destination, entries, listener
+from netstream.config.addresses import FEATURES, destination, entries, listener
 from netstream.config.settings import Destination, Listener
 
 DESTINATIONS = [
@@ -37,6 +37,7 @@ NO_DESTINATIONS = [
     ("a:ssl", "known service"),
     ("[::1", "HOST"),
     ("unix:/run/a.sock:SSL", "never speak on Unix sockets"),
+    ("udp:[fe80::1]%eth0", "link-local addresses ('%eth0') are not possible over UDP"),
 ]
 ONE = frozenset(("streaming",))
 LISTENERS = [
@@ -61,6 +62,7 @@ NO_LISTENERS = [
     ("::1:19999", "brackets"),
     ("a:-1", "between 0 and 65535"),
     ("unix:", "names no socket"),
+    ("udp:*^SSL=optional", "over UDP there is always TLS"),
 ]
 
 
@@ -105,7 +107,6 @@ class AddressTests(SynchronousTestCase):
         for text, message in NO_DESTINATIONS:
             problem = self.assertRaises(ValueError, destination, text, 19999)
             self.assertIn(message, str(problem), text)
-            self.assertNotIsInstance(problem, Unusable)
 
     def test_listeners(self) -> None:
         """
@@ -126,11 +127,12 @@ class AddressTests(SynchronousTestCase):
 
     def test_udp(self) -> None:
         """
-        UDP is understood, and said to be unusable yet.
+        Over UDP there is always TLS, whether it is written or not.
         """
-        for read in (destination, listener):
-            problem = self.assertRaises(Unusable, read, "udp:a:1", 19999)
-            self.assertIn("not yet effective", str(problem))
+        for text in ("udp:parent:1", "udp:parent:1:SSL"):
+            self.assertEqual(destination(text, 19999), Destination(text, "udp", "parent", 1, "", True))
+        for text in ("udp:*:1", "udp:*:1^SSL=force"):
+            self.assertEqual(listener(text, 19999), Listener(text, "udp", "", 1, FEATURES, "", "force"))
 
     @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text("tcpudx:[]%=^SL*/1|é", max_size=12))
     def test_any_text(self, text: str) -> None:
@@ -143,4 +145,5 @@ class AddressTests(SynchronousTestCase):
             except ValueError:
                 pass
             else:
-                self.assertTrue(read is listener or found.tls == text.endswith(":SSL"))
+                udp = found.protocol == "udp"
+                self.assertTrue(read is listener or found.tls == (udp or text.endswith(":SSL")))

@@ -204,12 +204,24 @@ class RoleTests(ConfigCase):
 
     def test_udp(self) -> None:
         """
-        UDP entries are left out with a warning; others count.
+        A node connects to and listens at UDP ports; it does not listen
+        without a certificate, and does not connect through a SOCKS proxy,
+        which would be left out in silence.
         """
-        settings = self.load("[web]\nbind to = udp:* 127.0.0.1\n", SENDS.replace("up", "udp:up up"), role="child")
-        self.assertEqual(len(settings.stream.destinations), 1)
-        self.assertEqual(len(settings.web.listeners), 1)
-        self.assertEqual(len([w for w in settings.warnings if "UDP is not yet effective" in w]), 2)
+        config, data = self.configuration("[web]\nbind to = udp:*:1 127.0.0.1\n", SENDS.replace("up", "udp:up up"))
+        (config / "ssl").mkdir()
+        for name in ("key.pem", "cert.pem"):
+            (config / "ssl" / name).touch()
+        settings = load("child", config, data)
+        self.assertEqual([each.protocol for each in settings.stream.destinations], ["udp", "tcp"])
+        self.assertEqual([each.protocol for each in settings.web.listeners], ["udp", "tcp"])
+        self.assertEqual(settings.warnings, ())
+        self.assertIn(
+            "netstream.conf:2: [web] bind to: 'udp:*' insists on TLS, which there cannot be without",
+            self.wrong("[web]\nbind to = udp:*\n"),
+        )
+        sends = SENDS.replace("up", "udp:up") + "proxy = socks5://there\n"
+        self.assertIn("udp:up: UDP does not pass through 'proxy'", self.wrong("", sends, role="child"))
 
     def test_tls_without_certificate(self) -> None:
         """

@@ -1,0 +1,3 @@
+"""
+Tests for streams over UDP.
+"""
