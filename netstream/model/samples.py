@@ -109,6 +109,28 @@ class SeriesTable:
             numbers[dimension] = number
         return number
 
+    def assign(self, chart: str, dimension: str, number: int) -> None:
+        """
+        Give a series the number that it has in another table, of which this
+        one is a copy; numbers that nobody has yet stand for C{("", "")}.
+        """
+        more = number + 1 - len(self._charts)
+        if more > 0:
+            self._charts += [""] * more
+            self._dimensions += [""] * more
+        self._charts[number] = chart
+        self._dimensions[number] = dimension
+        self._numbers.setdefault(chart, {})[dimension] = number
+
+    def withdraw(self, chart: str) -> None:
+        """
+        In a copy of another table, take the numbers of a chart away from its
+        series: they may be others' at once, as that table says.
+        """
+        self._freed = list(self._numbers.pop(chart, {}).values())
+        self.releases += 1
+        self.generation += 1
+
     def release(self, chart: str) -> Sequence[int]:
         """
         Take the numbers of a chart away from its series.

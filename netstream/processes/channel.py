@@ -191,4 +191,3 @@ class Channel(Protocol):
         self._lost()
         for deferred in asked.values():
             deferred.errback(Unavailable(f"{self.name} ended"))
-
