@@ -66,7 +66,7 @@ def part(column: npt.NDArray[Any]) -> memoryview:
     """
     @return: A column as a part of a message.
     """
-    return memoryview(np.ascontiguousarray(column).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(column).reshape(-1).view(np.uint8).data
 
 
 def of_columns(columns: Columns) -> Message:

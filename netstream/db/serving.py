@@ -45,7 +45,8 @@ class Serving:
         self._tables: dict[tuple[int, str], SeriesTable] = {}
 
     def _of(self, message: Message) -> IMetricsDB:
-        return self.engines[message.fields["db"]]
+        number: int = message.fields["db"]
+        return self.engines[number]
 
     def _put_host(self, message: Message) -> Deferred[Message]:
         return self._of(message).put_host(metadata.host_of(message.fields["record"])).addCallback(_nothing)

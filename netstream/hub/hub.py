@@ -516,7 +516,7 @@ class Hub:
         if db.keeps:
             for chart in host.charts.values():
                 host.keep(db.put_chart(host.info.guid, chart))
-        self._tell(host)
+        self.tell(host)
 
     def remove(self, host: Host) -> Deferred[None]:
         """
@@ -531,7 +531,7 @@ class Hub:
         if self._hosts.get(host.info.guid) is host:
             del self._hosts[host.info.guid]
             host.removed = True
-            self._tell(host)
+            self.tell(host)
         return host.past.forget(host.info.guid)
 
     def disconnect(self, host: Host, now: float) -> None:

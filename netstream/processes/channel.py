@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
-from twisted.internet.interfaces import IFileDescriptorReceiver, IUNIXTransport
+from twisted.internet.interfaces import IFileDescriptorReceiver
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -51,7 +51,7 @@ class Channel(Protocol):
     @ivar connected: Whether anything can be said.
     """
 
-    transport: IUNIXTransport | None
+    transport: Any
     _log = Logger()
 
     def __init__(self, name: str, lost: Callable[[], None] = lambda: None) -> None:
@@ -83,7 +83,6 @@ class Channel(Protocol):
         except ValueError:
             return fail()
         if descriptor is not None:
-            assert self.transport is not None
             self.transport.sendFileDescriptor(descriptor)
         answer = self._asked[self._number] = Deferred()
         self._write(pieces)
@@ -115,7 +114,6 @@ class Channel(Protocol):
         return self._descriptors.popleft()
 
     def _write(self, pieces: list[bytes | memoryview]) -> None:
-        assert self.transport is not None
         self.transport.writeSequence([bytes(piece) for piece in pieces])
 
     # Said to us.
@@ -140,7 +138,6 @@ class Channel(Protocol):
                 self._take(frame)
         except BadFrame as problem:
             self._log.error("{name}: {problem}", name=self.name, problem=problem)
-            assert self.transport is not None
             self.transport.abortConnection()
 
     def _take(self, frame: Frame) -> None:
@@ -154,13 +151,10 @@ class Channel(Protocol):
                 fields = frame.message.fields
                 asked.errback(_KNOWN.get(fields["kind"], Failed)(fields["text"]))
             return
-        answering = maybeDeferred(self._verb, frame)
+        done: Deferred[None] = maybeDeferred(self._verb, frame).addCallback(lambda said: self._answer(said, frame))
         if frame.kind is Kind.ASK:
-            answering.addCallback(self._answer, frame.number)
-            answering.addErrback(self._fail, frame)
-        answering.addErrback(
-            lambda failure: self._log.failure("{name}: {verb}", failure, name=self.name, verb=frame.verb)
-        )
+            done.addErrback(self._fail, frame)
+        done.addErrback(lambda failure: self._log.failure("{name}: {verb}", failure, name=self.name, verb=frame.verb))
 
     def _verb(self, frame: Frame) -> Answer:
         known = self.verbs.get(frame.verb)
@@ -168,9 +162,9 @@ class Channel(Protocol):
             raise ValueError(f"'{frame.verb}' is nothing that can be asked here")
         return known(frame.message)
 
-    def _answer(self, message: Message | None, number: int) -> None:
-        if self.connected:
-            self._write(Frame(Kind.ANSWER, number, "", message or NOTHING).pieces())
+    def _answer(self, said: Any, frame: Frame) -> None:
+        if self.connected and frame.kind is Kind.ASK:
+            self._write(Frame(Kind.ANSWER, frame.number, "", said or NOTHING).pieces())
 
     def _fail(self, failure: Failure, frame: Frame) -> None:
         kind = next((name for name in _KNOWN if failure.check(_KNOWN[name])), "")

@@ -34,6 +34,7 @@ class Mirror:
     Takes the reports of a worker into the hub.
 
     @ivar hosts: Those that the worker has, by machine GUID.
+    @ivar online: The GUIDs of those that are connected to it.
     @ivar series: How many series it has numbered.
     """
 
@@ -48,6 +49,7 @@ class Mirror:
         self._engines: Sequence[RemoteDB] = ()
         self._words: Int64s | None = None
         self.hosts: dict[str, Host] = {}
+        self.online: set[str] = set()
         self.series = 0
 
     def begin(self, engines: Sequence[RemoteDB], words: Int64s) -> None:
@@ -69,6 +71,7 @@ class Mirror:
         """
         self._words = None
         self.series = 0
+        self.online.clear()
         for host in self.hosts.values():
             _view(host).look(None, None)
             if host.link is not None:
@@ -126,7 +129,12 @@ class Mirror:
         record = metadata.host_of(facts["record"])
         host.info = record.info
         host.seen = facts["seen"]
-        host.link = None if facts["link"] is None else Link(*facts["link"])
+        if facts["link"] is None:
+            host.link = None
+            self.online.discard(host.info.guid)
+        else:
+            host.link = Link(*facts["link"])
+            self.online.add(host.info.guid)
         if host.labels != record.labels:
             host.apply(LabelsReplaced(record.labels))
         if host.claim_id != facts["claim"]:

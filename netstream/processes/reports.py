@@ -120,7 +120,8 @@ class _Unsaid:
         @return: The numbers of the dimensions of each chart of which some are
             new.
         """
-        host, found = self.host, {}
+        host = self.host
+        found: dict[str, Sequence[int | None]] = {}
         self.living = host.table.living
         for chart_id, before in tuple(self.unnumbered.items()):
             chart = host.charts.get(chart_id)

@@ -1,0 +1,423 @@
+"""
+The workers of a node, as the process that serves sees them: which has which
+host, and that they run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.error import ProcessDone
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorTime
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from netstream.config.settings import Settings
+from netstream.db.databases import of_workers
+from netstream.db.messages import NOTHING, Message, Unavailable
+from netstream.db.remote import RemoteDB, Traits
+from netstream.hub import shared
+from netstream.hub.hub import Hub
+from netstream.model.samples import Int64s
+from netstream.processes.channel import Channel
+from netstream.processes.logs import Reader
+from netstream.processes.mirror import Mirror
+from netstream.processes.reports import READY, REPORT
+from netstream.processes.work import ADOPT, BEGIN, Orders, handed_fields
+from netstream.streaming.passing import Handed, One, Taker
+from netstream.wire.handshake import Refusal
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds until a worker that ended is started again."""
+
+STEADY_AFTER = 120.0
+"""Seconds after which a worker that runs begins with the first pause again."""
+
+ENDS_WITHIN = 60.0
+"""Seconds that a worker has to end by itself."""
+
+WAITING_MOST = 1000
+"""Connections that may wait for a worker that is being started."""
+
+WAITS = 20.0
+"""Seconds that they do; real children give up after 60 or more, and a refusal
+would keep them away for longer than it takes."""
+
+NEW_HOST = 1000
+"""Series that a host is taken to have until it is known."""
+
+
+class CannotStart(Exception):
+    """
+    A worker ended before it was ready, when the node started.
+    """
+
+
+class Process:
+    """
+    A process that runs, as the crew needs it.
+
+    @ivar channel: To it.
+    @ivar words: The memory that it shares.
+    @ivar ended: Fires with a sentence when it has ended.
+    """
+
+    def __init__(self, channel: Channel, words: Int64s, kill: Callable[[], None]) -> None:
+        self.channel = channel
+        self.words = words
+        self.kill = kill
+        self.ended: Deferred[str] = Deferred()
+
+
+Spawn = Callable[[str, Channel], Process]
+"""Starts the process of a worker of that name, at the other end of the channel."""
+
+
+class _Ends(ProcessProtocol):
+    """
+    Hears what a worker says besides the channel, and when it ends.
+    """
+
+    process: Process | None = None
+
+    def __init__(self, name: str) -> None:
+        self._reader = Reader(name)
+
+    def outReceived(self, data: bytes) -> None:
+        """
+        It printed something (called by Twisted).
+        """
+        self._reader.receive(data)
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        It ended (called by Twisted).
+        """
+        self._reader.finish()
+        if self.process is not None:
+            text = "" if reason.check(ProcessDone) else reason.getErrorMessage().rstrip(".")
+            self.process.ended.callback(text)
+
+
+def spawn_with(reactor: Any) -> Spawn:
+    """
+    @return: Starts fresh interpreters; nothing of this process is in them but
+        what they are told.
+    """
+
+    def spawn(name: str, channel: Channel) -> Process:
+        ours, theirs = socket.socketpair()
+        memory = shared.make()
+        with ours, theirs:
+            words = shared.opened(memory, write=False)
+            ends = _Ends(name)
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+            null = os.open(os.devnull, os.O_RDONLY)
+            try:
+                transport: IProcessTransport = reactor.spawnProcess(
+                    ends,
+                    sys.executable,
+                    [sys.executable, "-m", "netstream.processes.worker"],
+                    env=environment,
+                    childFDs={0: null, 1: "r", 2: "r", 3: theirs.fileno(), 4: memory},
+                )
+            finally:
+                os.close(null)
+                os.close(memory)
+            ours.setblocking(False)
+            reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, One(channel))
+
+        def kill() -> None:
+            transport.signalProcess("KILL")
+
+        process = ends.process = Process(channel, words, kill)
+        return process
+
+    return spawn
+
+
+class Member:
+    """
+    One worker, whether its process runs or not.
+
+    @ivar name: For logs.
+    @ivar ready: Whether it takes connections.
+    @ivar mirror: What is known of its hosts.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, orders: Orders, hub: Hub, spawn: Spawn, clock: IReactorTime, jitter: Callable[[], float]
+    ) -> None:
+        self.name = f"worker {orders.number}"
+        self.ready = False
+        self.mirror = Mirror(hub, self.name)
+        self.first: Deferred[None] = Deferred()
+        self._orders = orders
+        self._spawn = spawn
+        self._clock = clock
+        self._jitter = jitter
+        self._process: Process | None = None
+        self._channel: Channel | None = None
+        self._engines: list[RemoteDB] = []
+        self._waiting: list[Deferred[None]] = []
+        self._pause = FIRST_PAUSE
+        self._why = ""
+        self._began = 0.0
+        self._timer: IDelayedCall | None = None
+        self._limit: IDelayedCall | None = None
+        self._stopping: Deferred[None] | None = None
+
+    @property
+    def load(self) -> int:
+        """
+        Series that it has, or is about to have.
+        """
+        return max(self.mirror.series, len(self.mirror.online) * NEW_HOST)
+
+    def ask(self, verb: str, message: Message = NOTHING) -> Deferred[Message]:
+        """
+        Put a question to it, as L{netstream.db.messages.Ask}.
+        """
+        channel = self._channel
+        if channel is None:
+            channel = Channel(self.name)  # one that was never connected says so
+        return channel.ask(verb, message)
+
+    def start(self) -> None:
+        """
+        Start its process, now and whenever it has ended.
+        """
+        self._timer = None
+        self._began = self._clock.seconds()
+        channel = self._channel = Channel(self.name, self._lost)
+        channel.verbs[REPORT] = self._report
+        channel.verbs[READY] = self._be_ready
+        try:
+            process = self._process = self._spawn(self.name, channel)
+        except OSError as problem:
+            self._log.error("{name} cannot be started: {problem}", name=self.name, problem=problem)
+            self._ended(str(problem))
+            return
+        process.ended.addCallback(self._ended)
+        channel.ask(BEGIN, self._orders.message()).addCallbacks(self._begun, self._not_begun)
+
+    def _begun(self, message: Message) -> None:
+        assert self._process is not None
+        for number, fields in enumerate(message.fields["engines"]):
+            if number >= len(self._engines):
+                self._engines.append(RemoteDB(self.ask, number, Traits.read(fields)))
+        self.mirror.begin(self._engines, self._process.words)
+
+    def _not_begun(self, failure: Failure) -> None:
+        if not failure.check(Unavailable):
+            self._why = failure.getErrorMessage()
+        if self._channel is not None:
+            self._channel.close()
+
+    def _report(self, message: Message) -> None:
+        self.mirror.report(message)
+
+    def _be_ready(self, _: Message) -> None:
+        self.ready = True
+        if not self.first.called:
+            self.first.callback(None)
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(None)
+        self._log.info("{name} is ready, with {count} hosts from before", name=self.name, count=len(self.mirror.hosts))
+
+    def _lost(self) -> None:
+        """
+        Nothing more can be said to it: it ends, or has ended.
+        """
+        self.ready = False
+        self.mirror.end(self._clock.seconds())
+        if self._process is not None and self._limit is None:
+            self._limit = self._clock.callLater(ENDS_WITHIN, self._kill)
+
+    def _kill(self) -> None:
+        self._limit = None
+        if self._process is not None:
+            self._log.error("{name} did not end within {most:g} s; it is killed", name=self.name, most=ENDS_WITHIN)
+            self._process.kill()
+
+    def _ended(self, reason: str) -> None:
+        self._process = self._channel = None
+        self.ready = False
+        reason, self._why = self._why or reason, ""
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
+        self._limit = None
+        if self._stopping is not None:
+            self._stopping.callback(None)
+            return
+        if not self.first.called:
+            self.first.errback(CannotStart(f"{self.name} ended before it was ready: {reason or 'no reason was given'}"))
+            return
+        now = self._clock.seconds()
+        if now - self._began >= STEADY_AFTER:
+            self._pause = FIRST_PAUSE
+        pause = self._pause * (0.5 + self._jitter() / 2)
+        self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        self._log.error(
+            "{name} ended{reason}; its children connect again, and it is started again in {pause:.1f} s",
+            name=self.name,
+            reason=f": {reason}" if reason else "",
+            pause=pause,
+        )
+        self._timer = self._clock.callLater(pause, self.start)
+
+    @property
+    def crowded(self) -> bool:
+        """
+        Whether no more connections can wait for it.
+        """
+        return len(self._waiting) >= WAITING_MOST
+
+    def take(self, descriptor: int, handed: Handed) -> Deferred[None]:
+        """
+        Give it a connection, now or once it is ready.
+
+        @return: Fires when it has that, or will not have it.
+        """
+        if self.ready:
+            return self._give(descriptor, handed)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        waiting.addTimeout(WAITS, self._clock)
+
+        def over(result: None | Failure) -> Deferred[None] | None:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            return None if isinstance(result, Failure) else self._give(descriptor, handed)
+
+        return waiting.addBoth(over)
+
+    def _give(self, descriptor: int, handed: Handed) -> Deferred[None]:
+        assert self._channel is not None
+        asked = self._channel.ask(ADOPT, handed_fields(handed), descriptor)
+
+        def failed(failure: Failure) -> None:
+            if not failure.check(OSError):  # a child that has gone meanwhile
+                self._log.warn(
+                    "{name} did not take a connection: {reason}", name=self.name, reason=failure.getErrorMessage()
+                )
+
+        return asked.addCallbacks(lambda _: None, failed)
+
+    def stop(self) -> Deferred[None]:
+        """
+        @return: Fires when its process has ended.
+        """
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        for deferred in tuple(self._waiting):
+            deferred.cancel()
+        if self._process is None:
+            return succeed(None)
+        if self._stopping is None:
+            self._stopping = Deferred()
+            if self._channel is not None:
+                self._channel.close()
+        return self._stopping
+
+
+class Crew:
+    """
+    All workers.
+
+    A host stays with the process that has its history; one that is new goes
+    to the worker that has least to do.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        hub: Hub,
+        clock: IReactorTime,
+        spawn: Spawn,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """
+        @param hub: Of this process, which serves.
+        @param spawn: Starts a process.
+        @param jitter: A number from 0 to 1, for pauses.
+        """
+        self._hub = hub
+        self._given: dict[str, Member] = {}
+        count = settings.node.workers
+        self.members: Sequence[Member] = [
+            Member(
+                Orders(number, settings, hub.local.info, left_to(number, count, of_workers(settings.data_dir))),
+                hub,
+                spawn,
+                clock,
+                jitter,
+            )
+            for number in range(1, count + 1)
+        ]
+
+    def start(self) -> Deferred[None]:
+        """
+        @return: Fires when all of them take connections; fails with
+            L{CannotStart}.
+        """
+        for member in self.members:
+            member.start()
+        ready = gatherResults([member.first for member in self.members], consumeErrors=True)
+        return ready.addCallbacks(lambda _: None, _first_failure)
+
+    def where(self, guid: str) -> Taker | Refusal | None:
+        """
+        Say who takes a host's connection, by its machine GUID.
+
+        @return: L{None} is this process; a refusal if too many wait already
+            for a worker that does not run just now.
+        """
+        host = self._hub.get(guid)
+        if host is not None and not host.elsewhere:
+            return None
+        member = next((member for member in self.members if guid in member.mirror.hosts), self._given.get(guid))
+        if member is None:
+            self._given = {one: given for one, given in self._given.items() if one not in given.mirror.hosts}
+            ready = [member for member in self.members if member.ready]
+            member = self._given[guid] = min(ready or self.members, key=self._load)
+        return member.take if member.ready or not member.crowded else Refusal.BUSY
+
+    def _load(self, member: Member) -> int:
+        coming = sum(given is member for given in self._given.values())
+        return member.load + coming * NEW_HOST
+
+    def stop(self) -> Deferred[None]:
+        """
+        @return: Fires when all processes have ended.
+        """
+        return gatherResults([member.stop() for member in self.members]).addCallback(lambda _: None)
+
+
+def left_to(number: int, count: int, databases: Iterable[int]) -> Sequence[int]:
+    """
+    @param number: Of a worker; 0 is the process that serves.
+    @param count: How many workers run.
+    @param databases: The numbers of all workers that ever ran.
+    @return: Those among them that run no more and whose database this one
+        opens.
+    """
+    return [other for other in databases if other > count and (not count or (other - 1) % count + 1 == number)]
+
+
+def _first_failure(failure: Failure) -> Failure:
+    first = getattr(failure.value, "subFailure", failure)
+    assert isinstance(first, Failure)
+    return first
