@@ -5,7 +5,7 @@ The service tree of a node: what its settings switch on, put together.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from netstream.config.settings import KeySettings, Listener, Mode, Settings, Str
 from netstream.control.commands import Control
 from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases, of_workers
+from netstream.db.interfaces import IMetricsDB
+from netstream.db.sharing import Sharing
 from netstream.db.workers import Workers
 from netstream.hub.cleaning import NodeCleaning
 from netstream.hub.hub import Host, Hub
@@ -117,6 +119,7 @@ class Node(MultiService):
         self._jitter = jitter
         self._spawn = spawn or spawn_with(reactor)
         self._crew: Crew | None = None
+        self._sharing: Sharing | None = None
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -190,6 +193,8 @@ class Node(MultiService):
         if count:
             await self._start_crew(self._parent)
             self._go_on()
+        self._sharing = Sharing(self._engines, settings.db.tier_size, self._reactor)
+        self._sharing.start()
         await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
@@ -252,6 +257,13 @@ class Node(MultiService):
         except CannotStart as problem:
             raise CannotServe(str(problem)) from problem
         parent.elsewhere = self._crew.where
+
+    def _engines(self) -> Iterator[IMetricsDB]:
+        """
+        @return: All databases, of every process.
+        """
+        yield from self._databases or ()
+        yield from self._crew.engines if self._crew is not None else ()
 
     def _greet(self) -> None:
         role = self.settings.role.value
@@ -425,6 +437,8 @@ class Node(MultiService):
         await super().stopService()
         fronts, self._fronts = self._fronts, []
         await gatherResults([front.close() for front in fronts])
+        if self._sharing is not None:
+            self._sharing.stop()
         if self._crew is not None:
             await self._crew.stop()
         databases, self._databases = self._databases, None

@@ -25,7 +25,7 @@ from netstream.db.interfaces import (
     StoredHost,
     Window,
 )
-from netstream.db.messages import Ask, Message, columns_of, part
+from netstream.db.messages import Ask, Message, Unavailable, columns_of, part
 from netstream.model.chart import Chart
 from netstream.model.samples import SampleBatch
 
@@ -196,6 +196,13 @@ class RemoteDB:
 
     def stats(self) -> Deferred[Stats]:
         return self._question("stats").addCallback(lambda message: Stats(**message.fields))
+
+    def allot(self, sizes: Sequence[int]) -> None:
+        """
+        As L{netstream.db.dbengine.engine.DBEngine.allot}; one that does not
+        run just now begins with what the settings say.
+        """
+        self._done("allot", sizes=list(sizes)).addErrback(lambda failure: failure.trap(Unavailable))
 
     def health(self) -> Health:
         return self.state

@@ -9,11 +9,12 @@ from typing import Any
 
 import attrs
 import numpy as np
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from netstream.db import metadata
 from netstream.db.interfaces import IMetricsDB, SeriesKey, Span, Window
 from netstream.db.messages import NOTHING, Message, array, of_columns
+from netstream.db.sharing import Allotted
 from netstream.model.samples import SampleBatch, SeriesTable
 
 
@@ -40,6 +41,7 @@ class Serving:
                 "retain": self._retain,
                 "forget": self._forget,
                 "stats": self._stats,
+                "allot": self._allot,
             }.items()
         }
         self._tables: dict[tuple[int, str], SeriesTable] = {}
@@ -122,6 +124,12 @@ class Serving:
                 table.release(chart)
                 table.recycle()
         return self._of(message).forget(node, chart).addCallback(_nothing)
+
+    def _allot(self, message: Message) -> Deferred[Message]:
+        engine = self._of(message)
+        if isinstance(engine, Allotted):
+            engine.allot(message.fields["sizes"])
+        return succeed(NOTHING)
 
     def _stats(self, message: Message) -> Deferred[Message]:
         return self._of(message).stats().addCallback(lambda stats: Message(attrs.asdict(stats)))

@@ -9,7 +9,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
@@ -152,6 +152,9 @@ class Member:
     @ivar name: For logs.
     @ivar ready: Whether it takes connections.
     @ivar mirror: What is known of its hosts.
+    @ivar engines: Its databases.
+    @ivar first: Fires when it is ready for the first time; fails with
+        L{CannotStart}.
     """
 
     _log = Logger()
@@ -169,7 +172,7 @@ class Member:
         self._jitter = jitter
         self._process: Process | None = None
         self._channel: Channel | None = None
-        self._engines: list[RemoteDB] = []
+        self.engines: list[RemoteDB] = []
         self._waiting: list[Deferred[None]] = []
         self._pause = FIRST_PAUSE
         self._why = ""
@@ -215,9 +218,9 @@ class Member:
     def _begun(self, message: Message) -> None:
         assert self._process is not None
         for number, fields in enumerate(message.fields["engines"]):
-            if number >= len(self._engines):
-                self._engines.append(RemoteDB(self.ask, number, Traits.read(fields)))
-        self.mirror.begin(self._engines, self._process.words)
+            if number >= len(self.engines):
+                self.engines.append(RemoteDB(self.ask, number, Traits.read(fields)))
+        self.mirror.begin(self.engines, self._process.words)
 
     def _not_begun(self, failure: Failure) -> None:
         if not failure.check(Unavailable):
@@ -377,6 +380,14 @@ class Crew:
             member.start()
         ready = gatherResults([member.first for member in self.members], consumeErrors=True)
         return ready.addCallbacks(lambda _: None, _first_failure)
+
+    @property
+    def engines(self) -> Iterator[RemoteDB]:
+        """
+        The databases of all workers.
+        """
+        for member in self.members:
+            yield from member.engines
 
     def where(self, guid: str) -> Taker | Refusal | None:
         """
