@@ -4,7 +4,7 @@ What goes between a database in another process and those who ask it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +18,10 @@ Part = bytes | memoryview
 """Raw bytes, such as those of a column."""
 
 
+def _parts(parts: Iterable[Part]) -> tuple[Part, ...]:
+    return tuple(parts)
+
+
 @frozen
 class Message:
     """
@@ -28,7 +32,7 @@ class Message:
     """
 
     fields: Mapping[str, Any] = field(factory=dict)
-    parts: Sequence[Part] = ()
+    parts: Sequence[Part] = field(default=(), converter=_parts)
 
 
 NOTHING = Message()

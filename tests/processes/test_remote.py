@@ -5,6 +5,7 @@ An engine that is in another process.
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail
+from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import RamDB
 from netstream.db.interfaces import Durability, Health, IMetricsDB
@@ -43,7 +44,7 @@ class RemoteDBTests(metrics_db.MetricsDBTests):
         return RemoteDB(ask, 0, Traits.of(engine))
 
 
-class TraitsTests(metrics_db.SynchronousTestCase):
+class TraitsTests(SynchronousTestCase):
     """
     What is known of an engine without asking.
     """
