@@ -126,6 +126,7 @@ class Worker:
     All that runs in a worker, once it is told what it is.
 
     @ivar hub: The hosts that it has.
+    @ivar engines: Its databases.
     """
 
     _log = Logger()
@@ -138,6 +139,7 @@ class Worker:
         @param reactor: Provides time, sockets, names and threads.
         @param threads: Where databases do blocking work.
         """
+        self.engines: list[IMetricsDB] = []
         self._channel = channel
         self._arena = Arena(words)
         self._reactor = reactor
@@ -178,7 +180,7 @@ class Worker:
             left=orders.left,
         )
         await self._databases.open()
-        engines: list[IMetricsDB] = list(self._databases)
+        self.engines = engines = list(self._databases)
         serving = Serving(engines)
         self._channel.verbs.update(serving.verbs)
         self.hub = Hub(orders.info, self._databases.of(Mode.NONE), latest=lambda: SharedLatest(self._arena))

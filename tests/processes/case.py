@@ -111,10 +111,11 @@ class Imitation:
 
     def die(self) -> None:
         """
-        As if by kill -9.
+        As if by kill -9, but that it gives its directory back.
         """
         self.dies = True
         self.end.cut()
+        self.worker.stop()
         self.process.ended.callback("signal 9")
 
 
