@@ -220,6 +220,7 @@ class Node(MultiService):
             self._reactor,
             self._jitter,
             netstream.__version__,
+            self._crew,
             self.reload_health if self.health is not None else None,
         )
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
@@ -351,8 +352,7 @@ class Node(MultiService):
         return self._parent.admitted.get(host.info.guid) if self._parent is not None else None
 
     def _forwarded(self, host: Host) -> bool:
-        uplink = self.uplinks.get(host.info.guid)
-        return uplink is not None and uplink.connected is not None
+        return host.upstream is not None and host.upstream.connected
 
     def _forwarding(self, host: Host) -> StreamSettings | None:
         if host.local or host.virtual:

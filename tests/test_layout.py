@@ -29,7 +29,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "tls": "config",
         "quic": "config tls",
         "streaming": "wire model session hub db config tls quic",
-        "processes": "wire model hub db config streaming",
+        "processes": "wire model hub db config streaming export",
         "health": "model hub db config",
         "export": "model kernel hub config",
         "web": "model kernel hub db health config",

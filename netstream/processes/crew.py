@@ -24,13 +24,14 @@ from netstream.db.databases import of_workers
 from netstream.db.messages import NOTHING, Message, Unavailable
 from netstream.db.remote import RemoteDB, Traits
 from netstream.hub import shared
-from netstream.hub.hub import Hub
+from netstream.hub.hub import Host, Hub
 from netstream.model.samples import Int64s
+from netstream.processes.calls import PROGRESS, Calls
 from netstream.processes.channel import Channel
 from netstream.processes.logs import Reader
 from netstream.processes.mirror import Mirror
 from netstream.processes.reports import READY, REPORT
-from netstream.processes.work import ADOPT, BEGIN, Orders, handed_fields
+from netstream.processes.work import ADOPT, BEGIN, CHOOSE, LET_GO, REMOVE, Orders, handed_fields
 from netstream.streaming.passing import Handed, One, Taker
 from netstream.wire.handshake import Refusal
 
@@ -152,6 +153,7 @@ class Member:
     @ivar name: For logs.
     @ivar ready: Whether it takes connections.
     @ivar mirror: What is known of its hosts.
+    @ivar calls: Calls of functions that it was given.
     @ivar engines: Its databases.
     @ivar first: Fires when it is ready for the first time; fails with
         L{CannotStart}.
@@ -164,7 +166,8 @@ class Member:
     ) -> None:
         self.name = f"worker {orders.number}"
         self.ready = False
-        self.mirror = Mirror(hub, self.name)
+        self.calls = Calls(self.ask, self.tell)
+        self.mirror = Mirror(hub, self.name, self.calls)
         self.first: Deferred[None] = Deferred()
         self._orders = orders
         self._spawn = spawn
@@ -197,6 +200,13 @@ class Member:
             channel = Channel(self.name)  # one that was never connected says so
         return channel.ask(verb, message)
 
+    def tell(self, verb: str, message: Message = NOTHING) -> None:
+        """
+        Say something to it that needs no answer.
+        """
+        if self._channel is not None:
+            self._channel.tell(verb, message)
+
     def start(self) -> None:
         """
         Start its process, now and whenever it has ended.
@@ -206,6 +216,7 @@ class Member:
         channel = self._channel = Channel(self.name, self._lost)
         channel.verbs[REPORT] = self._report
         channel.verbs[READY] = self._be_ready
+        channel.verbs[PROGRESS] = self.calls.progressed
         try:
             process = self._process = self._spawn(self.name, channel)
         except OSError as problem:
@@ -358,11 +369,18 @@ class Crew:
         @param jitter: A number from 0 to 1, for pauses.
         """
         self._hub = hub
+        hub.watch(self._seen)
         self._given: dict[str, Member] = {}
         count = settings.node.workers
         self.members: Sequence[Member] = [
             Member(
-                Orders(number, settings, hub.local.info, left_to(number, count, of_workers(settings.data_dir))),
+                Orders(
+                    number,
+                    settings,
+                    hub.local.info,
+                    left_to(number, count, of_workers(settings.data_dir)),
+                    hub.local.labels,
+                ),
                 hub,
                 spawn,
                 clock,
@@ -405,6 +423,44 @@ class Crew:
             ready = [member for member in self.members if member.ready]
             member = self._given[guid] = min(ready or self.members, key=self._load)
         return member.take if member.ready or not member.crowded else Refusal.BUSY
+
+    def _seen(self, host: Host) -> None:
+        if host.removed and host.elsewhere:
+            for member in self.members:
+                if member.mirror.forget(host):
+                    member.tell(REMOVE, Message({"guid": host.info.guid}))
+
+    def let_go(self, guids: Sequence[str], reason: str) -> Deferred[int]:
+        """
+        As L{netstream.streaming.parent.Parent.let_go}, for children that
+        workers have.
+        """
+        return self._all(LET_GO, guids, {"reason": reason})
+
+    def choose_anew(self, guids: Sequence[str]) -> Deferred[int]:
+        """
+        Let workers choose a parent anew for what they send.
+
+        @return: Fires with how many hosts moved.
+        """
+        return self._all(CHOOSE, guids, {})
+
+    def _all(self, verb: str, guids: Sequence[str], fields: dict[str, Any]) -> Deferred[int]:
+        """
+        Tell each worker of its hosts among some.
+
+        @return: Fires with the sum of what they counted; one that ends
+            meanwhile counts nothing.
+        """
+        asked = []
+        for member in self.members:
+            theirs = [guid for guid in guids if guid in member.mirror.online]
+            if theirs:
+                message = Message({**fields, "guids": theirs})
+                asked.append(
+                    member.ask(verb, message).addCallbacks(lambda said: int(said.fields["count"]), lambda failure: 0)
+                )
+        return gatherResults(asked).addCallback(sum)
 
     def _load(self, member: Member) -> int:
         coming = sum(given is member for given in self._given.values())

@@ -27,6 +27,8 @@ from netstream.model.updates import (
     PathKnown,
     VariableSet,
 )
+from netstream.processes.calls import Away, Calls
+from netstream.processes.figures import add_counts, take_host
 
 
 class Mirror:
@@ -40,12 +42,16 @@ class Mirror:
 
     _log = Logger()
 
-    def __init__(self, hub: Hub, name: str) -> None:
+    def __init__(self, hub: Hub, name: str, calls: Calls | None = None) -> None:
         """
+        @param calls: Passes calls of functions on; nobody answers any if not
+            given.
         @param name: Of the worker, for logs.
         """
         self._hub = hub
         self._name = name
+        self._calls = calls
+        self._counted: Mapping[str, Any] = {}
         self._engines: Sequence[RemoteDB] = ()
         self._words: Int64s | None = None
         self.hosts: dict[str, Host] = {}
@@ -61,6 +67,7 @@ class Mirror:
         """
         self._engines = engines
         self._words = words
+        self._counted = {}
         for host in self.hosts.values():
             # Its numbers are another process' now.
             host.table = SeriesTable(host.info.guid)
@@ -74,6 +81,7 @@ class Mirror:
         self.online.clear()
         for host in self.hosts.values():
             _view(host).look(None, None)
+            host.callee = host.upstream = host.replication = None
             if host.link is not None:
                 self._hub.disconnect(host, now)
 
@@ -89,12 +97,36 @@ class Mirror:
             host = self._host(entry)
             if host is not None:
                 self._take(host, entry)
+        for guid, figures in fields.get("figures", {}).items():
+            if guid in self.hosts:
+                take_host(self.hosts[guid], figures)
+        if "counts" in fields:
+            add_counts(self._hub.counts, fields["counts"], self._counted)
+            self._counted = fields["counts"]
+
+    def forget(self, host: Host) -> bool:
+        """
+        A host was removed.
+
+        @return: Whether the worker had it.
+        """
+        guid = host.info.guid
+        if self.hosts.get(guid) is not host:
+            return False
+        del self.hosts[guid]
+        self.online.discard(guid)
+        return True
 
     def _host(self, entry: Mapping[str, Any]) -> Host | None:
         guid = entry["guid"]
         host = self.hosts.get(guid)
         if host is None and "facts" in entry:
             facts = entry["facts"]
+            if self._hub.tombstones.of(guid) is not None:  # it was removed while the worker did not run
+                self._engines[facts["db"]].forget(guid).addErrback(
+                    lambda failure: self._log.failure("{guid} was not forgotten", failure, guid=guid)
+                )
+                return None
             host = self._hub.mirror(metadata.host_of(facts["record"]).info, self._engines[facts["db"]])
             if not host.elsewhere or host.db not in self._engines:
                 self._log.warn(
@@ -128,20 +160,27 @@ class Mirror:
     def _facts(self, host: Host, facts: Mapping[str, Any]) -> None:
         record = metadata.host_of(facts["record"])
         host.info = record.info
-        host.seen = facts["seen"]
+        host.seen, host.known_since, host.left = facts["seen"], facts["known"], facts["left"]
         if facts["link"] is None:
             host.link = None
             self.online.discard(host.info.guid)
         else:
-            host.link = Link(*facts["link"])
+            peer, since, capabilities, spoken = facts["link"]
+            link = Link(peer, since, capabilities, tuple(spoken))
+            if host.link != link:
+                host.link = link
+                host.replication = None
             self.online.add(host.info.guid)
         if host.labels != record.labels:
             host.apply(LabelsReplaced(record.labels))
         if host.claim_id != facts["claim"]:
             host.apply(ClaimSet(facts["claim"]))
-        path = tuple(facts["path"])
-        if host.path != path:
-            host.apply(PathKnown(path))
+        host.callee = Away(self._calls, host.info.guid) if self._calls is not None and facts["callable"] else None
+        own, before, after = facts["path"]
+        if own is not None:
+            host.place(own)
+        host.apply(PathKnown(tuple(before)))
+        host.route.from_parent(after)
         functions = {
             (function.chart, function.name): function for function in (Function(*f) for f in facts["functions"])
         }

@@ -25,6 +25,7 @@ from netstream.hub.hub import Host, Hub
 from netstream.hub.shared import Arena, SharedLatest
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined, ChartForgotten, Update, VariableSet
+from netstream.processes.figures import counts_fields, host_fields
 
 REPORT = "report"
 """The verb of a report."""
@@ -41,6 +42,9 @@ SOON = 0.05
 EVERY = 1.0
 """Seconds between two looks at what does not tell by itself."""
 
+FIGURES_EVERY = 3
+"""Looks from one at figures to the next."""
+
 
 @define(eq=False)
 class _Unsaid:
@@ -53,6 +57,9 @@ class _Unsaid:
     @ivar unnumbered: What was said last of the numbers of each chart of which
         some dimension has none yet.
     @ivar living: How many series had numbers when that was looked at.
+    @ivar callable: What was said last of whether its functions can be called.
+    @ivar way: What was said last of its stream path.
+    @ivar figures: What was said last of its figures.
     """
 
     host: Host
@@ -61,6 +68,9 @@ class _Unsaid:
     variables: dict[tuple[str, str], None] = field(factory=dict)
     unnumbered: dict[str, Sequence[int | None]] = field(factory=dict)
     living: int = 0
+    callable: bool = False
+    way: object = None
+    figures: object = None
 
     def anything(self) -> bool:
         return self.facts or bool(self.charts) or bool(self.variables)
@@ -92,6 +102,7 @@ class _Unsaid:
         said: dict[str, Any] = {"guid": host.info.guid}
         if self.facts:
             self.facts = False
+            self.callable, self.way = host.callee is not None, host.path
             said["facts"] = _facts(host, engines)
         charts, forgotten = [], []
         for chart_id in list(self.charts)[:room]:
@@ -146,9 +157,12 @@ def _facts(host: Host, engines: Sequence[IMetricsDB]) -> dict[str, Any]:
         "record": metadata.host_text(HostRecord(host.info, host.labels, int(host.seen))),
         "seen": host.seen,
         "db": engines.index(host.db),
-        "link": None if link is None else [link.peer, link.since, link.capabilities],
+        "known": host.known_since,
+        "left": host.left,
+        "link": None if link is None else [link.peer, link.since, link.capabilities, list(link.spoken)],
+        "callable": host.callee is not None,
         "claim": host.claim_id,
-        "path": list(host.path),
+        "path": [host.route.own, list(host.route.before), list(host.route.after)],
         "functions": [
             [
                 function.name,
@@ -197,6 +211,8 @@ class Reports:
         self._moved: dict[str, Host] = {}
         self._engines_said: list[dict[str, Any]] = []
         self._series = -1
+        self._counts = counts_fields(hub.counts)
+        self._looks = 0
         self._asking = False
         self._timer: IDelayedCall | None = None
         self._loop = LoopingCall(self._look)
@@ -230,6 +246,9 @@ class Reports:
         if host.local:
             return
         guid = host.info.guid
+        if host.removed:
+            self._gone(host)
+            return
         unsaid = self._hosts.get(guid)
         if unsaid is None:
             unsaid = self._hosts[guid] = _Unsaid(host)
@@ -241,6 +260,15 @@ class Reports:
                 self._move(host)
         unsaid.facts = True
         self._note(unsaid)
+
+    def _gone(self, host: Host) -> None:
+        guid = host.info.guid
+        for known in (self._hosts, self._changed, self._moved):
+            known.pop(guid, None)
+        if isinstance(host.latest, SharedLatest):
+            host.latest.moved = lambda: None
+            if host.latest.block is not None:
+                self._arena.give_back(host.latest.block)
 
     def _heard(self, unsaid: _Unsaid, update: Update) -> None:
         if unsaid.heard(update):
@@ -262,7 +290,12 @@ class Reports:
         """
         See what has changed that does not tell.
         """
+        self._looks += 1
         for unsaid in self._hosts.values():
+            host = unsaid.host
+            if unsaid.callable != (host.callee is not None) or unsaid.way != host.path:
+                unsaid.facts = True
+                self._changed[host.info.guid] = unsaid
             if unsaid.unnumbered and unsaid.host.table.living != unsaid.living:
                 self._changed[unsaid.host.info.guid] = unsaid
         self._soon()
@@ -304,10 +337,31 @@ class Reports:
         health = [health_fields(engine.health()) for engine in self._engines]
         if health != self._engines_said:
             self._engines_said = report["health"] = health
+        if self._looks >= FIGURES_EVERY:
+            self._looks = 0
+            report |= self._figures()
         series = sum(unsaid.host.table.living for unsaid in self._hosts.values())
         if series != self._series:
             self._series = report["series"] = series
         return report
+
+    def _figures(self) -> dict[str, Any]:
+        """
+        @return: Those that changed.
+        """
+        said: dict[str, Any] = {}
+        now = self._clock.seconds()
+        figures = {}
+        for guid, unsaid in self._hosts.items():
+            these = host_fields(unsaid.host, now)
+            if these != (unsaid.figures or {}):
+                figures[guid] = unsaid.figures = these
+        if figures:
+            said["figures"] = figures
+        counts = counts_fields(self._hub.counts)
+        if counts != self._counts:
+            said["counts"] = self._counts = counts
+        return said
 
     def _go_on(self, returned: Any) -> None:
         self._asking = False

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import pickle
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -27,19 +29,26 @@ from netstream.db.serving import Serving
 from netstream.db.workers import Workers
 from netstream.hub.hub import Host, Hub
 from netstream.hub.shared import Arena, SharedLatest
-from netstream.model.host import HostInfo
+from netstream.model.host import HostInfo, Label
 from netstream.model.samples import Int64s
+from netstream.model.updates import LabelsReplaced
+from netstream.processes.calls import Answering
 from netstream.processes.channel import Channel
 from netstream.processes.reports import READY, Reports
 from netstream.streaming.papers import Papers
 from netstream.streaming.parent import Parent, ParentProtocol
 from netstream.streaming.passing import Handed, One, family_of
+from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
 from netstream.streaming.spills import count_spills
 from netstream.streaming.uplinks import Uplinks
 
 BEGIN = "begin"
 """The verb that tells a worker what it is."""
+
+LET_GO, CHOOSE, REMOVE = "let go", "choose", "remove"
+"""Verbs: children shall go elsewhere, hosts that are sent shall choose a parent
+anew, a host is to be forgotten."""
 
 ADOPT = "adopt"
 """The verb that hands a connection over; its descriptor comes with it."""
@@ -80,12 +89,14 @@ class Orders:
     @ivar info: The node itself.
     @ivar left: Numbers of workers that do not run any more, whose databases
         this one opens besides its own.
+    @ivar labels: Of the node.
     """
 
     number: int
     settings: Settings
     info: HostInfo
     left: Sequence[int] = ()
+    labels: Mapping[str, Label] = {}
 
     def message(self) -> Message:
         """
@@ -149,6 +160,7 @@ class Worker:
         self._parent: Parent | None = None
         self._forwarder: Forwarder | None = None
         self._reports: Reports | None = None
+        self._services: list[Service] = []
         self._connections: set[_Adopted] = set()
         self._stopping = False
         self._closing: Deferred[None] | None = None
@@ -156,6 +168,9 @@ class Worker:
         self._starting: Deferred[Message] | None = None
         channel.verbs[BEGIN] = self._begin
         channel.verbs[ADOPT] = self._adopt
+        channel.verbs[LET_GO] = self._let_go
+        channel.verbs[CHOOSE] = self._choose
+        channel.verbs[REMOVE] = self._remove
 
     # Its life.
 
@@ -186,8 +201,10 @@ class Worker:
         self.hub = Hub(orders.info, self._databases.of(Mode.NONE), latest=lambda: SharedLatest(self._arena))
         for engine in engines:
             for stored in await engine.stored():
-                self.hub.restore(stored, engine)
+                self.hub.restore(stored, engine).known_since = self._reactor.seconds()
         self._databases.ask(self.hub.definition)
+        self.hub.local.apply(LabelsReplaced(orders.labels))
+        Answering(self.hub, self._channel)
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
         self._reports = Reports(
             self.hub, engines, self._arena, self._channel.ask, lambda: self._channel.tell(READY), self._reactor
@@ -196,6 +213,15 @@ class Worker:
         uplinks.spool = self._databases.spool_of
         count_spills(self._databases.spool, self.hub)
         self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make)
+        self._services.append(Paths(self.hub, self._reactor))
+        self._services.append(self._forwarder)
+        if settings.exporting:
+            from netstream.export.service import ExportService
+
+            place = settings.data_dir / "workers" / str(orders.number)
+            connect = partial(uplinks.plain, StreamSettings())
+            targets = tuple(settings.exporting)
+            self._services.append(ExportService(self.hub, targets, place, self._reactor, connect))
         self._reactor.callLater(0, self._go)
         return Message({"engines": [Traits.of(engine).fields() for engine in engines]})
 
@@ -205,7 +231,8 @@ class Worker:
         """
         if not self._stopping and self._reports is not None and self._forwarder is not None:
             self._reports.start()
-            self._forwarder.startService()
+            for service in self._services:
+                service.startService()
 
     def _database(self, settings: KeySettings) -> IMetricsDB:
         assert self._databases is not None
@@ -236,6 +263,28 @@ class Worker:
         self._connections.add(protocol)
         protocol.go_on(handed)
 
+    # What it is told.
+
+    def _let_go(self, message: Message) -> Deferred[Message]:
+        assert self._parent is not None
+        gone = self._parent.let_go(message.fields["guids"], message.fields["reason"])
+        return gone.addCallback(lambda count: Message({"count": count}))
+
+    def _choose(self, message: Message) -> Deferred[Message]:
+        return Deferred.fromCoroutine(self._chosen(message.fields["guids"]))
+
+    async def _chosen(self, guids: Sequence[str]) -> Message:
+        uplinks = self._forwarder.uplinks if self._forwarder is not None else {}
+        moved = [await uplinks[guid].reconsider() for guid in guids if guid in uplinks]
+        return Message({"count": sum(map(bool, moved))})
+
+    def _remove(self, message: Message) -> None:
+        host = self.hub.get(message.fields["guid"])
+        if host is not None and not host.online:
+            self.hub.remove(host).addErrback(
+                lambda failure: self._log.failure("{host} was not forgotten", failure, host=host.info.hostname)
+            )
+
     def _ended(self, protocol: _Adopted) -> None:
         self._connections.discard(protocol)
         if self._closing is not None and not self._connections:
@@ -260,8 +309,9 @@ class Worker:
         if self._parent is not None:
             self._parent.stop()
         await self._closed()
-        if self._forwarder is not None and self._forwarder.running:
-            await self._forwarder.stopService()
+        for service in reversed(self._services):
+            if service.running:
+                await maybeDeferred(service.stopService)
         databases, self._databases = self._databases, None
         if databases is not None:
             await databases.close()

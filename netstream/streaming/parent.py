@@ -639,6 +639,8 @@ class Parent:
         if taker is None:
             return False
         assert isinstance(candidate.connection, ParentProtocol)
+        names, now = candidate.papers.names, self.clock.seconds()
+        self.admitted[guid] = self.settings.admit(candidate.request.key, guid, candidate.address, now, names)
         candidate.connection.hand_over(taker, candidate.papers)
         return True
 
