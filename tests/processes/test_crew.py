@@ -44,9 +44,9 @@ def child(number: int) -> HostInfo:
     return HostInfo(f"22222222-2222-4222-8222-{number:012}", f"child-{number}")
 
 
-class CrewTests(SynchronousTestCase):
+class CrewCase(SynchronousTestCase):
     """
-    L{Crew} with workers that are no processes.
+    A crew with workers that are no processes.
     """
 
     def setUp(self) -> None:
@@ -120,6 +120,12 @@ class CrewTests(SynchronousTestCase):
         worker = self.newest(name).worker
         engine = worker.engines[-1]
         worker.hub.connect(info, engine, Link("127.0.0.1:1", self.clock.seconds()))
+
+
+class CrewTests(CrewCase):
+    """
+    L{Crew}.
+    """
 
     def test_new_hosts(self) -> None:
         """

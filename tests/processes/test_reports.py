@@ -156,8 +156,9 @@ class ReportsTests(SynchronousTestCase):
             host.apply(ChartDefined(chart(name, "x", "y")))
         self.pass_on()
         self.sample(host, ("a.c", "y"), 7, 1.5)
-        self.clock.advance(reports.EVERY)
-        self.pass_on()
+        for _ in range(reports.FIGURES_EVERY):
+            self.clock.advance(reports.EVERY)
+            self.pass_on()
         said = len(self.reported)
         shown = self.shown()
         self.assertEqual(shown.latest.of(shown.table.find("a.c", "y"))[:2], (7, 1.5))
