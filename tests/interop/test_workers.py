@@ -4,14 +4,25 @@ A netstream parent in several processes, with real agents as children.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from tests.interop.case import InteropTestCase
 from tests.interop.fixture import absolute
-from tests.interop.peers import KEY, NetstreamNode, accepting, wait_for
+from tests.interop.peers import KEY, NetstreamNode, accepting, sending, wait_for
 from tests.interop.test_parent import CLOCKS, FIXTURE_CHARTS
+from tests.interop.test_tls import TLSTestCase
 
 
 def workers_of(parent: NetstreamNode) -> list[int]:
@@ -38,6 +49,113 @@ def connections_of(pid: int, port: int) -> int:
         except OSError:
             continue
     return held
+
+
+class Sink:
+    """
+    Takes what is exported, and looks for the name of a node in it.
+    """
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._server.getsockname()[1]}"
+        self.heard: set[bytes] = set()
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
+
+    def _take(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._read, args=(connection,), daemon=True).start()
+
+    def _read(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as lines, contextlib.suppress(OSError):
+            for line in lines:
+                self.heard.add(line.split(b".")[1])
+
+    def close(self) -> None:
+        """
+        Take no more connections.
+        """
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+
+class WholeTests(TLSTestCase):
+    """
+    What else a node does for its children, with a worker that has them.
+    """
+
+    def call(self, viewer: NetstreamNode, node: str, command: str) -> tuple[int, bytes]:
+        """
+        @return: Status and body of the answer.
+        """
+        query = urlencode({"function": command, "timeout": 5})
+        url = f"https://127.0.0.1:{viewer.port}/host/{node}/api/v1/function?{query}"
+        trust = ssl.create_default_context(cafile=str(self.ca))
+        with urllib.request.urlopen(url, timeout=30, context=trust) as answer:
+            return answer.status, answer.read()
+
+    def ctl(self, node: NetstreamNode, *arguments: str) -> Any:
+        """
+        @return: What a node answers to C{netstream ctl}.
+        """
+        command = [sys.executable, "-m", "netstream.cli", "ctl", *arguments, "--json"]
+        done = subprocess.run(
+            [*command, "--data-dir", str(node.directory / "data")], capture_output=True, text=True, timeout=30
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_whole(self) -> None:
+        """
+        A real child that comes by TLS has a worker; its functions are called, its samples exported and sent to a
+        real parent, and it is drained and removed, as without workers.
+        """
+        sink = Sink()
+        self.addCleanup(sink.close)
+        above = self.agent("real-parent", accepts=[KEY])
+        exports = {
+            "exporting:global/enabled": "yes",
+            "exporting:global/update every": "1s",
+            "graphite:sink/enabled": "yes",
+            "graphite:sink/destination": sink.address,
+        }
+        parent = self.node(
+            "ns-proxy",
+            role="parent",
+            stream=accepting(KEY, type="api") + sending(above.address),
+            options=[
+                *self.options("optional"),
+                "global/workers=1",
+                "plugins/proc=no",
+                *(f"exporting.conf:{name}={value}" for name, value in exports.items()),
+            ],
+        )
+        child = self.agent(
+            "real-child",
+            sends_to=[f"{parent.address}:SSL"],
+            fixture=True,
+            functions=True,
+            stream={"CAfile": str(self.ca)},
+        )
+        above.wait_samples("fixture.simple", child.name, count=3)
+        wait_for("the functions are known", lambda: "fixture-chart" in parent.get("info", child.name)["functions"])
+        status, body = self.call(parent, child.name, "fixture-chart a b")
+        self.assertEqual((status, json.loads(body)["asked"]), (200, "fixture-chart a b"))
+        wait_for("the samples are exported", lambda: child.name.encode() in sink.heard)
+        shown = next(node for node in self.ctl(parent, "nodes")["nodes"] if node["hostname"] == child.name)
+        self.assertEqual((shown["state"], shown["sent_to"]), ("live", above.address))
+        self.assertEqual(self.ctl(parent, "status")["children"], 1)
+        self.assertEqual(self.ctl(parent, "drain")["told"], 1)
+        parent.wait_host(child.name, online=False)
+        child.stop()
+        self.ctl(parent, "remove-node", child.name)
+        self.assertNotIn(child.name, parent.reachable())
+        self.assert_stopped(parent)
 
 
 class WorkersTests(InteropTestCase):

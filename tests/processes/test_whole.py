@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from netstream.db.interfaces import IMetricsDB
@@ -215,7 +216,8 @@ class WholeTests(CrewCase):
         """
         before = {"host_id": child(1).guid, "hops": 0}
         after = {"host_id": "33333333-3333-4333-8333-333333333333", "hops": 2}
-        self.theirs.place({"host_id": self.hub.local.info.guid, "hops": 1})
+        self.theirs.info = evolve(child(1), hops=1)
+        self.worker.hub.tell(self.theirs)
         self.theirs.apply(PathKnown((before,)))
         self.theirs.route.from_parent([after])
         self.settle()
