@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.db.interfaces import UnknownMethod
+from netstream.db.messages import Unavailable
 from netstream.health.alerts import Alert, Transition
 from netstream.health.engine import HostAlerts
 from netstream.health.questions import Question
@@ -73,6 +74,8 @@ async def answered(these: HostAlerts, question: Question) -> bool:
     except UnknownMethod as problem:
         _log.error("{host}: {problem}", host=host.info.hostname, problem=str(problem))
         return False
+    except Unavailable:
+        return False  # a process of this node is being started again, as the log says
     except Exception:
         _log.failure("{host}: a lookup of alerts was not answered", Failure(), host=host.info.hostname)
         return False

@@ -51,6 +51,16 @@ def connections_of(pid: int, port: int) -> int:
     return held
 
 
+ALERT = """
+   alarm: it_works
+      on: fixture.simple
+  lookup: sum -3s unaligned absolute
+   every: 1s
+    warn: $this > 0
+"""
+"""An alert that a lookup raises."""
+
+
 class Sink:
     """
     Takes what is exported, and looks for the name of a node in it.
@@ -112,8 +122,8 @@ class WholeTests(TLSTestCase):
 
     def test_whole(self) -> None:
         """
-        A real child that comes by TLS has a worker; its functions are called, its samples exported and sent to a
-        real parent, and it is drained and removed, as without workers.
+        A real child that comes by TLS has a worker; its functions are called, alerts look at its samples, these
+        are exported and sent to a real parent, and it is drained and removed, as without workers.
         """
         sink = Sink()
         self.addCleanup(sink.close)
@@ -127,9 +137,12 @@ class WholeTests(TLSTestCase):
         parent = self.node(
             "ns-proxy",
             role="parent",
-            stream=accepting(KEY, type="api") + sending(above.address),
+            stream=accepting(KEY, type="api", postpone_alerts_on_connect="0", health_enabled="yes")
+            + sending(above.address),
+            health=ALERT,
             options=[
                 *self.options("optional"),
+                "health/enable stock health configuration=no",
                 "global/workers=1",
                 "plugins/proc=no",
                 *(f"exporting.conf:{name}={value}" for name, value in exports.items()),
@@ -146,6 +159,7 @@ class WholeTests(TLSTestCase):
         wait_for("the functions are known", lambda: "fixture-chart" in parent.get("info", child.name)["functions"])
         status, body = self.call(parent, child.name, "fixture-chart a b")
         self.assertEqual((status, json.loads(body)["asked"]), (200, "fixture-chart a b"))
+        wait_for("an alert is raised", lambda: parent.get("alarms", child.name)["alarms"])
         wait_for("the samples are exported", lambda: child.name.encode() in sink.heard)
         shown = next(node for node in self.ctl(parent, "nodes")["nodes"] if node["hostname"] == child.name)
         self.assertEqual((shown["state"], shown["sent_to"]), ("live", above.address))
