@@ -207,6 +207,20 @@ class SiteTests(SynchronousTestCase):
         self.assertNotIn("object", answer.text)
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
+    def test_no_worker(self) -> None:
+        """
+        What is asked of a worker that does not run just now is refused for a
+        while, which is no error of ours.
+        """
+
+        def bounds(node: str, charts: object = None) -> object:
+            return fail(Unavailable("worker 1 does not run just now"))
+
+        self.patch(self.stage.hub.local.db, "bounds", bounds)
+        answer = self.stage.get("/api/v1/charts")
+        self.assertEqual(answer.status, 503)
+        self.assertIn("worker 1 does not run just now", answer.text)
+
     def test_client_leaves(self) -> None:
         """
         A client that leaves while its answer is made leaves no error behind.
