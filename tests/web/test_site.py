@@ -5,12 +5,14 @@ HTTP: methods, headers, compression, connections.
 import json
 
 from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.defer import fail
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import datetimeToString
 
+from netstream.db.messages import Unavailable
 from tests.web.stage import CHILD, NOW, Stage
 
 
