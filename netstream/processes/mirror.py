@@ -69,8 +69,7 @@ class Mirror:
         self._words = words
         self._counted = {}
         for host in self.hosts.values():
-            # Its numbers are another process' now.
-            host.table = SeriesTable(host.info.guid)
+            host.table.withdraw_all()
 
     def end(self, now: float) -> None:
         """

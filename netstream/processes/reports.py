@@ -56,7 +56,7 @@ class _Unsaid:
     @ivar variables: By (chart id, name).
     @ivar unnumbered: What was said last of the numbers of each chart of which
         some dimension has none yet.
-    @ivar living: How many series had numbers when that was looked at.
+    @ivar given: How many numbers were given when that was looked at.
     @ivar callable: What was said last of whether its functions can be called.
     @ivar way: What was said last of its stream path.
     @ivar figures: What was said last of its figures.
@@ -67,7 +67,7 @@ class _Unsaid:
     charts: dict[str, None] = field(factory=dict)
     variables: dict[tuple[str, str], None] = field(factory=dict)
     unnumbered: dict[str, Sequence[int | None]] = field(factory=dict)
-    living: int = 0
+    given: int = 0
     callable: bool = False
     way: object = None
     figures: object = None
@@ -133,7 +133,7 @@ class _Unsaid:
         """
         host = self.host
         found: dict[str, Sequence[int | None]] = {}
-        self.living = host.table.living
+        self.given = host.table.given
         for chart_id, before in tuple(self.unnumbered.items()):
             chart = host.charts.get(chart_id)
             if chart is None or chart_id in self.charts:  # that is for a later report
@@ -296,7 +296,7 @@ class Reports:
             if unsaid.callable != (host.callee is not None) or unsaid.way != host.path:
                 unsaid.facts = True
                 self._changed[host.info.guid] = unsaid
-            if unsaid.unnumbered and unsaid.host.table.living != unsaid.living:
+            if unsaid.unnumbered and unsaid.host.table.given != unsaid.given:
                 self._changed[unsaid.host.info.guid] = unsaid
         self._soon()
 
