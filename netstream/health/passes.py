@@ -35,7 +35,10 @@ async def evaluate(these: HostAlerts, now: int, clock: IReactorTime) -> list[Tra
     guid = host.info.guid
     wanted = these.spans_wanted(due, now)
     if wanted:
-        these.span(wanted, await host.db.bounds(guid, wanted), now)
+        try:
+            these.span(wanted, await host.db.bounds(guid, wanted), now)
+        except Unavailable:
+            return []  # as below
     happened: list[Transition] = []
     ready: list[Alert] = []
     for start in range(0, len(due), SLICE):

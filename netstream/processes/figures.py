@@ -88,7 +88,7 @@ def counts_fields(counts: Counts) -> dict[str, Any]:
     return {
         "received": _traffic(counts.received),
         "sent": _traffic(counts.sent),
-        "numbers": [counts.ahead, counts.dropped, counts.accepted, counts.broken],
+        "numbers": [counts.ahead, counts.dropped, counts.spilled, counts.accepted, counts.broken],
         "refused": dict(counts.refused),
         "calls": dict(counts.calls),
     }
@@ -104,10 +104,11 @@ def add_counts(counts: Counts, said: Mapping[str, Any], before: Mapping[str, Any
         known = before.get(name, [0] * 5)
         wire, text, samples, functions, replication = (new - old for new, old in zip(said[name], known, strict=True))
         traffic.moved(wire=wire, text=text, samples=samples, functions=functions, replication=replication)
-    known = before.get("numbers", [0] * 4)
-    ahead, dropped, accepted, broken = (new - old for new, old in zip(said["numbers"], known, strict=True))
+    known = before.get("numbers", [0] * 5)
+    ahead, dropped, spilled, accepted, broken = (new - old for new, old in zip(said["numbers"], known, strict=True))
     counts.ahead += ahead
     counts.dropped += dropped
+    counts.spilled += spilled
     counts.accepted += accepted
     counts.broken += broken
     for counter, name in ((counts.refused, "refused"), (counts.calls, "calls")):
