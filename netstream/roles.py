@@ -172,6 +172,7 @@ class Node(MultiService):
         tombstones = Tombstones(settings.data_dir / TOMBSTONES)
         tombstones.load()
         self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
+        self.hub.databases = self._engines
         uplinks.counts, uplinks.spool = self.hub.counts, self._databases.spool_of
         self._databases.ask(self.hub.definition)
         count_spills(self._databases.spool, self.hub)

@@ -161,7 +161,7 @@ class Control:
             "connected": sum(uplink.connected is not None for uplink in uplinks) + sum(u.connected for u in sent),
             "removed": len(self._hub.tombstones),
             "database": self._hub.local.db.mode,
-            "problem": self._hub.local.db.health().problem,
+            "problem": self._hub.health().problem,
         }
 
     @_command("nodes")

@@ -4,7 +4,7 @@ The hosts that this node knows, and the changes of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from attrs import field, frozen
@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
+from netstream.db import together
+from netstream.db.interfaces import Health, HostRecord, IMetricsDB, StoredHost
 from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.latest import Latest
 from netstream.hub.life import Life, PeerClock, life
@@ -399,6 +400,8 @@ class Hub:
     @ivar counts: What was counted since the start.
     @ivar tombstones: Nodes that were removed on purpose.
     @ivar draining: Whether its children shall go elsewhere.
+    @ivar databases: Gives all databases of this node, those of its other
+        processes as well.
     """
 
     def __init__(
@@ -415,6 +418,7 @@ class Hub:
         self.counts = Counts()
         self.tombstones = tombstones if tombstones is not None else Tombstones()
         self.draining = False
+        self.databases: Callable[[], Iterable[IMetricsDB]] = lambda: (db,)
         self._latest = latest
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
@@ -422,6 +426,12 @@ class Hub:
 
     def __iter__(self) -> Iterator[Host]:
         return iter(tuple(self._hosts.values()))
+
+    def health(self) -> Health:
+        """
+        @return: How all databases of this node are, together.
+        """
+        return together.health(self.databases())
 
     def __len__(self) -> int:
         return len(self._hosts)

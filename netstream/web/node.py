@@ -118,11 +118,12 @@ def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) ->
         "charts-count": len(charts),
         "metrics-count": sum(len(chart.dimensions) for chart in charts),
     }
-    problem = host.db.health().problem
+    health = hub.health() if host.local else host.db.health()
+    problem = health.problem
     if problem is not None:  # agents have no such key
         said["database-problem"] = problem
     if host.local:
-        lost = losses(hub.counts, host.db.health().lost)
+        lost = losses(hub.counts, health.lost)
         if any(lost.values()):
             said["losses"] = lost
     return said

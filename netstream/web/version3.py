@@ -11,6 +11,7 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
+from netstream.db import together
 from netstream.hub.hub import Host, Hub
 from netstream.web import nodes
 from netstream.web.alerts import Alerts
@@ -107,7 +108,7 @@ async def _versions(scope: Scope) -> Answer:
 async def _info(scope: Scope) -> Answer:
     own = scope.hub.local.route.own
     capabilities = own["capabilities"] if own is not None else ()
-    stats = await scope.hub.local.db.stats()
+    stats = await together.stats(scope.hub.databases())
     agent = nodes.agent(scope.hub, scope.settings, scope.now, stats, capabilities)
     return json_answer({"api": nodes.API, "agents": [agent], "versions": nodes.versions(scope.hub)})
 
