@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
+from netstream.db.messages import Unavailable
 from netstream.hub.hub import Host, Hub
 from netstream.web.alerts import Alerts
 from netstream.web.answer import breathe
@@ -62,7 +63,10 @@ async def _newest(host: Host) -> int:
     newest = int(times.max()) if len(times) else 0
     if newest or host.online:
         return newest
-    bounds = await host.db.bounds(host.info.guid)
+    try:
+        bounds = await host.db.bounds(host.info.guid)
+    except Unavailable:
+        return int(host.seen)
     return max((span.last for span in bounds.values()), default=0)
 
 
