@@ -71,18 +71,18 @@ def add_commands(commands: Any) -> None:
     export.set_defaults(run=_export)
 
 
-def _directories(chosen: argparse.Namespace) -> list[Path]:
+def directories_of(data: Path) -> list[Path]:
     """
-    @return: Where the node's databases are: its own, and those of workers.
+    @param data: Where a node has its data.
+    @return: Where its databases are: its own, and those of workers.
     """
-    data = data_directory(chosen.data_dir)
     workers = [directory_of(data, number) for number in of_workers(data)]
     return [directory_of(data), *filter(Path.is_dir, workers)]
 
 
 def _check(chosen: argparse.Namespace) -> int:
     try:
-        reports = [inspect(directory) for directory in _directories(chosen)]
+        reports = [inspect(directory) for directory in directories_of(data_directory(chosen.data_dir))]
     except NotFound as problem:
         raise CannotDo(str(problem)) from problem
     report = Report(
@@ -122,7 +122,7 @@ def _export(chosen: argparse.Namespace) -> int:
     now = time.time()
     after, before = second_of("--after", chosen.after, now, 0), second_of("--before", chosen.before, now, _EVER)
     try:
-        archive = _archive_of(chosen.host, _directories(chosen))
+        archive = archive_of(chosen.host, directories_of(data_directory(chosen.data_dir)))
     except NotFound as problem:
         raise CannotDo(str(problem)) from problem
     try:
@@ -145,7 +145,7 @@ def _export(chosen: argparse.Namespace) -> int:
         archive.close()
 
 
-def _archive_of(host: str, directories: Sequence[Path]) -> Archive:
+def archive_of(host: str, directories: Sequence[Path]) -> Archive:
     """
     @return: The first that has the host; if none has, the last, which says
         so.
