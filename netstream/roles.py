@@ -253,7 +253,9 @@ class Node(MultiService):
 
         @raise CannotServe: One cannot.
         """
-        self._crew = Crew(self.settings, self.hub, self._reactor, self._spawn)
+        assert self._databases is not None
+        spooled = self._databases.spooled
+        self._crew = Crew(self.settings, self.hub, self._reactor, self._spawn, spooled=spooled)
         try:
             await self._crew.start()
         except CannotStart as problem:

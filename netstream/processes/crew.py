@@ -9,7 +9,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
@@ -155,6 +155,8 @@ class Member:
     @ivar mirror: What is known of its hosts.
     @ivar calls: Calls of functions that it was given.
     @ivar engines: Its databases.
+    @ivar spooled: Machine GUIDs of hosts without a database of which it keeps
+        samples for a parent, from before it was started.
     @ivar first: Fires when it is ready for the first time; fails with
         L{CannotStart}.
     """
@@ -176,6 +178,7 @@ class Member:
         self._process: Process | None = None
         self._channel: Channel | None = None
         self.engines: list[RemoteDB] = []
+        self.spooled: Collection[str] = ()
         self._waiting: list[Deferred[None]] = []
         self._pause = FIRST_PAUSE
         self._why = ""
@@ -231,6 +234,7 @@ class Member:
         for number, fields in enumerate(message.fields["engines"]):
             if number >= len(self.engines):
                 self.engines.append(RemoteDB(self.ask, number, Traits.read(fields)))
+        self.spooled = frozenset(message.fields["spooled"])
         self.mirror.begin(self.engines, self._process.words)
 
     def _not_begun(self, failure: Failure) -> None:
@@ -362,13 +366,16 @@ class Crew:
         clock: IReactorTime,
         spawn: Spawn,
         jitter: Callable[[], float] = random.random,
+        spooled: Collection[str] = (),
     ) -> None:
         """
+        @param spooled: As L{Member.spooled}, of this process.
         @param hub: Of this process, which serves.
         @param spawn: Starts a process.
         @param jitter: A number from 0 to 1, for pauses.
         """
         self._hub = hub
+        self._spooled = spooled
         hub.watch(self._seen)
         self._given: dict[str, Member] = {}
         count = settings.node.workers
@@ -418,6 +425,10 @@ class Crew:
         if host is not None and not host.elsewhere:
             return None
         member = next((member for member in self.members if guid in member.mirror.hosts), self._given.get(guid))
+        if member is None:
+            if guid in self._spooled:
+                return None
+            member = next((member for member in self.members if guid in member.spooled), None)
         if member is None:
             self._given = {one: given for one, given in self._given.items() if one not in given.mirror.hosts}
             ready = [member for member in self.members if member.ready]

@@ -223,7 +223,12 @@ class Worker:
             targets = tuple(settings.exporting)
             self._services.append(ExportService(self.hub, targets, place, self._reactor, connect))
         self._reactor.callLater(0, self._go)
-        return Message({"engines": [Traits.of(engine).fields() for engine in engines]})
+        return Message(
+            {
+                "engines": [Traits.of(engine).fields() for engine in engines],
+                "spooled": sorted(self._databases.spooled),
+            }
+        )
 
     def _go(self) -> None:
         """

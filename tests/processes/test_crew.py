@@ -5,7 +5,7 @@ The workers of a node: who has which host, and that they run.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from twisted.internet.task import Clock
@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import NoneDB
 from netstream.db.databases import directory_of, of_workers
+from netstream.db.interfaces import HostRecord
 from netstream.hub.hub import Hub, Link
 from netstream.model.host import HostInfo
 from netstream.model.updates import ChartDefined
@@ -73,11 +74,12 @@ class CrewCase(SynchronousTestCase):
 
         return adopted
 
-    def crew(self, workers: int = 2) -> Crew:
+    def crew(self, workers: int = 2, *overrides: str, spooled: Collection[str] = ()) -> Crew:
         """
         @return: A crew that is ready.
         """
-        crew = Crew(parent_settings(self.directory, workers), self.hub, self.clock, self.spawn, lambda: 1.0)
+        settings = parent_settings(self.directory, workers, *overrides)
+        crew = Crew(settings, self.hub, self.clock, self.spawn, lambda: 1.0, spooled)
         started = crew.start()
         turns(self.clock, lambda: started.called)
         self.successResultOf(started)
@@ -216,6 +218,29 @@ class CrewTests(CrewCase):
         self.newest("worker 1").die()
         self.clock.advance(FIRST_PAUSE)
         turns(self.clock, lambda: crew.members[0].ready)
+
+    def test_spooled(self) -> None:
+        """
+        Also after a restart a host without a database comes to the process whose spool on disk has what its
+        parent has not got, and that of a worker that runs no more is gone on with.
+        """
+        disk = "db/db=none", "stream.conf:stream/spool=disk"
+        crew = self.crew(3, *disk)
+        for number in range(1, 4):
+            databases = self.newest(f"worker {number}").worker._databases
+            assert databases is not None and databases.spool is not None
+            self.successResultOf(databases.spool.put_host(HostRecord(child(number), {}, 1)))
+        self.stop(crew)
+        crew = self.crew(2, *disk, spooled={child(9).guid})
+        self.assertIsNone(crew.where(child(9).guid))
+        for number, member in ((1, 0), (2, 1), (3, 0)):
+            for _ in range(2):
+                self.assertEqual(crew.where(child(number).guid), crew.members[member].take)
+        databases = self.newest("worker 1").worker._databases
+        assert databases is not None
+        places = [databases.spool_of(child(number).guid) for number in (1, 2, 3)]
+        self.assertEqual(places[0], places[1])
+        self.assertIsNot(places[0], places[2])
 
     def test_not_for_ever(self) -> None:
         """

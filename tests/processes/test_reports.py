@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.db import RamDB
 from netstream.db.messages import NOTHING, Message
 from netstream.db.remote import RemoteDB, Traits
+from netstream.health.children import STOPPED_AFTER, _Child
 from netstream.hub.hub import Host, Hub, Link
 from netstream.hub.shared import Arena, SharedLatest
 from netstream.model.chart import Chart, Dimension
@@ -246,8 +247,11 @@ class ReportsTests(SynchronousTestCase):
         self.sample(host, ("a.b", "x"), 7, 1.5)
         self.clock.advance(reports.EVERY)
         self.pass_on()
-        self.mirror.end(50.0)
         shown = self.shown()
+        find = shown.table.find  # as alerts and pages keep it
+        watched = _Child(shown)
+        self.assertEqual(watched.stopped(), 0)
+        self.mirror.end(50.0)
         self.assertEqual((shown.online, shown.seen, list(shown.charts)), (False, 50.0, ["a.b"]))
         self.assertEqual(shown.latest.of(0)[0], 0)
         self.reports.stop()
@@ -267,7 +271,10 @@ class ReportsTests(SynchronousTestCase):
         self.pass_on()
         self.assertIs(self.shown(), shown)
         self.assertTrue(shown.online)
-        self.assertEqual(shown.latest.of(shown.table.find("a.b", "x"))[:2], (8, 3.5))
+        self.assertEqual(shown.latest.of(find("a.b", "x"))[:2], (8, 3.5))
+        self.assertEqual(shown.table.living, 2)
+        self.sample(host, ("a.b", "x"), 8 + 2 * STOPPED_AFTER, 4.5)
+        self.assertEqual(watched.stopped(), 1)
 
     def test_in_two_databases(self) -> None:
         """
