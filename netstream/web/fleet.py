@@ -10,12 +10,11 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
-from netstream.db.messages import Unavailable
 from netstream.hub.hub import Host, Hub
 from netstream.web.alerts import Alerts
 from netstream.web.answer import breathe
 from netstream.web.charts import version_of
-from netstream.web.node import mirrored
+from netstream.web.node import bounds, mirrored
 from netstream.web.target import Parameters
 
 PAUSE_EVERY = 50
@@ -57,17 +56,13 @@ def _cpu(host: Host) -> float | None:
 async def _newest(host: Host) -> int:
     """
     @return: The second of its newest sample, also of one from before this
-        node started; 0 if there is none.
+        node started; if none is known, when it was connected last, or 0.
     """
     times = host.latest.time
     newest = int(times.max()) if len(times) else 0
     if newest or host.online:
         return newest
-    try:
-        bounds = await host.db.bounds(host.info.guid)
-    except Unavailable:
-        return int(host.seen)
-    return max((span.last for span in bounds.values()), default=0)
+    return max((span.last for span in (await bounds(host)).values()), default=int(host.seen))
 
 
 async def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:

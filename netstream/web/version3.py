@@ -16,6 +16,7 @@ from netstream.hub.hub import Host, Hub
 from netstream.web import nodes
 from netstream.web.alerts import Alerts
 from netstream.web.answer import Answer, breathe, json_answer
+from netstream.web.node import bounds
 from netstream.web.target import Parameters
 
 PAUSE_EVERY = 50
@@ -83,8 +84,7 @@ async def _nodes(scope: Scope) -> Answer:
 
 async def _instances(scope: Scope) -> Answer:
     async def describe(host: Host, index: int) -> dict[str, Any]:
-        bounds = await host.db.bounds(host.info.guid)
-        return nodes.instance(host, index, scope.now, bounds, scope.alerts.summary(host))
+        return nodes.instance(host, index, scope.now, await bounds(host), scope.alerts.summary(host))
 
     return await scope.answer(describe)
 

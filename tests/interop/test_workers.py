@@ -247,6 +247,30 @@ class WorkersTests(InteropTestCase):
             child.stop()
         parent.stop()
 
+    def test_spool(self) -> None:
+        """
+        While the parent of a proxy with workers and without a database is away, and though the worker is killed
+        then, nothing is lost that the proxy got.
+        """
+        above = self.node("ns-above", role="parent", stream=accepting(KEY))
+        options = ["global/workers=2", "plugins/proc=no", "db/db=none", "stream.conf:stream/spool=disk"]
+        proxy = self.node("ns-proxy", role="parent", stream=accepting(KEY) + sending(above.address), options=options)
+        child = self.node("ns-child", role="child", stream=sending(proxy.address, spool="no"))
+        above.wait_samples("system.cpu", child.name, count=3)
+        began = max(above.samples("system.cpu", child.name)["user"])
+        above.stop()
+        victim = next(pid for pid in workers_of(proxy) if connections_of(pid, proxy.port))
+
+        def newest() -> int:
+            return int(proxy.get("allmetrics", child.name, format="json")["system.cpu"]["last_updated"])
+
+        wait_for("the proxy has some seconds more", lambda: newest() >= began + 8)
+        os.kill(victim, signal.SIGKILL)
+        above.start()
+        found = above.wait_samples("system.cpu", child.name, newer=began + 20, count=2)["user"]
+        self.assertEqual([second for second in range(began, began + 7) if second not in found], [])
+        self.assert_stopped(child, proxy, above)
+
     def test_main_killed(self) -> None:
         """
         When the process that serves is killed, its workers write what they have and end by themselves, so that

@@ -212,7 +212,7 @@ class SiteTests(SynchronousTestCase):
     def test_no_worker(self) -> None:
         """
         What is asked of a worker that does not run just now is refused for a
-        while, which is no error of ours.
+        while, which is no error of ours; all nodes are shown all the same.
         """
 
         def bounds(node: str, charts: object = None) -> object:
@@ -222,6 +222,15 @@ class SiteTests(SynchronousTestCase):
         answer = self.stage.get("/api/v1/charts")
         self.assertEqual(answer.status, 503)
         self.assertIn("worker 1 does not run just now", answer.text)
+        child = self.stage.hub.find("web1")
+        assert child is not None
+        self.patch(child.db, "bounds", bounds)
+        self.stage.hub.disconnect(child, NOW - 2)
+        child.latest.forget(range(len(child.latest.time)))
+        for path in ("overview", "node_instances"):
+            answer = self.stage.get(f"/api/v3/{path}")
+            self.assertEqual((answer.status, len(answer.json()["nodes"])), (200, 2), path)
+        self.assertEqual(self.stage.get("/api/v3/overview").json()["nodes"][1]["newest"], NOW - 2)
 
     def test_client_leaves(self) -> None:
         """
