@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
@@ -177,6 +177,7 @@ class Member:
         self._jitter = jitter
         self._process: Process | None = None
         self._channel: Channel | None = None
+        self._answers = False
         self.engines: list[RemoteDB] = []
         self.spooled: Collection[str] = ()
         self._waiting: list[Deferred[None]] = []
@@ -198,10 +199,9 @@ class Member:
         """
         Put a question to it, as L{netstream.db.messages.Ask}.
         """
-        channel = self._channel
-        if channel is None:
-            channel = Channel(self.name)  # one that was never connected says so
-        return channel.ask(verb, message)
+        if self._channel is None or not self._answers:
+            return fail(Unavailable(f"{self.name} does not run just now"))
+        return self._channel.ask(verb, message)
 
     def tell(self, verb: str, message: Message = NOTHING) -> None:
         """
@@ -231,6 +231,7 @@ class Member:
 
     def _begun(self, message: Message) -> None:
         assert self._process is not None
+        self._answers = True
         for number, fields in enumerate(message.fields["engines"]):
             if number >= len(self.engines):
                 self.engines.append(RemoteDB(self.ask, number, Traits.read(fields)))
@@ -259,7 +260,7 @@ class Member:
         """
         Nothing more can be said to it: it ends, or has ended.
         """
-        self.ready = False
+        self.ready = self._answers = False
         self.mirror.end(self._clock.seconds())
         if self._process is not None and self._limit is None:
             self._limit = self._clock.callLater(ENDS_WITHIN, self._kill)
@@ -272,7 +273,7 @@ class Member:
 
     def _ended(self, reason: str) -> None:
         self._process = self._channel = None
-        self.ready = False
+        self.ready = self._answers = False
         reason, self._why = self._why or reason, ""
         if self._limit is not None and self._limit.active():
             self._limit.cancel()
@@ -326,11 +327,14 @@ class Member:
         assert self._channel is not None
         asked = self._channel.ask(ADOPT, handed_fields(handed), descriptor)
 
-        def failed(failure: Failure) -> None:
+        def failed(failure: Failure) -> Deferred[None] | None:
+            if failure.check(Unavailable) and self._stopping is None:
+                return self.take(descriptor, handed)  # it ended before it could
             if not failure.check(OSError):  # a child that has gone meanwhile
                 self._log.warn(
                     "{name} did not take a connection: {reason}", name=self.name, reason=failure.getErrorMessage()
                 )
+            return None
 
         return asked.addCallbacks(lambda _: None, failed)
 

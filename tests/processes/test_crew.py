@@ -8,12 +8,14 @@ import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import NoneDB
 from netstream.db.databases import directory_of, of_workers
 from netstream.db.interfaces import HostRecord
+from netstream.db.messages import Unavailable
 from netstream.hub.hub import Hub, Link
 from netstream.model.host import HostInfo
 from netstream.model.updates import ChartDefined
@@ -29,7 +31,7 @@ from netstream.processes.crew import (
     Process,
     left_to,
 )
-from netstream.processes.work import ADOPT
+from netstream.processes.work import ADOPT, BEGIN
 from netstream.streaming.passing import Handed
 from netstream.wire.handshake import Refusal
 from tests.processes.case import Imitation, parent_settings, turns
@@ -58,12 +60,15 @@ class CrewCase(SynchronousTestCase):
         self.hub = Hub(HERE, NoneDB())
         self.taken: list[tuple[str, bytes]] = []
         self.problem: OSError | None = None
+        self.slow = False
 
     def spawn(self, name: str, channel: Channel) -> Process:
         if self.problem is not None:
             raise self.problem
         imitation = Imitation(channel, self.clock)
         imitation.channel.verbs[ADOPT] = self.adopt(name, imitation.channel)
+        if self.slow:
+            imitation.channel.verbs[BEGIN] = lambda message: Deferred()
         self.spawned.append((name, imitation))
         return imitation.process
 
@@ -218,6 +223,40 @@ class CrewTests(CrewCase):
         self.newest("worker 1").die()
         self.clock.advance(FIRST_PAUSE)
         turns(self.clock, lambda: crew.members[0].ready)
+
+    def test_ends_before_it_has_it(self) -> None:
+        """
+        A connection that a worker was given just when it ended is the next one's; so the child does not have to
+        come again.
+        """
+        crew = self.crew(1)
+        first = self.newest("worker 1")
+        first.channel.verbs[ADOPT] = lambda message: Deferred()
+        self.assertIsNone(self.hand(crew, child(1)))
+        first.die()
+        turns(self.clock, lambda: bool(self.taken))
+        self.assertEqual(self.taken, [("worker 1", child(1).guid.encode())])
+
+    def test_begins(self) -> None:
+        """
+        A worker that has only just been started is asked nothing before it can answer.
+        """
+        crew = self.crew(1)
+        self.connects("worker 1", child(1))
+        turns(self.clock, lambda: len(self.hub) == 2)
+        self.newest("worker 1").die()
+        host = self.hub.get(child(1).guid)
+        assert host is not None
+        self.slow = True
+        self.clock.advance(FIRST_PAUSE)
+        self.assertEqual(len(self.spawned), 2)
+        self.failureResultOf(host.db.bounds(child(1).guid), Unavailable)
+        self.slow = False
+        self.newest("worker 1").die()
+        turns(self.clock, lambda: crew.members[0].ready)
+        asked = host.db.bounds(child(1).guid)
+        turns(self.clock, lambda: asked.called)
+        self.successResultOf(asked)
 
     def test_spooled(self) -> None:
         """
