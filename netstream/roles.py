@@ -26,7 +26,7 @@ from netstream.config.machine import machine_guid
 from netstream.config.settings import KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
 from netstream.control.service import ControlSocket
-from netstream.db.databases import Databases, of_workers
+from netstream.db.databases import Databases, left_to, of_workers
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.sharing import Sharing
 from netstream.db.workers import Workers
@@ -36,7 +36,6 @@ from netstream.hub.tombstones import NAME as TOMBSTONES
 from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
-from netstream.processes.crew import CannotStart, Crew, Spawn, left_to, spawn_with
 from netstream.streaming.child import Uplink
 from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
@@ -51,6 +50,7 @@ from netstream.tls.server import Server
 
 if TYPE_CHECKING:
     from netstream.health.service import HealthService, Outlet
+    from netstream.processes.crew import Crew, Spawn
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -67,8 +67,8 @@ class Node(MultiService):
     """
     A node of any role: one service for any Twisted application.
 
-    What only some roles need (databases, alerts, exporting, the site) is
-    imported once it is needed: small machines run the others.
+    What only some roles need (databases, workers, alerts, exporting, the site)
+    is imported once it is needed: small machines run the others.
 
     It starts in order: what is kept is opened and read, then the ports open,
     then collecting and sending begin; and it stops in the opposite order, so
@@ -117,7 +117,7 @@ class Node(MultiService):
         self._make_collector = collect
         self._workers = workers
         self._jitter = jitter
-        self._spawn = spawn or spawn_with(reactor)
+        self._spawn = spawn
         self._crew: Crew | None = None
         self._sharing: Sharing | None = None
         self._databases: Databases | None = None
@@ -253,9 +253,11 @@ class Node(MultiService):
 
         @raise CannotServe: One cannot.
         """
+        from netstream.processes.crew import CannotStart, Crew, spawn_with
+
         assert self._databases is not None
-        spooled = self._databases.spooled
-        self._crew = Crew(self.settings, self.hub, self._reactor, self._spawn, spooled=spooled)
+        spawn, spooled = self._spawn or spawn_with(self._reactor), self._databases.spooled
+        self._crew = Crew(self.settings, self.hub, self._reactor, spawn, spooled=spooled)
         try:
             await self._crew.start()
         except CannotStart as problem:

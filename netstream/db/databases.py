@@ -4,7 +4,7 @@ The engines that a node's settings ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,16 @@ def of_workers(data_dir: Path) -> Sequence[int]:
             if number.isdecimal() and int(number) and path.is_dir():
                 found.add(int(number))
     return sorted(found)
+
+
+def left_to(number: int, count: int, databases: Iterable[int]) -> Sequence[int]:
+    """
+    @param number: Of a worker; 0 is the process that serves.
+    @param count: How many workers run.
+    @param databases: The numbers of all workers that ever ran.
+    @return: Those among them that run no more and whose files this one opens.
+    """
+    return [other for other in databases if other > count and (not count or (other - 1) % count + 1 == number)]
 
 
 class Databases:

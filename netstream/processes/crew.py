@@ -9,7 +9,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.config.settings import Settings
-from netstream.db.databases import of_workers
+from netstream.db.databases import left_to, of_workers
 from netstream.db.messages import NOTHING, Message, Unavailable
 from netstream.db.remote import RemoteDB, Traits
 from netstream.hub import shared
@@ -486,17 +486,6 @@ class Crew:
         @return: Fires when all processes have ended.
         """
         return gatherResults([member.stop() for member in self.members]).addCallback(lambda _: None)
-
-
-def left_to(number: int, count: int, databases: Iterable[int]) -> Sequence[int]:
-    """
-    @param number: Of a worker; 0 is the process that serves.
-    @param count: How many workers run.
-    @param databases: The numbers of all workers that ever ran.
-    @return: Those among them that run no more and whose database this one
-        opens.
-    """
-    return [other for other in databases if other > count and (not count or (other - 1) % count + 1 == number)]
 
 
 def _first_failure(failure: Failure) -> Failure:

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import NoneDB
-from netstream.db.databases import directory_of, of_workers
+from netstream.db.databases import directory_of, left_to, of_workers
 from netstream.db.interfaces import HostRecord
 from netstream.db.messages import Unavailable
 from netstream.hub.hub import Hub, Link
@@ -29,7 +29,6 @@ from netstream.processes.crew import (
     CannotStart,
     Crew,
     Process,
-    left_to,
 )
 from netstream.processes.work import ADOPT, BEGIN
 from netstream.streaming.passing import Handed
