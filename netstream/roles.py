@@ -50,7 +50,8 @@ from netstream.tls.server import Server
 
 if TYPE_CHECKING:
     from netstream.health.service import HealthService, Outlet
-    from netstream.processes.crew import Crew, Spawn
+    from netstream.processes.crew import Crew
+    from netstream.processes.member import Spawn
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -253,7 +254,8 @@ class Node(MultiService):
 
         @raise CannotServe: One cannot.
         """
-        from netstream.processes.crew import CannotStart, Crew, spawn_with
+        from netstream.processes.crew import Crew
+        from netstream.processes.member import CannotStart, spawn_with
 
         assert self._databases is not None
         spawn, spooled = self._spawn or spawn_with(self._reactor), self._databases.spooled

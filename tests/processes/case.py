@@ -19,7 +19,7 @@ from netstream.db.workers import Inline
 from netstream.hub import shared
 from netstream.model.samples import Int64s
 from netstream.processes.channel import Channel
-from netstream.processes.crew import Process
+from netstream.processes.member import Process
 from netstream.processes.work import Worker
 
 KEY = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"

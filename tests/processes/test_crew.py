@@ -20,14 +20,14 @@ from netstream.hub.hub import Hub, Link
 from netstream.model.host import HostInfo
 from netstream.model.updates import ChartDefined
 from netstream.processes.channel import Channel
-from netstream.processes.crew import (
+from netstream.processes.crew import Crew
+from netstream.processes.member import (
     ENDS_WITHIN,
     FIRST_PAUSE,
     STEADY_AFTER,
     WAITING_MOST,
     WAITS,
     CannotStart,
-    Crew,
     Process,
 )
 from netstream.processes.work import ADOPT, BEGIN

@@ -18,7 +18,8 @@ from netstream.model.calls import Call, Caller, Outcome, Running
 from netstream.model.host import Function
 from netstream.model.progress import Progress
 from netstream.model.updates import ChartDefined, FunctionOffered, PathKnown
-from netstream.processes.crew import Crew, Member
+from netstream.processes.crew import Crew
+from netstream.processes.member import Member
 from netstream.processes.reports import EVERY, FIGURES_EVERY
 from tests.processes.test_crew import CrewCase, child
 from tests.processes.test_reports import chart
