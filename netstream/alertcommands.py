@@ -24,7 +24,7 @@ from netstream.config.places import data_directory
 from netstream.db import metadata
 from netstream.db.dbengine.archive import Archive, ArchivedNode, NotFound, opened
 from netstream.db.interfaces import Columns, SeriesKey, Span
-from netstream.dbcommands import CannotDo, second_of
+from netstream.dbcommands import CannotDo, archive_of, directories_of, second_of
 from netstream.health.backtest import Backtest, Event, History, Nothing, Outcome
 from netstream.health.definitions import Definition, Found, parse
 from netstream.health.numbers import value_text
@@ -95,7 +95,8 @@ def _test(chosen: argparse.Namespace) -> int:
     if urlsplit(against).scheme in ("http", "https"):
         return _report(chosen, found, Remote(against, chosen.host), after, before)
     directory = Path(against).expanduser()
-    archive = opened(directory / "db" if (directory / "db").is_dir() else directory)
+    places = directories_of(directory) if (directory / "db").is_dir() else [directory]
+    archive = archive_of(chosen.host, places) if chosen.host is not None else opened(places[0])
     try:
         return _report(chosen, found, Stored(archive, _node(archive, directory, chosen.host)), after, before)
     finally:

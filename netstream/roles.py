@@ -5,18 +5,16 @@ The service tree of a node: what its settings switch on, put together.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
     IReactorTime,
-    IStreamClientEndpoint,
 )
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,11 +23,12 @@ import netstream
 from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
-from netstream.config.settings import ClientTLS, Destination, KeySettings, Listener, Mode, Settings, StreamSettings
+from netstream.config.settings import KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
 from netstream.control.service import ControlSocket
-from netstream.db.databases import Databases
-from netstream.db.spool import Spool
+from netstream.db.databases import Databases, left_to, of_workers
+from netstream.db.interfaces import IMetricsDB
+from netstream.db.sharing import Sharing
 from netstream.db.workers import Workers
 from netstream.hub.cleaning import NodeCleaning
 from netstream.hub.hub import Host, Hub
@@ -44,16 +43,15 @@ from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
-from netstream.streaming.socks import SocksEndpoint
-from netstream.streaming.spills import Spills
-from netstream.streaming.strangers import recognised
-from netstream.tls.client import Client
-from netstream.tls.endpoint import TLSEndpoint
+from netstream.streaming.spills import count_spills
+from netstream.streaming.uplinks import Uplinks
 from netstream.tls.reminders import Reminders
 from netstream.tls.server import Server
 
 if TYPE_CHECKING:
     from netstream.health.service import HealthService, Outlet
+    from netstream.processes.crew import Crew
+    from netstream.processes.member import Spawn
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -61,7 +59,8 @@ MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 
 class CannotServe(Exception):
     """
-    None of the entries of C{bind to} could be listened on.
+    None of the entries of C{bind to} could be listened on, or a worker cannot
+    run.
     """
 
 
@@ -69,8 +68,8 @@ class Node(MultiService):
     """
     A node of any role: one service for any Twisted application.
 
-    What only some roles need (databases, alerts, exporting, the site) is
-    imported once it is needed: small machines run the others.
+    What only some roles need (databases, workers, alerts, exporting, the site)
+    is imported once it is needed: small machines run the others.
 
     It starts in order: what is kept is opened and read, then the ports open,
     then collecting and sending begin; and it stops in the opposite order, so
@@ -99,6 +98,7 @@ class Node(MultiService):
         collect: MakeCollector = CollectService,
         workers: Workers | None = None,
         jitter: Callable[[], float] = random.random,
+        spawn: Spawn | None = None,
     ) -> None:
         """
         @param reactor: Provides time, TCP, Unix sockets, names and threads.
@@ -107,6 +107,8 @@ class Node(MultiService):
             if not given.
         @param jitter: Gives a random number from 0 to 1, for pauses and for
             the choice among equal parents.
+        @param spawn: Starts the processes of C{[global] workers}; fresh
+            interpreters if not given.
         """
         super().__init__()
         self.settings = settings
@@ -116,11 +118,13 @@ class Node(MultiService):
         self._make_collector = collect
         self._workers = workers
         self._jitter = jitter
+        self._spawn = spawn
+        self._crew: Crew | None = None
+        self._sharing: Sharing | None = None
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
         self._tls: Server | None = None
-        self._trust: dict[ClientTLS, Client] = {}
         self._parent: Parent | None = None
         self._forwarder: Forwarder | None = None
         self._collector: IService | None = None
@@ -157,18 +161,22 @@ class Node(MultiService):
         settings = self.settings
         for warning in settings.warnings:
             self._log.warn("{text}", text=warning)
-        self._prepare_tls()
         guid = machine_guid(settings.data_dir)
-        self._databases = Databases(settings, self._reactor, self._workers)
+        uplinks = Uplinks(self._reactor, self._jitter, guid)
+        self._prepare_tls(uplinks)
+        count = settings.node.workers
+        left = left_to(0, count, of_workers(settings.data_dir))
+        self._databases = Databases(settings, self._reactor, self._workers, left=left)
         await self._databases.open()
         self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
         tombstones = Tombstones(settings.data_dir / TOMBSTONES)
         tombstones.load()
         self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
+        self.hub.databases = self._engines
+        uplinks.counts, uplinks.spool = self.hub.counts, self._databases.spool_of
         self._databases.ask(self.hub.definition)
-        if isinstance(self._databases.spool, Spool):
-            self._databases.spool.spilled = Spills(self.hub, settings.stream.spool_size).spilled
+        count_spills(self._databases.spool, self.hub)
         for database in self._databases:
             for stored in await database.stored():
                 if tombstones.of(stored.record.info.guid) is not None:
@@ -184,18 +192,23 @@ class Node(MultiService):
         Figures(self.hub, self._reactor).setServiceParent(self)
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
         self.health = self._watching()
+        if count:
+            await self._start_crew(self._parent)
+            self._go_on()
+        self._sharing = Sharing(self._engines, settings.db.tier_size, self._reactor)
+        self._sharing.start()
         await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
         db = settings.db
         NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
-        self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
+        self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make)
         self._forwarder.setServiceParent(self)
         if settings.exporting:
             from netstream.export.service import ExportService
 
-            connect = partial(self._plain_endpoint, StreamSettings())
+            connect = partial(uplinks.plain, StreamSettings())
             ExportService(
                 self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, connect
             ).setServiceParent(self)
@@ -209,12 +222,13 @@ class Node(MultiService):
             self._reactor,
             self._jitter,
             netstream.__version__,
+            self._crew,
             self.reload_health if self.health is not None else None,
         )
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
 
-    def _prepare_tls(self) -> None:
+    def _prepare_tls(self, uplinks: Uplinks) -> None:
         """
         Read certificates, so that a wrong one stops the start.
 
@@ -230,13 +244,34 @@ class Node(MultiService):
                 )
         secure = [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
         if secure:
-            self._client_tls(stream.tls)
+            uplinks.trust(stream.tls)
         Reminders(self._reactor, self._tls, secure if stream.tls.skip_verification else ()).setServiceParent(self)
 
-    def _client_tls(self, settings: ClientTLS) -> Client:
-        if settings not in self._trust:
-            self._trust[settings] = Client(settings)
-        return self._trust[settings]
+    async def _start_crew(self, parent: Parent) -> None:
+        """
+        Have the workers run, so that their hosts are known before a port
+        opens.
+
+        @raise CannotServe: One cannot.
+        """
+        from netstream.processes.crew import Crew
+        from netstream.processes.member import CannotStart, spawn_with
+
+        assert self._databases is not None
+        spawn, spooled = self._spawn or spawn_with(self._reactor), self._databases.spooled
+        self._crew = Crew(self.settings, self.hub, self._reactor, spawn, spooled=spooled)
+        try:
+            await self._crew.start()
+        except CannotStart as problem:
+            raise CannotServe(str(problem)) from problem
+        parent.elsewhere = self._crew.where
+
+    def _engines(self) -> Iterator[IMetricsDB]:
+        """
+        @return: All databases, of every process.
+        """
+        yield from self._databases or ()
+        yield from self._crew.engines if self._crew is not None else ()
 
     def _greet(self) -> None:
         role = self.settings.role.value
@@ -324,47 +359,16 @@ class Node(MultiService):
         return self._parent.admitted.get(host.info.guid) if self._parent is not None else None
 
     def _forwarded(self, host: Host) -> bool:
-        uplink = self.uplinks.get(host.info.guid)
-        return uplink is not None and uplink.connected is not None
+        return host.upstream is not None and host.upstream.connected
 
     def _forwarding(self, host: Host) -> StreamSettings | None:
         if host.local or host.virtual:
             return self.settings.stream
+        if host.elsewhere:
+            return None
         assert self._parent is not None
         admitted = self._parent.admitted.get(host.info.guid)
         return admitted.proxy if admitted is not None else None
-
-    def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        assert self._databases is not None
-        if host.spool is None and not host.db.keeps:
-            host.spool = self._databases.spool
-            host.save()
-        connector = partial(self._client_endpoint, settings)
-        node, counts = self.hub.local.info.guid, self.hub.counts
-        return Uplink(host, settings, self._reactor, connector, self._jitter, node, counts)
-
-    def _client_endpoint(
-        self, settings: StreamSettings, destination: Destination, timeout: float
-    ) -> IStreamClientEndpoint:
-        trust = partial(self._client_tls, settings.tls)
-        if destination.protocol == "udp":
-            from netstream.quic.client import QuicEndpoint
-
-            return QuicEndpoint(self._reactor, destination.host, destination.port, trust, timeout)
-        plain = self._plain_endpoint(settings, destination, timeout)
-        if not destination.tls:
-            return plain
-        return TLSEndpoint(plain, trust, destination.host, self._reactor, recognised)
-
-    def _plain_endpoint(
-        self, settings: StreamSettings, destination: Destination, timeout: float
-    ) -> IStreamClientEndpoint:
-        if destination.protocol == "unix":
-            return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
-        if settings.proxy is not None:
-            return SocksEndpoint(self._reactor, settings.proxy, destination.host, destination.port, timeout)
-        host = destination.host + ("%" + destination.interface if destination.interface else "")
-        return HostnameEndpoint(self._reactor, host, destination.port, timeout=timeout)
 
     async def _listen(self, parent: Parent) -> None:
         """
@@ -440,6 +444,10 @@ class Node(MultiService):
         await super().stopService()
         fronts, self._fronts = self._fronts, []
         await gatherResults([front.close() for front in fronts])
+        if self._sharing is not None:
+            self._sharing.stop()
+        if self._crew is not None:
+            await self._crew.stop()
         databases, self._databases = self._databases, None
         if databases is not None:
             await databases.close()

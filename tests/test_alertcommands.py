@@ -10,7 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
+
 from netstream.cli import main
+from netstream.db import DBEngine
+from netstream.db.databases import directory_of
+from netstream.db.workers import Inline
 from netstream.health.alerts import Transition
 from tests.health.test_world import transitions
 from tests.streaming.case import WorldCase
@@ -138,6 +143,21 @@ class AlertTestTests(WorldCase):
         self.assertEqual(
             {e["not_told_because"] for e in events if e["status"] != "CLEAR"}, {"its recipient is 'silent'"}
         )
+
+    def test_of_a_worker(self) -> None:
+        """
+        A host is found in the database of the worker that has it.
+        """
+        arguments = "--host", "node", "--from", str(self.began + 40), "--to", str(self.world.now)
+        self.node.stop()
+        alone = self.tried(*arguments)
+        ours, theirs = self.data / "db", self.data / "theirs"
+        ours.rename(theirs)
+        db = DBEngine(ours, Clock(), workers=Inline())
+        self.successResultOf(db.open())
+        self.successResultOf(db.close())
+        theirs.rename(directory_of(self.data, 1))
+        self.assertEqual(self.tried(*arguments), alone)
 
     def test_mistakes(self) -> None:
         """

@@ -68,7 +68,7 @@ class Stored:
     """
 
     def __init__(self, hub: Hub, update_every: int) -> None:
-        self._db = hub.local.db
+        self._hub = hub
         chart = Source(OWN, "own", update_every)
         self._size = chart.chart(
             "netstream.db_size",
@@ -78,7 +78,7 @@ class Stored:
             "netstream.db_size",
             STACKED,
             130020,
-            *(absolute(part.replace(" ", "_"), 1, 1 << 20, part) for part in self._db.health().disk),
+            *(absolute(part.replace(" ", "_"), 1, 1 << 20, part) for part in hub.health().disk),
         )
         self._lost = chart.chart(
             "netstream.db_lost",
@@ -106,7 +106,7 @@ class Stored:
         return "the database"
 
     def collect(self, now: int) -> bytes:
-        health = self._db.health()
+        health = self._hub.health()
         if not health.disk:
             return b""
         text = self._size.block(now, *health.disk.values())

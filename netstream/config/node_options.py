@@ -67,6 +67,7 @@ GLOBAL_OPTIONS = (
         (HEALTH, "has unstable connection"),
         field="unstable_connection",
     ),
+    option(GLOBAL, "workers", whole(0, 64), "0", field="workers"),
     later(GLOBAL, "cpu cores", NUMBER),
     later(GLOBAL, "libuv worker threads", NUMBER),
     later(GLOBAL, "crash reports", TEXT),

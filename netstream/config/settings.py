@@ -162,12 +162,16 @@ class ClientTLS:
 class NodeSettings:
     """
     Section C{[global]}.
+
+    @ivar workers: Processes that take children's connections beside the one
+        that serves; 0 is one process for all.
     """
 
     hostname: str
     timezone: str = ""
     ephemeral: bool = False
     unstable_connection: bool = False
+    workers: int = 0
 
 
 @frozen

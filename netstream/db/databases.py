@@ -4,7 +4,7 @@ The engines that a node's settings ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +20,74 @@ from netstream.model.chart import Chart
 if TYPE_CHECKING:
     from netstream.db.dbengine.engine import DBEngine
 
+DATABASE, SPOOL = "db", "spool"
+"""Directories of the process that serves, in the data directory; each has one
+for each worker."""
+
+_WORKER = "worker-"
+
+
+def directory_of(data_dir: Path, number: int = 0, what: str = DATABASE) -> Path:
+    """
+    @param number: Of a worker; 0 is the process that serves.
+    @param what: L{DATABASE} or L{SPOOL}.
+    @return: Where the process keeps that.
+    """
+    return data_dir / what / f"{_WORKER}{number}" if number else data_dir / what
+
+
+def of_workers(data_dir: Path) -> Sequence[int]:
+    """
+    @return: The numbers of the workers that keep something on disk, or did.
+    """
+    found = set()
+    for what in (DATABASE, SPOOL):
+        for path in directory_of(data_dir, what=what).glob(f"{_WORKER}*"):
+            number = path.name.removeprefix(_WORKER)
+            if number.isdecimal() and int(number) and path.is_dir():
+                found.add(int(number))
+    return sorted(found)
+
+
+def left_to(number: int, count: int, databases: Iterable[int]) -> Sequence[int]:
+    """
+    @param number: Of a worker; 0 is the process that serves.
+    @param count: How many workers run.
+    @param databases: The numbers of all workers that ever ran.
+    @return: Those among them that run no more and whose files this one opens.
+    """
+    return [other for other in databases if other > count and (not count or (other - 1) % count + 1 == number)]
+
 
 class Databases:
     """
-    One engine for each mode that some host may use.
+    One engine for each mode that some host may use, and one for each
+    directory that a process kept before which does not run any more.
 
     @ivar spool: Keeps samples of hosts without a database for parents that are
         away; L{None} if nothing does.
     """
 
-    def __init__(self, settings: Settings, reactor: Any, workers: Workers | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        workers: Workers | None = None,
+        *,
+        number: int = 0,
+        left: Sequence[int] = (),
+    ) -> None:
         """
         @param reactor: Provides time, and threads unless C{workers} does.
         @param workers: Where blocking work is done.
+        @param number: Of the worker whose they are; 0 is the process that
+            serves.
+        @param left: Numbers of workers that do not run any more.  What they
+            kept is opened and stays where it is.
         """
+        self._settings = settings
+        self._reactor = reactor
+        self._workers = workers
         self._disks: list[DBEngine] = []
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
         # An engine that no host uses is not even imported.
@@ -41,42 +95,74 @@ class Databases:
             from netstream.db.ram import RamDB
 
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
+        self._left: list[IMetricsDB] = []
         if Mode.DBENGINE in settings.modes:
-            from netstream.db.dbengine.cleaning import Cleanup
-
-            db = settings.db
-            self._engines[Mode.DBENGINE] = self._disk(
-                settings.data_dir / "db",
-                reactor,
-                retention=db.tier_retention,
-                sizes=db.tier_size,
-                single=db.precision == "float32",
-                cleanup=Cleanup(db.cleanup_charts, db.cleanup_hosts, db.cleanup_ephemeral),
-                workers=workers,
-            )
+            own, *others = [self._database(path) for path in self._directories(DATABASE, number, left)]
+            self._engines[Mode.DBENGINE] = own
+            self._left += others
         self.spool: IMetricsDB | None = None
-        spool, size = settings.stream.spool, settings.stream.spool_size
-        if Mode.NONE in settings.modes and spool == "disk":
-            directory = settings.data_dir / "spool"
-            self.spool = self._disk(directory, reactor, retention=(0,), sizes=(size,), workers=workers)
-        elif Mode.NONE in settings.modes and spool == "memory":
-            self.spool = Spool(size)
+        self._spools: list[IMetricsDB] = []
+        self._spooled: dict[str, IMetricsDB] = {}
+        if Mode.NONE in settings.modes and settings.stream.spool != "no":
+            # All processes have the same part of the room, those whose files are left as well.
+            gone = [one for one in of_workers(settings.data_dir) if one > settings.node.workers]
+            size = settings.stream.spool_size // (1 + settings.node.workers + len(gone))
+            if settings.stream.spool == "disk":
+                paths = self._directories(SPOOL, number, left)
+                self._spools += [self._disk(path, retention=(0,), sizes=(size,)) for path in paths]
+            else:
+                self._spools.append(Spool(size))
+            self.spool = self._spools[0]
 
-    def _disk(self, directory: Path, reactor: Any, **options: Any) -> DBEngine:
+    def _directories(self, what: str, number: int, left: Sequence[int]) -> Sequence[Path]:
+        """
+        @return: The one that this process keeps, and those that others did.
+        """
+        others = [directory_of(self._settings.data_dir, one, what) for one in left]
+        return [directory_of(self._settings.data_dir, number, what), *filter(Path.is_dir, others)]
+
+    def _database(self, directory: Path) -> DBEngine:
+        from netstream.db.dbengine.cleaning import Cleanup
+
+        db = self._settings.db
+        return self._disk(
+            directory,
+            retention=db.tier_retention,
+            sizes=db.tier_size,
+            single=db.precision == "float32",
+            cleanup=Cleanup(db.cleanup_charts, db.cleanup_hosts, db.cleanup_ephemeral),
+        )
+
+    def _disk(self, directory: Path, **options: Any) -> DBEngine:
         from netstream.db.dbengine.engine import DBEngine
 
-        engine = DBEngine(directory, reactor, **options)
+        engine = DBEngine(directory, self._reactor, workers=self._workers, **options)
         self._disks.append(engine)
         return engine
 
     def __iter__(self) -> Iterator[IMetricsDB]:
-        return iter(self._engines.values())
+        return iter((*self._engines.values(), *self._left))
 
     def of(self, mode: Mode) -> IMetricsDB:
         """
         @return: The engine of that mode.
         """
         return self._engines[mode]
+
+    def spool_of(self, guid: str) -> IMetricsDB | None:
+        """
+        @return: What keeps the samples of a host without a database for
+            parents that are away: the spool that has some from before, if one
+            does.
+        """
+        return self._spooled.get(guid, self.spool)
+
+    @property
+    def spooled(self) -> Collection[str]:
+        """
+        Machine GUIDs of hosts of which a spool had samples when it was opened.
+        """
+        return self._spooled.keys()
 
     def ask(self, recall: Callable[[str, str], Chart | None]) -> None:
         """
@@ -90,14 +176,21 @@ class Databases:
         """
         @return: Fires when every engine is ready; fails as L{IMetricsDB.open}.
         """
-        return Deferred.fromCoroutine(self._each("open"))
+        return Deferred.fromCoroutine(self._open())
 
     def close(self) -> Deferred[None]:
         """
         @return: Fires when every engine has written its last byte.
         """
-        return Deferred.fromCoroutine(self._each("close"))
+        return Deferred.fromCoroutine(self._close())
 
-    async def _each(self, action: str) -> None:
-        for engine in (*self, *filter(None, (self.spool,))):
-            await getattr(engine, action)()
+    async def _open(self) -> None:
+        for engine in (*self, *self._spools):
+            await engine.open()
+        for spool in self._spools:
+            for stored in await spool.stored():
+                self._spooled.setdefault(stored.record.info.guid, spool)
+
+    async def _close(self) -> None:
+        for engine in (*self, *self._spools):
+            await engine.close()

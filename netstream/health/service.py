@@ -159,7 +159,7 @@ class HealthService(Service):
         self._started: Deferred[None] = succeed(None)
         self._children: Children | None = None
         self._counted = 0
-        self._own = OwnCharts(hub.local, expires, settings.db)
+        self._own = OwnCharts(hub, expires, settings.db)
         self._own_at = 0
 
     # Its life.

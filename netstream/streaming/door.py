@@ -90,16 +90,20 @@ class Door:
         clock: IReactorTime,
         connections: Mapping[str, Claimant],
         begin: Callable[[Candidate], None],
+        place: Callable[[Candidate], Refusal | bool] = lambda candidate: False,
     ) -> None:
         """
         @param connections: Of those who are in, by machine GUID.
         @param begin: Is given each child that is admitted.
+        @param place: Is given it before: hands it over to another process of
+            this node, which is true then, or says why it is refused for now.
         """
         self._hub = hub
         self._settings = settings
         self._clock = clock
         self._connections = connections
         self._begin = begin
+        self._place = place
         self._candidates: dict[Claimant, Candidate] = {}
         self._probing: dict[str, tuple[Candidate, IDelayedCall]] = {}
         self._admissions: Admissions[Candidate] = Admissions(
@@ -135,6 +139,13 @@ class Door:
             self._refuse(candidate, refusal)
         else:
             self._admissions.enter(candidate)
+
+    def take_in(self, candidate: Candidate) -> None:
+        """
+        Admit a child that had its turn in another process of this node.
+        """
+        self._candidates[candidate.connection] = candidate
+        self._admit(candidate)
 
     def gave_up(self, connection: Claimant) -> None:
         """
@@ -280,8 +291,10 @@ class Door:
 
     def _admit(self, candidate: Candidate, heard_since: bool | None = None) -> None:
         # Much may have changed while it waited.
-        refusal = self._refusal(candidate)
-        if refusal is not None:
+        refusal = self._refusal(candidate) or self._place(candidate)
+        if refusal is True:
+            del self._candidates[candidate.connection]
+        elif refusal:
             self._refuse(candidate, refusal)
         else:
             self._decide(candidate, heard_since)

@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
+from netstream.db.messages import Unavailable
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
@@ -183,6 +184,10 @@ class API:
     @app.handle_errors(HTTPException)
     def _no_path(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
         return self._send(request, text_answer("There is nothing here.\n", 404))
+
+    @app.handle_errors(Unavailable)
+    def _unavailable(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
+        return self._send(request, text_answer(f"{failure.value}; ask again in some seconds.\n", 503))
 
     @app.handle_errors(Exception)
     def _broken(self, request: IRequest, failure: Failure) -> Deferred[bytes]:

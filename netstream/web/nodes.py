@@ -240,7 +240,7 @@ def agent(hub: Hub, settings: Settings, now: float, stats: Stats, capabilities: 
     @return: This node as C{info} answers it.
     """
     (answer,) = agents(hub, now)
-    hosts, health = list(hub), hub.local.db.health()
+    hosts, health = list(hub), hub.health()
     charts = [chart for host in hosts for chart in host.charts.values() if not chart.obsolete]
     return answer | {
         "application": {

@@ -11,10 +11,12 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
+from netstream.db import together
 from netstream.hub.hub import Host, Hub
 from netstream.web import nodes
 from netstream.web.alerts import Alerts
 from netstream.web.answer import Answer, breathe, json_answer
+from netstream.web.node import bounds
 from netstream.web.target import Parameters
 
 PAUSE_EVERY = 50
@@ -82,8 +84,7 @@ async def _nodes(scope: Scope) -> Answer:
 
 async def _instances(scope: Scope) -> Answer:
     async def describe(host: Host, index: int) -> dict[str, Any]:
-        bounds = await host.db.bounds(host.info.guid)
-        return nodes.instance(host, index, scope.now, bounds, scope.alerts.summary(host))
+        return nodes.instance(host, index, scope.now, await bounds(host), scope.alerts.summary(host))
 
     return await scope.answer(describe)
 
@@ -107,7 +108,7 @@ async def _versions(scope: Scope) -> Answer:
 async def _info(scope: Scope) -> Answer:
     own = scope.hub.local.route.own
     capabilities = own["capabilities"] if own is not None else ()
-    stats = await scope.hub.local.db.stats()
+    stats = await together.stats(scope.hub.databases())
     agent = nodes.agent(scope.hub, scope.settings, scope.now, stats, capabilities)
     return json_answer({"api": nodes.API, "agents": [agent], "versions": nodes.versions(scope.hub)})
 

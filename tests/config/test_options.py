@@ -47,6 +47,7 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("global", "timezone", "Europe/Athens", "Europe/Athens"),
     ("global", "is ephemeral node", "yes", True),
     ("global", "has unstable connection", "on", True),
+    ("global", "workers", "3", 3),
     ("db", "db", "none", Mode.NONE),
     ("db", "db", "dbengine", Mode.DBENGINE),
     ("db", "db", "save", Mode.RAM),

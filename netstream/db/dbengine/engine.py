@@ -419,6 +419,14 @@ class DBEngine:
         if self._upkeep is not None:
             self._upkeep.sweep()
 
+    def allot(self, sizes: Sequence[int]) -> None:
+        """
+        Change how much the files may use.
+
+        @param sizes: Bytes by tier; 0 is no limit.
+        """
+        self._retention.sizes = tuple(sizes)
+
     def health(self) -> Health:
         if self._storage is None:
             return Health(self.problem, self.damaged, self._trouble.lost)
