@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 import netstream
 from netstream.collect.facts import host_info, host_labels
+from netstream.collect.feeds import feeds
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.settings import ClientTLS, Destination, KeySettings, Listener, Mode, Settings, StreamSettings
@@ -190,6 +191,8 @@ class Node(MultiService):
         self._collector.setServiceParent(self)
         db = settings.db
         NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
+        for feed in feeds(self.hub, settings, self._reactor):
+            feed.setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
         self._forwarder.setServiceParent(self)
         if settings.exporting:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from attrs import define, evolve
 from twisted.logger import Logger
 
+from netstream.collect.feed import add_state
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.host import HostInfo
 from netstream.model.samples import SampleBatch, SeriesTable
@@ -42,6 +43,9 @@ class Collected:
     Each virtual node becomes a host of its own in the hub, and so is stored,
     shown and sent on like one that is connected.  It goes offline when nothing
     was said of it for a while.
+
+    @ivar forget_states: Call it when another one takes over: the local host
+        then no longer asks this one where the collection of charts stands.
     """
 
     _log = Logger()
@@ -52,7 +56,7 @@ class Collected:
         local = hub.local
         self._lines = HostLines((local.info.guid, local.info.hostname.lower()))
         self._receiver = make(local.table, local.info.guid)
-        local.state = self._receiver.state
+        self.forget_states = add_state(local, self._receiver.state)
         self._spoken: dict[str, _Spoken | None] = {}
 
     def tell(self, text: bytes, now: float) -> None:
@@ -156,3 +160,4 @@ class Collected:
             if spoken is not None and spoken.host.virtual and spoken.host.link is not None:
                 self._hub.disconnect(spoken.host, now)
         self._spoken.clear()
+        self.forget_states()

@@ -480,7 +480,7 @@ class EffectTests(ConfigCase):
         What is not known is told once and ignored.
         """
         settings = self.load(
-            "[db]\nmood = ram\n[web]\ndefualt port = 1\n[plugin:tc]\na = 1\nb = 2\n[host labels]\nany = thing\n",
+            "[db]\nmood = ram\n[web]\ndefualt port = 1\n[plugin:proc:disk]\na = 1\nb = 2\n[host labels]\nany = thing\n",
             f"[Stream]\na = 1\n[{UUID}]\nis it = x\n[{GUID}]\nis it = x\n[API_KEY]\nenabled = no\n"
             "[11111111-2222-4333-8444-55555555555]\nenabled = yes\n",
         )
@@ -488,7 +488,7 @@ class EffectTests(ConfigCase):
         text = "\n".join(settings.warnings)
         self.assertEqual(len(settings.warnings), 6, text)
         self.assertIn("netstream.conf:4: [web] defualt port: not known, ignored; did you mean 'default port'?", text)
-        self.assertIn("netstream.conf:6: [plugin:tc]: not a known section, its 2 options are ignored", text)
+        self.assertIn("netstream.conf:6: [plugin:proc:disk]: not a known section, its 2 options are ignored", text)
         self.assertIn("stream.conf:2: [Stream]: not a known section", text)
         self.assertIn("did you mean [stream]?", text)
         self.assertIn("[db] mood: not known", text)

@@ -1,0 +1,26 @@
+"""
+What feeds this node besides its own collectors, as its settings say.
+
+What is not wanted is not even imported: a small node pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.application.service import IService
+
+from netstream.config.settings import Settings
+from netstream.hub.hub import Hub
+
+
+def feeds(hub: Hub, settings: Settings, reactor: Any) -> Iterator[IService]:
+    """
+    @param reactor: Provides time, processes and sockets.
+    @return: The services to run.
+    """
+    if settings.feeds.plugins.directories:
+        from netstream.collect.external.service import ExternalPlugins
+
+        yield ExternalPlugins(hub, settings, reactor)
