@@ -39,6 +39,8 @@ def environment(
     return {
         "PATH": _PATH,
         **passed,
+        # What Python writes into a pipe would else wait until there are 8 KiB of it.
+        "PYTHONUNBUFFERED": "1",
         "NETDATA_HOSTNAME": settings.node.hostname,
         "NETDATA_UPDATE_EVERY": str(update_every),
         "NETDATA_CONFIG_DIR": str(settings.config_dir),
