@@ -56,6 +56,9 @@ from netstream.tls.server import Server
 if TYPE_CHECKING:
     from netstream.health.service import HealthService, Outlet
 
+if TYPE_CHECKING:
+    from netstream.collect.program import NumberChart, NumberCharts
+
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
 
@@ -117,6 +120,7 @@ class Node(MultiService):
         self._make_collector = collect
         self._workers = workers
         self._jitter = jitter
+        self._program: NumberCharts | None = None
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -191,6 +195,8 @@ class Node(MultiService):
         self._collector.setServiceParent(self)
         db = settings.db
         NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
+        if self._program is not None:
+            self._run_program(self._program)
         for feed in feeds(self.hub, settings, self._reactor):
             feed.setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
@@ -216,6 +222,30 @@ class Node(MultiService):
         )
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
+
+    def chart(self, chart_id: str, **about: Any) -> NumberChart:
+        """
+        Get or make a chart of the program that this node is part of, also
+        before the node has started.
+
+        @param chart_id: C{TYPE.NAME}.
+        @param about: As of L{netstream.collect.program.NumberCharts.chart}.
+        @raise ValueError: The id is not of that form.
+        """
+        if self._program is None:
+            from netstream.collect.program import NumberCharts
+
+            self._program = NumberCharts("program.plugin")
+            if self._forwarder is not None:
+                self._run_program(self._program)
+        return self._program.chart(chart_id, **about)
+
+    def _run_program(self, program: NumberCharts) -> None:
+        program.attach(self.hub, self.settings, self._reactor)
+        if program.parent is None:
+            program.setServiceParent(self)
+        elif not program.running:
+            program.startService()
 
     def _prepare_tls(self) -> None:
         """

@@ -20,6 +20,12 @@ def feeds(hub: Hub, settings: Settings, reactor: Any) -> Iterator[IService]:
     @param reactor: Provides time, processes and sockets.
     @return: The services to run.
     """
+    if settings.plugins.get("twisted", False):
+        from netstream.collect.twisted_charts import TwistedCharts
+
+        twisted = TwistedCharts(reactor)
+        twisted.attach(hub, settings, reactor)
+        yield twisted
     if settings.feeds.plugins.directories:
         from netstream.collect.external.service import ExternalPlugins
 
