@@ -54,10 +54,8 @@ from netstream.tls.reminders import Reminders
 from netstream.tls.server import Server
 
 if TYPE_CHECKING:
-    from netstream.health.service import HealthService, Outlet
-
-if TYPE_CHECKING:
     from netstream.collect.program import NumberChart, NumberCharts
+    from netstream.health.service import HealthService, Outlet
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""

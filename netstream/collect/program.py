@@ -291,7 +291,7 @@ class NumberCharts(Service):
             self._next.cancel()
         self._next = None
         if self._running is not None:
-            self._running.feed.restart()
+            self._running.feed.restart(self._running.clock.seconds())
             self._running = None
 
     def _plan(self, now: float) -> None:
@@ -331,6 +331,6 @@ class NumberCharts(Service):
         except Exception:
             # Definitions are checked when they are made, so this is our own mistake.
             self._log.failure("{plugin}: its charts could not be taken in", Failure(), plugin=self._plugin)
-            self._running.feed.restart()
+            self._running.feed.restart(self._running.clock.seconds())
             for chart in self.charts.values():
                 chart.forget()

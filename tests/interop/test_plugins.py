@@ -6,14 +6,73 @@ from __future__ import annotations
 
 import os
 import pwd
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import missing, wait_for
+from tests.interop.peers import KEY, Peer, accepting, missing, sending, wait_for
 
 PLUGINS = Path("/usr/lib/netdata/plugins.d")
 NAMES = frozenset(("charts.d.plugin", "python.d.plugin", "apps.plugin"))
 """What they call themselves in their charts."""
+
+
+OTHER = "22222222-2222-4222-8222-222222222222"
+ASKED = f"""#!/usr/bin/python3 -u
+import select, sys, time
+print("HOST_DEFINE {OTHER} router")
+print("HOST_DEFINE_END")
+print("FUNCTION GLOBAL echo 10 'says what it is asked'")
+began = time.time()
+while time.time() - began < 120:
+    if select.select([sys.stdin], [], [], 1)[0]:
+        words = sys.stdin.readline().split(" ", 3)
+        if len(words) < 4:
+            break
+        print("FUNCTION_RESULT_BEGIN", words[1], 200, "text/plain", 0)
+        print("HOST you asked", words[3].strip())
+        print("FUNCTION_RESULT_END")
+    print("HOST {OTHER}")
+    print("CHART r.up '' '' '' '' r.up line 100 1\\nDIMENSION x '' absolute 1 1")
+    print("BEGIN r.up\\nSET x = 7\\nEND\\nHOST localhost")
+"""
+"""A plugin that can be asked, and speaks for another machine."""
+
+
+class OwnPluginTests(InteropTestCase):
+    """
+    A real process that is asked.
+    """
+
+    def test_asked(self) -> None:
+        """
+        A plugin's function is called through a parent of its node, and its virtual node has samples there too.
+        """
+        plugins = self.directory / "plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "asked.plugin").write_text(ASKED)
+        (plugins / "asked.plugin").chmod(0o755)
+        parent = self.node("ns-parent", role="parent", stream=accepting(KEY))
+        child = self.node(
+            "ns-child",
+            role="child",
+            stream=sending(parent.address),
+            options=(f"directories/plugins={plugins}", "db/db=ram"),
+        )
+        for viewer in (child, parent):
+            wait_for("the function", partial(self._offered, viewer, child.name))
+            query = urlencode({"function": "echo a b", "timeout": 10})
+            url = f"http://127.0.0.1:{viewer.port}/host/{child.name}/api/v1/function?{query}"
+            with urlopen(url, timeout=30) as answer:
+                self.assertRegex(answer.read(), b'^HOST you asked "echo a b"')
+            found = viewer.wait_samples("r.up", "router", count=3)
+            self.assertEqual(set(found["x"].values()), {7.0})
+        self.assert_stopped(child)
+
+    def _offered(self, viewer: Peer, node: str) -> bool | None:
+        return "echo" in viewer.get("info", node)["functions"] or None
 
 
 class PluginTests(InteropTestCase):

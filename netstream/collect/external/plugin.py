@@ -20,7 +20,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.collect.external.complaints import Complaints
+from netstream.collect.external.questions import Questions
 from netstream.collect.feed import Feed
+from netstream.config.settings import Settings
+from netstream.hub.hub import Hub
 from netstream.session.errors import ProtocolError
 from netstream.wire.commands import Disable
 
@@ -88,14 +91,17 @@ class Plugin:
 
     _log = Logger()
 
-    def __init__(self, program: Program, feed: Feed, reactor: Any, jitter: Callable[[], float] = random) -> None:
+    def __init__(
+        self, program: Program, hub: Hub, settings: Settings, reactor: Any, jitter: Callable[[], float] = random
+    ) -> None:
         """
+        @param hub: Whose charts they become.
         @param reactor: Provides time and processes.
         @param jitter: Gives numbers from 0 to 1.
         """
         self.program = program
         self.disabled = False
-        self._feed = feed
+        self._hub = hub
         self._reactor = reactor
         self._jitter = jitter
         self._complaints = Complaints()
@@ -107,6 +113,15 @@ class Plugin:
         self._again: IDelayedCall | None = None
         self._kill: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
+        self._feed = Feed(hub, settings, program.path.name, program.update_every, answerer=self._new_questions)
+
+    def _new_questions(self) -> Questions:
+        self._questions = Questions(self._ask, self._reactor, self._hub.counts)
+        return self._questions
+
+    def _ask(self, text: bytes) -> None:
+        if self._process is not None:
+            self._process.write(text)
 
     @property
     def running(self) -> bool:
@@ -136,6 +151,9 @@ class Plugin:
             self._ears = None
             self._log.warn("plugin {name} cannot be started: {reason}", name=program.name, reason=str(problem))
             self._later()
+        else:
+            # Twisted's processes take one, though their interface does not say so.
+            cast(Any, self._process).registerProducer(self._questions, True)
 
     def heard(self, ears: _Ears, data: bytes) -> None:
         """
@@ -180,7 +198,7 @@ class Plugin:
             return
         self._cancel_kill()
         self._process = self._ears = None
-        self._feed.restart()
+        self._feed.restart(self._reactor.seconds())
         stopped, self._stopped = self._stopped, None
         if stopped is not None:
             stopped.callback(None)
@@ -191,6 +209,12 @@ class Plugin:
             self._pause = FIRST
         self._log.warn("plugin {name} {how}", name=self.program.name, how=_how(reason.value))
         self._later()
+
+    def sweep(self) -> None:
+        """
+        See which virtual nodes it has not spoken for lately.
+        """
+        self._feed.sweep(self._reactor.seconds())
 
     def _later(self) -> None:
         pause, self._pause = self._pause, min(LONGEST, self._pause * 2)

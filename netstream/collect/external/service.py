@@ -15,7 +15,6 @@ from twisted.logger import Logger
 
 from netstream.collect.external.environment import environment, room
 from netstream.collect.external.plugin import Plugin, Program, executable
-from netstream.collect.feed import Feed
 from netstream.config.feeds import PluginOptions
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
@@ -24,6 +23,9 @@ SUFFIX = ".plugin"
 
 MOST = 100
 """Plugins that are run."""
+
+SWEEP_EVERY = 10.0
+"""Seconds between two looks at the virtual nodes that they speak for."""
 
 
 class ExternalPlugins(Service):
@@ -44,6 +46,7 @@ class ExternalPlugins(Service):
         self._settings = settings
         self._reactor = reactor
         self._next: IDelayedCall | None = None
+        self._sweeping: IDelayedCall | None = None
         self.plugins: dict[str, Plugin] = {}
 
     def startService(self) -> None:
@@ -54,6 +57,7 @@ class ExternalPlugins(Service):
         for name in ("", "web", "cache", "lib", "lock", "log"):
             (room(self._settings) / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._look()
+        self._sweep()
 
     def stopService(self) -> Deferred[object]:
         """
@@ -62,9 +66,10 @@ class ExternalPlugins(Service):
         @return: Fires when the last has ended.
         """
         super().stopService()
-        if self._next is not None and self._next.active():
-            self._next.cancel()
-        self._next = None
+        for waiting in (self._next, self._sweeping):
+            if waiting is not None and waiting.active():
+                waiting.cancel()
+        self._next = self._sweeping = None
         plugins, self.plugins = self.plugins, {}
         ending = [stopped for plugin in plugins.values() if (stopped := plugin.stop()) is not None]
         return gatherResults(ending).addCallback(lambda _: None)
@@ -82,6 +87,11 @@ class ExternalPlugins(Service):
         every = self._settings.feeds.plugins.look_every
         if every:
             self._next = self._reactor.callLater(every, self._look)
+
+    def _sweep(self) -> None:
+        for plugin in self.plugins.values():
+            plugin.sweep()
+        self._sweeping = self._reactor.callLater(SWEEP_EVERY, self._sweep)
 
     def _found(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
@@ -106,4 +116,4 @@ class ExternalPlugins(Service):
         every = max(options.update_every, settings.db.update_every)
         told = environment(settings, path.parent, self._hub.local.info.guid, every, os.environ)
         program = Program(name, path, every, tuple(options.arguments), told)
-        return Plugin(program, Feed(self._hub, settings, path.name, every), self._reactor)
+        return Plugin(program, self._hub, settings, self._reactor)

@@ -17,6 +17,8 @@ class Played:
     One process.
 
     @ivar signals: That it was sent.
+    @ivar asked: What was written to its standard input.
+    @ivar producer: What wants to know whether it reads.
     """
 
     def __init__(self, protocol: Any, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -25,6 +27,20 @@ class Played:
         self.environment = environment
         self.signals: list[str] = []
         self.over = False
+        self.asked = b""
+        self.producer: Any = None
+
+    def write(self, data: bytes) -> None:
+        """
+        Read it (called by the plugin).
+        """
+        self.asked += data
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        Remember it (called by the plugin).
+        """
+        self.producer = producer
 
     def signalProcess(self, name: str) -> None:
         """

@@ -10,18 +10,42 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.collect.external.complaints import Complaints
+from netstream.collect.external.questions import DEAF
 from netstream.collect.external.service import ExternalPlugins
 from netstream.config.feeds import FeedSettings, PluginOptions, PluginSettings
 from netstream.config.settings import NodeSettings, Role, Settings
 from netstream.db.none import NoneDB
 from netstream.hub.hub import Hub
+from netstream.model.calls import Call, Outcome
 from netstream.model.host import HostInfo
 from tests.collect.external.processes import Played, Processes
 
 GUID = "11111111-1111-4111-8111-111111111111"
 START = 1_800_000_000.0
 CHART = b"CHART my.queue '' 'Queue' things queue my.queue line 100 1\nDIMENSION waiting '' absolute 1 1\n"
+OTHER = "22222222-2222-4222-8222-222222222222"
+OFFER = b'FUNCTION GLOBAL "top" 10 "what runs"\n'
 BEGIN = b"BEGIN my.queue\nSET waiting = 1\nEND\n"
+
+
+class Waiting:
+    """
+    Calls a function.
+    """
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def progressed(self, done: int, everything: int) -> None:
+        """
+        It goes on (called by who answers).
+        """
+
+    def answered(self, outcome: Outcome) -> None:
+        """
+        Remember it (called by who answers).
+        """
+        self.outcomes.append(outcome)
 
 
 class PluginTestCase(SynchronousTestCase):
@@ -241,6 +265,92 @@ class RunningTests(PluginTestCase):
         self.assertIn(("", "top"), self.hub.local.functions)
         process.ends()
         self.assertEqual(self.hub.local.functions, {})
+
+    def test_asked(self) -> None:
+        """
+        A call of a plugin's function is written to its standard input, and its answer is the caller's, whatever lines
+        are in it.
+        """
+        process = self.running()
+        process.protocol.outReceived(CHART + OFFER)
+        waiting = Waiting()
+        self.hub.local.call(Call("tx1", "top now", 7), waiting)
+        self.assertEqual(process.asked, b'FUNCTION tx1 7 "top now"\n')
+        answer = b"FUNCTION_RESULT_BEGIN tx1 200 text/plain 0\nHOST nobody\nEND\nFUNCTION_RESULT_END\n"
+        for place in range(0, len(answer), 7):
+            process.protocol.outReceived(answer[place : place + 7])
+        self.assertEqual(waiting.outcomes, [Outcome(200, b"HOST nobody\nEND", "text/plain")])
+        process.protocol.outReceived(BEGIN)
+        self.assertEqual(process.signals, [])
+
+    def test_no_answer(self) -> None:
+        """
+        Who calls a plugin that does not answer, ends or does not read is told so.
+        """
+        process = self.running()
+        process.protocol.outReceived(OFFER)
+        waiting = Waiting()
+        self.hub.local.call(Call("tx1", "top", 7), waiting)
+        self.reactor.advance(8)
+        self.assertEqual([outcome.code for outcome in waiting.outcomes], [504])
+        process.producer.pauseProducing()
+        before = process.asked
+        self.hub.local.call(Call("tx2", "top", 7), waiting)
+        self.assertEqual((process.asked, waiting.outcomes[-1]), (before, DEAF))
+        process.producer.resumeProducing()
+        self.hub.local.call(Call("tx3", "top", 7), waiting)
+        process.ends()
+        self.assertEqual([outcome.code for outcome in waiting.outcomes], [504, 503, 503])
+        self.hub.local.call(Call("tx4", "top", 7), waiting)
+        self.assertEqual([outcome.code for outcome in waiting.outcomes], [504, 503, 503, 404])
+        self.reactor.advance(7)
+        self.reactor.started[1].protocol.outReceived(OFFER)
+        self.hub.local.call(Call("tx5", "top", 7), waiting)
+        self.assertIn(b"tx5", self.reactor.started[1].asked)
+
+    def test_same_function(self) -> None:
+        """
+        Of two plugins that offer one function the later is asked, and the function stays when the other ends.
+        """
+        self.program("a.plugin")
+        self.program("b.plugin")
+        self.service()
+        first, second = self.reactor.started
+        for process in (first, second):
+            process.protocol.outReceived(OFFER)
+        first.ends()
+        self.hub.local.call(Call("tx1", "top", 7), Waiting())
+        self.assertEqual((first.asked, second.asked), (b"", b'FUNCTION tx1 7 "top"\n'))
+        second.ends()
+        self.assertEqual(self.hub.local.functions, {})
+
+    def test_virtual_nodes(self) -> None:
+        """
+        A plugin that speaks for other machines makes nodes of them, which can be asked too, and which are offline when
+        it ends or says nothing of them for a while.
+        """
+        process = self.running()
+        defined = f"HOST_DEFINE {OTHER} router\nHOST_LABEL site cellar\nHOST_DEFINE_END\nHOST {OTHER}\n".encode()
+        for _ in range(2):
+            process.protocol.outReceived(defined + CHART + OFFER + BEGIN + b"HOST localhost\n")
+        host = self.hub.get(OTHER)
+        assert host is not None
+        self.assertTrue(host.online and host.virtual)
+        self.assertEqual((host.info.hostname, host.labels["site"].value), ("router", "cellar"))
+        self.assertIn("my.queue", host.charts)
+        self.assertNotIn("my.queue", self.hub.local.charts)
+        waiting = Waiting()
+        host.call(Call("tx1", "top", 7), waiting)
+        process.protocol.outReceived(b"FUNCTION_RESULT_BEGIN tx1 200 text/plain 0\nyes\nFUNCTION_RESULT_END\n")
+        self.assertEqual([outcome.body for outcome in waiting.outcomes], [b"yes"])
+        self.reactor.pump([10] * 8)
+        self.assertFalse(host.online)
+        process.protocol.outReceived(f"HOST {OTHER}\n".encode() + CHART + BEGIN)
+        self.assertTrue(host.online)
+        process.ends()
+        self.assertFalse(host.online)
+        host.call(Call("tx2", "top", 7), waiting)
+        self.assertEqual(waiting.outcomes[-1].code, 503)
 
     def test_not_started(self) -> None:
         """
