@@ -30,3 +30,7 @@ def feeds(hub: Hub, settings: Settings, reactor: Any) -> Iterator[IService]:
         from netstream.collect.external.service import ExternalPlugins
 
         yield ExternalPlugins(hub, settings, reactor)
+    if settings.feeds.statsd is not None:
+        from netstream.collect.statsd.service import Statsd
+
+        yield Statsd(hub, settings, settings.feeds.statsd, reactor)

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -216,6 +217,8 @@ class NumberCharts(Service):
         name: str = "",
         priority: int = 0,
         labels: Mapping[str, str] | None = None,
+        store_first: bool = False,
+        hidden: bool = False,
     ) -> NumberChart:
         """
         Get or make a chart; what it was made with stays.
@@ -223,6 +226,9 @@ class NumberCharts(Service):
         @param chart_id: C{TYPE.NAME}.
         @param name: C{TYPE.NAME} if it differs from the id.
         @param priority: Its place; 0 is after those before.
+        @param store_first: Whether counters counted from 0 before their first
+            collection.
+        @param hidden: Whether dashboards shall leave it out.
         @raise ValueError: The id is not of that form, or there are too many
             charts.
         """
@@ -246,6 +252,8 @@ class NumberCharts(Service):
                 update_every=self._every,
                 plugin=self._plugin,
                 module=self._module,
+                store_first=store_first,
+                hidden=hidden,
                 labels={label: Label(value or "[none]", _AUTOMATIC) for label, value in (labels or {}).items()},
             )
             self._made += 1
@@ -261,14 +269,15 @@ class NumberCharts(Service):
             # Its definition is complete with the line after it, which may never come.
             self._say(chart.withdraw() + EndDefinition().line())
 
-    def attach(self, hub: Hub, settings: Settings, clock: Any) -> None:
+    def attach(self, hub: Hub, settings: Settings, clock: Any, update_every: int = 0) -> None:
         """
         Say whose charts they are, before the service starts.
 
         @param clock: Its seconds are UTC.
+        @param update_every: Seconds; 0 is that of the node.
         """
-        self._every = settings.db.update_every
-        self._running = _Running(Feed(hub, settings, self._plugin), clock)
+        self._every = update_every or settings.db.update_every
+        self._running = _Running(Feed(hub, settings, self._plugin, self._every), clock)
         for each in self.charts.values():
             each.chart = evolve(each.chart, update_every=self._every)
             each.forget()
@@ -282,7 +291,7 @@ class NumberCharts(Service):
         if self._running is not None:
             self._plan(self._running.clock.seconds())
 
-    def stopService(self) -> None:
+    def stopService(self) -> Deferred[object] | None:
         """
         Collect no more (called by Twisted).
         """
@@ -293,6 +302,7 @@ class NumberCharts(Service):
         if self._running is not None:
             self._running.feed.restart(self._running.clock.seconds())
             self._running = None
+        return None
 
     def _plan(self, now: float) -> None:
         assert self._running is not None

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from netstream.config.feeds import FeedSettings, PluginOptions, PluginSettings
+from netstream.config.addresses import entries, statsd_socket
+from netstream.config.feeds import FeedSettings, PluginOptions, PluginSettings, Socket, StatsdSettings
 from netstream.config.layers import Values, Warnings, refusal
 from netstream.config.node_options import DIRECTORIES, NODE_OPTIONS, PLUGIN, PLUGIN_PROC, PLUGINS
 from netstream.config.options import BOOLEAN, DURATION, PERIOD, Kind
 from netstream.config.reader import Entry
+from netstream.config.statsd_options import KINDS, STATSD, STATSD_OPTIONS, gaps
 
 CUSTOM = "custom-plugins.d"
 """Directory of plugins, below that of the configuration."""
@@ -97,10 +99,43 @@ def plugin_settings(values: Values, directory: Path) -> PluginSettings:
     )
 
 
-def feed_settings(values: Values, directory: Path) -> FeedSettings:
+def statsd_settings(values: Values, switches: Mapping[str, bool], update_every: int) -> StatsdSettings | None:
+    """
+    @param values: Of C{netstream.conf}.
+    @param switches: What C{[plugins]} says.
+    @param update_every: Seconds, of the node.
+    @return: L{None} if there shall be none.
+    @raise ConfigError: An option is not of its language.
+    """
+    found = {option.name: values.get(option) for option in STATSD_OPTIONS}
+    if not switches.get(STATSD, found["enabled"]):
+        return None
+    return StatsdSettings(
+        sockets=_sockets(values, found["bind to"], found["default port"]),
+        backlog=found["listen backlog"],
+        # What is collected cannot be faster than what keeps its samples.
+        update_every=max(found["update every (flushInterval)"] or 0, update_every),
+        gaps=frozenset(kind for kind in KINDS if found[gaps(kind)]),
+        **{option.field: found[option.name] for option in STATSD_OPTIONS if option.field},
+    )
+
+
+def _sockets(values: Values, text: str, port: int) -> tuple[Socket, ...]:
+    option = _OPTIONS[STATSD, "bind to"]
+    try:
+        return tuple(statsd_socket(entry, port) for entry in entries(text))
+    except ValueError as problem:
+        entry = values.entry(option)
+        assert entry is not None  # the default is right
+        raise refusal(entry, str(problem)) from problem
+
+
+def feed_settings(values: Values, directory: Path, switches: Mapping[str, bool], update_every: int) -> FeedSettings:
     """
     @param values: Of C{netstream.conf}.
     @param directory: Of the configuration.
+    @param switches: What C{[plugins]} says.
+    @param update_every: Seconds, of the node.
     @raise ConfigError: An option is not of its language.
     """
-    return FeedSettings(plugin_settings(values, directory))
+    return FeedSettings(plugin_settings(values, directory), statsd_settings(values, switches, update_every))

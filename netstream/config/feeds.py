@@ -9,6 +9,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from netstream.model.pattern import SimplePattern, pattern
+
 
 @frozen
 class PluginOptions:
@@ -45,9 +47,68 @@ class PluginSettings:
 
 
 @frozen
+class Socket:
+    """
+    Where metrics are listened for.
+
+    @ivar text: As written.
+    @ivar protocol: C{udp}, C{tcp}, C{unix} (streams) or C{unixgram}.
+    @ivar host: Address to bind, C{""} for all; the path of a Unix socket.
+    """
+
+    text: str
+    protocol: str
+    host: str
+    port: int = 0
+
+
+@frozen
+class StatsdSettings:
+    """
+    Section C{[statsd]}.
+
+    @ivar sockets: Where it listens.
+    @ivar backlog: Connections that may wait to be accepted.
+    @ivar update_every: Seconds between two collections.
+    @ivar private: Which metrics have a chart, by name.
+    @ivar most_charts: How many charts there may be.
+    @ivar obsolete_after: Seconds after which a metric that was not heard of
+        has no chart any more; 0 is never.
+    @ivar hidden: Whether dashboards shall leave the charts out.
+    @ivar decimals: Digits after the point.
+    @ivar percentile: Of histograms and timers, above 0 and below 100.
+    @ivar most_texts: Dimensions of a dictionary, besides that for all others.
+    @ivar events: Whether each chart has the number of lines, too.
+    @ivar gaps: Kinds of which what was not heard of since the last collection
+        has a gap, C{gauges} and so on.
+    @ivar idle_timeout: Seconds after which an idle client is cut off; 0 is
+        never.
+    @ivar most_connections: Clients at once.
+    """
+
+    sockets: Sequence[Socket] = ()
+    backlog: int = 4096
+    update_every: int = 1
+    private: SimplePattern = pattern("*")
+    most_charts: int = 1000
+    obsolete_after: int = 0
+    hidden: bool = False
+    decimals: int = 3
+    percentile: float = 95.0
+    most_texts: int = 200
+    events: bool = False
+    gaps: frozenset[str] = frozenset()
+    idle_timeout: int = 600
+    most_connections: int = 5000
+
+
+@frozen
 class FeedSettings:
     """
     What feeds this node besides its own collectors.
+
+    @ivar statsd: L{None} if there is none.
     """
 
     plugins: PluginSettings = PluginSettings()
+    statsd: StatsdSettings | None = None

@@ -146,7 +146,7 @@ def load(
         warnings=tuple(warnings.lines),
         access=admission,
         exporting=targets,
-        feeds=feed_settings(node_values, config_dir),
+        feeds=feed_settings(node_values, config_dir, plugins, db.update_every),
     )
 
 

@@ -35,6 +35,7 @@ from netstream.config.options import (
     tiers,
     whole,
 )
+from netstream.config.statsd_options import STATSD_OPTIONS
 
 GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
 DIRECTORIES, LOGS, REGISTRY = "directories", "logs", "registry"
@@ -345,5 +346,6 @@ NODE_OPTIONS = (
     *DIRECTORY_OPTIONS,
     *LOG_OPTIONS,
     *REGISTRY_OPTIONS,
+    *STATSD_OPTIONS,
 )
 """All of them."""
