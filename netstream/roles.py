@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 import netstream
 from netstream.collect.facts import host_info, host_labels
+from netstream.collect.feeds import feeds
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.settings import KeySettings, Listener, Mode, Settings, StreamSettings
@@ -49,6 +50,7 @@ from netstream.tls.reminders import Reminders
 from netstream.tls.server import Server
 
 if TYPE_CHECKING:
+    from netstream.collect.program import NumberChart, NumberCharts
     from netstream.health.service import HealthService, Outlet
     from netstream.processes.crew import Crew
     from netstream.processes.member import Spawn
@@ -121,6 +123,7 @@ class Node(MultiService):
         self._spawn = spawn
         self._crew: Crew | None = None
         self._sharing: Sharing | None = None
+        self._program: NumberCharts | None = None
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -203,6 +206,10 @@ class Node(MultiService):
         self._collector.setServiceParent(self)
         db = settings.db
         NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
+        if self._program is not None:
+            self._run_program(self._program)
+        for feed in feeds(self.hub, settings, self._reactor):
+            feed.setServiceParent(self)
         self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make)
         self._forwarder.setServiceParent(self)
         if settings.exporting:
@@ -227,6 +234,30 @@ class Node(MultiService):
         )
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
+
+    def chart(self, chart_id: str, **about: Any) -> NumberChart:
+        """
+        Get or make a chart of the program that this node is part of, also
+        before the node has started.
+
+        @param chart_id: C{TYPE.NAME}.
+        @param about: As of L{netstream.collect.program.NumberCharts.chart}.
+        @raise ValueError: The id is not of that form.
+        """
+        if self._program is None:
+            from netstream.collect.program import NumberCharts
+
+            self._program = NumberCharts("program.plugin")
+            if self._forwarder is not None:
+                self._run_program(self._program)
+        return self._program.chart(chart_id, **about)
+
+    def _run_program(self, program: NumberCharts) -> None:
+        program.attach(self.hub, self.settings, self._reactor)
+        if program.parent is None:
+            program.setServiceParent(self)
+        elif not program.running:
+            program.startService()
 
     def _prepare_tls(self, uplinks: Uplinks) -> None:
         """

@@ -25,7 +25,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "session": "wire kernel model",
         "db": "model kernel config",
         "hub": "model kernel db",
-        "collect": "model wire session hub config",
+        "collect": "model wire session hub config streaming",
         "tls": "config",
         "quic": "config tls",
         "streaming": "wire model session hub db config tls quic",

@@ -183,6 +183,7 @@ class CollectService(Service):
             )
             # What was not heard is lost: everyone begins anew, definitions first.
             self._resume = now + _PAUSE
+            self._collected.forget_states()
             self._collected = self._begin()
             for collector in self._collectors:
                 collector.withdraw()

@@ -13,6 +13,7 @@ from attrs import define, field
 
 from netstream.config.build import access, db_settings, health_settings, node_settings, stream_settings, web_settings
 from netstream.config.exporting import PREFIX, SECRETS, exporting
+from netstream.config.feeding import GENERAL, feed_settings
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
 from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGIN_PROC, PLUGINS
 from netstream.config.places import (
@@ -145,12 +146,15 @@ def load(
         warnings=tuple(warnings.lines),
         access=admission,
         exporting=targets,
+        feeds=feed_settings(node_values, config_dir, plugins, db.update_every),
     )
 
 
 def _switches(node: Given, section: str, warnings: Warnings) -> dict[str, bool]:
     switches = {}
     for name, entry in node.free.get(section, {}).items():
+        if section == PLUGINS and name in GENERAL:
+            continue
         doubt = boolean_doubt(entry.value)
         if doubt:
             warnings.add(entry, doubt)

@@ -252,6 +252,23 @@ def _sha256(text: str) -> str:
     return digits
 
 
+def _detail(text: str) -> int:
+    """
+    @return: How many digits after the point that is.
+    """
+    digits = text.rstrip("0")
+    if digits != "1" or len(text) > 10:
+        raise ValueError(f"{quoted(text)} is no power of ten from 1 to 1000000000; 1000 keeps three decimals")
+    return len(text) - 1
+
+
+def _percentile(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 100:
+        raise ValueError(f"{quoted(text)} is not between 0 and 100")
+    return value
+
+
 def _date(*, end: bool) -> Kind:
     """
     @param end: Whether a day alone means its end.
@@ -358,6 +375,8 @@ PROXY = Kind("proxy", _proxy)
 BEGINNING = _date(end=False)
 ENDING = _date(end=True)
 SHA256 = Kind("fingerprint", _sha256)
+DETAIL = Kind("power of ten", _detail)
+PERCENTILE = Kind("decimal number", _percentile)
 one_of = _one_of
 whole = _whole
 tiers = _tiers

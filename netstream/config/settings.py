@@ -11,6 +11,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from netstream.config.feeds import FeedSettings
 from netstream.model.pattern import SimplePattern, pattern
 
 EVERYTHING = pattern("*")
@@ -471,6 +472,7 @@ class Settings:
     @ivar modules: Section C{[plugin:proc]}: which of their parts do.
     @ivar access: Who may stream here.
     @ivar exporting: Where metrics are sent besides other nodes.
+    @ivar feeds: What feeds it besides its own collectors.
     """
 
     role: Role
@@ -488,6 +490,7 @@ class Settings:
     warnings: Sequence[str] = ()
     access: Admission = Nobody()
     exporting: Sequence[ExportTarget] = ()
+    feeds: FeedSettings = FeedSettings()
 
     @property
     def keys(self) -> Sequence[str]:

@@ -10,6 +10,7 @@ from attrs import fields_dict
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config import ConfigError, load
+from netstream.config.feeds import FeedSettings, Socket, StatsdSettings
 from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
 from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK
@@ -37,6 +38,7 @@ CLASSES = {
     "db": DBSettings,
     "web": WebSettings,
     "health": HealthSettings,
+    "statsd": StatsdSettings,
     "stream": StreamSettings,
     KEY: KeySettings,
 }
@@ -80,6 +82,16 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("health", "use summary for notifications", "no", False),
     ("health", "silencers file", "/tmp/silent.json", "/tmp/silent.json"),
     ("health", "notification ownership", "nearest", "nearest"),
+    ("statsd", "create private charts for metrics matching", "!a.* *", pattern("!a.* *")),
+    ("statsd", "max private charts hard limit", "50", 50),
+    ("statsd", "set charts as obsolete after", "1h", 3600),
+    ("statsd", "private charts hidden", "yes", True),
+    ("statsd", "decimal detail", "10", 1),
+    ("statsd", "histograms and timers percentile (percentThreshold)", "99.9", 99.9),
+    ("statsd", "dictionaries max unique dimensions", "5", 5),
+    ("statsd", "add dimension for number of events received", "yes", True),
+    ("statsd", "disconnect idle tcp clients after", "30", 30),
+    ("statsd", "statsd server max TCP sockets", "7", 7),
 ]
 STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("api key", UUID, UUID),
@@ -229,10 +241,14 @@ class EffectTests(ConfigCase):
         for section, name, text, value in NODE_VALUES:
             option = table[section, name]
             for old_section, old_name in option.spellings():
-                settings = self.load(f"[{old_section}]\n{old_name} = {text}\n")
-                part = {"global": settings.node, "db": settings.db, "web": settings.web, "health": settings.health}[
-                    section
-                ]
+                settings = self.load(f"[{old_section}]\n{old_name} = {text}\n[plugins]\nstatsd = yes\n")
+                part: Any = {
+                    "global": settings.node,
+                    "db": settings.db,
+                    "web": settings.web,
+                    "health": settings.health,
+                    "statsd": settings.feeds.statsd,
+                }[section]
                 self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
                 self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
 
@@ -297,6 +313,43 @@ class EffectTests(ConfigCase):
         for section, name in (("db", "retention"), ("global", "history")):
             self.assertEqual(self.load(f"[{section}]\n{name} = 600\n[db]\nupdate every = 2\n").db.retention, 1200)
         self.assertEqual(self.load("[db]\nretention = 1h\nupdate every = 2\n").db.retention, 3600)
+
+    def test_statsd(self) -> None:
+        """
+        statsd listens where it shall, if it is wanted at all.
+        """
+        self.assertEqual(self.load("[statsd]\ndecimal detail = 10\n").feeds, FeedSettings())
+        self.assertIsNone(self.load("[statsd]\nenabled = yes\n[plugins]\nstatsd = no\n").feeds.statsd)
+        self.assertEqual(
+            self.load("[statsd]\nenabled = yes\n").feeds.statsd,
+            StatsdSettings(
+                (Socket("udp:localhost", "udp", "127.0.0.1", 8125), Socket("tcp:localhost", "tcp", "127.0.0.1", 8125))
+            ),
+        )
+        found = self.load(
+            "[db]\nupdate every = 2\n[statsd]\nenabled = yes\ndefault port = 5\nlisten backlog = 9\n"
+            "bind to = * tcp:[::1]:7 unix:/run/a unixgram:/run/b\nupdate every (flushInterval) = 10\n"
+            "gaps on gauges (deleteGauges) = yes\ngaps on sets (deleteSets) = yes\n"
+        ).feeds.statsd
+        assert found is not None
+        self.assertEqual(
+            [(each.protocol, each.host, each.port) for each in found.sockets],
+            [("udp", "", 5), ("tcp", "::1", 7), ("unix", "/run/a", 0), ("unixgram", "/run/b", 0)],
+        )
+        self.assertEqual((found.backlog, found.update_every, found.gaps), (9, 10, {"gauges", "sets"}))
+        slow = self.load("[db]\nupdate every = 5\n[statsd]\nenabled = yes\nupdate every (flushInterval) = 1\n")
+        assert slow.feeds.statsd is not None
+        self.assertEqual(slow.feeds.statsd.update_every, 5)
+        for name, value, reason in (
+            ("bind to", "unix:", "names no socket"),
+            ("bind to", "udp:a:b:c", "is not of the form"),
+            ("bind to", "10.0.0.1%eth0", "interface"),
+            ("decimal detail", "999", "no power of ten"),
+            ("histograms and timers percentile (percentThreshold)", "100", "is not between 0 and 100"),
+        ):
+            message = self.wrong(f"[statsd]\nenabled = yes\n{name} = {value}\n")
+            self.assertIn(f"netstream.conf:3: [statsd] {name}: ", message)
+            self.assertIn(reason, message)
 
     def test_tiers(self) -> None:
         """
@@ -481,7 +534,7 @@ class EffectTests(ConfigCase):
         What is not known is told once and ignored.
         """
         settings = self.load(
-            "[db]\nmood = ram\n[web]\ndefualt port = 1\n[plugin:tc]\na = 1\nb = 2\n[host labels]\nany = thing\n",
+            "[db]\nmood = ram\n[web]\ndefualt port = 1\n[plugin:proc:disk]\na = 1\nb = 2\n[host labels]\nany = thing\n",
             f"[Stream]\na = 1\n[{UUID}]\nis it = x\n[{GUID}]\nis it = x\n[API_KEY]\nenabled = no\n"
             "[11111111-2222-4333-8444-55555555555]\nenabled = yes\n",
         )
@@ -489,7 +542,7 @@ class EffectTests(ConfigCase):
         text = "\n".join(settings.warnings)
         self.assertEqual(len(settings.warnings), 6, text)
         self.assertIn("netstream.conf:4: [web] defualt port: not known, ignored; did you mean 'default port'?", text)
-        self.assertIn("netstream.conf:6: [plugin:tc]: not a known section, its 2 options are ignored", text)
+        self.assertIn("netstream.conf:6: [plugin:proc:disk]: not a known section, its 2 options are ignored", text)
         self.assertIn("stream.conf:2: [Stream]: not a known section", text)
         self.assertIn("did you mean [stream]?", text)
         self.assertIn("[db] mood: not known", text)
