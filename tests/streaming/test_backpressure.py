@@ -14,14 +14,15 @@ from tests.streaming.case import WorldCase
 CHARTS, DIMENSIONS, BACK = 40, 10, 600
 
 
+def buffer(size: str) -> str:
+    return f"[stream]\n    buffer size = {size}\n"
+
+
 class LongPastTests(WorldCase):
     """
     A child that has much more of the past than its buffer holds meets a
     parent whose database is empty, over a thin line.
     """
-
-    buffer = "[stream]\n    buffer size = 256KiB\n"
-    parent_stream = ""
 
     def setUp(self) -> None:
         super().setUp()
@@ -53,8 +54,8 @@ class LongPastTests(WorldCase):
         self.successResultOf(host.db.append(batch))
         return last
 
-    def check(self, *viewers: WorldNode, mode: str = "ram") -> None:
-        child = self.world.node("child", "child", mode=mode, destination="parent", stream=self.buffer)
+    def check(self, mode: str) -> None:
+        child = self.world.node("child", "child", mode=mode, destination="parent", stream=buffer("256KiB"))
         last = self.make_past(child)
         for _ in range(5):
             self.live(child)
@@ -81,4 +82,28 @@ class LongPastTests(WorldCase):
         A child gets its whole past to a new parent over one connection, while
         its live samples pass.
         """
-        self.check()
+        self.check("ram")
+
+    def test_disk(self) -> None:
+        """
+        The same with databases on disk.
+        """
+        self.check("dbengine")
+
+    def test_definitions(self) -> None:
+        """
+        More charts than the buffer holds definitions of are defined one lot
+        after the other.
+        """
+        plain = "    enable compression = no\n"
+        child = self.world.node("child", "child", destination="parent", stream=buffer("64KiB") + plain)
+        title = "One of very many charts. " * 20
+        for number in range(1500):
+            child.say(f"CHART many.c{number} '' '{title}' units many many.c\nDIMENSION d\n")
+            child.say(f"BEGIN many.c{number}\nSET d = {number}\nEND\n")
+        parent = self.world.node("parent", "parent")
+        self.world.advance(40)
+        self.assertNotIn("streams to parent no more", "\n".join(self.logged))
+        host = parent.hub.find("child")
+        assert host is not None
+        self.assertEqual(len([chart for chart in host.charts if chart.startswith("many.")]), 1500)
