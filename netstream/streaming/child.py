@@ -241,8 +241,12 @@ class ChildProtocol(Protocol):
             self._watch()
             self._say_dropping("the rest of what was collected follows later")
             return
-        if self._outbox.overfull or not (fits or self._timed):
-            # Lines of version 1 say how long after the ones before they are, so that none can be left out.
+        if not fits and not self._timed:
+            # Lines of version 1 say how long after the ones before they are: all that wait go.
+            self._outbox.lost += self._outbox.drop()
+            self._count_lost(self._outbox)
+            self._sender.leave_gap()
+        if self._outbox.overfull:
             self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
             return
         self._watch()
