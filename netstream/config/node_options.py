@@ -4,6 +4,7 @@ Every option of C{netstream.conf}, which are those of C{netdata.conf}.
 
 from __future__ import annotations
 
+from netstream.config.cgroup_options import CGROUP_OPTIONS
 from netstream.config.options import (
     ADDRESSES,
     BACKLOG,
@@ -335,5 +336,6 @@ NODE_OPTIONS = (
     *DIRECTORY_OPTIONS,
     *LOG_OPTIONS,
     *REGISTRY_OPTIONS,
+    *CGROUP_OPTIONS,
 )
 """All of them."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from netstream.config.cgroups import CgroupSettings
 from netstream.model.pattern import SimplePattern, pattern
 
 EVERYTHING = pattern("*")
@@ -465,6 +466,7 @@ class Settings:
     @ivar host_labels: Section C{[host labels]}.
     @ivar plugins: Section C{[plugins]}: which collectors run.
     @ivar modules: Section C{[plugin:proc]}: which of their parts do.
+    @ivar cgroups: Section C{[plugin:cgroups]}.
     @ivar access: Who may stream here.
     @ivar exporting: Where metrics are sent besides other nodes.
     """
@@ -480,6 +482,7 @@ class Settings:
     host_labels: Mapping[str, str] = field(factory=dict)
     plugins: Mapping[str, bool] = field(factory=dict)
     modules: Mapping[str, bool] = field(factory=dict)
+    cgroups: CgroupSettings = CgroupSettings()
     sources: Sequence[Path] = ()
     warnings: Sequence[str] = ()
     access: Admission = Nobody()

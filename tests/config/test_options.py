@@ -10,6 +10,7 @@ from attrs import fields_dict
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config import ConfigError, load
+from netstream.config.cgroups import CgroupSettings
 from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
 from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK
@@ -37,6 +38,7 @@ CLASSES = {
     "db": DBSettings,
     "web": WebSettings,
     "health": HealthSettings,
+    "plugin:cgroups": CgroupSettings,
     "stream": StreamSettings,
     KEY: KeySettings,
 }
@@ -79,6 +81,17 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("health", "use summary for notifications", "no", False),
     ("health", "silencers file", "/tmp/silent.json", "/tmp/silent.json"),
     ("health", "notification ownership", "nearest", "nearest"),
+    ("plugin:cgroups", "check for new cgroups every", "1m", 60),
+    ("plugin:cgroups", "use unified cgroups", "no", "no"),
+    ("plugin:cgroups", "path to unified cgroups", "/groups", "/groups"),
+    ("plugin:cgroups", "max cgroups to allow", "50", 50),
+    ("plugin:cgroups", "max cgroups depth to monitor", "4", 4),
+    ("plugin:cgroups", "enable by default cgroups matching", "!/user* *", pattern("!/user* *")),
+    ("plugin:cgroups", "enable by default cgroups names matching", "web*", pattern("web*")),
+    ("plugin:cgroups", "search for cgroups in subpaths matching", "/docker", pattern("/docker")),
+    ("plugin:cgroups", "run script to rename cgroups matching", "!*", pattern("!*")),
+    ("plugin:cgroups", "enable systemd services", "no", False),
+    ("plugin:cgroups", "cgroups to match as systemd services", "/a/*.service", pattern("/a/*.service")),
 ]
 STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("api key", UUID, UUID),
@@ -216,6 +229,7 @@ class EffectTests(ConfigCase):
         self.assertEqual(settings.node, NodeSettings("box"))
         self.assertEqual(settings.db, DBSettings())
         self.assertEqual(settings.stream, StreamSettings())
+        self.assertEqual(settings.cgroups, CgroupSettings())
         self.assertEqual(settings.web, WebSettings(settings.web.listeners, settings.web.allow))
         self.assertEqual(settings.warnings, ())
         self.assertEqual(set(settings.web.allow), set(ALLOW) - {"dashboard"})
@@ -229,11 +243,22 @@ class EffectTests(ConfigCase):
             option = table[section, name]
             for old_section, old_name in option.spellings():
                 settings = self.load(f"[{old_section}]\n{old_name} = {text}\n")
-                part = {"global": settings.node, "db": settings.db, "web": settings.web, "health": settings.health}[
-                    section
-                ]
+                part = {
+                    "global": settings.node,
+                    "db": settings.db,
+                    "web": settings.web,
+                    "health": settings.health,
+                    "plugin:cgroups": settings.cgroups,
+                }[section]
                 self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
                 self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
+
+    def test_hierarchies(self) -> None:
+        """
+        A hierarchy of control groups is read where the file says.
+        """
+        settings = self.load("[plugin:cgroups]\npath to /sys/fs/cgroup/memory = /groups/memory\n")
+        self.assertEqual(settings.cgroups.paths, {"memory": "/groups/memory"})
 
     def test_stream_options(self) -> None:
         """
