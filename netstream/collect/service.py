@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import Collector, MakeCollector, Odd
 from netstream.collect.files import Machine
 from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
@@ -82,10 +83,15 @@ class CollectService(Service):
                 for make in makers:
                     if not self._settings.modules.get(MODULES.get(make, ""), True):
                         continue
-                    self._collectors.append(make(self._machine, self._every))
+                    self._collectors.append(self._made(make))
                     if make is Own:
                         self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
         self._plan(self._clock.seconds())
+
+    def _made(self, make: MakeCollector) -> Collector:
+        if make is Cgroups:
+            return Cgroups(self._machine, self._every, self._settings.cgroups)
+        return make(self._machine, self._every)
 
     def stopService(self) -> None:
         """

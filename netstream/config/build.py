@@ -12,6 +12,8 @@ from attrs import evolve
 
 from netstream.config.access import Access, Section
 from netstream.config.addresses import destination, entries, listener
+from netstream.config.cgroup_options import CGROUP_OPTIONS, PATHS, PLUGIN_CGROUPS
+from netstream.config.cgroups import CgroupSettings
 from netstream.config.errors import ConfigError
 from netstream.config.layers import STREAM_SPELLINGS, Values, refusal
 from netstream.config.node_options import (
@@ -223,6 +225,15 @@ def health_settings(values: Values) -> HealthSettings:
     Section C{[health]}.
     """
     return HealthSettings(**_fields(values, HEALTH_OPTIONS))
+
+
+def cgroup_settings(values: Values) -> CgroupSettings:
+    """
+    Section C{[plugin:cgroups]}.
+    """
+    given = {name: values.get(_NODE[PLUGIN_CGROUPS, path]) for name, path in PATHS.items()}
+    paths = {name: path for name, path in given.items() if path}
+    return CgroupSettings(**_fields(values, CGROUP_OPTIONS), paths=paths)
 
 
 def access(values: Values, node: Values, db: DBSettings, stream: StreamSettings, file: str) -> Access:

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from attrs import define, field
 
-from netstream.config.build import access, db_settings, health_settings, node_settings, stream_settings, web_settings
+from netstream.config.build import (
+    access,
+    cgroup_settings,
+    db_settings,
+    health_settings,
+    node_settings,
+    stream_settings,
+    web_settings,
+)
 from netstream.config.exporting import PREFIX, SECRETS, exporting
 from netstream.config.feeding import GENERAL, feed_settings
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
@@ -141,6 +149,7 @@ def load(
         health=health_settings(node_values),
         host_labels={label: entry.value for label, entry in node.free.get(HOST_LABELS, {}).items()},
         plugins=plugins,
+        cgroups=cgroup_settings(node_values),
         modules=_switches(node, PLUGIN_PROC, warnings),
         sources=tuple(files.sources),
         warnings=tuple(warnings.lines),

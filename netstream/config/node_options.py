@@ -4,6 +4,7 @@ Every option of C{netstream.conf}, which are those of C{netdata.conf}.
 
 from __future__ import annotations
 
+from netstream.config.cgroup_options import CGROUP_OPTIONS
 from netstream.config.options import (
     ADDRESSES,
     BACKLOG,
@@ -348,5 +349,6 @@ NODE_OPTIONS = (
     *LOG_OPTIONS,
     *REGISTRY_OPTIONS,
     *STATSD_OPTIONS,
+    *CGROUP_OPTIONS,
 )
 """All of them."""

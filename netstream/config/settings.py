@@ -11,6 +11,7 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from netstream.config.cgroups import CgroupSettings
 from netstream.config.feeds import FeedSettings
 from netstream.model.pattern import SimplePattern, pattern
 
@@ -470,6 +471,7 @@ class Settings:
     @ivar host_labels: Section C{[host labels]}.
     @ivar plugins: Section C{[plugins]}: which collectors run.
     @ivar modules: Section C{[plugin:proc]}: which of their parts do.
+    @ivar cgroups: Section C{[plugin:cgroups]}.
     @ivar access: Who may stream here.
     @ivar exporting: Where metrics are sent besides other nodes.
     @ivar feeds: What feeds it besides its own collectors.
@@ -486,6 +488,7 @@ class Settings:
     host_labels: Mapping[str, str] = field(factory=dict)
     plugins: Mapping[str, bool] = field(factory=dict)
     modules: Mapping[str, bool] = field(factory=dict)
+    cgroups: CgroupSettings = CgroupSettings()
     sources: Sequence[Path] = ()
     warnings: Sequence[str] = ()
     access: Admission = Nobody()

@@ -8,8 +8,11 @@ import re
 import shutil
 from pathlib import Path
 
+from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import MakeCollector
+from netstream.collect.files import Machine
 from netstream.collect.modules import PLUGINS
+from tests.collect.groups import GROUPS, first_version, second_version
 from tests.collect.test_own import stored
 from tests.collect.test_streams import streaming
 from tests.collect.trees import (
@@ -74,13 +77,21 @@ class PageTests(TreeTestCase):
                 "sys/kernel/random/entropy_avail": "256\n",
             },
         )
+        groups = [group for group in GROUPS if "kubepods" not in group]
+        second_version(self.machine.sys / "fs" / "cgroup", groups)
+        older = Machine(self.machine.proc, self.root / "older")
+        first_version(older.sys / "fs" / "cgroup", groups)
         documented: dict[str, set[str]] = {}
         for line in PAGE.read_text().splitlines():
             cells = line.split("|")
             if len(cells) == 5 and cells[1].strip().strip("`") in PLUGINS:
                 documented.setdefault(cells[1].strip().strip("`"), set()).update(re.findall(r"`([^`]*)`", cells[3]))
         for plugin, makers in PLUGINS.items():
-            more = [stored(self)[1], streaming] if plugin == "netstream monitoring" else []
+            more: list[MakeCollector] = []
+            if plugin == "netstream monitoring":
+                more = [stored(self)[1], streaming]
+            elif plugin == "cgroups":
+                more = [lambda _, update_every: Cgroups(older, update_every)]
             self.assertEqual(
                 documented[plugin], set().union(*(self.contexts(make) for make in [*makers, *more])), plugin
             )

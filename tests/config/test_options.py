@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config import ConfigError, load
 from netstream.config.feeds import FeedSettings, Socket, StatsdSettings
+from netstream.config.cgroups import CgroupSettings
 from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
 from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK
@@ -39,6 +40,7 @@ CLASSES = {
     "web": WebSettings,
     "health": HealthSettings,
     "statsd": StatsdSettings,
+    "plugin:cgroups": CgroupSettings,
     "stream": StreamSettings,
     KEY: KeySettings,
 }
@@ -92,6 +94,17 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("statsd", "add dimension for number of events received", "yes", True),
     ("statsd", "disconnect idle tcp clients after", "30", 30),
     ("statsd", "statsd server max TCP sockets", "7", 7),
+    ("plugin:cgroups", "check for new cgroups every", "1m", 60),
+    ("plugin:cgroups", "use unified cgroups", "no", "no"),
+    ("plugin:cgroups", "path to unified cgroups", "/groups", "/groups"),
+    ("plugin:cgroups", "max cgroups to allow", "50", 50),
+    ("plugin:cgroups", "max cgroups depth to monitor", "4", 4),
+    ("plugin:cgroups", "enable by default cgroups matching", "!/user* *", pattern("!/user* *")),
+    ("plugin:cgroups", "enable by default cgroups names matching", "web*", pattern("web*")),
+    ("plugin:cgroups", "search for cgroups in subpaths matching", "/docker", pattern("/docker")),
+    ("plugin:cgroups", "run script to rename cgroups matching", "!*", pattern("!*")),
+    ("plugin:cgroups", "enable systemd services", "no", False),
+    ("plugin:cgroups", "cgroups to match as systemd services", "/a/*.service", pattern("/a/*.service")),
 ]
 STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("api key", UUID, UUID),
@@ -229,6 +242,7 @@ class EffectTests(ConfigCase):
         self.assertEqual(settings.node, NodeSettings("box"))
         self.assertEqual(settings.db, DBSettings())
         self.assertEqual(settings.stream, StreamSettings())
+        self.assertEqual(settings.cgroups, CgroupSettings())
         self.assertEqual(settings.web, WebSettings(settings.web.listeners, settings.web.allow))
         self.assertEqual(settings.warnings, ())
         self.assertEqual(set(settings.web.allow), set(ALLOW) - {"dashboard"})
@@ -248,9 +262,17 @@ class EffectTests(ConfigCase):
                     "web": settings.web,
                     "health": settings.health,
                     "statsd": settings.feeds.statsd,
+                    "plugin:cgroups": settings.cgroups,
                 }[section]
                 self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
                 self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
+
+    def test_hierarchies(self) -> None:
+        """
+        A hierarchy of control groups is read where the file says.
+        """
+        settings = self.load("[plugin:cgroups]\npath to /sys/fs/cgroup/memory = /groups/memory\n")
+        self.assertEqual(settings.cgroups.paths, {"memory": "/groups/memory"})
 
     def test_stream_options(self) -> None:
         """
