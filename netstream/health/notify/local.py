@@ -43,7 +43,7 @@ class Syslog(Method):
     def send(self, message: Message, address: str, key: str) -> Deferred[Any]:
         return maybeDeferred(self._send, message, address)
 
-    def _send(self, message: Message, address: str) -> None:
+    def _send(self, message: Message, address: str) -> Deferred[None]:
         found = _SYSLOG.match(address)
         if found is None:
             raise NotConfigured("DEFAULT_RECIPIENT_SYSLOG is not of the form FACILITY.LEVEL@HOST:PORT/PREFIX")
@@ -57,12 +57,11 @@ class Syslog(Method):
         tag = re.sub(r"[^A-Za-z0-9_-]", "_", prefix or "netstream")[:32]
         text = f"{message.headline} ({message.chart}, {message.status}, was {message.old_status}) {message.info}"
         if host is None:
-            self.wires.datagram(SOCKET, 0, f"<{priority}>{tag}: {text}".encode())
-            return
+            return self.wires.datagram(SOCKET, 0, f"<{priority}>{tag}: {text}".encode())
         at = datetime.fromtimestamp(message.when, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         origin = re.sub(r"[^!-~]", "_", message.hostname)[:255] or "-"
         line = f"<{priority}>1 {at} {origin} {tag} - {message.name[:32]} - {text}"
-        self.wires.datagram(host.strip("[]"), int(port or 514), line.encode())
+        return self.wires.datagram(host.strip("[]"), int(port or 514), line.encode())
 
 
 class Program(Method):
