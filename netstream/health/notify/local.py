@@ -114,6 +114,9 @@ def arguments(message: Message, roles: str) -> list[str]:
     @return: The 33 arguments that agents of version 2 give their script.
     """
 
+    def exact(value: float | None) -> str:
+        return "nan" if value is None else str(value).removesuffix(".0")
+
     def listed(raised: Any) -> str:
         return ",".join(f"{name}={when}" for name, when in raised)
 
@@ -128,8 +131,8 @@ def arguments(message: Message, roles: str) -> list[str]:
         message.chart,
         message.status,
         message.old_status,
-        "nan" if message.value is None else message.value,
-        "nan" if message.old_value is None else message.old_value,
+        exact(message.value),
+        exact(message.old_value),
         message.source,
         message.duration,
         message.raised_for,
@@ -138,7 +141,7 @@ def arguments(message: Message, roles: str) -> list[str]:
         message.value_string,
         message.old_value_string,
         message.expression,
-        message.expression_values,
+        "".join(f"[ {each} ] " for each in message.expression_values.split(", ") if each),
         len(message.warnings),
         len(message.criticals),
         listed(message.warnings),
