@@ -164,12 +164,15 @@ class AlertTestTests(WorldCase):
         What cannot be done is said in a sentence, and the status is 1.
         """
         good, data = str(self.file), str(self.data)
+        odd = Path(self.mktemp())
+        (odd / "catalog.sqlite").mkdir(parents=True)
         broken = Path(self.mktemp())
         broken.write_text("template: a\non: test.clock\nlookup: nosuch -1m\n")
         for arguments, expected in (
             (["/nowhere.conf", "--against", data], "/nowhere.conf: No such file"),
             ([str(broken), "--against", data], "there is no definition that can be used"),
-            ([good, "--against", "/nowhere"], "there is no database here"),
+            ([good, "--against", "/nowhere"], "there is no database here; a node that keeps its history in memory is"),
+            ([good, "--against", str(odd)], "catalog.sqlite: cannot be read: "),
             ([good, "--against", "http://127.0.0.1:1"], "http://127.0.0.1:1: cannot be reached"),
             ([good, "--against", data, "--host", "nobody"], "there is no host 'nobody'"),
             ([good, "--against", data, "--from", "soon"], "--from: 'soon' is no time"),

@@ -246,7 +246,8 @@ class HealthSettings:
     @ivar repeat_warning: Seconds after which a warning is told again, unless
         the alert says; 0 is never.
     @ivar repeat_critical: The same for a critical alert.
-    @ivar log_entries: Transitions of each host that the API shows.
+    @ivar log_entries: Transitions of each host that are held in memory, and
+        that C{alarm_log} answers unless it is asked for more.
     @ivar log_retention: Seconds that transitions are kept.
     @ivar exec: Program that tells people, in place of what is built in.
     @ivar exec_timeout: Seconds that such a program has; 0 is no limit.

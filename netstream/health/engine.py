@@ -208,7 +208,7 @@ class HostAlerts:
         every = max(definition.every, chart.update_every if chart is not None else 1)
         new = Alert(old.id, old.guid, old.chart, definition, every, old.status, old.value, old.old_value)
         new.changed, new.told, new.repeated, new.events = old.changed, old.told, old.repeated, old.events
-        new.last_event, new.raised_for = old.last_event, old.raised_for
+        new.last_event, new.raised_for, new.old_status = old.last_event, old.raised_for, old.old_status
         return new
 
     def of_chart(self, chart_id: str) -> list[Alert]:
@@ -358,16 +358,20 @@ class HostAlerts:
         old = alert.status
         before = alert.old_value
         expression = alert.fired if status.raised or old.raised else None
-        values = ""
-        if expression is not None and status is not Status.REMOVED:
-            found = self.explained(alert, expression, now)
-            values = ", ".join(f"${name} = {number_text(v) if math.isfinite(v) else v}" for name, v in found.items())
+        values = self._values(alert, expression, now) if status is not Status.REMOVED else ""
         lasted = alert.turn(status, now)
         said = self.transition(alert, chart, now)
         said.old_status, said.duration, said.old_value = old, lasted, before
         said.expression, said.expression_values = (expression.source if expression else ""), values
         said.updates, alert.last_event = alert.last_event, said.unique_id
         return said
+
+    def _values(self, alert: Alert, expression: Expression | None, now: int) -> str:
+        """
+        @return: The variables of an expression, for a person.
+        """
+        found = self.explained(alert, expression, now) if expression is not None else {}
+        return ", ".join(f"${name} = {number_text(v) if math.isfinite(v) else v}" for name, v in found.items())
 
     def transition_texts(self, alert: Alert) -> tuple[str, str]:
         """
@@ -444,7 +448,10 @@ class HostAlerts:
                 alert.times_repeated += 1
                 said = self.transition(alert, self.host.charts.get(alert.chart), now)
                 said.repeat, said.delay, said.delay_until, said.repeated = True, 0, now, now
-                said.duration = max(0, now - alert.changed)
+                said.old_status, said.duration = alert.old_status, max(0, now - alert.changed)
+                if alert.fired is not None:
+                    said.expression = alert.fired.source
+                    said.expression_values = self._values(alert, alert.fired, now)
                 found.append(said)
         return found
 

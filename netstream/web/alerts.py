@@ -7,8 +7,10 @@ from __future__ import annotations
 import hmac
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
 from netstream.health.alerts import Alert, Status, Transition
@@ -16,12 +18,14 @@ from netstream.health.engine import HostAlerts
 from netstream.health.expressions import Expression
 from netstream.health.journal import reason_not_to_tell
 from netstream.health.numbers import value_text
+from netstream.health.past import EVER, Asked
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host
 from netstream.model.address import peer_name
-from netstream.web.answer import Refusal
+from netstream.web.answer import Refusal, breathe
 from netstream.web.charts import named, newest
 from netstream.web.target import Parameters
+from netstream.web.transitions import PAUSE_EVERY
 
 BUILT_IN = "built-in"
 """What the API says of the program that tells people, if there is none."""
@@ -51,10 +55,11 @@ class Alerts:
     What there is to say of alerts.
     """
 
-    def __init__(self, health: HealthService | None, settings: Settings) -> None:
+    def __init__(self, health: HealthService | None, settings: Settings, clock: IReactorTime) -> None:
         """
         @param health: What watches; L{None} if nothing does.
         """
+        self._clock = clock
         self._health = health
         self._settings = settings
 
@@ -218,22 +223,31 @@ class Alerts:
 
         return [sum(map(counts, self._shown(host, True)))]
 
-    def log(self, host: Host, parameters: Parameters, most: int = MOST_LOGGED) -> list[dict[str, Any]]:
+    async def log(self, hosts: Sequence[Host], parameters: Parameters, most: int) -> list[tuple[Host, dict[str, Any]]]:
         """
         @param most: Transitions that are wanted.
-        @return: What C{alarm_log} answers: the newest first.
+        @return: What C{alarm_log} answers, each with its host: the newest
+            first.
+        @raise BadParameter: One of the parameters is no number.
         """
         if self._health is None:
             return []
-        after = parameters.number("after", 0, 0, 1 << 62)
+        of = {host.info.guid: host for host in hosts}
         chart = parameters.text("chart")
-        found: list[dict[str, Any]] = []
-        for said in reversed(self._health.journal.of(host.info.guid)):
-            if said.unique_id <= after or len(found) >= most:
-                break
-            if not chart or chart in (said.chart, said.chart_name):
-                found.append(self._logged(host, said))
-        return found
+        asked = Asked(
+            frozenset(of),
+            most,
+            above=parameters.number("after", 0, 0, EVER),
+            below=parameters.number("anchor_gi", 0, 0, EVER) or EVER,
+            facets={"chart": frozenset((chart,))} if chart else {},
+        )
+        found = await self._health.journal.search(asked)
+        shown = []
+        for number, said in enumerate(found.transitions, 1):
+            if number % PAUSE_EVERY == 0:
+                await breathe(self._clock)
+            shown.append((of[said.guid], self._logged(of[said.guid], said)))
+        return shown
 
     def _logged(self, host: Host, said: Transition) -> dict[str, Any]:
         shown: dict[str, Any] = {

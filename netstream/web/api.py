@@ -26,7 +26,7 @@ from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
 from netstream.web import fleet, formats, latest, metrics, node, prometheus, query, version3
 from netstream.web import functions as called
-from netstream.web.alerts import Alerts
+from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
 from netstream.web.events import Events
 from netstream.web.pages import Pages, packaged
@@ -106,7 +106,7 @@ class API:
 
     def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> None:
         self._hub = hub
-        self._alerts = Alerts(health, settings)
+        self._alerts = Alerts(health, settings, clock)
         self._health = health
         self._settings = settings
         self._clock = clock
@@ -150,7 +150,11 @@ class API:
     def _alert_transitions(self, request: IRequest, hostname: str = "") -> Deferred[bytes]:
         only = self._host(hostname) if hostname else None
         asked = _ask(request).parameters
-        return self._send(request, json_answer(transitions(self._hub, self._health, only, asked, self._now())))
+        return Deferred.fromCoroutine(self._list_transitions(request, only, asked))
+
+    async def _list_transitions(self, request: IRequest, only: Host | None, asked: Parameters) -> bytes:
+        found = json_answer(await transitions(self._hub, self._health, only, asked, self._clock))
+        return await prepare(request, found, self._clock, self._settings.web.gzip)
 
     @app.route("/host/<hostname>")
     def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:
@@ -347,7 +351,10 @@ class API:
         """
         What happened to alerts.
         """
-        return json_answer(self._alerts.log(host, ask.parameters))
+        usual = min(self._settings.health.log_entries, MOST_LOGGED)
+        most = ask.parameters.number("last", usual, 1, MOST_LOGGED)
+        found = await self._alerts.log([host], ask.parameters, most)
+        return json_answer([said for _, said in found])
 
     @_command("alarm_variables")
     async def alarm_variables(self, host: Host, ask: Ask) -> Answer:

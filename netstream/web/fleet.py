@@ -115,10 +115,5 @@ async def transitions(hub: Hub, alerts: Alerts, parameters: Parameters, clock: I
         node, the newest first.
     """
     most = parameters.number("last", 200, 1, MOST_TRANSITIONS)
-    found: list[dict[str, Any]] = []
-    for number, host in enumerate(mirrored(hub)):
-        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await breathe(clock)
-        found += [_named(host) | said for said in alerts.log(host, parameters, most)]
-    found.sort(key=lambda said: (-said["when"], -said["unique_id"]))
-    return {"now": int(clock.seconds()), "transitions": found[:most]}
+    found = await alerts.log(mirrored(hub), parameters, most)
+    return {"now": int(clock.seconds()), "transitions": [_named(host) | said for host, said in found]}

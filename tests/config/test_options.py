@@ -10,8 +10,8 @@ from attrs import fields_dict
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config import ConfigError, load
-from netstream.config.feeds import FeedSettings, Socket, StatsdSettings
 from netstream.config.cgroups import CgroupSettings
+from netstream.config.feeds import FeedSettings, Socket, StatsdSettings
 from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
 from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK

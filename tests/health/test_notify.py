@@ -116,8 +116,9 @@ class Recorder(Wires):
         self.mails.append((server, sender, recipient, content))
         return self._answer(server.host)
 
-    def datagram(self, host: str, port: int, data: bytes) -> None:
+    def datagram(self, host: str, port: int, data: bytes) -> Deferred[None]:
         self.datagrams.append((host, port, data))
+        return succeed(None)
 
     def run(self, program: str, arguments: list[str], environment: Mapping[str, str]) -> Deferred[int]:
         self.programs.append((program, arguments, environment))

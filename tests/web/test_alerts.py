@@ -182,6 +182,30 @@ class AlertsTests(SynchronousTestCase):
         self.assertEqual(self.client.get("/api/v2/alert_transitions?last=x").status, 400)
         self.assertEqual(self.client.get("/host/nobody/api/v2/alert_transitions").status, 404)
 
+    def test_past(self) -> None:
+        """
+        What is no longer in memory is listed too, page by page.
+        """
+        node = Watching(Path(self.mktemp()), TEXT, log_entries=10)
+        self.addCleanup(node.start().stopService)
+        client = Client(node)
+        for number in range(30):
+            node.values = [4.0 * (number % 2), 2.0]
+            node.advance(15)
+        self.assertEqual(len(node.transitions()), 10)
+        every = client.get("/api/v1/alarm_log?last=1000").json()
+        self.assertGreater(len(every), 25)
+        self.assertEqual(len({each["unique_id"] for each in every}), len(every))
+        middle = every[20]["unique_id"]
+        self.assertEqual(client.get(f"/api/v1/alarm_log?last=3&anchor_gi={middle}").json(), every[21:24])
+        self.assertEqual(client.get(f"/api/v1/alarm_log?last=1000&after={middle}").json(), every[:20])
+        self.assertEqual(client.get("/api/v1/alarm_log?last=x").status, 400)
+        found = client.get(f"/api/v3/alert_transitions?last=5&anchor_gi={middle}").json()
+        self.assertEqual([each["gi"] for each in found["transitions"]], [each["unique_id"] for each in every[21:26]])
+        self.assertEqual(found["items"]["matched"], len(every))
+        listed = client.get("/api/v3/transitions?last=1000").json()["transitions"]
+        self.assertEqual([each["unique_id"] for each in listed], [each["unique_id"] for each in every])
+
     def test_variables(self) -> None:
         """
         All that an expression can name is listed.
