@@ -12,6 +12,7 @@ from attrs import evolve
 
 from netstream.config.access import Access, Section
 from netstream.config.addresses import destination, entries, listener
+from netstream.config.credentials import read_credentials
 from netstream.config.errors import ConfigError
 from netstream.config.layers import STREAM_SPELLINGS, Values, refusal
 from netstream.config.node_options import (
@@ -38,7 +39,7 @@ from netstream.config.settings import (
     WebSettings,
 )
 from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
-from netstream.config.transport import check_listeners, check_proxied, client_tls, mixed, server_tls
+from netstream.config.transport import check_listeners, check_proxied, client_tls, mixed, path_of, server_tls
 from netstream.config.values import duration
 
 _NODE = {(option.section, option.name): option for option in NODE_OPTIONS}
@@ -117,7 +118,8 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
 
     @param directory: Of the configuration.
     @raise ConfigError: C{bind to} is malformed, names nothing to bind, or
-        insists on TLS without a certificate.
+        insists on TLS without a certificate; or the file of those who may look
+        cannot be used.
     """
     listeners = () if values.get(_NODE[WEB, "mode"]) == "none" else _listeners(values)
     tls = server_tls(values, directory) if listeners else None
@@ -127,8 +129,18 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
         **_fields(values, WEB_OPTIONS),
         listeners=listeners,
         tls=tls,
+        access_file=_access_file(values, directory),
         allow={what: pattern for what, pattern in allow.items() if pattern is not None},
     )
+
+
+def _access_file(values: Values, directory: Path) -> Path | None:
+    path = path_of(values, _NODE[WEB, "access token file"], directory)
+    if path is not None:
+        read_credentials(path)
+        if path.stat().st_mode & 0o044:
+            values.warnings.line(f"{path}: holds tokens or passwords, but others can read it; chmod 600 it")
+    return path
 
 
 def _listeners(values: Values) -> tuple[Listener, ...]:

@@ -11,10 +11,14 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from netstream.model.networks import NO_NETWORKS, Networks
 from netstream.model.pattern import SimplePattern, pattern
 
 EVERYTHING = pattern("*")
 NOTHING = pattern("")
+PROTECTABLE = ("dashboard", "registry", "badges", "netdata.conf")
+"""What may be kept for those who sign in.  C{management} has a token of its
+own, and children have their API keys."""
 COMPRESSIONS = ("zstd", "lz4", "brotli", "gzip")
 """The algorithms that there are, the preferred first."""
 
@@ -215,6 +219,11 @@ class WebSettings:
         link-local addresses.
     @ivar host_names: Names besides addresses, C{localhost} and its own under
         which the node may be called by browsers.
+    @ivar access_file: Tokens and users of whom one is needed; L{None} asks
+        for none.
+    @ivar protected: Features of C{bind to} for which it is.
+    @ivar proxies: Whose word is taken for whom they ask, and how they were
+        called.
     @ivar streaming_every: Seconds between two accepted streaming requests.
     @ivar idle_timeout: Seconds after which an idle HTTP client is cut off.
     @ivar first_request_timeout: Seconds a client has for its first request.
@@ -224,6 +233,9 @@ class WebSettings:
     listeners: Sequence[Listener] = ()
     allow: Mapping[str, SimplePattern] = field(factory=dict)
     host_names: SimplePattern = NOTHING
+    access_file: Path | None = None
+    protected: frozenset[str] = frozenset(PROTECTABLE)
+    proxies: Networks = NO_NETWORKS
     streaming_every: int = 0
     idle_timeout: int = 60
     first_request_timeout: int = 60
