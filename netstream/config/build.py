@@ -34,6 +34,7 @@ from netstream.config.settings import (
     KeySettings,
     Listener,
     NodeSettings,
+    Quota,
     Role,
     StreamSettings,
     WebSettings,
@@ -291,6 +292,9 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
     own_period = values.entry(_KEY["update every"], name)
     if own_period is not None and kind is not None and kind.value == "api":
         values.warnings.add(own_period, "no effect for an API key, only in the section of a machine GUID")
+    nodes = values.entry(_KEY["max nodes"], name)
+    if nodes is not None and kind is not None and kind.value == "machine":
+        values.warnings.add(nodes, "no effect for a machine GUID, which is one node")
     written = Section(
         name,
         kind.value if kind is not None else "",
@@ -299,6 +303,9 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
         values.get(_KEY["ssl client certificate"], name),
         values.get(_KEY["valid from"], name),
         values.get(_KEY["valid until"], name),
+        Quota(
+            *(values.get(_KEY[limit], name) or 0 for limit in ("max nodes", "max metrics", "max samples per second"))
+        ),
         given,
         proxy,
         next(entry.file for (section, _), entry in values.given.entries.items() if section == name),

@@ -325,6 +325,25 @@ class StreamSettings:
 
 
 @frozen
+class Quota:
+    """
+    What the hosts of one key, or one host, may use up; 0 is no limit.
+
+    @ivar nodes: Hosts that are connected at once.
+    @ivar metrics: Dimensions of all their charts.
+    @ivar samples: Samples that all of them send in a second.
+    @ivar of: Whose it is, for messages; its identity.
+    @ivar place: Where it is set, for messages.
+    """
+
+    nodes: int = 0
+    metrics: int = 0
+    samples: int = 0
+    of: str = ""
+    place: str = ""
+
+
+@frozen
 class KeySettings:
     """
     An API key or machine GUID section of C{stream.conf}, or what both and the
@@ -343,6 +362,7 @@ class KeySettings:
     @ivar compression: Whether to accept it.
     @ivar compressions: Names of the algorithms to accept, the preferred
         first.
+    @ivar quotas: All of which it has to keep to.
     """
 
     enabled: bool
@@ -360,6 +380,7 @@ class KeySettings:
     replication: bool = True
     replication_period: int = 86400
     replication_step: int = 3600
+    quotas: Sequence[Quota] = ()
 
 
 class Refused(Exception):
