@@ -22,6 +22,7 @@ from netstream.config.places import NOTIFY_CONF, STOCK, STREAM_CONF, config_dire
 from netstream.config.settings import Role, Settings, StreamSettings
 from netstream.ctlcommands import add_commands as add_control
 from netstream.dbcommands import CannotDo, add_commands
+from netstream.passwordcommands import add_hash_password
 from netstream.tls.client import Client
 from netstream.tls.server import Server
 
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     edit.set_defaults(run=_edit, fail=edit.error)
 
     add_gencert(commands)
+    add_hash_password(commands)
     add_commands(commands)
     add_control(commands)
     add_alert(commands)
@@ -137,7 +139,14 @@ def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "database", f"{db.mode.value}, one point every {db.update_every} s"
     yield "listens on", " ".join(listener.text for listener in settings.web.listeners) or "nothing"
     dashboard = settings.web.allow.get("dashboard")
-    yield "dashboard for", dashboard.text if dashboard else "this machine, private networks and link-local addresses"
+    near = (
+        "everyone who signs in"
+        if settings.web.access_file
+        else "this machine, private networks and link-local addresses"
+    )
+    yield "dashboard for", dashboard.text if dashboard else near
+    if settings.web.access_file is not None:
+        yield "signed in by", f"{settings.web.access_file}, for {' '.join(sorted(settings.web.protected)) or 'nothing'}"
     yield "TLS", f"with {settings.web.tls.certificate}" if settings.web.tls is not None else "no"
     yield "streams to", _sending(settings.stream)
     receives = settings.role in (Role.PARENT, Role.PROXY)

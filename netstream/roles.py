@@ -16,6 +16,7 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IReactorTime,
 )
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -410,7 +411,7 @@ class Node(MultiService):
             return
         from netstream.web.site import site
 
-        pages = site(self.hub, self.settings, self._reactor, self.health)
+        pages = site(self.hub, self.settings, self._reactor, self.health, self._beside)
         for listener in self.settings.web.listeners:
             http = pages.of_port(listener.features).buildProtocol
             front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls)
@@ -425,6 +426,14 @@ class Node(MultiService):
             self.urls.append(self._url(listener, ports[0]))
         if problems and not self._ports:
             raise CannotServe("; ".join(problems))
+
+    def _beside(self, work: Callable[[], bool]) -> Deferred[bool]:
+        """
+        Do what takes long, but not where it holds everybody up.
+        """
+        if self._workers is not None:
+            return self._workers.read(work)
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
 
     async def _ports_of(self, listener: Listener, front: FrontFactory) -> Sequence[IListeningPort]:
         if listener.protocol != "udp":

@@ -39,14 +39,18 @@ ROOMS: Mapping[str, frozenset[str]] = {
 }
 """What each room may import of the others; nothing looks up."""
 
+COMMANDS = ("alert", "cert", "ctl", "db", "password")
+"""What the command C{netstream} has modules for, besides its own."""
+
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset(ROOMS),
     "tap": frozenset({"config", "roles"}),
-    "cli": frozenset({"config", "roles", "tap", "tls", "alertcommands", "dbcommands", "certcommands", "ctlcommands"}),
+    "cli": frozenset({"config", "roles", "tap", "tls", *(f"{name}commands" for name in COMMANDS)}),
     "alertcommands": frozenset({"config", "db", "dbcommands", "health", "hub", "model"}),
     "certcommands": frozenset({"config", "tls"}),
     "ctlcommands": frozenset({"config", "control"}),
     "dbcommands": frozenset({"config", "db"}),
+    "passwordcommands": frozenset({"config"}),
     "testing": frozenset({*ROOMS, "roles"}),
     "": frozenset({*ROOMS, "roles"}),
 }

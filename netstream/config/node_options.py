@@ -14,10 +14,12 @@ from netstream.config.options import (
     DAYS,
     DECIMAL,
     DURATION,
+    FEATURES,
     FILE_MODE,
     LIST,
     MEBIBYTES,
     MODE,
+    NETWORKS,
     NUMBER,
     PATH,
     PATTERN,
@@ -213,6 +215,9 @@ WEB_OPTIONS = (
         for what, words in ALLOW.items()
     ),
     option(WEB, "allowed host names", PATTERN, field="host_names"),
+    option(WEB, "access token file", PATH),
+    option(WEB, "access token for", FEATURES, "dashboard registry badges netdata.conf", field="protected"),
+    option(WEB, "trusted proxies", NETWORKS, field="proxies"),
     *(later(WEB, f"allow {what} by dns", choice("yes", "no", "heuristic"), "heuristic") for what in ALLOW),
     option(
         WEB,

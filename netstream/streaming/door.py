@@ -17,6 +17,7 @@ from netstream.model.identity import fingerprint
 from netstream.streaming.admissions import Admissions
 from netstream.streaming.claims import Claim, claim, probed_for
 from netstream.streaming.papers import Papers
+from netstream.streaming.quotas import Quotas
 from netstream.wire.capabilities import Capability
 from netstream.wire.handshake import Refusal, StreamRequest
 
@@ -90,14 +91,17 @@ class Door:
         clock: IReactorTime,
         connections: Mapping[str, Claimant],
         begin: Callable[[Candidate], None],
+        quotas: Quotas,
         place: Callable[[Candidate], Refusal | bool] = lambda candidate: False,
     ) -> None:
         """
         @param connections: Of those who are in, by machine GUID.
         @param begin: Is given each child that is admitted.
+        @param quotas: What is used of quotas.
         @param place: Is given it before: hands it over to another process of
             this node, which is true then, or says why it is refused for now.
         """
+        self._quotas = quotas
         self._hub = hub
         self._settings = settings
         self._clock = clock
@@ -183,7 +187,9 @@ class Door:
         try:
             candidate.papers.check(self._settings.web.tls, info.guid)
             self._check_no_machine(request.key)
-            self._settings.admit(request.key, info.guid, address, self._clock.seconds(), candidate.papers.names)
+            settings = self._settings.admit(
+                request.key, info.guid, address, self._clock.seconds(), candidate.papers.names
+            )
         except Refused as refused:
             self._log.warn(
                 "{peer}: {host} ({guid}) refused: {reason}",
@@ -201,6 +207,19 @@ class Door:
                 guid=info.guid,
             )
             return Refusal.LOCALHOST
+        host = self._hub.get(info.guid)
+        over = self._quotas.refusal(
+            info.guid, settings.quotas, host.table.living if host is not None else 0, self._clock.seconds()
+        )
+        if over:
+            self._log.warn(
+                "{peer}: {host} ({guid}) refused: {reason}",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                reason=over,
+            )
+            return Refusal.QUOTA
         if len(self._hub) >= HOSTS_MOST and self._hub.get(info.guid) is None:
             self._log.warn(
                 "{peer}: {host} ({guid}) refused: this node knows {most} hosts already, which is the most",

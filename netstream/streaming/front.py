@@ -42,7 +42,7 @@ def _page(status: str, text: str) -> bytes:
     """
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\n"
-        f"Connection: close\r\n\r\n{text}\n"
+        f"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{text}\n"
     ).encode()
 
 

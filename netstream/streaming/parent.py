@@ -43,6 +43,7 @@ from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.streaming.papers import Papers, papers_of
 from netstream.streaming.passing import Handed, Relay, Taker, hand_over
+from netstream.streaming.quotas import Quotas
 from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
@@ -69,6 +70,9 @@ AHEAD_MOST = 60
 
 SWEPT_EVERY = 60.0
 """Seconds between two looks for charts that have been obsolete for long."""
+
+TOLD_EVERY = 3600.0
+"""Seconds between two lines of a log about a child that has to wait."""
 
 EARLY_MOST = 16384
 """Bytes that a child may say before it is answered; real ones say nothing."""
@@ -112,6 +116,9 @@ class ParentProtocol(Protocol):
         self._pace: Pace | None = None
         self._backfill: Backfill | None = None
         self._defines = False
+        self._taken = 0
+        self._told_of_quota = 0.0
+        self._waiting: IDelayedCall | None = None
         self._child: AskedChild | None = None
         self._agreed = Capability(0)
         self._traffic = Traffic()
@@ -181,13 +188,30 @@ class ParentProtocol(Protocol):
             self._relay.take(data)
 
     def _deal(self, data: bytes) -> None:
-        self._defines = False
+        self._defines, self._taken = False, 0
         self._take(data)
         self._look()
         if self._receiver is not None and self._pace is not None:
             self._pace.received(len(data), self.heard, may_wait=not self._defines)
             if self.host is not None and self.host.unkept:
                 self._pace.hold(self.host.kept())
+            self._keep_to_quota(self._pace)
+
+    def _keep_to_quota(self, pace: Pace) -> None:
+        """
+        Do not listen to a child that sends too much, until it is within its
+        quota again: it has to wait, and nothing is lost.
+        """
+        assert self.host is not None
+        wait, why = self._parent.quotas.take(self.host.info.guid, self._taken, self.heard)
+        if not wait or pace.held:
+            return
+        if self.heard >= self._told_of_quota:
+            self._told_of_quota = self.heard + TOLD_EVERY
+            self._log.warn("{peer}: {host} has to wait: {why}", peer=self.peer, host=self.host.info.hostname, why=why)
+        over: Deferred[None] = Deferred()
+        self._waiting = self._parent.clock.callLater(wait, over.callback, None)
+        pace.hold(over)
 
     def _no_request(self) -> None:
         self._log.warn("{peer}: no complete request in {limit:g} s; closed", peer=self.peer, limit=HEADER_WITHIN)
@@ -384,6 +408,11 @@ class ParentProtocol(Protocol):
                             f"the host has more than {CHARTS_MOST} charts or {SERIES_MOST} series over all its"
                             " connections",
                         )
+                    host.apply(update)
+                    over = self._parent.quotas.define(host.info.guid, host.table.living, self.heard)
+                    if over:
+                        raise ProtocolError(receiver.lines, over)
+                    continue
                 host.apply(update)
         except ProtocolError as problem:
             self._reason = str(problem)
@@ -392,6 +421,7 @@ class ParentProtocol(Protocol):
             )
             self._parent.counts.broken += 1
             self._abort()
+        self._taken += samples
         self._traffic.moved(text=len(data), samples=samples)
         for keyword in receiver.notes.news():
             self._log.info(
@@ -499,8 +529,9 @@ class ParentProtocol(Protocol):
         self._stop_timer()
         if self._backfill is not None:
             self._backfill.stop()
-        if self._parting is not None and self._parting.active():
-            self._parting.cancel()
+        for timer in (self._parting, self._waiting):
+            if timer is not None and timer.active():
+                timer.cancel()
         self.waits, self._rest = False, b""
         if self._pace is not None:
             self._pace.stop()
@@ -549,6 +580,7 @@ class Parent:
     @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar turns: When each may be dealt with.
     @ivar counts: What is counted.
+    @ivar quotas: What is used of quotas.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
     @ivar elsewhere: Says which process of this node takes a host, by machine
@@ -581,7 +613,8 @@ class Parent:
         self._hub = hub
         self.counts = hub.counts
         self._database = database
-        self._door = Door(hub, settings, clock, self.connections, self._begin, self._place)
+        self.quotas = Quotas()
+        self._door = Door(hub, settings, clock, self.connections, self._begin, self.quotas, self._place)
         self._stopping = False
         self._unwatch = hub.watch(self._forget_removed)
 
@@ -661,6 +694,7 @@ class Parent:
         host = self._known(connection, info, database, link)
         self._retain(host, database, settings)
         self.connections[info.guid] = connection
+        self.quotas.enter(info.guid, settings.quotas, host.table.living, now)
         connection.begin(agreed, host)
         self._log.info(
             "{peer}: {host} ({guid}) connected: {program} {version}, {hops} hops, {compression}, database {mode}",
@@ -766,6 +800,7 @@ class Parent:
         host = connection.host
         if host is not None and self.connections.get(host.info.guid) is connection:
             del self.connections[host.info.guid]
+            self.quotas.leave(host.info.guid)
             host.left = connection.reason
             if not connection.removed_at:
                 self._hub.disconnect(host, self.clock.seconds())

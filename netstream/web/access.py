@@ -72,12 +72,13 @@ def _is_address(name: str) -> bool:
 class Access:
     """
     The access lists of C{[web]} as far as they concern HTTP.
+
+    @ivar web: What they are now; to be set anew when that changes.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._allow = settings.web.allow
+        self.web = settings.web
         self._names = own_names(settings.node.hostname, socket.gethostname())
-        self._more_names = settings.web.host_names
 
     def check_peer(self, address: str, streaming: bool = False) -> None:
         """
@@ -89,17 +90,19 @@ class Access:
         @raise Refusal: It may not look at this node.
         """
         name = peer_name(address)
-        allowed = self._allow.get("dashboard")
-        if allowed.matches(name) if allowed else private(name):
+        allow = self.web.allow
+        allowed = allow.get("dashboard")
+        if allowed.matches(name) if allowed else private(name) or self.web.access_file is not None:
             return
-        if streaming and ("streaming" not in self._allow or self._allow["streaming"].matches(name)):
+        if streaming and ("streaming" not in allow or allow["streaming"].matches(name)):
             return
         was = allowed.text if allowed else "localhost 10.* 192.168.* fe80* fd*"
         raise Refusal(
             403,
             f"This node does not show itself to {name}.\n"
             "To let it, its owner writes in netstream.conf:\n\n"
-            f"[web]\n    allow dashboard from = {was} {name}\n",
+            f"[web]\n    allow dashboard from = {was} {name}\n"
+            + ("" if allowed else "\nor lets those in who sign in, from anywhere, with 'access token file'.\n"),
         )
 
     def check_name(self, host: str) -> None:
@@ -117,7 +120,7 @@ class Access:
         name = called(host)
         if name is None:
             raise Refusal(400, "The Host header is malformed.\n")
-        if name in self._names or _is_address(name) or name.endswith(".localhost") or self._more_names.matches(name):
+        if name in self._names or _is_address(name) or name.endswith(".localhost") or self.web.host_names.matches(name):
             return
         raise Refusal(
             421,
