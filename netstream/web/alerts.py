@@ -7,8 +7,9 @@ from __future__ import annotations
 import hmac
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from zlib import crc32
 
 from netstream.config.settings import Settings
 from netstream.health.alerts import Alert, Status, Transition
@@ -19,8 +20,9 @@ from netstream.health.numbers import value_text
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host
 from netstream.model.address import peer_name
+from netstream.model.chart import Chart
 from netstream.web.answer import Refusal
-from netstream.web.charts import named, newest
+from netstream.web.charts import list_pattern, named, newest
 from netstream.web.target import Parameters
 
 BUILT_IN = "built-in"
@@ -44,6 +46,23 @@ def _escaped(text: str) -> str:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def alert_filter(text: str, alerts: Alerts) -> Callable[[Host, Chart], bool]:
+    """
+    @param text: Patterns of C{name} or C{name:STATUS}; nothing is no
+        restriction.
+    @return: Tells whether a chart has an alert that is wanted.
+    """
+    if not text:
+        return lambda host, chart: True
+    wanted = list_pattern(text)
+
+    def chosen(host: Host, chart: Chart) -> bool:
+        these = alerts.statuses(host, chart.id).items()
+        return any(wanted.matches(name) or wanted.matches(f"{name}:{status}") for name, status in these)
+
+    return chosen
 
 
 class Alerts:
@@ -79,6 +98,23 @@ class Alerts:
             "status": "online" if watched else "disabled",
             "alerts": {name: counts.get(name, 0) for name in _COUNTED},
         }
+
+    def revisions(self) -> tuple[int, int]:
+        """
+        @return: A number that changes when there are other alerts, and one
+            that changes when one of them changes its status.
+        """
+        if self._health is None:
+            return 0, 0
+        there = ((guid, these.revision, len(these.alerts)) for guid, these in self._health.hosts.items())
+        return crc32(repr(sorted(there)).encode()), self._health.journal.last_id
+
+    def statuses(self, host: Host, chart_id: str) -> dict[str, str]:
+        """
+        @return: How the alerts of a chart stand, by name.
+        """
+        these = self._of(host)
+        return {} if these is None else {alert.name: alert.status.name for alert in these.of_chart(chart_id)}
 
     def of_chart(self, host: Host, chart_id: str) -> dict[str, Any]:
         """

@@ -220,8 +220,9 @@ def agents(hub: Hub, now: float) -> list[dict[str, Any]]:
     return [{"mg": local.guid, "nd": None, "nm": local.hostname, "now": int(now), "ai": 0}]
 
 
-def versions(hub: Hub) -> dict[str, Any]:
+def versions(hub: Hub, alerts: tuple[int, int]) -> dict[str, Any]:
     """
+    @param alerts: The numbers of which alerts there are, and how they stand.
     @return: Numbers that change when what is known changes.
     """
     charts = sum(len(host.charts) for host in hub)
@@ -229,8 +230,8 @@ def versions(hub: Hub) -> dict[str, Any]:
         "nodes_hard_hash": len(hub),
         "contexts_hard_hash": charts,
         "contexts_soft_hash": charts,
-        "alerts_hard_hash": 0,
-        "alerts_soft_hash": 0,
+        "alerts_hard_hash": alerts[0],
+        "alerts_soft_hash": alerts[1],
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.model.updates import ChartForgotten
 from netstream.web.alerts import BUILT_IN
 from netstream.web.site import site
 from tests.health.stage import LOAD
@@ -64,6 +65,37 @@ class AlertsTests(SynchronousTestCase):
         Make one request.
         """
         return self.client.get(f"/api/v1/{target}", **headers)
+
+    def test_versions(self) -> None:
+        """
+        One number changes when there are other alerts, another when one is
+        raised.
+        """
+
+        def numbers() -> tuple[int, int]:
+            versions = self.client.get("/api/v3/versions").json()["versions"]
+            return versions["alerts_hard_hash"], versions["alerts_soft_hash"]
+
+        hard, soft = numbers()
+        self.assertEqual(numbers(), (hard, soft))
+        self.node.values = [9.0, 2.0]
+        self.node.advance(30)
+        self.assertEqual(numbers()[0], hard)
+        self.assertGreater(numbers()[1], soft)
+        self.node.hub.local.apply(ChartForgotten("system.load"))
+        self.node.advance(10)
+        self.assertNotEqual(numbers()[0], hard)
+
+    def test_of_many(self) -> None:
+        """
+        What many nodes have together is chosen by alerts as well, and says how
+        they stand.
+        """
+        answer = self.client.get("/api/v3/data?alerts=load_*:WARNING").json()
+        self.assertEqual(answer["totals"]["instances"]["sl"], 1)
+        self.assertIn({"nm": "load_high", "cl": 0, "wr": 1, "cr": 0}, answer["summary"]["alerts"])
+        self.assertEqual(answer["summary"]["nodes"][0]["al"]["wr"], 1)
+        self.assertEqual(self.client.get("/api/v3/data?alerts=none").json()["totals"]["instances"]["sl"], 0)
 
     def test_nodes(self) -> None:
         """

@@ -222,7 +222,7 @@ class NodesTests(SynchronousTestCase):
             self.assertEqual(self.stage.get(target).status, 404, target)
         for command in COMMANDS:
             for version in ("v2", "v3"):
-                self.assertEqual(self.stage.get(f"/api/{version}/{command}").json()["api"], 2)
+                self.assertEqual(self.stage.get(f"/api/{version}/{command}?q=web").json()["api"], 2)
 
 
 class StreamInfoTests(SynchronousTestCase):
