@@ -166,6 +166,7 @@ class Node(MultiService):
         tombstones = Tombstones(settings.data_dir / TOMBSTONES)
         tombstones.load()
         self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
+        self.hub.certificate = lambda: self._tls.expires if self._tls is not None else None
         self._databases.ask(self.hub.definition)
         if isinstance(self._databases.spool, Spool):
             self._databases.spool.spilled = Spills(self.hub, settings.stream.spool_size).spilled
@@ -287,7 +288,7 @@ class Node(MultiService):
             self._reactor,
             settings_of=self._admitted,
             forwarded=self._forwarded,
-            expires=lambda: self._tls.expires if self._tls is not None else None,
+            expires=self.hub.certificate,
             workers=self._workers,
             outlet=self._outlet,
         )

@@ -62,6 +62,8 @@ class Link:
     @ivar capabilities: The mask that was agreed on.
     @ivar spoken: Names of what is in it.
     @ivar traffic: What was said.
+    @ivar certificate: When that of its other end expires, UTC seconds; 0 if it
+        presented none.
     @ivar clock: What its samples tell of its clock, and when the last came.
     """
 
@@ -70,6 +72,7 @@ class Link:
     capabilities: int = 0
     spoken: tuple[str, ...] = ()
     traffic: Traffic = field(factory=Traffic, eq=False)
+    certificate: float = 0.0
     clock: PeerClock = field(init=False, eq=False)
 
     @clock.default
@@ -376,6 +379,8 @@ class Hub:
     @ivar counts: What was counted since the start.
     @ivar tombstones: Nodes that were removed on purpose.
     @ivar draining: Whether its children shall go elsewhere.
+    @ivar certificate: Tells when the certificate of this node expires, UTC
+        seconds; L{None} if it has none.
     """
 
     def __init__(self, info: HostInfo, db: IMetricsDB, tombstones: Tombstones | None = None) -> None:
@@ -385,6 +390,7 @@ class Hub:
         self.counts = Counts()
         self.tombstones = tombstones if tombstones is not None else Tombstones()
         self.draining = False
+        self.certificate: Callable[[], float | None] = lambda: None
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
         self._watchers: Listeners[Callable[[Host], None]] = Listeners()

@@ -161,8 +161,9 @@ NAMED: Mapping[str, Schema] = {
         value=_MAYBE,
         old_value=_MAYBE,
     ),
+    "Certificate": things(not_after=WHOLE),
     "Node": things(
-        {"instances": items(ref("NodeInstance"))},
+        {"instances": items(ref("NodeInstance")), "certificate": ref("Certificate")},
         **_IDENTITY,
         v=TEXT,
         labels=named(TEXT),
@@ -187,7 +188,13 @@ NAMED: Mapping[str, Schema] = {
             {
                 "reason": TEXT,
                 "replication": things(in_progress=TRUTH, completion=NUMBER, instances=WHOLE),
-                "source": things(local=TEXT, remote=TEXT, capabilities=items(TEXT), traffic=ref("Traffic")),
+                "source": things(
+                    {"certificate": ref("Certificate")},
+                    local=TEXT,
+                    remote=TEXT,
+                    capabilities=items(TEXT),
+                    traffic=ref("Traffic"),
+                ),
             },
             id=WHOLE,
             hops=WHOLE,
@@ -198,7 +205,11 @@ NAMED: Mapping[str, Schema] = {
             lag=_MAYBE,
         ),
         stream=things(
-            {"destination": things(local=TEXT, remote=TEXT, traffic=ref("Traffic"))},
+            {
+                "destination": things(
+                    {"certificate": ref("Certificate")}, local=TEXT, remote=TEXT, traffic=ref("Traffic")
+                )
+            },
             id=WHOLE,
             hops=WHOLE,
             status=TEXT,

@@ -102,7 +102,7 @@ async def _nodes(scope: Scope) -> Answer:
 async def _instances(scope: Scope) -> Answer:
     async def describe(host: Host, index: int) -> dict[str, Any]:
         bounds = await host.db.bounds(host.info.guid)
-        return nodes.instance(host, index, scope.now, bounds, scope.alerts.summary(host))
+        return nodes.instance(scope.hub, host, index, scope.now, bounds, scope.alerts.summary(host))
 
     return await scope.answer(describe)
 
