@@ -4,7 +4,6 @@ Alerts over HTTP: how they stand, what happened, why, and how to silence them.
 
 from __future__ import annotations
 
-import hmac
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,10 +18,10 @@ from netstream.health.journal import reason_not_to_tell
 from netstream.health.numbers import value_text
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host
-from netstream.model.address import peer_name
 from netstream.model.chart import Chart
 from netstream.web.answer import Refusal
 from netstream.web.charts import list_pattern, named, newest
+from netstream.web.management import check
 from netstream.web.target import Parameters
 
 BUILT_IN = "built-in"
@@ -451,16 +450,9 @@ class Alerts:
         @return: The lines of the answer; for C{cmd=LIST} what is JSON.
         @raise Refusal: It may not.
         """
-        health, allowed = self._health, self._settings.web.allow.get("management")
-        name = peer_name(client)
-        if not (allowed.matches(name) if allowed is not None else name == "localhost"):
-            raise Refusal(
-                403,
-                f"Alerts are not managed from {name}.\nTo let it, the owner of this node writes in netstream.conf:\n\n"
-                f"[web]\n    allow management from = {allowed.text if allowed is not None else 'localhost'} {name}\n",
-            )
-        if health is None or not health.token or not hmac.compare_digest(health.token.encode(), token.encode()):
-            raise Refusal(403, "Auth Error\n")
+        health = self._health
+        check(self._settings, health, client, token, "Alerts are not managed")
+        assert health is not None
         values: Mapping[str, str] = parameters.values
         if values.get("cmd", "").upper() == "LIST":
             return health.silencers.listed

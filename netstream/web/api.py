@@ -23,7 +23,7 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
-from netstream.web import fleet, formats, latest, metrics, node, openapi, prometheus, query, version3
+from netstream.web import fleet, formats, latest, management, metrics, node, openapi, prometheus, query, version3
 from netstream.web import functions as called
 from netstream.web.alerts import Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
@@ -433,7 +433,16 @@ async def _transitions(api: API, host: Host, ask: Ask) -> Answer:
     return json_answer(await fleet.transitions(api._hub, api._alerts, ask.parameters, api._clock), readable=False)
 
 
-OF_ALL: dict[str, _Command] = {"overview": _overview, "raised": _raised, "transitions": _transitions}
+async def _keys(api: API, host: Host, ask: Ask) -> Answer:
+    return json_answer(management.keys(api._settings, api._health, ask.client, ask.token))
+
+
+OF_ALL: dict[str, _Command] = {
+    "overview": _overview,
+    "raised": _raised,
+    "transitions": _transitions,
+    "keys": _keys,
+}
 """Commands of version 3 about all nodes that agents do not have, by name."""
 _STREAM_INFO: _Command = API.stream_info
 COMMANDS = tuple(_COMMANDS)

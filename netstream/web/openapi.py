@@ -430,6 +430,12 @@ ENDPOINTS: Sequence[Endpoint] = (
         tag="Alerts",
     ),
     Endpoint("overview", "Every node in a line.", {_JSON: shape.OVERVIEW}, versions=("v3",)),
+    Endpoint(
+        "keys",
+        "The API keys of the node by fingerprint; whole for whoever presents the token of the node as X-Auth-Token.",
+        {_JSON: shape.KEYS},
+        versions=("v3",),
+    ),
     Endpoint("raised", "The raised alerts of all nodes.", {_JSON: shape.RAISED}, (_ALL,), ("v3",), tag="Alerts"),
     Endpoint(
         "transitions",

@@ -465,6 +465,7 @@ OVERVIEW = things(
         )
     ),
 )
+KEYS = things(keys=items(things({"key": TEXT}, fingerprint=TEXT)))
 RAISED = things(now=WHOLE, total=WHOLE, alerts=items({"allOf": [ref("Alert"), things(**_SHORT)]}))
 TRANSITIONS = things(now=WHOLE, transitions=items({"allOf": [ref("LoggedAlert"), things(**_SHORT)]}))
 ALERT_TRANSITIONS = things(
