@@ -179,6 +179,7 @@ class Node(MultiService):
         self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
         self.hub.databases = self._engines
         uplinks.counts, uplinks.spool = self.hub.counts, self._databases.spool_of
+        self.hub.certificate = lambda: self._tls.expires if self._tls is not None else None
         self._databases.ask(self.hub.definition)
         count_spills(self._databases.spool, self.hub)
         for database in self._databases:
@@ -354,7 +355,7 @@ class Node(MultiService):
             self._reactor,
             settings_of=self._admitted,
             forwarded=self._forwarded,
-            expires=lambda: self._tls.expires if self._tls is not None else None,
+            expires=self.hub.certificate,
             workers=self._workers,
             outlet=self._outlet,
         )

@@ -415,6 +415,12 @@ class Admission(Protocol):
         """
 
     @property
+    def secrets(self) -> Sequence[str]:
+        """
+        The API keys that are enabled, whole: for nobody but their owner.
+        """
+
+    @property
     def modes(self) -> frozenset[Mode]:
         """
         Every database that an admitted host may need.
@@ -433,6 +439,7 @@ class Nobody:
     """
 
     keys: Sequence[str] = ()
+    secrets: Sequence[str] = ()
     modes: frozenset[Mode] = frozenset()
 
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:

@@ -89,6 +89,7 @@ class HostAlerts:
     @ivar evaluated: When they were evaluated last.
     @ivar owned: Whether this node told people of the host just before.
     @ivar overfull: Alerts that were not made, since there are too many.
+    @ivar revision: How often it changed which alerts there are.
     """
 
     def __init__(self, host: Host, rules: Rules, numbers: Counter, known: Mapping[tuple[str, str], Transition]) -> None:
@@ -104,6 +105,7 @@ class HostAlerts:
         self.evaluated = 0
         self.owned = True
         self.overfull = 0
+        self.revision = 0
         self.variables = Variables(host, self.alerts)
         self._rules = rules
         self._numbers = numbers
@@ -177,8 +179,10 @@ class HostAlerts:
                 if alert.status > Status.UNINITIALIZED:
                     gone.append(self._turn(alert, chart, Status.REMOVED, now))
                 del self.alerts[chart_id, name]
+                self.revision += 1
             elif new is not alert.definition and new.hash != alert.definition.hash:
                 self.alerts[chart_id, name] = self._successor(alert, new, chart)
+                self.revision += 1
             else:
                 alert.definition = new
                 alert.every = max(new.every, chart.update_every if chart else 1)
@@ -188,6 +192,7 @@ class HostAlerts:
                     self.overfull += 1
                     continue
                 self.alerts[chart_id, name] = self._made(chart, definition)
+                self.revision += 1
         if wanted:
             self._of_chart[chart_id] = [name for name in wanted if (chart_id, name) in self.alerts]
         else:

@@ -64,6 +64,8 @@ class Link:
     @ivar capabilities: The mask that was agreed on.
     @ivar spoken: Names of what is in it.
     @ivar traffic: What was said.
+    @ivar certificate: When that of its other end expires, UTC seconds; 0 if it
+        presented none.
     @ivar clock: What its samples tell of its clock, and when the last came.
     """
 
@@ -72,6 +74,7 @@ class Link:
     capabilities: int = 0
     spoken: tuple[str, ...] = ()
     traffic: Traffic = field(factory=Traffic, eq=False)
+    certificate: float = 0.0
     clock: PeerClock = field(init=False, eq=False)
 
     @clock.default
@@ -402,6 +405,8 @@ class Hub:
     @ivar draining: Whether its children shall go elsewhere.
     @ivar databases: Gives all databases of this node, those of its other
         processes as well.
+    @ivar certificate: Tells when the certificate of this node expires, UTC
+        seconds; L{None} if it has none.
     """
 
     def __init__(
@@ -420,6 +425,7 @@ class Hub:
         self.draining = False
         self.databases: Callable[[], Iterable[IMetricsDB]] = lambda: (db,)
         self._latest = latest
+        self.certificate: Callable[[], float | None] = lambda: None
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
         self._watchers: Listeners[Callable[[Host], None]] = Listeners()

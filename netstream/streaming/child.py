@@ -47,6 +47,7 @@ from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
 from netstream.streaming.strangers import recognised
 from netstream.tls.explain import failed
+from netstream.tls.server import expires
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import CancelFunction, FunctionCall, JsonPayload, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
@@ -209,6 +210,7 @@ class ChildProtocol(Protocol):
         shown = self._uplink.upstream
         shown.spoken = tuple(capabilities.names())
         shown.peer = peer_text(self.transport.getPeer())
+        shown.certificate = expires(self.transport)
         shown.backlog = lambda: outbox.waiting
         shown.lag = lambda now: now - outbox.paused_since if outbox.paused and outbox.waiting else 0.0
 

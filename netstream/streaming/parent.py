@@ -688,7 +688,14 @@ class Parent:
         wanted = settings.compressions if settings.compression else ()
         own = OWN if settings.replication else OWN & ~Capability.REPLICATION
         agreed = negotiate(request.capabilities, own, compressions=self.spoiled.left(info.guid, wanted, now))
-        link = Link(connection.peer, now, int(agreed), tuple(agreed.names()), Traffic(self.counts.received))
+        link = Link(
+            connection.peer,
+            now,
+            int(agreed),
+            tuple(agreed.names()),
+            Traffic(self.counts.received),
+            candidate.papers.expires,
+        )
         self.counts.accepted += 1
         database = self._database(settings)
         host = self._known(connection, info, database, link)

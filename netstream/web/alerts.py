@@ -4,11 +4,11 @@ Alerts over HTTP: how they stand, what happened, why, and how to silence them.
 
 from __future__ import annotations
 
-import hmac
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -21,9 +21,10 @@ from netstream.health.numbers import value_text
 from netstream.health.past import EVER, Asked
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host
-from netstream.model.address import peer_name
+from netstream.model.chart import Chart
 from netstream.web.answer import Refusal, breathe
-from netstream.web.charts import named, newest
+from netstream.web.charts import list_pattern, named, newest
+from netstream.web.management import check
 from netstream.web.target import Parameters
 from netstream.web.transitions import PAUSE_EVERY
 
@@ -48,6 +49,23 @@ def _escaped(text: str) -> str:
 
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def alert_filter(text: str, alerts: Alerts) -> Callable[[Host, Chart], bool]:
+    """
+    @param text: Patterns of C{name} or C{name:STATUS}; nothing is no
+        restriction.
+    @return: Tells whether a chart has an alert that is wanted.
+    """
+    if not text:
+        return lambda host, chart: True
+    wanted = list_pattern(text)
+
+    def chosen(host: Host, chart: Chart) -> bool:
+        these = alerts.statuses(host, chart.id).items()
+        return any(wanted.matches(name) or wanted.matches(f"{name}:{status}") for name, status in these)
+
+    return chosen
 
 
 class Alerts:
@@ -84,6 +102,23 @@ class Alerts:
             "status": "online" if watched else "disabled",
             "alerts": {name: counts.get(name, 0) for name in _COUNTED},
         }
+
+    def revisions(self) -> tuple[int, int]:
+        """
+        @return: A number that changes when there are other alerts, and one
+            that changes when one of them changes its status.
+        """
+        if self._health is None:
+            return 0, 0
+        there = ((guid, these.revision, len(these.alerts)) for guid, these in self._health.hosts.items())
+        return crc32(repr(sorted(there)).encode()), self._health.journal.last_id
+
+    def statuses(self, host: Host, chart_id: str) -> dict[str, str]:
+        """
+        @return: How the alerts of a chart stand, by name.
+        """
+        these = self._of(host)
+        return {} if these is None else {alert.name: alert.status.name for alert in these.of_chart(chart_id)}
 
     def of_chart(self, host: Host, chart_id: str) -> dict[str, Any]:
         """
@@ -429,16 +464,9 @@ class Alerts:
         @return: The lines of the answer; for C{cmd=LIST} what is JSON.
         @raise Refusal: It may not.
         """
-        health, allowed = self._health, self._settings.web.allow.get("management")
-        name = peer_name(client)
-        if not (allowed.matches(name) if allowed is not None else name == "localhost"):
-            raise Refusal(
-                403,
-                f"Alerts are not managed from {name}.\nTo let it, the owner of this node writes in netstream.conf:\n\n"
-                f"[web]\n    allow management from = {allowed.text if allowed is not None else 'localhost'} {name}\n",
-            )
-        if health is None or not health.token or not hmac.compare_digest(health.token.encode(), token.encode()):
-            raise Refusal(403, "Auth Error\n")
+        health = self._health
+        check(self._settings, health, client, token, "Alerts are not managed")
+        assert health is not None
         values: Mapping[str, str] = parameters.values
         if values.get("cmd", "").upper() == "LIST":
             return health.silencers.listed

@@ -24,7 +24,7 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
-from netstream.web import fleet, formats, latest, metrics, node, prometheus, query, version3
+from netstream.web import fleet, formats, latest, management, metrics, node, openapi, prometheus, query, version3
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
@@ -38,7 +38,8 @@ SETTLED = 3600
 """Seconds after which what happened is taken as settled, and for which an
 answer about it may be kept."""
 
-_IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function"))
+IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function"))
+"""Commands of version 1 that the later ones have as well."""
 
 _Command = Callable[["API", Host, "Ask"], Awaitable[Answer]]
 _COMMANDS: dict[str, _Command] = {}
@@ -113,6 +114,10 @@ class API:
     @app.route("/api", branch=False)
     def _no_version(self, request: IRequest) -> Deferred[bytes]:
         return self._send(request, text_answer("Which API version?\n", 400))
+
+    @app.route("/api/openapi.json")
+    def _openapi(self, request: IRequest) -> Deferred[bytes]:
+        return self._send(request, Answer(encode(openapi.document()) + b"\n", JSON, revalidate=True))
 
     @app.route("/api/<version>")
     def _no_command(self, request: IRequest, version: str) -> Deferred[bytes]:
@@ -215,7 +220,7 @@ class API:
             return Deferred.fromCoroutine(self._tell(request, only, name))
         host = only or self._hub.local
         command = _STREAM_INFO if name == "stream_info" and version != "v1" else _COMMANDS.get(name)
-        if command is None or (version != "v1" and name not in _IN_ALL_VERSIONS):
+        if command is None or (version != "v1" and name not in IN_ALL_VERSIONS):
             raise Refusal(404, f"Unsupported {version} API command: {name}")
         return Deferred.fromCoroutine(self._answer(request, host, command))
 
@@ -434,7 +439,16 @@ async def _transitions(api: API, host: Host, ask: Ask) -> Answer:
     return json_answer(await fleet.transitions(api._hub, api._alerts, ask.parameters, api._clock), readable=False)
 
 
-OF_ALL: dict[str, _Command] = {"overview": _overview, "raised": _raised, "transitions": _transitions}
+async def _keys(api: API, host: Host, ask: Ask) -> Answer:
+    return json_answer(management.keys(api._settings, api._health, ask.client, ask.token))
+
+
+OF_ALL: dict[str, _Command] = {
+    "overview": _overview,
+    "raised": _raised,
+    "transitions": _transitions,
+    "keys": _keys,
+}
 """Commands of version 3 about all nodes that agents do not have, by name."""
 _STREAM_INFO: _Command = API.stream_info
 COMMANDS = tuple(_COMMANDS)

@@ -26,7 +26,7 @@ MOST_CELLS = 500_000
 MOST_DIMENSIONS = 2000
 """Dimensions of one answer."""
 
-_FAR = 10**11
+FAR = 10**11
 
 OPTIONS = {
     "nonzero": "nonzero",
@@ -100,8 +100,8 @@ class Question:
             chart,
             context,
             parameters.text("dimensions", "dimension", "dims", "dim"),
-            parameters.number("after", -600, -_FAR, _FAR),
-            parameters.number("before", 0, -_FAR, _FAR),
+            parameters.number("after", -600, -FAR, FAR),
+            parameters.number("before", 0, -FAR, FAR),
             parameters.number("points", 0, 0, MOST_ROWS),
             parameters.text("group", "time_group", default="average"),
             parameters.text("group_options"),
