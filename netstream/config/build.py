@@ -304,7 +304,9 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
         values.get(_KEY["valid from"], name),
         values.get(_KEY["valid until"], name),
         Quota(
-            *(values.get(_KEY[limit], name) or 0 for limit in ("max nodes", "max metrics", "max samples per second"))
+            values.get(_KEY["max nodes"], name) or 0,
+            values.get(_KEY["max metrics"], name) or 0,
+            values.get(_KEY["max samples per second"], name) or 0,
         ),
         given,
         proxy,
