@@ -14,9 +14,11 @@ these allow.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import resource
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +43,21 @@ SPARE = 500
 """File descriptors that are left for other things."""
 
 
+def hello() -> bytes:
+    """
+    @return: With what a client of TLS begins.
+    """
+    context = ssl.create_default_context()
+    out = ssl.MemoryBIO()
+    client = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return out.read()
+
+
+KINDS["leave a handshake of TLS when the node has answered"] = hello()
+
+
 def parser() -> argparse.ArgumentParser:
     """
     @return: What may be said on the command line.
@@ -50,11 +67,15 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def open_files(peer: Peer) -> int:
+def sockets(peer: Peer) -> int:
     """
-    @return: How many file descriptors a node has.
+    @return: How many sockets a node has.
     """
-    return len(os.listdir(f"/proc/{peer.pid}/fd"))
+    found = 0
+    for name in os.listdir(f"/proc/{peer.pid}/fd"):
+        with contextlib.suppress(OSError):
+            found += os.readlink(f"/proc/{peer.pid}/fd/{name}").startswith("socket:")
+    return found
 
 
 def occupy(port: int, count: int, said: bytes) -> list[socket.socket]:
@@ -79,13 +100,13 @@ def once(peer: Peer, count: int, said: bytes, longest: float = 120.0) -> dict[st
     @param longest: Seconds after which all of them have to be gone.
     """
     peer.get("info")
-    before, files = memory(peer.pid).rss, open_files(peer)
+    before, own = memory(peer.pid).rss, sockets(peer)
     began = time.monotonic()
     made = occupy(peer.port, count, said)
     opened = time.monotonic() - began
     most, slowest, peak = before, 0.0, 0
     while True:
-        open_now = open_files(peer) - files
+        open_now = sockets(peer) - own
         peak = max(peak, open_now)
         most = max(most, memory(peer.pid).rss)
         asked = time.monotonic()

@@ -42,6 +42,7 @@ from netstream.streaming.child import Uplink
 from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
+from netstream.streaming.lobby import Lobby
 from netstream.streaming.parent import Parent
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
@@ -412,10 +413,11 @@ class Node(MultiService):
             return
         from netstream.web.site import site
 
+        lobby = Lobby(self._reactor)
         pages = site(self.hub, self.settings, self._reactor, self.health, self._beside)
         for listener in self.settings.web.listeners:
             http = pages.of_port(listener.features).buildProtocol
-            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls)
+            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls, lobby)
             try:
                 ports = await self._ports_of(listener, front)
             except CannotListenError as problem:

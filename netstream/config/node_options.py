@@ -238,7 +238,7 @@ WEB_OPTIONS = (
     ),
     option(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
     later(WEB, "web server threads", NUMBER),
-    later(WEB, "web server max sockets", NUMBER, "5000"),
+    option(WEB, "web server max sockets", whole(10, 1_000_000), "5000", field="max_sockets"),
     option(
         WEB,
         "enable gzip compression",

@@ -233,6 +233,7 @@ class WebSettings:
     @ivar streaming_every: Seconds between two accepted streaming requests.
     @ivar idle_timeout: Seconds after which an idle HTTP client is cut off.
     @ivar first_request_timeout: Seconds a client has for its first request.
+    @ivar max_sockets: HTTP connections at once.
     @ivar tls: L{None} if this node has no certificate.
     """
 
@@ -245,6 +246,7 @@ class WebSettings:
     streaming_every: int = 0
     idle_timeout: int = 60
     first_request_timeout: int = 60
+    max_sockets: int = 5000
     gzip: bool = True
     tls: ServerTLS | None = None
 

@@ -92,6 +92,7 @@ class ParentProtocol(Protocol):
     """
     One connection of a child.
 
+    @ivar at_request: Is called when it has asked.
     @ivar waits: Whether it has asked, and waits for its answer.
     @ivar host: Who it is, once it is admitted.
     @ivar heard: When its last bytes came, UTC seconds.
@@ -110,6 +111,7 @@ class ParentProtocol(Protocol):
         self._parent = parent
         self._address = address
         self._allowed = allowed
+        self.at_request: Callable[[], None] = lambda: None
         self._reader: RequestReader | None = RequestReader()
         self._receiver: Receiver | None = None
         self._decompressor: Decompressor | None = None
@@ -237,6 +239,7 @@ class ParentProtocol(Protocol):
         papers = papers_of(self.transport, unix=peer_text(self._address) == "unix socket")
         self._reader = None
         self._stop_timer()
+        self.at_request()
         self._head, self._rest = reader.head, reader.rest
         self.waits = True
         self._parent.consider(Candidate(self, request, address_text(self._address), papers))

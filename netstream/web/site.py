@@ -4,9 +4,10 @@ HTTP itself: what a request has to pass before anything answers it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from copy import copy
 from io import BytesIO
+from itertools import islice
 from typing import IO
 from urllib.parse import unquote
 
@@ -197,16 +198,26 @@ class Channel(HTTPChannel):
     A connection that has to make its first request within a time, however
     slowly it drips: each byte resets the limit for idle ones.  HTTP/2 is not
     spoken.
+
+    @ivar at_request: Is called when a request is complete.
     """
 
     site: APISite
     _first: IDelayedCall | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_request: Callable[[], None] = lambda: None
 
     def connectionMade(self) -> None:
         """
         Begin to wait for the first request (called by Twisted).
         """
         super().connectionMade()
+        if not self.site.make_room():
+            self.forceAbortClient()
+            return
+        self.site.open[self] = None
         if self.site.first_within:
             self._first = self.callLater(self.site.first_within, self.forceAbortClient)
 
@@ -215,6 +226,9 @@ class Channel(HTTPChannel):
         A request is complete (called by Twisted).
         """
         self._stop_waiting()
+        self.at_request()
+        if self.site.open.pop(self, self) is None:
+            self.site.open[self] = None  # the last one to be given up
         super().allContentReceived()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -222,6 +236,7 @@ class Channel(HTTPChannel):
         The client is gone (called by Twisted).
         """
         self._stop_waiting()
+        self.site.open.pop(self, None)
         super().connectionLost(reason)
 
     def _stop_waiting(self) -> None:
@@ -238,12 +253,33 @@ class APISite(server.Site):
     @ivar features: What is served to its connections.
     @ivar first_within: Seconds that a connection has for its first request; 0
         is no limit.
+    @ivar open: The connections on all ports, the one whose last request is
+        longest ago first.
+    @ivar most: How many there may be.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
     requestFactory = APIRequest
     features = ALL
     first_within = 0
+    open: dict[Channel, None]
+    most = 5000
+
+    def make_room(self) -> bool:
+        """
+        One more connection begins: the one that has been idle for longest has
+        to go, if there are too many.
+
+        @return: Whether there is room.
+        """
+        if len(self.open) < self.most:
+            return True
+        idle = next((each for each in islice(self.open, 100) if not each.requests), None)
+        if idle is None:
+            return False
+        del self.open[idle]
+        idle.forceAbortClient()
+        return True
 
     def of_port(self, features: Collection[str]) -> APISite:
         """
@@ -287,5 +323,7 @@ def site(
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
+    found.open = {}
+    found.most = settings.web.max_sockets
     found.first_within = settings.web.first_request_timeout
     return found

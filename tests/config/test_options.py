@@ -74,6 +74,7 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("web", "accept a streaming request every", "off", 0),
     ("web", "disconnect idle clients after", "30", 30),
     ("web", "timeout for first request", "2m", 120),
+    ("web", "web server max sockets", "200", 200),
     ("web", "enable gzip compression", "no", False),
     ("health", "enabled", "no", False),
     ("health", "default repeat warning", "1h", 3600),
