@@ -196,7 +196,7 @@ class _Address:
     """
     Takes the first address of a name.
 
-    @ivar result: Fires with it; fails with L{DNSLookupError} if there is none.
+    @ivar result: Fires with it; fails with C{DNSLookupError} if there is none.
     """
 
     def __init__(self, name: str) -> None:
