@@ -442,9 +442,8 @@ class HealthService(Service):
         return found
 
     def _edit(self, said: Transition) -> str:
-        line, _, path = said.source.partition(",file=")
-        name = Path(path).name
-        return f"netstream edit-config health.d/{name}={line.removeprefix('line=')}={said.hostname}" if name else ""
+        name = Path(said.source.partition(",file=")[2]).name
+        return f"netstream edit-config health.d/{name}" if name else ""
 
     def receivers(self, alert: Alert) -> list[str]:
         """

@@ -109,6 +109,16 @@ def is_program(exec: str) -> bool:
     return bool(exec) and PurePosixPath(exec).name != BUILT_IN_SCRIPT
 
 
+def _edit(message: Message) -> str:
+    """
+    @return: The command that opens the definition, its line and the host, as
+        scripts of agents take it apart.  People may put it into a shell.
+    """
+    line = message.source.partition(",")[0].removeprefix("line=")
+    host = re.sub(r"[^A-Za-z0-9._-]", "_", message.hostname)
+    return f"{message.edit}={line}={host}" if message.edit else ""
+
+
 def arguments(message: Message, roles: str) -> list[str]:
     """
     @return: The 33 arguments that agents of version 2 give their script.
@@ -147,7 +157,7 @@ def arguments(message: Message, roles: str) -> list[str]:
         listed(message.warnings),
         listed(message.criticals),
         message.classification,
-        message.edit,
+        _edit(message),
         message.guid,
         message.transition_id,
         message.summary,

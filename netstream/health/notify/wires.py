@@ -139,6 +139,7 @@ class Reactor(Wires):
             requireAuthentication=bool(server.user),
             requireTransportSecurity=server.tls == "starttls",
         )
+        factory.noisy = False
         # With TLS from the first byte on, the sender has to be told that it is safe.
         factory.protocol = _Wrapped if server.tls == "tls" else _Sender
         endpoint: Any = HostnameEndpoint(self._reactor, host, server.port, timeout=CONNECT_WITHIN)
@@ -195,7 +196,7 @@ class _Address:
     """
     Takes the first address of a name.
 
-    @ivar result: Fires with it; fails with L{DNSLookupError} if there is none.
+    @ivar result: Fires with it; fails with C{DNSLookupError} if there is none.
     """
 
     def __init__(self, name: str) -> None:
