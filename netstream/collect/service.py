@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from netstream.collect.collector import Collector, MakeCollector, Odd
 from netstream.collect.files import Machine
 from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
-from netstream.collect.own import Own, Stored
+from netstream.collect.own import Own, Stored, Workers
 from netstream.collect.streams import Streams
 from netstream.collect.virtual import Collected
 from netstream.config.settings import Settings
@@ -85,6 +85,8 @@ class CollectService(Service):
                     self._collectors.append(make(self._machine, self._every))
                     if make is Own:
                         self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
+                        if self._settings.node.workers:
+                            self._collectors.append(Workers(self._machine, self._hub, self._every))
         self._plan(self._clock.seconds())
 
     def stopService(self) -> None:

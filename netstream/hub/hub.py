@@ -402,6 +402,8 @@ class Hub:
     @ivar draining: Whether its children shall go elsewhere.
     @ivar databases: Gives all databases of this node, those of its other
         processes as well.
+    @ivar processes: Gives the ids of its other processes by name, 0 of one
+        that does not run just now.
     """
 
     def __init__(
@@ -419,6 +421,7 @@ class Hub:
         self.tombstones = tombstones if tombstones is not None else Tombstones()
         self.draining = False
         self.databases: Callable[[], Iterable[IMetricsDB]] = lambda: (db,)
+        self.processes: Callable[[], Mapping[str, int]] = dict
         self._latest = latest
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
