@@ -293,11 +293,12 @@ class Node(MultiService):
 
         assert self._databases is not None
         spawn, spooled = self._spawn or spawn_with(self._reactor), self._databases.spooled
-        self._crew = Crew(self.settings, self.hub, self._reactor, spawn, spooled=spooled)
+        crew = self._crew = Crew(self.settings, self.hub, self._reactor, spawn, spooled=spooled)
         try:
             await self._crew.start()
         except CannotStart as problem:
             raise CannotServe(str(problem)) from problem
+        self.hub.processes = lambda: {member.name: member.pid for member in crew.members}
         parent.elsewhere = self._crew.where
 
     def _engines(self) -> Iterator[IMetricsDB]:

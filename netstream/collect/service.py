@@ -17,7 +17,7 @@ from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import Collector, MakeCollector, Odd
 from netstream.collect.files import Machine
 from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
-from netstream.collect.own import Own, Stored
+from netstream.collect.own import Own, Stored, Workers
 from netstream.collect.streams import Streams
 from netstream.collect.virtual import Collected
 from netstream.config.settings import Settings
@@ -86,6 +86,8 @@ class CollectService(Service):
                     self._collectors.append(self._made(make))
                     if make is Own:
                         self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
+                        if self._settings.node.workers:
+                            self._collectors.append(Workers(self._machine, self._hub, self._every))
         self._plan(self._clock.seconds())
 
     def _made(self, make: MakeCollector) -> Collector:

@@ -407,6 +407,8 @@ class Hub:
         processes as well.
     @ivar certificate: Tells when the certificate of this node expires, UTC
         seconds; L{None} if it has none.
+    @ivar processes: Gives the ids of its other processes by name, 0 of one
+        that does not run just now.
     """
 
     def __init__(
@@ -424,6 +426,7 @@ class Hub:
         self.tombstones = tombstones if tombstones is not None else Tombstones()
         self.draining = False
         self.databases: Callable[[], Iterable[IMetricsDB]] = lambda: (db,)
+        self.processes: Callable[[], Mapping[str, int]] = dict
         self._latest = latest
         self.certificate: Callable[[], float | None] = lambda: None
         self.local = Host(info, db, local=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ProcessDone
-from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -63,13 +63,15 @@ class Process:
 
     @ivar channel: To it.
     @ivar words: The memory that it shares.
+    @ivar pid: Its id.
     @ivar ended: Fires with a sentence when it has ended.
     """
 
-    def __init__(self, channel: Channel, words: Int64s, kill: Callable[[], None]) -> None:
+    def __init__(self, channel: Channel, words: Int64s, kill: Callable[[], None], pid: int) -> None:
         self.channel = channel
         self.words = words
         self.kill = kill
+        self.pid = pid
         self.ended: Deferred[str] = Deferred()
 
 
@@ -120,7 +122,7 @@ def spawn_with(reactor: Any) -> Spawn:
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
             null = os.open(os.devnull, os.O_RDONLY)
             try:
-                transport: IProcessTransport = reactor.spawnProcess(
+                transport: Any = reactor.spawnProcess(
                     ends,
                     sys.executable,
                     [sys.executable, "-m", "netstream.processes.worker"],
@@ -136,7 +138,7 @@ def spawn_with(reactor: Any) -> Spawn:
         def kill() -> None:
             transport.signalProcess("KILL")
 
-        process = ends.process = Process(channel, words, kill)
+        process = ends.process = Process(channel, words, kill, transport.pid)
         return process
 
     return spawn
@@ -190,6 +192,13 @@ class Member:
         Series that it has, or is about to have.
         """
         return max(self.mirror.series, len(self.mirror.online) * NEW_HOST)
+
+    @property
+    def pid(self) -> int:
+        """
+        The id of its process; 0 if none runs.
+        """
+        return self._process.pid if self._process is not None else 0
 
     def ask(self, verb: str, message: Message = NOTHING) -> Deferred[Message]:
         """

@@ -15,7 +15,6 @@ from typing import Any
 from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -35,6 +34,7 @@ from netstream.model.updates import LabelsReplaced
 from netstream.processes.calls import Answering
 from netstream.processes.channel import Channel
 from netstream.processes.reports import READY, Reports
+from netstream.streaming.closing import Connections
 from netstream.streaming.papers import Papers
 from netstream.streaming.parent import Parent, ParentProtocol
 from netstream.streaming.passing import Handed, One, family_of
@@ -52,9 +52,6 @@ anew, a host is to be forgotten."""
 
 ADOPT = "adopt"
 """The verb that hands a connection over; its descriptor comes with it."""
-
-CLOSED_WITHIN = 5.0
-"""Seconds that children have to read the rest when a worker stops."""
 
 
 def handed_fields(handed: Handed) -> Message:
@@ -161,10 +158,8 @@ class Worker:
         self._forwarder: Forwarder | None = None
         self._reports: Reports | None = None
         self._services: list[Service] = []
-        self._connections: set[_Adopted] = set()
+        self._connections = Connections(reactor)
         self._stopping = False
-        self._closing: Deferred[None] | None = None
-        self._limit: IDelayedCall | None = None
         self._starting: Deferred[Message] | None = None
         channel.verbs[BEGIN] = self._begin
         channel.verbs[ADOPT] = self._adopt
@@ -261,7 +256,7 @@ class Worker:
             handed = handed_of(message)
             if self._parent is None or self._stopping:
                 return
-            protocol = _Adopted(self._parent, handed, self._ended)
+            protocol = _Adopted(self._parent, handed, self._connections.lost)
             self._reactor.adoptStreamConnection(descriptor, family_of(descriptor), One(protocol))
         finally:
             os.close(descriptor)
@@ -290,14 +285,6 @@ class Worker:
                 lambda failure: self._log.failure("{host} was not forgotten", failure, host=host.info.hostname)
             )
 
-    def _ended(self, protocol: _Adopted) -> None:
-        self._connections.discard(protocol)
-        if self._closing is not None and not self._connections:
-            if self._limit is not None and self._limit.active():
-                self._limit.cancel()
-            closing, self._closing = self._closing, None
-            closing.callback(None)
-
     def stop(self) -> Deferred[None]:
         """
         @return: Fires when the last connection is closed and the last sample
@@ -313,24 +300,10 @@ class Worker:
             self._reports.stop()
         if self._parent is not None:
             self._parent.stop()
-        await self._closed()
+        await self._connections.close()
         for service in reversed(self._services):
             if service.running:
                 await maybeDeferred(service.stopService)
         databases, self._databases = self._databases, None
         if databases is not None:
             await databases.close()
-
-    async def _closed(self) -> None:
-        if not self._connections:
-            return
-        closing = self._closing = Deferred()
-        self._limit = self._reactor.callLater(CLOSED_WITHIN, self._cut_off)
-        for connection in tuple(self._connections):
-            connection.close()
-        await closing
-
-    def _cut_off(self) -> None:
-        for connection in tuple(self._connections):
-            if connection.transport is not None:
-                connection.transport.abortConnection()

@@ -100,7 +100,7 @@ class Imitation:
         writes, reads = memory()
         self.channel = Channel("the process that serves", self._lost)
         self.worker = Worker(self.channel, writes, clock, Inline())
-        self.process = Process(channel, reads, self.die)
+        self.process = Process(channel, reads, self.die, os.getpid())
         self.end = connect(channel, self.channel, clock)
         self.dies = False
         self.hangs = False
