@@ -130,6 +130,7 @@ def load(
     name = node_settings(node_values, hostname or socket.gethostname(), fixed=bool(hostname))
     web = web_settings(node_values, config_dir)
     plugins = _switches(node, PLUGINS, warnings)
+    feeds = feed_settings(node_values, config_dir, plugins, db.update_every)
     return Settings(
         role=role,
         config_dir=config_dir,
@@ -146,7 +147,7 @@ def load(
         warnings=tuple(warnings.lines),
         access=admission,
         exporting=targets,
-        feeds=feed_settings(node_values, config_dir, plugins, db.update_every),
+        feeds=feeds,
     )
 
 
