@@ -34,3 +34,8 @@ def feeds(hub: Hub, settings: Settings, reactor: Any) -> Iterator[IService]:
         from netstream.collect.statsd.service import Statsd
 
         yield Statsd(hub, settings, settings.feeds.statsd, reactor)
+    if settings.feeds.targets:
+        from netstream.collect.prometheus.scraping import Scraper
+
+        for target in settings.feeds.targets:
+            yield Scraper(hub.local, target, reactor)

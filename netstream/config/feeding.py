@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from netstream.config.addresses import entries, statsd_socket
-from netstream.config.feeds import FeedSettings, PluginOptions, PluginSettings, Socket, StatsdSettings
+from netstream.config.feeds import FeedSettings, PluginOptions, PluginSettings, ScrapeTarget, Socket, StatsdSettings
 from netstream.config.layers import Values, Warnings, refusal
-from netstream.config.node_options import DIRECTORIES, NODE_OPTIONS, PLUGIN, PLUGIN_PROC, PLUGINS
-from netstream.config.options import BOOLEAN, DURATION, PERIOD, Kind
+from netstream.config.node_options import DIRECTORIES, NODE_OPTIONS, PLUGIN, PLUGIN_PROC, PLUGINS, PROMETHEUS
+from netstream.config.options import BOOLEAN, DURATION, NUMBER, PATH, PATTERN, PERIOD, TEXT, TIMEOUT, URL, Kind
 from netstream.config.reader import Entry
 from netstream.config.statsd_options import KINDS, STATSD, STATSD_OPTIONS, gaps
 
@@ -130,6 +132,68 @@ def _sockets(values: Values, text: str, port: int) -> tuple[Socket, ...]:
         raise refusal(entry, str(problem)) from problem
 
 
+_TARGET: Mapping[str, tuple[str, Kind]] = {
+    "url": ("url", URL),
+    "update every": ("update_every", PERIOD),
+    "timeout": ("timeout", TIMEOUT),
+    "metrics matching": ("metrics", PATTERN),
+    "labels matching": ("labels", PATTERN),
+    "max series": ("most_series", NUMBER),
+    "username": ("username", TEXT),
+    "password": ("password", TEXT),
+    "token": ("token", TEXT),
+    "CAfile": ("ca_file", PATH),
+}
+"""Options of C{[prometheus:NAME]}, with the attribute that each is."""
+
+_ADD, _WANT, _MATCHING = "add label ", "label ", " matching"
+
+
+def _target(name: str, entries: Mapping[str, Entry], directory: Path, warnings: Warnings) -> ScrapeTarget:
+    """
+    @raise ConfigError: An option is not of its language, or there is no URL.
+    """
+    fields: dict[str, Any] = {}
+    added: dict[str, str] = {}
+    wanted: dict[str, Any] = {}
+    for option, entry in entries.items():
+        if option in _TARGET:
+            field, kind = _TARGET[option]
+            fields[field] = _read(entry, kind, warnings)
+        elif option.startswith(_ADD) and option.removeprefix(_ADD).strip():
+            added[option.removeprefix(_ADD).strip()] = entry.value
+        elif option.startswith(_WANT) and option.endswith(_MATCHING):
+            wanted[option.removeprefix(_WANT).removesuffix(_MATCHING).strip()] = _read(entry, PATTERN, warnings)
+        else:
+            known = ", ".join(map(repr, (*_TARGET, "add label NAME", "label NAME matching")))
+            warnings.add(entry, f"not known, ignored; known are {known}")
+    first = next(iter(entries.values()))
+    if not fields.get("url"):
+        raise refusal(first, "the section has no 'url = http://HOST:PORT/metrics'")
+    secret = next((entries[each] for each in ("password", "token") if each in entries and entries[each].value), None)
+    if secret is not None and not fields["url"].startswith("https:"):
+        warnings.add(secret, "goes over the network in plain text; a url with https:// encrypts it")
+    if fields.get("ca_file"):
+        fields["ca_file"] = directory / fields["ca_file"]
+    return ScrapeTarget(name=name, wanted=wanted, added=added, **fields)
+
+
+def scrape_targets(values: Values, directory: Path, update_every: int) -> tuple[ScrapeTarget, ...]:
+    """
+    @param values: Of C{netstream.conf}.
+    @param directory: Of the configuration.
+    @param update_every: Seconds, of the node.
+    @raise ConfigError: An option is not of its language.
+    """
+    targets = (
+        _target(section.removeprefix(PROMETHEUS), entries, directory, values.warnings)
+        for section, entries in values.given.free.items()
+        if section.startswith(PROMETHEUS)
+    )
+    # What is collected cannot be faster than what keeps its samples.
+    return tuple(evolve(target, update_every=max(target.update_every, update_every)) for target in targets)
+
+
 def feed_settings(values: Values, directory: Path, switches: Mapping[str, bool], update_every: int) -> FeedSettings:
     """
     @param values: Of C{netstream.conf}.
@@ -138,4 +202,8 @@ def feed_settings(values: Values, directory: Path, switches: Mapping[str, bool],
     @param update_every: Seconds, of the node.
     @raise ConfigError: An option is not of its language.
     """
-    return FeedSettings(plugin_settings(values, directory), statsd_settings(values, switches, update_every))
+    return FeedSettings(
+        plugin_settings(values, directory),
+        statsd_settings(values, switches, update_every),
+        scrape_targets(values, directory, update_every),
+    )

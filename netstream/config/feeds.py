@@ -103,12 +103,48 @@ class StatsdSettings:
 
 
 @frozen
+class ScrapeTarget:
+    """
+    Section C{[prometheus:NAME]}: an exporter that is scraped.
+
+    @ivar name: Of the target; its charts are C{prometheus_NAME}.
+    @ivar url: Where it shows its metrics.
+    @ivar update_every: Seconds between two looks.
+    @ivar timeout: Seconds that an answer may take.
+    @ivar metrics: Which metrics are taken, by the name of the series.
+    @ivar labels: Which labels are kept, by name.
+    @ivar wanted: By label, which values a series must have to be taken.
+    @ivar added: Labels that all series get.
+    @ivar most_series: More are left out.
+    @ivar username: For basic authentication.
+    @ivar token: For bearer authentication.
+    @ivar ca_file: File of certificate authorities; L{None} is the system's.
+    """
+
+    name: str
+    url: str
+    update_every: int = 10
+    timeout: float = 5.0
+    metrics: SimplePattern = pattern("*")
+    labels: SimplePattern = pattern("*")
+    wanted: Mapping[str, SimplePattern] = field(factory=dict)
+    added: Mapping[str, str] = field(factory=dict)
+    most_series: int = 2000
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    ca_file: Path | None = None
+
+
+@frozen
 class FeedSettings:
     """
     What feeds this node besides its own collectors.
 
     @ivar statsd: L{None} if there is none.
+    @ivar targets: What is scraped.
     """
 
     plugins: PluginSettings = PluginSettings()
     statsd: StatsdSettings | None = None
+    targets: Sequence[ScrapeTarget] = ()

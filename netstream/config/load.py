@@ -138,6 +138,7 @@ def load(
     name = node_settings(node_values, hostname or socket.gethostname(), fixed=bool(hostname))
     web = web_settings(node_values, config_dir)
     plugins = _switches(node, PLUGINS, warnings)
+    feeds = feed_settings(node_values, config_dir, plugins, db.update_every)
     return Settings(
         role=role,
         config_dir=config_dir,
@@ -155,7 +156,7 @@ def load(
         warnings=tuple(warnings.lines),
         access=admission,
         exporting=targets,
-        feeds=feed_settings(node_values, config_dir, plugins, db.update_every),
+        feeds=feeds,
     )
 
 

@@ -43,6 +43,8 @@ from netstream.config.statsd_options import STATSD_OPTIONS
 GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
 DIRECTORIES, LOGS, REGISTRY = "directories", "logs", "registry"
 HOST_LABELS, PLUGINS, PLUGIN, PLUGIN_PROC = "host labels", "plugins", "plugin:", "plugin:proc"
+PROMETHEUS = "prometheus:"
+"""Begins the names of sections of exporters that are scraped."""
 TIERS = 5
 """The most tiers that a file may ask for, as agents have them."""
 TIERS_USED = 3
@@ -55,9 +57,13 @@ FREE_SECTIONS = (HOST_LABELS, PLUGINS, PLUGIN_PROC)
 def free(section: str) -> bool:
     """
     @return: Whether the options of a section may have any name, as those of
-        C{[plugin:NAME]}, where the name is of an external plugin.
+        C{[plugin:NAME]}, where the name is of an external plugin, and of
+        C{[prometheus:NAME]}.
     """
-    return section in FREE_SECTIONS or (section.startswith(PLUGIN) and ":" not in section.removeprefix(PLUGIN))
+    if section in FREE_SECTIONS:
+        return True
+    kind, colon, name = section.partition(":")
+    return kind + colon in (PLUGIN, PROMETHEUS) and bool(name) and ":" not in name
 
 
 LATER_SECTIONS = {"pulse": "pulse", "global statistics": "pulse", "telemetry": "pulse"}

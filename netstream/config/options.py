@@ -253,6 +253,25 @@ def _sha256(text: str) -> str:
     return digits
 
 
+def _url(text: str) -> str:
+    """
+    Its errors do not repeat the text, which may hold a password.
+    """
+    form = "http://HOST:PORT/metrics or https://HOST/metrics"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"the value is not of the form {form}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not text.isascii():
+        raise ValueError(f"the value is not of the form {form}")
+    if any(character <= " " for character in text):
+        raise ValueError("there is a blank in it; write it %20")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("names and passwords do not stand in it; write the options 'username' and 'password'")
+    return text
+
+
 def _detail(text: str) -> int:
     """
     @return: How many digits after the point that is.
@@ -385,6 +404,7 @@ FEATURES = Kind("list", _features)
 BEGINNING = _date(end=False)
 ENDING = _date(end=True)
 SHA256 = Kind("fingerprint", _sha256)
+URL = Kind("URL", _url)
 DETAIL = Kind("power of ten", _detail)
 PERCENTILE = Kind("decimal number", _percentile)
 one_of = _one_of

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config import ConfigError, load
 from netstream.config.cgroups import CgroupSettings
-from netstream.config.feeds import FeedSettings, Socket, StatsdSettings
+from netstream.config.feeds import FeedSettings, ScrapeTarget, Socket, StatsdSettings
 from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
 from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK
@@ -377,6 +377,41 @@ class EffectTests(ConfigCase):
             message = self.wrong(f"[statsd]\nenabled = yes\n{name} = {value}\n")
             self.assertIn(f"netstream.conf:3: [statsd] {name}: ", message)
             self.assertIn(reason, message)
+
+    def test_scrape_targets(self) -> None:
+        """
+        Each section of an exporter is one that is scraped.
+        """
+        settings = self.load(
+            "[db]\nupdate every = 2\n[prometheus:a]\nurl = http://a:1/metrics\n"
+            "[prometheus:b]\nurl = https://b/m?x=1\nupdate every = 1\ntimeout = 2s\nmetrics matching = x*\n"
+            "labels matching = !y *\nlabel code matching = 2*\nadd label site = the cellar\nmax series = 7\n"
+            "username = me\npassword = it\ntoken = t\nCAfile = ca.pem\ncolour = red\n",
+        )
+        a, b = settings.feeds.targets
+        self.assertEqual(a, ScrapeTarget("a", "http://a:1/metrics"))
+        self.assertEqual(
+            b,
+            ScrapeTarget(
+                "b", "https://b/m?x=1", 2, 2.0, pattern("x*"), pattern("!y *"), {"code": pattern("2*")},
+                {"site": "the cellar"}, 7, "me", "it", "t", settings.config_dir / "ca.pem",
+            ),
+        )  # fmt: skip
+        self.assertEqual(len(settings.warnings), 1, settings.warnings)
+        self.assertIn("netstream.conf:18: [prometheus:b] colour: not known, ignored", settings.warnings[0])
+        plain = self.load("[prometheus:a]\nurl = http://a/\ntoken = secret\n").warnings
+        self.assertTrue(any("plain text" in warning for warning in plain), plain)
+        self.assertNotIn("secret", "".join(plain))
+        for text, reason in (
+            ("update every = 1s", "the section has no 'url = http://HOST:PORT/metrics'"),
+            ("url = ftp://a/", "is not of the form"),
+            ("url = http://me:it@a/", "write the options"),
+            ("url = http://a/ b", "blank"),
+            ("url = http://a/\nupdate every = soon", "duration"),
+        ):
+            message = self.wrong(f"[prometheus:a]\n{text}\n")
+            self.assertIn(reason, message)
+            self.assertNotIn("me:it", message)
 
     def test_tiers(self) -> None:
         """
