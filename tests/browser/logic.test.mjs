@@ -179,6 +179,19 @@ test("samples that come by themselves go on where the answer ended", () => {
   assert.notEqual(feed.question(60, 0, 103, true), null, "and it is asked for at once");
 });
 
+test("what is anomalous is kept with the points, and asked for now and then", () => {
+  const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  const odd = (data) => ({ anomaly_rates: { data } });
+  feed.absorb(feed.question(60, 0, 100), { ...reply(["x"], [[98, 1], [99, 2]]), ...odd([[98, 100], [99, 0]]) }, 100);
+  assert.deepEqual([...feed.anomalies], [[98, ["x"]]]);
+  for (let second = 100; second <= 130; second += 1) assert.equal(feed.append(second, { x: 3 }, second), true);
+  assert.equal(feed.question(60, 0, 130, true), null, "samples come by themselves");
+  const asked = feed.question(60, 0, 131, true);
+  assert.equal(asked.after, 99);
+  feed.absorb(asked, { ...reply(["x"], [[100, 3], [130, 3]]), ...odd([[100, 100]]) }, 131);
+  assert.deepEqual([...feed.anomalies.keys()], [98, 100]);
+});
+
 test("what comes by itself is not asked for, unless it stays away", () => {
   const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
   feed.absorb(feed.question(60, 0, 100), reply(["x"], [[99, 2], [100, 1]]), 100);

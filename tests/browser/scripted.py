@@ -50,6 +50,7 @@ class ScriptedNode:
     @ivar values: By chart id, what its dimensions are at a second; two rising
         numbers if nothing is given.
     @ivar transitions: What C{alarm_log} answers.
+    @ivar odd: Ids of charts whose dimension C{a} is anomalous.
     @ivar said: Further answers by path.
     @ivar asked: The chart ids that were asked for, in order.
     @ivar most: How many answers were under way at once at the most.
@@ -62,6 +63,7 @@ class ScriptedNode:
         self.values: dict[str, Values] = {}
         self.transitions: list[dict[str, Any]] = []
         self.said: dict[str, object] = {}
+        self.odd: set[str] = set()
         self.asked: list[str] = []
         self.most = 0
         self._under_way = 0
@@ -168,13 +170,16 @@ class ScriptedNode:
         before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         names = [dimension["name"] for dimension in described["dimensions"].values()]
+        seconds = range(after + 1, before + 1)
+        odd = [[second, *(100 if name == "a" else 0 for name in names)] for second in seconds if name in self.odd]
         return {
+            **({"anomaly_rates": {"labels": ["time", *names], "data": odd}} if odd else {}),
             "view_update_every": 1,
             "dimension_ids": list(described["dimensions"]),
             "dimension_names": names,
             "result": {
                 "labels": ["time", *names],
-                "data": [[second, *values(second)] for second in range(after + 1, before + 1)],
+                "data": [[second, *values(second)] for second in seconds],
             },
         }
 

@@ -330,6 +330,27 @@ class ViewTests(BrowserTestCase):
         self.find("[data-chart='system.cpu'] .badge").click()
         wait_for("the alerts are shown", lambda: "alerts.html" in self.browser.current_url)
 
+    def test_anomalies(self) -> None:
+        """
+        What a node's machine learning finds odd is marked on the chart, and
+        named beside the pointer.
+        """
+        server = self.scripted()
+        server.odd.add("system.cpu")
+        self.open(server)
+        plot = self.find("[data-chart='system.cpu'] .u-over")
+        self.chain().move_to_element(plot).perform()
+        self.wait_text(".tooltip", "Anomalous: a")
+        script = """
+            const canvas = document.querySelector(`[data-chart='${arguments[0]}'] canvas`);
+            const ink = canvas.getContext("2d");
+            const { data } = ink.getImageData(canvas.width / 2, 0, 1, 20);
+            return [...Array(20).keys()].filter((at) => data[4 * at + 2] > 150 && data[4 * at + 3] > 60
+                && data[4 * at + 1] < 120).length;
+        """
+        wait_for("it is marked", lambda: self.browser.execute_script(script, "system.cpu") >= 3)
+        self.assertEqual(self.browser.execute_script(script, "disk.n0"), 0)
+
     def test_save(self) -> None:
         """
         A chart is saved as a picture and as values.
