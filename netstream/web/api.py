@@ -29,7 +29,7 @@ from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
 from netstream.web.events import Events
-from netstream.web.pages import Pages, packaged
+from netstream.web.pages import dashboard
 from netstream.web.scraping import Visits
 from netstream.web.target import BadParameter, Parameters
 from netstream.web.transitions import transitions
@@ -105,7 +105,7 @@ class API:
         self._health = health
         self._settings = settings
         self._clock = clock
-        self._pages = Pages(packaged())
+        self._pages = dashboard()
         self._visits = Visits()
         self._events = Events(clock)
 
@@ -165,14 +165,15 @@ class API:
     @app.route("/host/<hostname>/<path:name>")
     def _host_page(self, request: IRequest, hostname: str, name: str = "") -> Deferred[bytes]:
         self._host(hostname)
-        return self._page(request, name)
+        return self._page(request, name or "index.html")
 
     @app.route("/")
     @app.route("/<path:name>")
     def _page(self, request: IRequest, name: str = "") -> Deferred[bytes]:
-        page = self._pages.get((name or "index.html").removeprefix("static/"))
+        name = name or ("nodes.html" if len(self._hub) > 1 else "index.html")
+        page = self._pages.get(name.removeprefix("static/"))
         if page is None:
-            raise Refusal(404, f"File does not exist, or is not accessible: {name or 'index.html'}\n")
+            raise Refusal(404, f"File does not exist, or is not accessible: {name}\n")
         return self._send(request, page)
 
     @app.handle_errors(Refusal)
