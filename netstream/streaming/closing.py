@@ -39,6 +39,9 @@ class Connections:
         self._closed: Deferred[None] | None = None
         self._limit: IDelayedCall | None = None
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def add(self, connection: Closable) -> None:
         """
         One is open.
