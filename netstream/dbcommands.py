@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from netstream.config.places import data_directory
+from netstream.config.processes import DATABASE, directory_of, of_workers
 from netstream.config.values import duration
-from netstream.db.databases import directory_of, of_workers
 from netstream.db.dbengine.archive import Archive, NotFound, opened
 from netstream.db.dbengine.export import Extract, NoParquet, write_csv, write_parquet
 from netstream.db.dbengine.inspection import Holding, Report, inspect
@@ -76,8 +76,8 @@ def directories_of(data: Path) -> list[Path]:
     @param data: Where a node has its data.
     @return: Where its databases are: its own, and those of workers.
     """
-    workers = [directory_of(data, number) for number in of_workers(data)]
-    return [directory_of(data), *filter(Path.is_dir, workers)]
+    workers = [directory_of(data, DATABASE, number) for number in of_workers(data)]
+    return [directory_of(data, DATABASE), *filter(Path.is_dir, workers)]
 
 
 def _check(chosen: argparse.Namespace) -> int:

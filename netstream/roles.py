@@ -25,10 +25,11 @@ from netstream.collect.facts import host_info, host_labels
 from netstream.collect.feeds import feeds
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
+from netstream.config.processes import left_to, of_workers
 from netstream.config.settings import KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
 from netstream.control.service import ControlSocket
-from netstream.db.databases import Databases, left_to, of_workers
+from netstream.db.databases import Databases
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.sharing import Sharing
 from netstream.db.workers import Workers
@@ -216,12 +217,11 @@ class Node(MultiService):
         self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make)
         self._forwarder.setServiceParent(self)
         if settings.exporting:
-            from netstream.export.service import ExportService
+            from netstream.export.service import exports
 
             connect = partial(uplinks.plain, StreamSettings())
-            ExportService(
-                self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, connect
-            ).setServiceParent(self)
+            for export in exports(self.hub, settings, self._reactor, connect, left=left):
+                export.setServiceParent(self)
         if self.health is not None:
             self.health.setServiceParent(self)
         self.control = Control(

@@ -13,8 +13,8 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from netstream.cli import main
+from netstream.config.processes import DATABASE, directory_of
 from netstream.db import DBEngine
-from netstream.db.databases import directory_of
 from netstream.db.workers import Inline
 from netstream.health.alerts import Transition
 from tests.health.test_world import transitions
@@ -156,7 +156,7 @@ class AlertTestTests(WorldCase):
         db = DBEngine(ours, Clock(), workers=Inline())
         self.successResultOf(db.open())
         self.successResultOf(db.close())
-        theirs.rename(directory_of(self.data, 1))
+        theirs.rename(directory_of(self.data, DATABASE, 1))
         self.assertEqual(self.tried(*arguments), alone)
 
     def test_mistakes(self) -> None:

@@ -21,8 +21,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netstream.cli import main
+from netstream.config.processes import DATABASE, directory_of
 from netstream.db import DBEngine
-from netstream.db.databases import directory_of
 from netstream.db.dbengine.archive import opened
 from netstream.db.workers import Inline
 from netstream.model.samples import EMPTY
@@ -84,7 +84,7 @@ class CommandCase(SynchronousTestCase):
         db = DBEngine(self.db, Clock(), workers=Inline())
         self.successResultOf(db.open())
         self.successResultOf(db.close())
-        theirs.rename(directory_of(self.db.parent, 1))
+        theirs.rename(directory_of(self.db.parent, DATABASE, 1))
 
 
 class CheckTests(CommandCase):

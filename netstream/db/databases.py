@@ -4,12 +4,13 @@ The engines that a node's settings ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from netstream.config.processes import DATABASE, SPOOL, directory_of, of_workers
 from netstream.config.settings import Mode, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.none import NoneDB
@@ -19,44 +20,6 @@ from netstream.model.chart import Chart
 
 if TYPE_CHECKING:
     from netstream.db.dbengine.engine import DBEngine
-
-DATABASE, SPOOL = "db", "spool"
-"""Directories of the process that serves, in the data directory; each has one
-for each worker."""
-
-_WORKER = "worker-"
-
-
-def directory_of(data_dir: Path, number: int = 0, what: str = DATABASE) -> Path:
-    """
-    @param number: Of a worker; 0 is the process that serves.
-    @param what: L{DATABASE} or L{SPOOL}.
-    @return: Where the process keeps that.
-    """
-    return data_dir / what / f"{_WORKER}{number}" if number else data_dir / what
-
-
-def of_workers(data_dir: Path) -> Sequence[int]:
-    """
-    @return: The numbers of the workers that keep something on disk, or did.
-    """
-    found = set()
-    for what in (DATABASE, SPOOL):
-        for path in directory_of(data_dir, what=what).glob(f"{_WORKER}*"):
-            number = path.name.removeprefix(_WORKER)
-            if number.isdecimal() and int(number) and path.is_dir():
-                found.add(int(number))
-    return sorted(found)
-
-
-def left_to(number: int, count: int, databases: Iterable[int]) -> Sequence[int]:
-    """
-    @param number: Of a worker; 0 is the process that serves.
-    @param count: How many workers run.
-    @param databases: The numbers of all workers that ever ran.
-    @return: Those among them that run no more and whose files this one opens.
-    """
-    return [other for other in databases if other > count and (not count or (other - 1) % count + 1 == number)]
 
 
 class Databases:
@@ -118,8 +81,8 @@ class Databases:
         """
         @return: The one that this process keeps, and those that others did.
         """
-        others = [directory_of(self._settings.data_dir, one, what) for one in left]
-        return [directory_of(self._settings.data_dir, number, what), *filter(Path.is_dir, others)]
+        others = [directory_of(self._settings.data_dir, what, one) for one in left]
+        return [directory_of(self._settings.data_dir, what, number), *filter(Path.is_dir, others)]
 
     def _database(self, directory: Path) -> DBEngine:
         from netstream.db.dbengine.cleaning import Cleanup

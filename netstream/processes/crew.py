@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from netstream.config.processes import left_to, of_workers
 from netstream.config.settings import Settings
-from netstream.db.databases import left_to, of_workers
 from netstream.db.messages import Message
 from netstream.db.remote import RemoteDB
 from netstream.hub.hub import Host, Hub

@@ -211,12 +211,12 @@ class Worker:
         self._services.append(Paths(self.hub, self._reactor))
         self._services.append(self._forwarder)
         if settings.exporting:
-            from netstream.export.service import ExportService
+            from netstream.export.service import exports
 
-            place = settings.data_dir / "workers" / str(orders.number)
             connect = partial(uplinks.plain, StreamSettings())
-            targets = tuple(settings.exporting)
-            self._services.append(ExportService(self.hub, targets, place, self._reactor, connect))
+            self._services += exports(
+                self.hub, settings, self._reactor, connect, number=orders.number, left=orders.left
+            )
         self._reactor.callLater(0, self._go)
         return Message(
             {

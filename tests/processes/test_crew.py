@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.config.processes import DATABASE, directory_of, left_to, of_workers
 from netstream.db import NoneDB
-from netstream.db.databases import directory_of, left_to, of_workers
 from netstream.db.interfaces import HostRecord
 from netstream.db.messages import Unavailable
 from netstream.hub.hub import Hub, Link
@@ -300,7 +300,7 @@ class CrewTests(CrewCase):
         """
         A node whose worker cannot open its database does not start, and says why.
         """
-        directory = directory_of(self.directory / "data", 1)
+        directory = directory_of(self.directory / "data", DATABASE, 1)
         directory.parent.mkdir(parents=True)
         directory.write_text("no directory")
         crew = Crew(parent_settings(self.directory, 2), self.hub, self.clock, self.spawn)
