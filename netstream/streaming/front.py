@@ -29,6 +29,7 @@ from zope.interface import implementer
 from netstream.config.settings import Listener, WebSettings
 from netstream.model.address import peer_name, unmapped
 from netstream.streaming.closing import Connections
+from netstream.streaming.listening import accept_few
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.lobby import Lobby
 from netstream.streaming.redirect import Redirect
@@ -82,14 +83,6 @@ def _begins_with_part(held: bytes) -> bool:
         return False
     length = int.from_bytes(held[3:5], "big") if len(held) >= 5 else 0
     return len(held) < 5 or (length <= _LONGEST_RECORD and len(held) < 5 + length)
-
-
-def _descriptor(transport: ITCPTransport) -> int:
-    handle = getattr(transport, "getHandle", lambda: None)()
-    try:
-        return int(handle.fileno()) if handle is not None else -1
-    except (AttributeError, OSError, ValueError):
-        return -1
 
 
 def address_text(address: object) -> str:
@@ -183,7 +176,8 @@ class FrontProtocol(Protocol):
         """
         assert self.transport is not None
         self._front.open(self)
-        if not self._front.lobby.enter(self, _descriptor(self.transport)):
+        accept_few(getattr(self.transport, "server", None))
+        if not self._front.lobby.enter(self):
             self.transport.abortConnection()
             return
         address = address_text(self._address)
@@ -321,7 +315,7 @@ class FrontProtocol(Protocol):
         Pass the end on (called by Twisted).
         """
         self._decided()
-        self._front.lobby.leave(self)
+        self._front.lobby.lost(self)
         if self._inner is not None:
             self._inner.connectionLost(reason)
         elif self._late and self._held[:1] == bytes((_HANDSHAKE,)):

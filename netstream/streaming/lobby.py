@@ -5,7 +5,10 @@ do not need stays for those who were, and for files.
 
 from __future__ import annotations
 
+import os
 import resource
+from collections.abc import Callable
+from itertools import islice
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -16,6 +19,12 @@ MOST_UNDECIDED = 10_000
 
 MOST_HANDSHAKES = 2_000
 """Handshakes of TLS that are not complete: each takes some 50 KB."""
+
+COUNTED_EVERY = 1.0
+"""Seconds between two counts of file descriptors, at the least."""
+
+ONE_TURN = 30
+"""Connections that may be accepted before one is closed that has to go."""
 
 TOLD_EVERY = 60.0
 """Seconds between two lines of the log about connections for which there was
@@ -33,12 +42,23 @@ class Guest(Protocol):
         """
 
 
+def descriptors() -> int:
+    """
+    @return: How many file descriptors this process has; 0 where that cannot be
+        found out.
+    """
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0
+
+
 def descriptors_spared(limit: int) -> int:
     """
     @param limit: File descriptors that this process may have.
     @return: How many of them no connection gets, so that files can be opened.
     """
-    return max(32, min(512, limit // 4))
+    return max(min(128, limit // 2), min(1024, limit // 4))
 
 
 class Lobby:
@@ -58,7 +78,13 @@ class Lobby:
         clock: IReactorTime,
         most: int = MOST_UNDECIDED,
         handshakes: int = MOST_HANDSHAKES,
+        count: Callable[[], int] = descriptors,
     ) -> None:
+        """
+        @param most: Connections that have not told what they want.
+        @param handshakes: Those of them that have begun with TLS.
+        @param count: Counts the file descriptors of this process.
+        """
         self._clock = clock
         self._most = most
         self._most_handshakes = handshakes
@@ -68,27 +94,50 @@ class Lobby:
         self._since_told = 0
         self._tell_at = 0.0
         self._crowded = False
+        self._count = count
+        self._count_at = clock.seconds()
+        self._connections = self._others = 0
 
-    def enter(self, guest: Guest, descriptor: int = -1) -> bool:
+    def enter(self, guest: Guest) -> bool:
         """
         A connection begins.
 
-        @param descriptor: Its file descriptor, which is the lowest one that
-            was free; -1 if that is not known.
         @return: Whether there is room for it.
         """
-        full = descriptor >= 0 and descriptor >= _allowed()
+        self._connections += 1
+        over = self._used() - _allowed()
+        full = over >= 0
         if full or len(self._waiting) >= self._most:
             self._turn_away(full)
-            oldest = next(iter(self._waiting), None)
-            if oldest is None:
+            # Where more is in use than one turn of accepting takes, two make room, so that it becomes less.
+            oldest = tuple(islice(self._waiting, 2 if over > ONE_TURN else 1))
+            if not oldest:
                 return False
-            self.leave(oldest)
-            oldest.send_away()
+            for other in oldest:
+                self.leave(other)
+                other.send_away()
         elif self._crowded:
             self._room_again()
         self._waiting[guest] = None
         return True
+
+    def lost(self, guest: Guest) -> None:
+        """
+        A connection is gone, whether it had told what it wants or not.
+        """
+        self._connections -= 1
+        self.leave(guest)
+
+    def _used(self) -> int:
+        """
+        @return: How many file descriptors this process has, as it was counted
+            a moment ago and with the connections that came and went since.
+        """
+        now = self._clock.seconds()
+        if now >= self._count_at:
+            self._count_at = now + COUNTED_EVERY
+            self._others = self._count() - self._connections
+        return self._others + self._connections
 
     def begin_handshake(self, guest: Guest) -> None:
         """

@@ -200,9 +200,11 @@ class Channel(HTTPChannel):
     spoken.
 
     @ivar at_request: Is called when a request is complete.
+    @ivar answering: Whether one is, and its answer is not.
     """
 
     site: APISite
+    answering = False
     _first: IDelayedCall | None = None
 
     def __init__(self) -> None:
@@ -227,9 +229,17 @@ class Channel(HTTPChannel):
         """
         self._stop_waiting()
         self.at_request()
+        self.answering = True
         if self.site.open.pop(self, self) is None:
             self.site.open[self] = None  # the last one to be given up
         super().allContentReceived()
+
+    def requestDone(self, request: server.Request) -> None:
+        """
+        A request is answered (called by Twisted).
+        """
+        self.answering = False
+        super().requestDone(request)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -274,7 +284,7 @@ class APISite(server.Site):
         """
         if len(self.open) < self.most:
             return True
-        idle = next((each for each in islice(self.open, 100) if not each.requests), None)
+        idle = next((each for each in islice(self.open, 100) if not each.answering), None)
         if idle is None:
             return False
         del self.open[idle]

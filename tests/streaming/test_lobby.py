@@ -73,26 +73,37 @@ class LobbyTests(WorldCase):
         is closed; the log has one line a minute, and one when it is over.
         """
         self.patch(module.resource, "getrlimit", lambda which: (256, 256))
-        most = 256 - descriptors_spared(256)
-        self.assertTrue(self.lobby.enter(first := Silent(), most - 1))
-        self.assertTrue(self.lobby.enter(second := Silent(), most))
-        self.assertTrue(first.away)
-        self.lobby.leave(second)
+        files = [256 - descriptors_spared(256) - 3]
+        lobby = Lobby(self.clock, count=lambda: files[0] + lobby._connections)
+        guests = [Silent() for _ in range(20)]
+        for guest in guests[:3]:
+            self.assertTrue(lobby.enter(guest))
+        self.assertEqual([guest.away for guest in guests[:3]], [True, False, False])
+        lobby.lost(guests[0])
+        for guest in guests[1:3]:
+            lobby.leave(guest)
+        self.assertFalse(lobby.enter(guests[3]))
         for _ in range(10):
-            self.assertFalse(self.lobby.enter(Silent(), most))
-        self.assertEqual((self.told("the 256 file descriptors"), self.lobby.turned_away), (1, 11))
+            self.assertFalse(lobby.enter(silent := Silent()))
+            lobby.lost(silent)
+        self.assertEqual((self.told("the 256 file descriptors"), lobby.turned_away), (1, 12))
+        files[0] = 20
         self.clock.advance(TOLD_EVERY)
-        self.assertTrue(self.lobby.enter(Silent(), 20))
-        self.assertEqual(self.told("there is room for connections again; 10 more were closed meanwhile"), 1)
-        self.assertTrue(self.lobby.enter(Silent(), 21))
+        for guest in guests[4:7]:
+            self.assertTrue(lobby.enter(guest))
+        self.assertEqual(self.told("there is room for connections again; 11 more were closed meanwhile"), 1)
         self.assertEqual(len(self.logged), 2)
+        files[0] = 256
+        self.clock.advance(1)
+        self.assertTrue(lobby.enter(guests[7]))
+        self.assertEqual([guest.away for guest in guests[4:8]], [True, True, False, False])
 
     def test_no_limit(self) -> None:
         """
         A process without a limit has room.
         """
         self.patch(module.resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
-        self.assertTrue(self.lobby.enter(Silent(), 100_000))
+        self.assertTrue(self.lobby.enter(Silent()))
 
 
 class RequestTests(WorldCase):
@@ -135,5 +146,8 @@ class SocketTests(SynchronousTestCase):
         clients.append(stage.connect())
         self.assertEqual([transport.disconnected for _, transport in clients], [False, True, False, False])
         self.assertEqual(stage.ask(clients[0]), 200)
+        clients[2][0].dataReceived(b"GET / HTTP/1.1\r\nHost: loc")
+        clients.append(stage.connect())
+        self.assertEqual([transport.disconnected for _, transport in clients], [False, True, True, False, False])
         self.assertEqual(len(stage.site.open), 3)
         self.assertTrue(all(isinstance(each, Channel) for each in stage.site.open))
