@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netstream.collect.collector import MakeCollector
 from netstream.collect.modules import PLUGINS
-from tests.collect.test_own import stored
+from tests.collect.test_own import stored, working
 from tests.collect.test_streams import streaming
 from tests.collect.trees import (
     LOADAVG,
@@ -80,7 +80,7 @@ class PageTests(TreeTestCase):
             if len(cells) == 5 and cells[1].strip().strip("`") in PLUGINS:
                 documented.setdefault(cells[1].strip().strip("`"), set()).update(re.findall(r"`([^`]*)`", cells[3]))
         for plugin, makers in PLUGINS.items():
-            more = [stored(self)[1], streaming] if plugin == "netstream monitoring" else []
+            more = [stored(self)[1], streaming, working] if plugin == "netstream monitoring" else []
             self.assertEqual(
                 documented[plugin], set().union(*(self.contexts(make) for make in [*makers, *more])), plugin
             )
