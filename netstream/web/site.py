@@ -66,7 +66,7 @@ class APIRequest(server.Request):
         """
         super().gotLength(length)
         writing = cast(Channel, self.channel).site.writing
-        if writing is not None and self.requestHeaders.hasHeader("Authorization"):
+        if writing is not None and length != 0 and self.requestHeaders.hasHeader("Authorization"):
             address = getattr(self.channel.getPeer(), "host", None) or "localhost"
             if writing.expects(address, self.requestHeaders):
                 self.content = Body()

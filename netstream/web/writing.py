@@ -99,46 +99,45 @@ class Writing:
         self._writer = writer
         self._told = -TOLD_EVERY
 
-    def check(self, address: str, headers: Headers) -> None:
+    def _reason(self, address: str, headers: Headers) -> str | None:
         """
-        Admit whoever writes, before the body is read.
-
         @param address: Numeric, or C{localhost} for a Unix socket.
-        @raise Refusal: It may not.
+        @return: Why it may not write, for our log; C{""} if it has no key, and
+            L{None} if it may.
         """
         allowed = self._settings.web.allow.get("streaming")
-        name = peer_name(address)
-        if allowed is not None and not allowed.matches(name):
-            self._refused(name, "[web] allow streaming from does not admit it")
-            raise Refusal(403, "You may not write to this node.\n")
+        if allowed is not None and not allowed.matches(peer_name(address)):
+            return "[web] allow streaming from does not admit it"
         key = _key(headers)
         if not key:
-            raise Refusal(
-                401,
-                "Writing needs an API key: 'Authorization: Bearer KEY'.\n",
-                {"WWW-Authenticate": 'Bearer realm="netstream"'},
-            )
+            return ""
         try:
             self._settings.admit(key, self._guid, address, self._clock.seconds())
         except Refused as problem:
-            self._refused(name, problem.reason)
-            raise Refusal(403, "You may not write to this node.\n") from None
-
-    def _refused(self, name: str, reason: str) -> None:
-        now = self._clock.seconds()
-        if now - self._told >= TOLD_EVERY:
-            self._told = now
-            self._log.warn("{peer}: remote write refused: {reason}", peer=name, reason=reason)
+            return problem.reason
+        return None
 
     def expects(self, address: str, headers: Headers) -> bool:
         """
         @return: Whether the body of a request is worth keeping.
         """
-        try:
-            self.check(address, headers)
-        except Refusal:
-            return False
-        return True
+        return self._reason(address, headers) is None
+
+    def _check(self, address: str, headers: Headers) -> None:
+        reason = self._reason(address, headers)
+        if reason is None:
+            return
+        if not reason:
+            raise Refusal(
+                401,
+                "Writing needs an API key: 'Authorization: Bearer KEY'.\n",
+                {"WWW-Authenticate": 'Bearer realm="netstream"'},
+            )
+        now = self._clock.seconds()
+        if now - self._told >= TOLD_EVERY:
+            self._told = now
+            self._log.warn("{peer}: remote write refused: {reason}", peer=peer_name(address), reason=reason)
+        raise Refusal(403, "You may not write to this node.\n")
 
     def answer(self, request: IRequest, address: str) -> Answer:
         """
@@ -149,7 +148,7 @@ class Writing:
         if request.method != b"POST":
             raise Refusal(405, "Only POST is answered here.\n", {"Allow": "POST"})
         headers = request.requestHeaders
-        self.check(address, headers)
+        self._check(address, headers)
         body = request.content
         if not isinstance(body, Body) or body.excess:
             raise Refusal(413, f"A request has at most {LARGEST >> 20} MiB.\n")

@@ -122,6 +122,17 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual((response.status, response.headers["Allow"]), (405, "POST"))
         self.assertEqual(self.kept.bodies, [])
 
+    def test_other_requests(self) -> None:
+        """
+        Who reads with a password of some proxy is not taken for one who writes.
+        """
+        asked = "GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YTpi\r\n"
+        asked += "Content-Length: %d\r\n\r\n%s"
+        for body in ("", "x" * 100):
+            (response,) = self.stage.raw((asked % (len(body), body)).encode())
+            self.assertEqual(response.status, 200)
+        self.assertFalse([message for message in self.messages if "remote write" in message])
+
     def test_not_kept(self) -> None:
         """
         A body is not even kept of who may not write.
