@@ -319,6 +319,7 @@ class APISite(server.Site):
         del self.open[idle]
         idle.forceAbortClient()
         return True
+
     writing: Writing | None = None
 
     def of_port(self, features: Collection[str]) -> APISite:

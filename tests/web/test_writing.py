@@ -70,7 +70,7 @@ class WritingTests(SynchronousTestCase):
         clock.advance(NOW)
         settings = evolve(self.settings, web=evolve(self.settings.web, **web))
         hub = Hub(HostInfo(GUID, "own"), NoneDB())
-        self.stage.site = site(hub, settings, clock, None, self.kept if writer else None)
+        self.stage.site = site(hub, settings, clock, writer=self.kept if writer else None)
 
     def post(self, body: bytes = b"data", authorization: str = f"Bearer {KEY}", **more: str) -> Response:
         """
