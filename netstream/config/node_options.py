@@ -38,6 +38,7 @@ from netstream.config.options import (
     tiers,
     whole,
 )
+from netstream.config.remote_write_options import REMOTE_WRITE_OPTIONS
 from netstream.config.statsd_options import STATSD_OPTIONS
 
 GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
@@ -361,5 +362,6 @@ NODE_OPTIONS = (
     *REGISTRY_OPTIONS,
     *STATSD_OPTIONS,
     *CGROUP_OPTIONS,
+    *REMOTE_WRITE_OPTIONS,
 )
 """All of them."""
