@@ -225,6 +225,7 @@ WEB_OPTIONS = (
     option(WEB, "access token file", PATH),
     option(WEB, "access token for", FEATURES, "dashboard registry badges netdata.conf", field="protected"),
     option(WEB, "trusted proxies", NETWORKS, field="proxies"),
+    option(WEB, "dashboard files", PATH),
     *(later(WEB, f"allow {what} by dns", choice("yes", "no", "heuristic"), "heuristic") for what in ALLOW),
     option(
         WEB,
