@@ -151,6 +151,8 @@ class Gate(Resource):
     def _inward(self, request: IRequest) -> bytes | int:
         if request.method == b"OPTIONS":
             return self._now(request, _options())
+        # It was looked at as far as it matters: what is left of it may be any bytes, which Klein does not take.
+        request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         answered: bytes | int = self._inside.render(request)
         return answered
 
