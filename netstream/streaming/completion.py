@@ -93,7 +93,6 @@ class Completion:
         self._waiting: Deferred[Answer] | None = None
         self._seen: Seen = {}
         self._later = False
-        self._running: Deferred[None] | None = None
         self._stopped = False
         self.samples = 0
         self._timer: IDelayedCall | None = clock.callLater(FIRST, self._look)
@@ -105,7 +104,6 @@ class Completion:
             self._timer = self._clock.callLater(FIRST, self._look)
             return
         running: Deferred[None] = self._at_once.run(lambda: Deferred.fromCoroutine(self._complete()))
-        self._running = running
         running.addErrback(self._failed).addCallback(self._over)
 
     def _failed(self, failure: Failure) -> None:
@@ -123,13 +121,13 @@ class Completion:
         self._later = False
 
     def _over(self, _: None) -> None:
-        self._running = None
         if not self._stopped:
             self._timer = self._clock.callLater(SOON if self._later else AGAIN, self._look)
 
     def stop(self) -> None:
         """
-        The connection is gone.
+        The connection is gone: what came is kept still, and nothing is asked
+        any more.
         """
         self._stopped = True
         if self._timer is not None and self._timer.active():
@@ -138,8 +136,6 @@ class Completion:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
-        if self._running is not None:
-            self._running.cancel()
 
     def heard(self, body: bytes) -> None:
         """
@@ -161,6 +157,8 @@ class Completion:
     async def _ask(
         self, kind: str, where: StoredRows | None = None, charts: Sequence[str] = (), skip: int = 0
     ) -> Answer:
+        if self._stopped:
+            raise CancelledError
         self._number += 1
         waiting: Deferred[Answer] = Deferred()
         self._waiting = waiting

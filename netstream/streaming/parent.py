@@ -344,7 +344,7 @@ class ParentProtocol(Protocol):
             vocabulary=self._parent.vocabulary,
             replication=replication,
             asked=self._child.asked,
-            exchange=self._completion.heard if self._completion is not None else None,
+            exchange=self._hear_exchange if self._completion is not None else None,
         )
         host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
@@ -411,12 +411,13 @@ class ParentProtocol(Protocol):
 
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
-        host, receiver, samples = self.host, self._receiver, 0
+        host, receiver, samples, past = self.host, self._receiver, 0, 0
         try:
             for update in receiver.receive(data, self.heard):
                 if isinstance(update, SampleBatch):
                     update = self._not_ahead(host, update)
                     samples += len(update)
+                    past += len(update) if update.past else 0
                     if self.removed_at:
                         update = self._not_removed(update)
                 elif isinstance(update, ChartDefined):
@@ -441,11 +442,18 @@ class ParentProtocol(Protocol):
             self._parent.counts.broken += 1
             self._abort()
         self._taken += samples
-        self._traffic.moved(text=len(data), samples=samples)
+        # Lines of both kinds that came together are about as long as each other.
+        replication = len(data) * past // samples if past else 0
+        self._traffic.moved(text=len(data), samples=samples, replication=replication)
         for keyword in receiver.notes.news():
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
             )
+
+    def _hear_exchange(self, body: bytes) -> None:
+        if self._completion is not None:
+            self._traffic.moved(replication=len(body))
+            self._completion.heard(body)
 
     def _too_much(self, host: Host, defined: ChartDefined) -> bool:
         new = defined.chart.id not in host.charts
