@@ -279,6 +279,7 @@ def access(values: Values, node: Values, db: DBSettings, stream: StreamSettings,
         replication=node.get(_NODE[DB, "enable replication"]),
         replication_period=node.get(_NODE[DB, "replication period"]),
         replication_step=node.get(_NODE[DB, "replication step"]),
+        tiers=node.get(_NODE[DB, "replicate tiers"]),
     )
     sections: dict[str, dict[str, int]] = {}
     for (section, name), entry in values.given.entries.items():

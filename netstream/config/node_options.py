@@ -177,6 +177,7 @@ DB_OPTIONS = (
     option(DB, "enable replication", BOOLEAN, "yes"),
     option(DB, "replication period", DURATION, "1d", "seconds to replicate"),
     option(DB, "replication step", PERIOD, "1h", "seconds per replication step"),
+    option(DB, "replicate tiers", BOOLEAN, "yes"),
     later(DB, "replication threads", whole(1, 256), "1"),
     later(DB, "replication prefetch", NUMBER, "10"),
     later(

@@ -393,6 +393,7 @@ class KeySettings:
     replication_period: int = 86400
     replication_step: int = 3600
     quotas: Sequence[Quota] = ()
+    tiers: bool = True
 
 
 class Refused(Exception):

@@ -114,6 +114,7 @@ KEY_OPTIONS = (
         "replication_step",
         field="replication_step",
     ),
+    option(KEY, "replicate tiers", BOOLEAN, field="tiers"),
     later(KEY, "is ephemeral node", BOOLEAN),
 )
 """Sections named by an API key or a machine GUID: this node as a receiver."""

@@ -7,7 +7,7 @@ Times are UTC seconds.  Spans exclude C{after} and include C{before}.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
 from attrs import field, frozen
@@ -17,6 +17,7 @@ from zope.interface import Attribute, Interface
 from netstream.model.chart import Chart
 from netstream.model.host import HostInfo, Label
 from netstream.model.samples import Bytes, Float64s, Int64s, SampleBatch
+from netstream.model.stored import Cells, StoredRows
 
 SeriesKey = tuple[str, str]
 """Chart id and dimension id, within one node."""
@@ -144,6 +145,63 @@ class Health:
     disk: Mapping[str, int] = field(factory=dict)
 
 
+class IExchange(Interface):
+    """
+    What an engine that has tiers can tell another one of a node, and learn from
+    it, stretch by stretch and in the form in which it is stored.
+    """
+
+    def kept(node: str) -> Sequence[StoredRows]:
+        """
+        @return: What is stored of a node, and what changes still.
+        """
+
+    def oldest(node: str) -> Sequence[int]:
+        """
+        @return: By tier, the oldest second that counts.
+        """
+
+    def lacks(node: str, charts: Iterable[str]) -> Sequence[str]:
+        """
+        @return: Those of the charts of which nothing is known here.
+        """
+
+    def counts(node: str, where: StoredRows) -> Deferred[Mapping[str, int]]:
+        """
+        @return: How many samples some rows have, by chart.
+        """
+
+    def cells(
+        node: str, where: StoredRows, charts: Sequence[str], skip: int, most: int
+    ) -> Deferred[tuple[Cells, bool]]:
+        """
+        @param skip: How many series of the charts to leave out.
+        @param most: Of how many series.
+        @return: Rows, and whether there are more series.
+        """
+
+    def fill(node: str, cells: Cells) -> Deferred[int]:
+        """
+        Keep what is not here; what is here stays as it is.
+
+        @return: How many cells were missing here; fails with L{ValueError} if
+            such rows cannot be kept.
+        """
+
+    def definitions(node: str, charts: Sequence[str]) -> Deferred[Sequence[Chart]]:
+        """
+        @return: Definitions of charts, as far as they are known.
+        """
+
+
+class IExchanging(Interface):
+    """
+    An engine that has an L{IExchange}.
+    """
+
+    exchange: IExchange | None = Attribute("What it can exchange; L{None} while it is not open.")
+
+
 class IMetricsDB(Interface):
     """
     A place for the samples of many nodes.
@@ -251,3 +309,11 @@ class IMetricsDB(Interface):
         """
         @return: Whether it can do its work; this may be asked every second.
         """
+
+
+def exchange_of(db: IMetricsDB) -> IExchange | None:
+    """
+    @return: What an engine can exchange; L{None} if it has no tiers, or is not
+        open.
+    """
+    return db.exchange if IExchanging.providedBy(db) else None

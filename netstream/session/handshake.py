@@ -25,6 +25,7 @@ OWN = (
     | Capability.DYNCFG
     | Capability.PATHS
     | Capability.FUNCDEL
+    | Capability.TIERS
     | COMPRESSIONS
 )
 """What we can do as a parent."""
@@ -56,7 +57,7 @@ def negotiate(
         return of_old_version(old_version(both | MARKERS & offered))
     agreed = both & ~MARKERS
     if Capability.INTERPOLATED not in agreed:
-        agreed &= ~Capability.MLMODELS
+        agreed &= ~(Capability.MLMODELS | Capability.TIERS)
     return agreed
 
 

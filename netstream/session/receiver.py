@@ -27,6 +27,7 @@ from netstream.model.updates import (
     VariableSet,
 )
 from netstream.session.errors import ProtocolError
+from netstream.session.exchange import DOCUMENT as EXCHANGE
 from netstream.session.functions import Asked
 from netstream.session.labels import label, label_name
 from netstream.session.limits import Limits
@@ -142,6 +143,7 @@ class Receiver:
         vocabulary: Vocabulary | None = None,
         replication: Replication | None = None,
         asked: Asked | None = None,
+        exchange: Callable[[bytes], None] | None = None,
     ) -> None:
         """
         @param table: Numbers the series of the host.
@@ -155,6 +157,8 @@ class Receiver:
         @param replication: Decides what to ask for, if that was agreed on.
         @param asked: Calls whose answers come on this connection; none if not
             given.
+        @param exchange: Is given what is said of stored history, if that was
+            agreed on.
         """
         self.notes = Notes()
         self.stage = Stage.START
@@ -170,6 +174,7 @@ class Receiver:
         self._decoder = Decoder(self._ingest, table, self._limits.line, self._limits.payload, lexicon)
         self._decoder.room = self._room_of
         self._asked = asked
+        self._exchange = exchange
         self._table = table
         self._update_every = update_every
         self._node = (node or table.node).lower()
@@ -611,5 +616,8 @@ class Receiver:
                 return [PathKnown(parse_path(line.body))]
             except ValueError:
                 pass
+        elif line.name == EXCHANGE and self._exchange is not None:
+            self._exchange(line.body)
+            return []
         self.notes.skipped(f"{line.KEYWORD} {clean(line.name)[:40]}")
         return []

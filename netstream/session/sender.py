@@ -192,7 +192,17 @@ class Sender:
         except WireError as problem:
             raise ProtocolError(problem.line_number, problem.reason, problem.line) from problem
 
-    def _selects(self, chart: Chart) -> bool:
+    @property
+    def selects_all(self) -> bool:
+        """
+        Whether no chart is left out.
+        """
+        return self._pattern.everything
+
+    def selects(self, chart: Chart) -> bool:
+        """
+        @return: Whether a chart is sent.
+        """
         if self._pattern.everything:
             return True
         verdicts = {self._pattern.verdict(text) for text in (chart.context, chart.name, chart.id)}
@@ -200,7 +210,7 @@ class Sender:
 
     def _define(self, chart: Chart, variables: Mapping[str, float]) -> bytes:
         self._states[self._numbers.pop(chart.id, [])] = _NEW
-        if not self._selects(chart):
+        if not self.selects(chart):
             return self._forget(chart.id)
         if self.replicates:
             self._ids.discard(chart.id.encode())

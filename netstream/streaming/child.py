@@ -28,18 +28,21 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Destination, StreamSettings
+from netstream.db.interfaces import exchange_of
 from netstream.db.spool import Spool
 from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
+from netstream.session.exchange import DOCUMENT as EXCHANGE
 from netstream.session.handshake import OFFER, agreed
 from netstream.session.path import DOCUMENT, parse_path
 from netstream.session.sender import Sender
 from netstream.streaming.calls import ServedParent
 from netstream.streaming.choice import Choice, Connector
 from netstream.streaming.destinations import Backoff, Destinations
+from netstream.streaming.disclosure import Disclosure
 from netstream.streaming.front import peer_text
 from netstream.streaming.handover import Handover
 from netstream.streaming.history import History
@@ -84,6 +87,7 @@ class ChildProtocol(Protocol):
         self._sender: Sender | None = None
         self._outbox: Outbox | None = None
         self._history: History | None = None
+        self._disclosure: Disclosure | None = None
         self._served: ServedParent | None = None
         self._cancel: Callable[[], None] | None = None
         self._timer: IDelayedCall | None = None
@@ -178,6 +182,10 @@ class ChildProtocol(Protocol):
                 self._history = History(host, sender, self._outbox, uplink.clock, self._put, held)
                 uplink.upstream.replication = self._history.progress
                 self._history.look()
+            if Capability.TIERS in capabilities:
+                self._disclosure = Disclosure(
+                    host, lambda: exchange_of(host.past), sender, self._history, self._outbox, uplink.clock, self._put
+                )
             self._cancel = host.subscribe(self._send)
             self._watch()
         if self._timed and not sender.replicates:
@@ -318,7 +326,9 @@ class ChildProtocol(Protocol):
             self._give_up("it asks more than it reads answers")
 
     def _hear_document(self, line: JsonPayload) -> None:
-        if line.name == DOCUMENT:
+        if line.name == EXCHANGE and self._disclosure is not None:
+            self._disclosure.heard(line.body)
+        elif line.name == DOCUMENT:
             with suppress(ValueError):
                 self._uplink.host.route.from_parent(parse_path(line.body))
 
@@ -394,6 +404,9 @@ class ChildProtocol(Protocol):
         """
 
     def _unsubscribe(self) -> None:
+        if self._disclosure is not None:
+            self._disclosure.stop()
+            self._disclosure = None
         if self._history is not None:
             self._history.stop()
             self._history = None

@@ -185,6 +185,13 @@ class History:
     # What is done.
 
     @property
+    def idle(self) -> bool:
+        """
+        Whether nothing waits to be told.
+        """
+        return not (self._busy or self._questions or self._sender.dormant)
+
+    @property
     def _full(self) -> bool:
         """
         Whether the rest of the outbox is for live samples.

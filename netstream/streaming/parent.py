@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import cast
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from netstream.config.settings import KeySettings, Mode, Settings
 from netstream.db import NoneDB
-from netstream.db.interfaces import IMetricsDB
+from netstream.db.interfaces import IMetricsDB, exchange_of
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.host import HostInfo
@@ -38,6 +38,7 @@ from netstream.session.replication import Replication
 from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.backfill import Backfill
 from netstream.streaming.calls import AskedChild
+from netstream.streaming.completion import Completion
 from netstream.streaming.door import PASSING, Candidate, Door
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
@@ -73,6 +74,9 @@ SWEPT_EVERY = 60.0
 
 TOLD_EVERY = 3600.0
 """Seconds between two lines of a log about a child that has to wait."""
+
+COMPLETED_AT_ONCE = 4
+"""Hosts whose older history is fetched at the same time."""
 
 EARLY_MOST = 16384
 """Bytes that a child may say before it is answered; real ones say nothing."""
@@ -117,6 +121,7 @@ class ParentProtocol(Protocol):
         self._decompressor: Decompressor | None = None
         self._pace: Pace | None = None
         self._backfill: Backfill | None = None
+        self._completion: Completion | None = None
         self._defines = False
         self._taken = 0
         self._told_of_quota = 0.0
@@ -313,6 +318,16 @@ class ParentProtocol(Protocol):
             period = most if host.db.keeps else min(most, PASSED_ON)
             replication = Replication(period, settings.replication_step, host.past.keeps)
             self._backfill = Backfill(host, replication, self._parent.clock, self._say, self.peer)
+        if Capability.TIERS in agreed:
+            self._completion = Completion(
+                host,
+                lambda: exchange_of(host.db),
+                replication,
+                self._parent.clock,
+                self._say,
+                self.peer,
+                self._parent.completing,
+            )
         host.replication = replication.progress if replication is not None else None
         self._agreed = agreed
         algorithm = algorithm_of(agreed)
@@ -329,6 +344,7 @@ class ParentProtocol(Protocol):
             vocabulary=self._parent.vocabulary,
             replication=replication,
             asked=self._child.asked,
+            exchange=self._hear_exchange if self._completion is not None else None,
         )
         host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
@@ -395,12 +411,13 @@ class ParentProtocol(Protocol):
 
     def _obey(self, data: bytes) -> None:
         assert self._receiver is not None and self.host is not None
-        host, receiver, samples = self.host, self._receiver, 0
+        host, receiver, samples, past = self.host, self._receiver, 0, 0
         try:
             for update in receiver.receive(data, self.heard):
                 if isinstance(update, SampleBatch):
                     update = self._not_ahead(host, update)
                     samples += len(update)
+                    past += len(update) if update.past else 0
                     if self.removed_at:
                         update = self._not_removed(update)
                 elif isinstance(update, ChartDefined):
@@ -425,11 +442,18 @@ class ParentProtocol(Protocol):
             self._parent.counts.broken += 1
             self._abort()
         self._taken += samples
-        self._traffic.moved(text=len(data), samples=samples)
+        # Lines of both kinds that came together are about as long as each other.
+        replication = len(data) * past // samples if past else 0
+        self._traffic.moved(text=len(data), samples=samples, replication=replication)
         for keyword in receiver.notes.news():
             self._log.info(
                 "{peer}: {host}: lines {keyword} are skipped", peer=self.peer, host=host.info.hostname, keyword=keyword
             )
+
+    def _hear_exchange(self, body: bytes) -> None:
+        if self._completion is not None:
+            self._traffic.moved(replication=len(body))
+            self._completion.heard(body)
 
     def _too_much(self, host: Host, defined: ChartDefined) -> bool:
         new = defined.chart.id not in host.charts
@@ -535,6 +559,8 @@ class ParentProtocol(Protocol):
         for timer in (self._parting, self._waiting):
             if timer is not None and timer.active():
                 timer.cancel()
+        if self._completion is not None:
+            self._completion.stop()
         self.waits, self._rest = False, b""
         if self._pace is not None:
             self._pace.stop()
@@ -582,6 +608,7 @@ class Parent:
     @ivar vocabulary: What definitions have in common.
     @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar turns: When each may be dealt with.
+    @ivar completing: How many hosts' older history may be fetched at once.
     @ivar counts: What is counted.
     @ivar quotas: What is used of quotas.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
@@ -609,6 +636,7 @@ class Parent:
         self.elsewhere: Callable[[str], Taker | Refusal | None] = lambda guid: None
         self.spoiled = Spoiled()
         self.turns = Turns(clock)
+        self.completing = DeferredSemaphore(COMPLETED_AT_ONCE)
         self.vocabulary = Vocabulary()
         self._sweeping: IDelayedCall | None = None
         if settings.db.cleanup_charts:
@@ -690,6 +718,9 @@ class Parent:
             info = evolve(info, update_every=settings.update_every)
         wanted = settings.compressions if settings.compression else ()
         own = OWN if settings.replication else OWN & ~Capability.REPLICATION
+        database = self._database(settings)
+        if not (settings.replication and settings.tiers and exchange_of(database)):
+            own &= ~Capability.TIERS
         agreed = negotiate(request.capabilities, own, compressions=self.spoiled.left(info.guid, wanted, now))
         link = Link(
             connection.peer,
@@ -700,7 +731,6 @@ class Parent:
             candidate.papers.expires,
         )
         self.counts.accepted += 1
-        database = self._database(settings)
         host = self._known(connection, info, database, link)
         self._retain(host, database, settings)
         self.connections[info.guid] = connection

@@ -10,7 +10,9 @@ from typing import Self
 
 class Capability(IntFlag):
     """
-    The bits of C{ver} in the request and of the number in the reply.
+    The bits of C{ver} in the request and of the number in the reply.  All but
+    L{TIERS} are those of real agents, which answer with none that they do not
+    know.
     """
 
     V1 = 1 << 3
@@ -38,6 +40,7 @@ class Capability(IntFlag):
     MLMODELS = 1 << 26
     FLOATBASELINE = 1 << 27
     FUNCDEL = 1 << 28
+    TIERS = 1 << 30
 
     @classmethod
     def parse(cls, version: int) -> Self:

@@ -151,6 +151,7 @@ KEY_VALUES: list[tuple[str, str, Any]] = [
     ("enable replication", "no", False),
     ("replication period", "2d", 172800),
     ("replication step", "10m", 600),
+    ("replicate tiers", "no", False),
 ]
 # Texts of the right kind, for options that have no effect yet.
 SAMPLES = {

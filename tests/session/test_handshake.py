@@ -148,7 +148,8 @@ class NegotiationTests(SynchronousTestCase):
         Our child uses what it offered and the parent agreed to, whatever a
         parent says beyond it.
         """
-        self.assertEqual(agreed(Capability((1 << 29) - 1)), OFFER)
+        self.assertEqual(agreed(Capability((1 << 31) - 1)), OFFER)
+        self.assertEqual(agreed(Capability((1 << 29) - 1)), OFFER & ~Capability.TIERS)
         self.assertEqual(
             agreed(negotiate(OFFER, REAL["1.37.1"])).names(),
             ["VCAPS", "HLABELS", "CLAIM", "CLABELS", "LZ4", "FUNCTIONS", "REPLICATION", "BINARY"],

@@ -113,6 +113,10 @@ class PairTests(ReplicationCase):
         self.assertTrue(host.replication.done)
         self.assertEqual(host.incomplete, set())
         self.assertGreater(host.replication.samples, 40)
+        assert host.link is not None
+        traffic = host.link.traffic
+        self.assertGreater(traffic.replication, 0)
+        self.assertLess(traffic.replication, traffic.text)
 
 
 class DiskTests(PairTests):

@@ -308,6 +308,17 @@ class Catalog:
                         charts.append(_chart_of(of_chart))
                 yield node, charts
 
+    def charts(self, node: int, charts: Iterable[str]) -> Iterator[str]:
+        """
+        @return: JSON of charts of a node, as far as they were put and can be
+            read.
+        """
+        for chart in charts:
+            wanted = (node, blob_of(chart))
+            for row in self._db.execute(f"{_CHARTS} WHERE node = ? AND id = ?", wanted).fetchall():
+                with suppress(DamagedCatalog):
+                    yield _chart_of(row).definition or ""
+
     def records(self, nodes: Iterable[int]) -> Iterator[tuple[int, str]]:
         """
         @param nodes: Ids.

@@ -18,6 +18,7 @@ from netstream.db import metadata
 from netstream.db.aggregations import method_of
 from netstream.db.dbengine.cleaning import Cleaning, Cleanup
 from netstream.db.dbengine.definitions import Definitions
+from netstream.db.dbengine.exchange import Exchange
 from netstream.db.dbengine.names import Names
 from netstream.db.dbengine.node import HotNode
 from netstream.db.dbengine.pages import Block, boot_id, start_of
@@ -32,6 +33,8 @@ from netstream.db.interfaces import (
     Durability,
     Health,
     HostRecord,
+    IExchange,
+    IExchanging,
     IMetricsDB,
     SeriesKey,
     Span,
@@ -57,13 +60,14 @@ a power cut may cost."""
 _RETRY = 5
 
 
-@implementer(IMetricsDB)
+@implementer(IMetricsDB, IExchanging)
 class DBEngine:
     """
     Newest samples in hot pages, older ones as row groups, in three tiers.
 
     @ivar damaged: Parts of files that could not be read since the start.
     @ivar tiers: Seconds of a row of each tier.
+    @ivar exchange: Tells other nodes what is stored, and learns it from them.
     @ivar recall: Gives the definition of a chart of a node that was forgotten
         here and comes back unchanged, from whoever still has it.
     """
@@ -121,6 +125,7 @@ class DBEngine:
         self._after_put: list[Deferred[None]] = []
         self._no_room_until = 0.0
         self._upkeep: Upkeep | None = None
+        self.exchange: IExchange | None = None
         self._cleaning: Cleaning | None = None
         self._loop = LoopingCall(self._tick)
         self._loop.clock = reactor
@@ -151,6 +156,7 @@ class DBEngine:
         self._cleaning = Cleaning(
             storage, self._nodes, self._retention, self._cleanup, self._reactor, self._workers, self._forget
         )
+        self.exchange = Exchange(storage, self._nodes, self._retention, self._reactor, self._workers, self._name)
         self._loop.start(SYNC_EVERY, now=False)
 
     def _found(self, now: float, said: list[str]) -> Storage:
@@ -173,6 +179,7 @@ class DBEngine:
         if self._cleaning is not None:
             self._cleaning.stop()
         now = self._reactor.seconds()
+        self.exchange = None
         try:
             await self._put()
             await self._upkeep.synced()

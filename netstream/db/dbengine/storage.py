@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from attrs import define, evolve, field, frozen
 
 from netstream.db.dbengine.catalog import Catalog, Contents, DamagedCatalog, salvaged
@@ -208,7 +209,8 @@ class Storage:
             length = step * GROUP_ROWS[tier]
             start = stretch // length * length + step
             places = [place for place in mine.find(node, start - step, start - step + length) if place.start == start]
-            data = self._around(mine, places[0] if places else None, start, data)
+            begins = _begins(groups, finer.span(node))
+            data = self._around(mine, places[0] if places else None, start, data, begins)
             group = RowGroup(data)
             if group.samples() or places:
                 end = start + step * (group.rows - 1)
@@ -216,11 +218,13 @@ class Storage:
                 mine.sync()
         self.catalog.derived(node, tier, stretch)
 
-    def _around(self, segments: Segments, place: Place | None, start: int, data: Data) -> Data:
+    def _around(self, segments: Segments, place: Place | None, start: int, data: Data, begins: int) -> Data:
         """
         @param place: What is stored; L{None} if nothing is.
         @param start: The second of the first row there shall be.
         @param data: Newer rows.
+        @param begins: The first second that the finer tier tells of: rows that
+            began before stay if they were made of more.
         @return: These, and before and behind them what is stored.
         """
         newer = RowGroup(data)
@@ -235,11 +239,22 @@ class Storage:
             if not low:
                 return data
             older = Group(start, newer.step, low, {})
-        if not low and newer.rows >= older.rows:
+        made = newer.group()
+        fuller = _fuller(older, made, low, begins)
+        if not low and newer.rows >= older.rows and not fuller.any():
             return data
-        for part in older.parts.values():
-            part.values[:, low : low + newer.rows] = np.nan
-        return encode(merged(older, newer.group()), single=self.single)
+        for kind, part in older.parts.items():
+            window = part.values[:, low : low + newer.rows]
+            if not fuller.any():
+                window[:] = np.nan
+                continue
+            window[~fuller] = np.nan
+            other = made.parts.get(kind)
+            if other is not None:
+                _, mine, theirs = np.intersect1d(part.numbers, other.numbers, return_indices=True)
+                rows = window.shape[1]
+                other.values[theirs, :rows] = np.where(fuller[mine], np.nan, other.values[theirs, :rows])
+        return encode(merged(older, made), single=self.single)
 
     def forget(self, node: int) -> None:
         """
@@ -273,6 +288,48 @@ class Storage:
             while segments.compact():
                 pass
         return said
+
+
+def _begins(groups: Sequence[RowGroup], span: Span | None) -> int:
+    """
+    @param groups: Of one tier.
+    @param span: What the tier has.
+    @return: The first second that the tier tells of, if it begins with these
+        groups, else 0.
+    """
+    if not groups or span is None:
+        return 1 << 62
+    first = groups[0]
+    if first.start > span.first:
+        return 0
+    parts = [part for part in first.group().parts.values() if len(part.numbers)]
+    written = ~np.isnan(parts[0].values) | (parts[0].marks() & EMPTY > 0) if parts else np.zeros((0, 0), np.bool_)
+    some = np.flatnonzero(written.any(axis=0))
+    row = int(some[0]) if len(some) else 0
+    return first.start + row * first.step - (first.step - 1 if Field.VALUE not in first.fields else 0)
+
+
+def _fuller(older: Group, newer: Group, low: int, begins: int) -> npt.NDArray[np.bool_]:
+    """
+    Find rows that were made of more samples than are here now, as another node
+    told them that had them all.
+
+    @param low: The row of C{older} with which C{newer} begins.
+    @param begins: Only rows that began before this second are looked at.
+    @return: By series of C{older} and row that both have.
+    """
+    count = older.parts.get(Field.COUNT)
+    if count is None or any(not np.array_equal(part.numbers, count.numbers) for part in older.parts.values()):
+        return np.zeros((0, 0), np.bool_)
+    kept = np.nan_to_num(count.values[:, low : low + newer.rows])
+    made = np.zeros((len(count.numbers), newer.rows))
+    part = newer.parts.get(Field.COUNT)
+    if part is not None:
+        _, mine, theirs = np.intersect1d(count.numbers, part.numbers, return_indices=True)
+        made[mine] = np.nan_to_num(part.values[theirs])
+    first = newer.start - newer.step + 1 + newer.step * np.arange(kept.shape[1])
+    fuller: npt.NDArray[np.bool_] = (kept > made[:, : kept.shape[1]]) & (first < begins)
+    return fuller
 
 
 def without(older: Group, newer: RowGroup) -> Group:
