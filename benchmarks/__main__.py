@@ -5,7 +5,7 @@ Measure everything that docs/benchmarks.md tells, beside the real agent.
     python -m benchmarks --quick      # three minutes: shows that it works, not how fast it is
 
 Prints one Markdown table.  Each part runs alone as well: C{python -m
-benchmarks.parent}, C{saturation}, C{cores}, C{stall}, C{latency}, C{opening}, C{disk}, C{child}.
+benchmarks.parent}, C{saturation}, C{cores}, C{stall}, C{latency}, C{opening}, C{disk}, C{child}, C{export}.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import child, cores, disk, latency, opening, parent, recording, saturation, stall
+from benchmarks import child, cores, disk, export, latency, opening, parent, recording, saturation, stall
 from benchmarks.figures import Figure, arguments, run
 
 RECORDED = 11 * 60
@@ -31,7 +31,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     """
     with tempfile.TemporaryDirectory(prefix="netstream-bench-") as place:
         tape = Path(place) / "tape.txt"
-        parts = (child, parent, saturation, cores, latency, stall, opening)
+        parts = (child, parent, saturation, cores, latency, stall, opening, export)
         if options.only and "disk" not in options.only:
             for part in parts:
                 yield from _part(part, options, [])

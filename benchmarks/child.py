@@ -75,12 +75,13 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
         options.seconds, options.warmup = 4, 2
     seen = {target: once(target, options) for target in chosen(options)}
 
-    def figure(name: str, key: str, details: bool = False) -> Figure:
-        return Figure(name, {target: found[key] for target, found in seen.items()}, details=seen if details else {})
+    def figure(name: str, key: str, details: bool = False, goal: float | None = None) -> Figure:
+        values = {target: found[key] for target, found in seen.items()}
+        return Figure(name, values, goal, details=seen if details else {})
 
-    yield figure("child: CPU, % of a core", "cpu_percent", True)
+    yield figure("child: CPU, % of a core", "cpu_percent", True, 1.5)
     yield figure("child: dimensions it collects of this machine", "dimensions")
-    yield figure("child: RSS, MB", "rss_MB")
+    yield figure("child: RSS, MB", "rss_MB", goal=60.0)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,13 +24,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
+from benchmarks.figures import Figure, arguments, chosen  # noqa: E402 -- also run as a file
+
 DIMENSIONS = 4
+KINDS = ("graphite", "prometheus_remote_write")
+"""What is measured with all other figures."""
 SINK = """
 import socket, sys, threading
 server = socket.create_server(("127.0.0.1", 0))
@@ -172,7 +177,7 @@ def parser() -> argparse.ArgumentParser:
     """
     @return: The options.
     """
-    options = argparse.ArgumentParser(description="what exporting costs")
+    options = arguments("what exporting costs")
     options.add_argument("--hosts", type=int, default=100)
     options.add_argument("--charts", type=int, default=250, help="of each host, with 4 dimensions each")
     options.add_argument("--seconds", type=float, default=30.0)
@@ -184,7 +189,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def measure(options: argparse.Namespace) -> dict[str, float]:
+def cost(options: argparse.Namespace) -> dict[str, float]:
     """
     @return: What is printed.
     """
@@ -220,6 +225,21 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
         sink.wait()
 
 
+def measure(options: argparse.Namespace) -> Iterator[Figure]:
+    """
+    @return: The figures of exporting, which the agent is not asked for.
+    """
+    if "netstream" not in chosen(options):
+        return
+    if options.quick:
+        options.hosts, options.charts, options.seconds = 5, 25, 11.0
+    for kind in KINDS:
+        options.type = kind
+        found = cost(options)
+        name = f"exporting {options.hosts * options.charts * DIMENSIONS:,} metrics every 10 s, {kind}: CPU, % of a core"
+        yield Figure(name, {"netstream": found["cpu_percent"]}, 5.0, details={"netstream": found})
+
+
 def main() -> None:
     """
     Run from the command line.
@@ -228,7 +248,7 @@ def main() -> None:
     if options.node is not None:
         node(options)
     else:
-        json.dump(measure(options), sys.stdout, indent=1)
+        json.dump(cost(options), sys.stdout, indent=1)
         print()
 
 

@@ -41,22 +41,19 @@ from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
 from netstream.streaming.figures import Figures
-from netstream.streaming.front import FrontFactory
-from netstream.streaming.listening import listen
-from netstream.streaming.lobby import Lobby
-from netstream.streaming.parent import Parent
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
 from netstream.streaming.spills import count_spills
 from netstream.streaming.uplinks import Uplinks
-from netstream.tls.reminders import Reminders
-from netstream.tls.server import Server
 
 if TYPE_CHECKING:
     from netstream.collect.program import NumberChart, NumberCharts
     from netstream.health.service import HealthService, Outlet
     from netstream.processes.crew import Crew
     from netstream.processes.member import Spawn
+    from netstream.streaming.front import FrontFactory
+    from netstream.streaming.parent import Parent
+    from netstream.tls.server import Server
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -73,8 +70,9 @@ class Node(MultiService):
     """
     A node of any role: one service for any Twisted application.
 
-    What only some roles need (databases, workers, alerts, exporting, the site)
-    is imported once it is needed: small machines run the others.
+    What only some roles need (databases, workers, alerts, exporting, the site,
+    taking in streams, TLS) is imported once it is needed: small machines run
+    the others.
 
     It starts in order: what is kept is opened and read, then the ports open,
     then collecting and sending begin; and it stops in the opposite order, so
@@ -197,14 +195,18 @@ class Node(MultiService):
         self.hub.local.apply(LabelsReplaced(labels))
         Paths(self.hub, self._reactor).setServiceParent(self)
         Figures(self.hub, self._reactor).setServiceParent(self)
-        self._parent = Parent(self.hub, settings, self._database, self._reactor)
+        if settings.web.listeners or count:
+            from netstream.streaming.parent import Parent
+
+            self._parent = Parent(self.hub, settings, self._database, self._reactor)
         self.health = self._watching()
-        if count:
+        if count and self._parent is not None:
             await self._start_crew(self._parent)
             self._go_on()
         self._sharing = Sharing(self._engines, settings.db.tier_size, self._reactor)
         self._sharing.start()
-        await self._listen(self._parent)
+        if self._parent is not None:
+            await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
@@ -269,6 +271,12 @@ class Node(MultiService):
         @raise ConfigError: One cannot be used.
         """
         web, stream = self.settings.web, self.settings.stream
+        secure = [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
+        if web.tls is None and not secure:
+            return
+        from netstream.tls.reminders import Reminders
+        from netstream.tls.server import Server
+
         if web.tls is not None:
             self._tls = Server(web.tls)
             if self._tls.left_out:
@@ -276,7 +284,6 @@ class Node(MultiService):
                     "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
                     names=", ".join(self._tls.left_out),
                 )
-        secure = [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
         if secure:
             uplinks.trust(stream.tls)
         Reminders(self._reactor, self._tls, secure if stream.tls.skip_verification else ()).setServiceParent(self)
@@ -401,8 +408,7 @@ class Node(MultiService):
             return self.settings.stream
         if host.elsewhere:
             return None
-        assert self._parent is not None
-        admitted = self._parent.admitted.get(host.info.guid)
+        admitted = self._admitted(host)
         return admitted.proxy if admitted is not None else None
 
     async def _listen(self, parent: Parent) -> None:
@@ -412,6 +418,8 @@ class Node(MultiService):
         problems = []
         if not self.settings.web.listeners:
             return
+        from netstream.streaming.front import FrontFactory
+        from netstream.streaming.lobby import Lobby
         from netstream.web.site import site
 
         lobby = Lobby(self._reactor)
@@ -444,6 +452,8 @@ class Node(MultiService):
 
     async def _ports_of(self, listener: Listener, front: FrontFactory) -> Sequence[IListeningPort]:
         if listener.protocol != "udp":
+            from netstream.streaming.listening import listen
+
             return await listen(self._reactor, listener, front)
         from netstream.quic.server import QuicServerEndpoint
 

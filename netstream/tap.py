@@ -5,6 +5,7 @@ C{twistd netstream}: its options, and the service they make.
 from __future__ import annotations
 
 import contextlib
+import linecache
 import os
 import resource
 import signal
@@ -22,6 +23,7 @@ from twisted.python.failure import Failure
 import netstream
 from netstream.config import ConfigError, ensure_key, load
 from netstream.config.settings import Role, Settings
+from netstream.plain import leave_out_tls
 
 MOST_DESCRIPTORS = 1 << 19
 """File descriptors that a node asks for at most."""
@@ -131,12 +133,15 @@ def makeService(options: Options) -> IService:
 
     A node that cannot start says why and ends the process with status 1.
     """
+    leave_out_tls(options.settings)
     from twisted.internet import reactor
 
     from netstream.roles import CannotServe, Node
 
     _take_all_descriptors()
     os.umask(os.umask(0o077) | 0o077)  # what a node keeps is for nobody else
+    # Of classes that were made from text, the text: tracebacks do without it.
+    linecache.clearcache()
     node = Node(options.settings, reactor)
     log = Logger("netstream")
 

@@ -44,7 +44,8 @@ COMMANDS = ("alert", "cert", "ctl", "db", "password")
 
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset(ROOMS),
-    "tap": frozenset({"config", "roles"}),
+    "tap": frozenset({"config", "plain", "roles"}),
+    "plain": frozenset({"config"}),
     "cli": frozenset({"config", "roles", "tap", "tls", *(f"{name}commands" for name in COMMANDS)}),
     "alertcommands": frozenset({"config", "db", "dbcommands", "health", "hub", "model"}),
     "certcommands": frozenset({"config", "tls"}),

@@ -24,10 +24,15 @@ from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
 from netstream.model.samples import SeriesTable
 from netstream.session.receiver import Receiver
+from netstream.session.vocabulary import Vocabulary
 from netstream.wire.capabilities import Capability
+from netstream.wire.lexicon import Lexicon
 
 _PASSING = frozenset({errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Failures that say nothing of the file that could not be read."""
+
+_FEW = 64
+"""Lines of definitions that are remembered."""
 
 _PAUSE = 60
 """Seconds without collecting after our own text could not be read."""
@@ -114,7 +119,16 @@ class CollectService(Service):
     def _begin(self) -> Collected:
         def make(table: SeriesTable, node: str) -> Receiver:
             gap = self._settings.db.gap_when_lost
-            return Receiver(table, Capability.CLABELS, update_every=self._every, gap_when_lost=gap, node=node)
+            # A node defines its own charts once: there is nothing to share with others, but some dimensions and labels.
+            few = Vocabulary(Lexicon(_FEW), _FEW)
+            return Receiver(
+                table,
+                Capability.CLABELS,
+                update_every=self._every,
+                gap_when_lost=gap,
+                node=node,
+                vocabulary=few,
+            )
 
         return Collected(self._hub, make)
 

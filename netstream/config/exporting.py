@@ -8,7 +8,6 @@ then in C{[exporting:global]}.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from attrs import evolve, frozen
@@ -27,7 +26,7 @@ from netstream.config.export_options import (
     TRANSPORTS,
     TYPES,
 )
-from netstream.config.layers import Warnings
+from netstream.config.layers import Warnings, close_to
 from netstream.config.options import Option, by_spelling
 from netstream.config.reader import Entry
 from netstream.config.settings import Destination, ExportTarget
@@ -100,8 +99,8 @@ def exporting(found: Iterable[Entry], overrides: Sequence[str], warnings: Warnin
     for entry in (*found, *map(_override, overrides)):
         if entry.section != GLOBAL and _kind(entry.section) is None:
             if entry.section not in sections:
-                close = get_close_matches(entry.section.partition(":")[0], (*TYPES, GLOBAL), 1, 0.75)
-                hint = f"; did you mean [{close[0]}:NAME]?" if close and close[0] != GLOBAL else ""
+                close = close_to(entry.section.partition(":")[0], (*TYPES, GLOBAL))
+                hint = f"; did you mean [{close}:NAME]?" if close and close != GLOBAL else ""
                 known = f"sections are [{GLOBAL}] and [TYPE:NAME], where TYPE is one of {', '.join(TYPES)}"
                 warnings.line(
                     at(entry.file, entry.line, entry.section) + f"not a known section, ignored{hint}; {known}"
@@ -111,8 +110,8 @@ def exporting(found: Iterable[Entry], overrides: Sequence[str], warnings: Warnin
         option = _SPELLINGS.get((INSTANCE, entry.name))
         if option is None:
             later = "not yet effective" if entry.name in _LATER else ""
-            close = get_close_matches(entry.name, [name for _, name in _SPELLINGS], 1, 0.75)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
+            close = close_to(entry.name, (name for _, name in _SPELLINGS))
+            hint = f"; did you mean '{close}'?" if close else ""
             _warn(warnings, entry, later or f"not known, ignored{hint}")
             continue
         sections.setdefault(entry.section, {})[option.name] = entry

@@ -6,7 +6,6 @@ over each other, the command line over all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from attrs import define, field, frozen
@@ -114,9 +113,19 @@ def _choose(found: Iterable[tuple[tuple[str, str], int, Entry]], warnings: Warni
     return {place: entry for place, (_, entry) in chosen.items()}
 
 
+def close_to(word: str, names: Iterable[str]) -> str | None:
+    """
+    @return: What may have been meant.
+    """
+    # Most files have no such mistake, and small machines no use for the rest of it.
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(names), 1, 0.75)), None)
+
+
 def _unknown(entry: Entry, names: Iterable[str], warnings: Warnings, once: object) -> None:
-    close = get_close_matches(entry.name, list(names), 1, 0.75)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
+    close = close_to(entry.name, names)
+    hint = f"; did you mean '{close}'?" if close else ""
     warnings.add(entry, f"not known, ignored{hint}", once)
 
 
@@ -124,8 +133,8 @@ def _unknown_sections(found: Mapping[str, list[Entry]], known: Iterable[str], wa
     for section, entries in found.items():
         first = entries[0]
         names = list(known)
-        close = get_close_matches(section.strip(), names, 1, 0.75)
-        hint = f"; did you mean [{close[0]}]?" if close else ""
+        close = close_to(section.strip(), names)
+        hint = f"; did you mean [{close}]?" if close else ""
         count = "its option is" if len(entries) == 1 else f"its {len(entries)} options are"
         warnings.line(at(first.file, first.line, shown(section)) + f"not a known section, {count} ignored{hint}")
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -16,8 +16,10 @@ from twisted.logger import Logger
 from netstream.config.settings import Settings
 from netstream.control.lines import CannotDo, Request
 from netstream.hub.hub import Host, Hub
-from netstream.streaming.parent import Parent
 from netstream.streaming.proxy import Forwarder
+
+if TYPE_CHECKING:
+    from netstream.streaming.parent import Parent
 
 _Command = Callable[["Control", Mapping[str, Any]], Awaitable[Any]]
 _COMMANDS: dict[str, _Command] = {}
@@ -79,7 +81,7 @@ class Control:
         self,
         hub: Hub,
         settings: Settings,
-        parent: Parent,
+        parent: Parent | None,
         forwarder: Forwarder,
         clock: IReactorTime,
         jitter: Callable[[], float],
@@ -88,6 +90,7 @@ class Control:
         reload_health: Callable[[], Awaitable[tuple[int, Sequence[str]]]] | None = None,
     ) -> None:
         """
+        @param parent: What takes in streams; L{None} if nothing does.
         @param crew: Has children in other processes; nobody has if not given.
         @param jitter: Gives a random number from 0 to 1.
         @param reload_health: Reads the definitions of alerts again, and gives
@@ -154,8 +157,8 @@ class Control:
             "up": round(now - self._since),
             "nodes": len(self._hub),
             "states": dict(states),
-            "children": len(self._parent.connections) + len(self._away()),
-            "waiting": self._parent.waiting,
+            "children": len(self._connected()) + len(self._away()),
+            "waiting": self._parent.waiting if self._parent is not None else 0,
             "draining": self._hub.draining,
             "sends": len(uplinks) + len(sent),
             "connected": sum(uplink.connected is not None for uplink in uplinks) + sum(u.connected for u in sent),
@@ -268,6 +271,9 @@ class Control:
         going = order[: max(1, round(len(order) * share / 100))]
         return {"told": await self._let_go(going, "it shall choose a parent anew"), "of": len(children)}
 
+    def _connected(self) -> Collection[str]:
+        return self._parent.connections.keys() if self._parent is not None else ()
+
     def _away(self) -> list[str]:
         """
         @return: The children that other processes of this node have.
@@ -275,16 +281,16 @@ class Control:
         return [host.info.guid for host in self._hub if host.elsewhere and host.online]
 
     async def _let_go(self, guids: Sequence[str], reason: str) -> int:
-        told = self._parent.let_go(guids, reason)
+        told = self._parent.let_go(guids, reason) if self._parent is not None else succeed(0)
         away = self._crew.let_go(guids, reason) if self._crew is not None else succeed(0)
         return await told + await away
 
     def _children(self, names: Sequence[str]) -> list[str]:
         if not names:
-            return [*self._parent.connections, *self._away()]
+            return [*self._connected(), *self._away()]
         guids = [self._named(name).info.guid for name in names]
         for name, guid in zip(names, guids, strict=True):
-            if guid not in self._parent.connections and guid not in self._away():
+            if guid not in self._connected() and guid not in self._away():
                 raise CannotDo(f"{name} is not connected to this node")
         return guids
 

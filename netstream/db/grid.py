@@ -11,7 +11,7 @@ import numpy as np
 
 from netstream.db.interfaces import Columns, SeriesKey, Span
 from netstream.db.overlay import chained
-from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable
+from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable, distinct
 
 SECONDS = 128
 """Seconds a L{Block} stands for."""
@@ -89,7 +89,7 @@ class Block:
         """
         rows = self._row[offset]
         if rows.min() < 0:
-            new = np.unique(offset[rows < 0])
+            new = distinct(offset[rows < 0])
             self._row[new] = np.arange(self._used, self._used + len(new), dtype=np.int8)
             self._used += len(new)
             rows = self._row[offset]
@@ -245,7 +245,7 @@ class Grid:
         self._tables[table] = table.generation, known
         found = known[series]
         if found.min() < 0:
-            for number in np.unique(series[found < 0]).tolist():
+            for number in distinct(series[found < 0]).tolist():
                 known[number] = self.column(table[number])
             found = known[series]
         return found

@@ -11,11 +11,13 @@ compiled ones are there.
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 
 class _Sources(MetaPathFinder):
@@ -33,11 +35,34 @@ class _Sources(MetaPathFinder):
         return spec_from_file_location(fullname, source, loader=SourceFileLoader(fullname, source))
 
 
-_sources = _Sources()
-if os.environ.get("NETSTREAM_PURE"):
-    sys.meta_path.insert(0, _sources)
-try:
-    # Each module is imported here, so that all are of one kind.
+_PLACES = {
+    "Encoder": "encode",
+    "Ingest": "ingest",
+    "SampleError": "text",
+    "gather": "sums",
+    "payloads": "frames",
+    "renew": "latest",
+    "select": "encode",
+}
+"""What is offered here besides modules, and where it is."""
+_MODULES = ("cells", "columns", "frames", "ingest", "interpolate", "latest", "records", "replay", "rows", "seal")
+
+
+def __getattr__(name: str) -> Any:
+    """
+    Import what is asked for: who stores nothing needs only half of it.
+    """
+    if name in _PLACES:
+        found = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    elif name in _MODULES:
+        found = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+if TYPE_CHECKING:
     from netstream.kernel import cells, columns, frames, ingest, interpolate, latest, records, replay, rows, seal
     from netstream.kernel.encode import Encoder, select
     from netstream.kernel.frames import payloads
@@ -45,11 +70,18 @@ try:
     from netstream.kernel.latest import renew
     from netstream.kernel.sums import gather
     from netstream.kernel.text import SampleError
-finally:
-    if _sources in sys.meta_path:
+
+if os.environ.get("NETSTREAM_PURE"):
+    _sources = _Sources()
+    sys.meta_path.insert(0, _sources)
+    try:
+        # All at once, so that all are of one kind.
+        for _name in (*_MODULES, *_PLACES):
+            __getattr__(_name)
+    finally:
         sys.meta_path.remove(_sources)
 
-COMPILED: bool = not ingest.__file__.endswith(".py")
+COMPILED: bool = not import_module(f"{__name__}.ingest").__file__.endswith(".py")  # type: ignore[union-attr]
 """Whether the compiled kernel runs."""
 
 __all__ = [

@@ -5,6 +5,7 @@ Samples as columns, and the table that gives each series of a node its number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,17 @@ Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+_Whole = TypeVar("_Whole", np.int32, np.int64)
+
+
+def distinct(numbers: npt.NDArray[_Whole]) -> npt.NDArray[_Whole]:
+    """
+    @param numbers: None of them negative.
+    @return: Each once, in order. C{np.unique} is as good, but loads what a
+        small machine has no use for.
+    """
+    ordered = np.sort(numbers)
+    return ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
 
 
 class SeriesTable:

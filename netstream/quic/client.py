@@ -32,8 +32,8 @@ from netstream.quic.carrier import Address, Carrier, Owner, address_of
 from netstream.quic.connection import Connection, configuration
 from netstream.quic.explain import CERTIFICATE_UNKNOWN, Ending
 from netstream.tls.client import Client
-from netstream.tls.endpoint import HANDSHAKE_WITHIN, TLSFailed
-from netstream.tls.explain import HELLO, Problem
+from netstream.tls.endpoint import HANDSHAKE_WITHIN
+from netstream.tls.problem import HELLO, Problem, TLSFailed
 
 LARGEST = 65536
 """Bytes of a datagram that are read."""

@@ -40,7 +40,7 @@ from netstream.quic.client import LARGEST, widen
 from netstream.quic.connection import CID_LENGTH, SMALLEST_RESET, Connection, configuration
 from netstream.quic.explain import ABORTED, CERTIFICATE_REQUIRED, CERTIFICATE_UNKNOWN, Ending
 from netstream.tls.certificates import Pair
-from netstream.tls.explain import HELLO, Problem
+from netstream.tls.problem import HELLO, Problem
 from netstream.tls.server import Server
 
 HANDSHAKE_WITHIN = 10.0

@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 
-import numpy as np
 from attrs import define, evolve, field
 
 from netstream.kernel import Ingest
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Function, Label
-from netstream.model.samples import ChartState, SampleBatch, SeriesTable
+from netstream.model.samples import ChartState, SampleBatch, SeriesTable, distinct
 from netstream.model.updates import (
     ChartDefined,
     ClaimSet,
@@ -321,7 +320,7 @@ class Receiver:
             yield batch
 
     def _revive(self, batch: SampleBatch) -> Iterator[Update]:
-        for number in self._obsolete.keys() & set(np.unique(batch.series).tolist()):
+        for number in self._obsolete.keys() & set(distinct(batch.series).tolist()):
             chart_id = self._obsolete.get(number)
             if chart_id is not None:
                 chart = evolve(self._charts[chart_id], obsolete=False)

@@ -14,7 +14,7 @@ from netstream.kernel import Encoder, select
 from netstream.model.chart import Chart
 from netstream.model.host import Function, Label
 from netstream.model.pattern import SimplePattern
-from netstream.model.samples import SampleBatch
+from netstream.model.samples import SampleBatch, distinct
 from netstream.model.updates import (
     ChartDefined,
     ChartForgotten,
@@ -326,7 +326,7 @@ class Sender:
         Samples of the past reach a parent only if it asks for them.
         """
         if self.replicates:
-            self._filled |= {batch.table[number][0] for number in np.unique(batch.series).tolist()}
+            self._filled |= {batch.table[number][0] for number in distinct(batch.series).tolist()}
         return b""
 
     def _filled_up(self, chart_id: str) -> bytes:
@@ -418,7 +418,7 @@ class Sender:
             more = np.zeros(len(batch.table) * 2 - len(self._states), np.uint8)
             self._states = np.concatenate([self._states, more])
         states = self._states[batch.series]
-        new = np.unique(batch.series[states == _NEW]).tolist()
+        new = distinct(batch.series[states == _NEW]).tolist()
         if not new:
             return states
         for number in new:

@@ -20,7 +20,7 @@ from netstream.wire.chart_lines import ChartLabel, DefineChart, DefineDimension
 from netstream.wire.lexicon import Lexicon
 
 MOST = 16_384
-"""Values of a kind that are remembered."""
+"""Values of a kind that are remembered, unless told otherwise."""
 
 
 class Vocabulary:
@@ -33,8 +33,12 @@ class Vocabulary:
     @ivar lexicon: The lines.
     """
 
-    def __init__(self, lexicon: Lexicon | None = None) -> None:
+    def __init__(self, lexicon: Lexicon | None = None, most: int = MOST) -> None:
+        """
+        @param most: Values of a kind that are remembered.
+        """
         self.lexicon = lexicon or Lexicon()
+        self._most = most
         self._dimensions: dict[int, tuple[DefineDimension, Dimension]] = {}
         self._labels: dict[int, tuple[ChartLabel, str, Label]] = {}
         self._heads: dict[tuple[int, int], tuple[DefineChart, Chart]] = {}
@@ -47,7 +51,7 @@ class Vocabulary:
         known = self._dimensions.get(id(line))
         if known is not None:
             return known[1]
-        if len(self._dimensions) >= MOST:
+        if len(self._dimensions) >= self._most:
             self._dimensions.clear()
         dimension = dimension_of(line)
         self._dimensions[id(line)] = line, dimension
@@ -60,7 +64,7 @@ class Vocabulary:
         known = self._labels.get(id(line))
         if known is not None:
             return known[1], known[2]
-        if len(self._labels) >= MOST:
+        if len(self._labels) >= self._most:
             self._labels.clear()
         name, said = label_name(line.key), label(line.value, line.source)
         self._labels[id(line)] = line, name, said
@@ -75,7 +79,7 @@ class Vocabulary:
         known = self._heads.get(key)
         if known is not None:
             return known[1]
-        if len(self._heads) >= MOST:
+        if len(self._heads) >= self._most:
             self._heads.clear()
         chart = chart_of(line, update_every, {}, {})
         self._heads[key] = line, chart
@@ -91,7 +95,7 @@ class Vocabulary:
         known = self._charts.get(key)
         if known is not None:
             return known[1]
-        if len(self._charts) >= MOST:
+        if len(self._charts) >= self._most:
             self._charts.clear()
         chart = evolve(head, dimensions=dimensions, labels=labels)
         self._charts[key] = head, chart

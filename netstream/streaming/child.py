@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import cast
 
 from attrs import evolve
-from OpenSSL import SSL
 from twisted.application.internet import ClientService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -20,6 +19,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
     IReactorTime,
+    ISSLTransport,
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -43,14 +43,12 @@ from netstream.streaming.calls import ServedParent
 from netstream.streaming.choice import Choice, Connector
 from netstream.streaming.destinations import Backoff, Destinations
 from netstream.streaming.disclosure import Disclosure
-from netstream.streaming.front import peer_text
 from netstream.streaming.handover import Handover
 from netstream.streaming.history import History
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
+from netstream.streaming.peername import peer_text
 from netstream.streaming.strangers import recognised
-from netstream.tls.explain import failed
-from netstream.tls.server import expires
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import CancelFunction, FunctionCall, JsonPayload, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
@@ -218,7 +216,7 @@ class ChildProtocol(Protocol):
         shown = self._uplink.upstream
         shown.spoken = tuple(capabilities.names())
         shown.peer = peer_text(self.transport.getPeer())
-        shown.certificate = expires(self.transport)
+        shown.certificate = _certificate_ends(self.transport)
         shown.backlog = lambda: outbox.waiting
         shown.lag = lambda now: now - outbox.paused_since if outbox.paused and outbox.waiting else 0.0
 
@@ -469,8 +467,23 @@ def ended_by(reason: Failure) -> str:
     """
     @return: How a transport ended a connection, for people.
     """
-    problem = failed(reason, complete=True) if reason.check(SSL.Error) else None
-    return str(problem) if problem is not None else reason.getErrorMessage()
+    if not reason.check("OpenSSL.SSL.Error"):
+        return reason.getErrorMessage()
+    from netstream.tls.explain import failed
+
+    return str(failed(reason, complete=True) or reason.getErrorMessage())
+
+
+def _certificate_ends(transport: object) -> float:
+    """
+    @return: When the certificate of the other end expires, UTC seconds; 0 if
+        the connection is plain.
+    """
+    if not ISSLTransport.providedBy(transport):
+        return 0.0
+    from netstream.tls.server import expires
+
+    return expires(transport)
 
 
 class _Client(ClientService):

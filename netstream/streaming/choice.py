@@ -16,7 +16,7 @@ from netstream.hub.hub import Host
 from netstream.session.choosing import StreamInfo, Verdict, judge, question, ranked
 from netstream.streaming.asking import ASK_WITHIN, ask
 from netstream.streaming.destinations import Destinations
-from netstream.tls.endpoint import TLSFailed
+from netstream.tls.problem import TLSFailed
 from netstream.wire.handshake import Refusal
 
 Connector = Callable[[Destination, float], IStreamClientEndpoint]

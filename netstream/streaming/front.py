@@ -27,14 +27,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Listener, WebSettings
-from netstream.model.address import peer_name, unmapped
 from netstream.streaming.closing import Connections
 from netstream.streaming.listening import accept_few
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.lobby import Lobby
+from netstream.streaming.peername import address_text, peer_text
 from netstream.streaming.redirect import Redirect
 from netstream.tls.certificates import described
-from netstream.tls.explain import HELLO, Problem
+from netstream.tls.problem import HELLO, Problem
 from netstream.tls.server import Server
 from netstream.wire.handshake import Refusal
 
@@ -83,25 +83,6 @@ def _begins_with_part(held: bytes) -> bool:
         return False
     length = int.from_bytes(held[3:5], "big") if len(held) >= 5 else 0
     return len(held) < 5 or (length <= _LONGEST_RECORD and len(held) < 5 + length)
-
-
-def address_text(address: object) -> str:
-    """
-    @return: The peer's address as the access lists know it: numeric, or
-        C{localhost}.
-    """
-    return peer_name(getattr(address, "host", None) or "localhost")
-
-
-def peer_text(address: object) -> str:
-    """
-    @return: The peer for a log: address and port, or C{unix socket}.
-    """
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        return "unix socket"
-    host = unmapped(host)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @runtime_checkable

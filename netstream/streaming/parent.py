@@ -40,10 +40,10 @@ from netstream.streaming.backfill import Backfill
 from netstream.streaming.calls import AskedChild
 from netstream.streaming.completion import Completion
 from netstream.streaming.door import PASSING, Candidate, Door
-from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.streaming.papers import Papers, papers_of
 from netstream.streaming.passing import Handed, Relay, Taker, hand_over
+from netstream.streaming.peername import address_text, peer_text
 from netstream.streaming.quotas import Quotas
 from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
+from twisted.internet.abstract import isIPAddress
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from netstream.config.settings import ClientTLS, Destination, StreamSettings
@@ -18,8 +19,9 @@ from netstream.hub.hub import Host
 from netstream.streaming.child import Uplink
 from netstream.streaming.socks import SocksEndpoint
 from netstream.streaming.strangers import recognised
-from netstream.tls.client import Client
-from netstream.tls.endpoint import TLSEndpoint
+
+if TYPE_CHECKING:
+    from netstream.tls.client import Client
 
 
 class Uplinks:
@@ -59,6 +61,8 @@ class Uplinks:
         @return: What is trusted; the files are read once.
         @raise ConfigError: One cannot be used.
         """
+        from netstream.tls.client import Client
+
         if settings not in self._trust:
             self._trust[settings] = Client(settings)
         return self._trust[settings]
@@ -71,6 +75,9 @@ class Uplinks:
             return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
         if settings.proxy is not None:
             return SocksEndpoint(self._reactor, settings.proxy, destination.host, destination.port, timeout)
+        if isIPAddress(destination.host):
+            # There is no name to be found, which would take a thread and tables of letters.
+            return TCP4ClientEndpoint(self._reactor, destination.host, destination.port, timeout=timeout)
         host = destination.host + ("%" + destination.interface if destination.interface else "")
         return HostnameEndpoint(self._reactor, host, destination.port, timeout=timeout)
 
@@ -83,4 +90,6 @@ class Uplinks:
         plain = self.plain(settings, destination, timeout)
         if not destination.tls:
             return plain
+        from netstream.tls.endpoint import TLSEndpoint
+
         return TLSEndpoint(plain, trust, destination.host, self._reactor, recognised)

@@ -25,7 +25,8 @@ from netstream.config.errors import ConfigError
 from netstream.config.settings import ClientTLS
 from netstream.tls.certificates import Pair, certificate_fingerprint, read_certificates, read_pair
 from netstream.tls.contexts import fault, hardened, present, trust
-from netstream.tls.explain import CERTIFICATE, Problem, failed, not_trusted, with_certificate, wrong_name
+from netstream.tls.explain import failed, not_trusted, with_certificate, wrong_name
+from netstream.tls.problem import CERTIFICATE, Problem
 
 _CA_FILE, _CA_PATH = "[stream] CAfile", "[stream] CApath"
 _CERTIFICATE, _KEY = "[stream] ssl certificate", "[stream] ssl key"

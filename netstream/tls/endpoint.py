@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
@@ -24,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.tls.client import Attempt, Client
-from netstream.tls.explain import FINISH, HELLO, Problem
+from netstream.tls.problem import FINISH, HELLO, Problem, TLSFailed
 
 HANDSHAKE_WITHIN = 15.0
 """Seconds that the other side has for the handshake."""
@@ -37,20 +36,6 @@ _RECORDS = frozenset(range(0x14, 0x18))
 
 Recognise = Callable[[bytes], str]
 """Says who answered with these first bytes, where TLS was expected."""
-
-
-@frozen
-class TLSFailed(Exception):
-    """
-    No TLS connection came about.
-
-    @ivar problem: Why.
-    """
-
-    problem: Problem
-
-    def __str__(self) -> str:
-        return str(self.problem)
 
 
 class _Transport(BufferingTLSTransport):

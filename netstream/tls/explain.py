@@ -6,16 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
 from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from netstream.tls.certificates import day, described, names, printable, utc
-
-HELLO, CERTIFICATE, FINISH = "hello", "certificate", "finish"
-"""Phases of a handshake."""
+from netstream.tls.problem import CERTIFICATE, FINISH, HELLO, Problem
 
 _EXPIRED = 10
 _NOT_YET = 9
@@ -31,24 +28,6 @@ _PROBLEMS = {
     68: "it is signed with a digest that is too weak; SHA-256 is sound",
 }
 """Numbers by which OpenSSL says what is wrong with a certificate."""
-
-
-@frozen
-class Problem:
-    """
-    Why a handshake failed.
-
-    @ivar phase: How far it came.
-    @ivar text: What was wrong, and what would be right.
-    @ivar certificate: Whether a certificate was not accepted, by either side.
-    """
-
-    phase: str
-    text: str
-    certificate: bool = False
-
-    def __str__(self) -> str:
-        return f"TLS handshake failed ({self.phase}): {self.text}"
 
 
 def not_trusted(certificate: x509.Certificate, number: int, now: float, trusting: str, renewing: str) -> str:

@@ -23,7 +23,8 @@ from netstream.config.errors import ConfigError
 from netstream.config.settings import ServerTLS
 from netstream.tls.certificates import Pair, day, described, read_certificates, read_pair
 from netstream.tls.contexts import fault, hardened, present, sound_ciphers, trust
-from netstream.tls.explain import CERTIFICATE, Problem, failed, not_trusted, with_certificate
+from netstream.tls.explain import failed, not_trusted, with_certificate
+from netstream.tls.problem import CERTIFICATE, Problem
 
 SOON = 14 * 86400.0
 """Seconds before a certificate expires from which on that is said."""

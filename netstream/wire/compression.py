@@ -4,6 +4,9 @@ What a child says, in compressed frames and back.
 A frame holds some plain text, compressed as one more part of a stream that
 begins with the connection and never ends: each part may refer to the text
 before it.  So a frame that is lost or damaged spoils all that come after it.
+
+The libraries are imported when a connection first needs one: most nodes need
+one of four.
 """
 
 from __future__ import annotations
@@ -12,9 +15,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Protocol, cast
 
-import brotli
-import lz4.frame
-import zstandard
 from attrs import frozen
 
 from netstream.kernel import payloads
@@ -141,6 +141,8 @@ class _ZstdDecoder:
     """
 
     def __init__(self) -> None:
+        import zstandard
+
         decompressor = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
         # An object of its own: the library's do not take part in garbage collection, so a cycle would never be freed.
         self._input = _ZstdInput()
@@ -174,6 +176,8 @@ class _LZ4Decoder:
     """
 
     def __init__(self) -> None:
+        import lz4.frame
+
         begin = lz4.frame.LZ4FrameCompressor(block_size=lz4.frame.BLOCKSIZE_MAX64KB, block_linked=True).begin()
         self._decompressor = lz4.frame.LZ4FrameDecompressor()
         self._decompressor.decompress(begin)
@@ -205,6 +209,8 @@ class _BrotliDecoder:
     """
 
     def __init__(self) -> None:
+        import brotli
+
         self._decompressor = brotli.Decompressor()
 
     def __call__(self, payload: bytes | bytearray, most: int) -> bytes:
@@ -358,7 +364,11 @@ class Compressor:
 
 
 def _zstd_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
-    parameters = zstandard.ZstdCompressionParameters.from_level(levels.zstd, window_log=window)
+    import zstandard
+
+    # The same is said again after about half the window: tables for so much are large enough.
+    repeated = 1 << window - 1
+    parameters = zstandard.ZstdCompressionParameters.from_level(levels.zstd, window_log=window, source_size=repeated)
     stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
 
     def encode(text: bytes) -> bytes:
@@ -371,6 +381,8 @@ def _lz4_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
     """
     Blocks as LZ4's own frame format has them, each without its length.
     """
+    import lz4.frame
+
     compressor = lz4.frame.LZ4FrameCompressor(
         block_size=lz4.frame.BLOCKSIZE_MAX64KB, block_linked=True, compression_level=1 - levels.lz4, auto_flush=True
     )
@@ -399,6 +411,8 @@ def _gzip_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
 
 
 def _brotli_encoder(levels: Levels, window: int) -> Callable[[bytes], bytes]:
+    import brotli
+
     stream = brotli.Compressor(quality=levels.brotli, lgwin=window)
 
     def encode(text: bytes) -> bytes:

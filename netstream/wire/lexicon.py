@@ -7,7 +7,7 @@ from __future__ import annotations
 from netstream.wire.line import Line
 
 LINES = 16_384
-"""Lines that are remembered."""
+"""Lines that are remembered, unless told otherwise."""
 
 LONGEST = 512
 """Bytes of a line that is remembered."""
@@ -22,7 +22,11 @@ class Lexicon:
     @ivar lines: Commands by the bytes of their lines; to be looked up in only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = LINES) -> None:
+        """
+        @param most: Lines that are remembered.
+        """
+        self._most = most
         self.lines: dict[bytes, Line] = {}
 
     def remember(self, line: bytes, command: Line) -> None:
@@ -31,6 +35,6 @@ class Lexicon:
         """
         if len(line) > LONGEST:
             return
-        if len(self.lines) >= LINES:
+        if len(self.lines) >= self._most:
             self.lines.clear()
         self.lines[line] = command

@@ -18,7 +18,9 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-from tests.interop.peers import START_TIMEOUT, Peer, PeerExited, PeerFailed, free_port, missing, wait_for
+from tests.interop.peers import CHECKOUT, START_TIMEOUT, Peer, PeerExited, PeerFailed, free_port, missing, wait_for
+
+DECODING = Path(__file__).with_name("decoding.py")
 
 Points = dict[int, list[float]]
 """Values by second, more than one if a second came more than once."""
@@ -375,6 +377,34 @@ class CarbonRelay(Receiver):
             if line.count(" ") == 2 and line.startswith(metric + " "):
                 _, value, moment = line.split(" ")
                 found.setdefault(int(moment), []).append(float(value))
+        return found
+
+
+class Decoding(Receiver):
+    """
+    C{decoding.py}, which reads what Debian has no receiver for.
+    """
+
+    def start(self) -> Self:
+        self.port = self.port or free_port()
+        command = [sys.executable, str(DECODING), str(self.port), str(self.directory / "received")]
+        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        self._launch(command, environment, self.directory, self.directory / "output.log")
+        wait_for(
+            f"{self.name} listens",
+            lambda: socket.create_connection(("127.0.0.1", self.port), 1).close() is None,
+            START_TIMEOUT,
+        )
+        return self
+
+    def points(self, series: str) -> Points:
+        """
+        @return: What came of one series.
+        """
+        found: Points = {}
+        for name, second, value in map(json.loads, (self.directory / "received").read_text().splitlines()):
+            if name == series:
+                found.setdefault(second, []).append(value)
         return found
 
 

@@ -16,6 +16,7 @@ from tests.interop.peers import NetstreamNode, wait_for
 from tests.interop.receivers import (
     CarbonCache,
     CarbonRelay,
+    Decoding,
     InfluxDB,
     Points,
     Prometheus,
@@ -215,6 +216,28 @@ class ReceiverTests(ExportTestCase):
         for selector, read in reads.items():
             with self.subTest(selector=selector):
                 self.assert_complete(node, read, once=selectors[selector])
+
+    def test_decoded(self) -> None:
+        """
+        What takes OpenTelemetry metrics and remote write 2.0 is killed, and lacks nothing of either afterwards.
+        """
+        receiver = self.receiver(Decoding)
+        assert isinstance(receiver, Decoding)
+        node = self.exporting(
+            {
+                "otlp:real": {"destination": receiver.address},
+                "prometheus_remote_write:real": {"destination": receiver.address, "remote write version": "2.0"},
+            }
+        )
+        reads = [
+            lambda name=name: receiver.points(name)
+            for name in ("netdata.system.uptime uptime", "netdata_system_uptime_seconds_average uptime")
+        ]
+        self.disturb(node, receiver, *reads, kill=True)
+        for read in reads:
+            # A body whose answer was lost comes twice.
+            self.assert_complete(node, read, once=False)
+        self.assertNotIn("given up", node.log())
 
 
 class NodeTests(ExportTestCase):

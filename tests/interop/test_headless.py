@@ -10,10 +10,22 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.kernel import COMPILED
 from tests.interop.case import InteropTestCase
 from tests.interop.peers import KEY, accepting, sending
 
 SAMPLES = 4
+
+MEMORY = 60.0
+"""MB that a child of some 500 metrics a second may have resident."""
+
+
+def resident(pid: int) -> float:
+    """
+    @return: MB that a process has resident.
+    """
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(lines["VmRSS"].split()[0]) / 1024
 
 
 def written(pid: int) -> int:
@@ -43,6 +55,25 @@ class HeadlessTests(InteropTestCase):
         self.assertEqual(written(child.pid) - before, 0)
         self.assertIn("system.ip", parent.charts(child.name))
 
+    def test_memory(self) -> None:
+        """
+        It stays within the memory of a small machine.
+        """
+        if not COMPILED:
+            self.skipTest("the kernel is not compiled here")
+        parent = self.node("parent", role="parent", stream=accepting(KEY, db="ram"))
+        child = self.node(
+            "child",
+            role="child",
+            stream=sending(parent.address),
+            options=["db/mode=none", "web/mode=none", "plugins/apps=no", "plugins/cgroups=no"],
+        )
+        parent.wait_samples("system.cpu", child.name, count=2 * SAMPLES)
+        found = resident(child.pid)
+        metrics = sum(len(chart["dimensions"]) for chart in parent.charts(child.name).values())
+        print(f"{metrics} metrics, {found:.1f} MB")
+        self.assertLessEqual(found, MEMORY)
+
 
 class ImportTests(SynchronousTestCase):
     """
@@ -65,3 +96,19 @@ class ImportTests(SynchronousTestCase):
         program = f"import sys, netstream.tap, netstream.roles; print([m for m in {heavy!r} if m in sys.modules])"
         loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
         self.assertEqual(loaded.strip(), "[]")
+
+    def test_plain(self) -> None:
+        """
+        A child that streams unencrypted and serves nothing loads no OpenSSL; one that encrypts has it.
+        """
+        program = (
+            "import sys; from netstream.tap import Options, makeService; options = Options(); options.parseOptions("
+            "['--role', 'child', '--config-dir', {0!r}, '--data-dir', {0!r}, '--destination', {1!r}, '--api-key',"
+            " {2!r}, '--set', 'db/mode=none', '--set', 'web/mode=none']); makeService(options);"
+            " print('OpenSSL' in sys.modules)"
+        )
+        directory = self.mktemp()
+        for destination, needed in (("parent.example", "False"), ("parent.example:19999:SSL", "True")):
+            text = program.format(directory, destination, KEY)
+            loaded = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout
+            self.assertEqual(loaded.strip(), needed, destination)

@@ -15,7 +15,7 @@ from netstream.quic.connection import Connection, configuration
 from netstream.quic.server import HANDSHAKES, HANDSHAKES_PER_ADDRESS, QuicServerEndpoint
 from netstream.streaming.child import ended_by
 from netstream.tls.certificates import certificate_fingerprint
-from netstream.tls.endpoint import TLSFailed
+from netstream.tls.problem import TLSFailed
 from tests.quic.case import PORT, LinkCase, Talker
 from tests.tls.papers import pair, write, write_authority
 

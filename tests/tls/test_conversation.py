@@ -24,7 +24,8 @@ from netstream.streaming.front import FrontFactory
 from netstream.streaming.papers import Papers, papers_of
 from netstream.tls.certificates import certificate_fingerprint
 from netstream.tls.client import Client
-from netstream.tls.endpoint import HANDSHAKE_WITHIN, TLSEndpoint, TLSFailed
+from netstream.tls.endpoint import HANDSHAKE_WITHIN, TLSEndpoint
+from netstream.tls.problem import TLSFailed
 from netstream.tls.server import Server
 from tests.tls.papers import pair, write, write_authority
 
