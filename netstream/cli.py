@@ -165,7 +165,9 @@ def _edit(chosen: argparse.Namespace) -> int:
     _provide(path, STOCK / path.relative_to(directory))
     status = subprocess.run([*editor, str(path)], check=False).returncode
     if status == 0:
-        print(f"{path} is saved; 'netstream check' says whether it is right, a running node reads it when restarted.")
+        print(
+            f"{path} is saved; 'netstream check' says whether it is right, a node that runs reads it on 'netstream ctl reload'."
+        )
     return 0 if status == 0 else 1
 
 

@@ -65,6 +65,12 @@ def add_commands(commands: Any) -> None:
     )
     drain.add_argument("--end", action="store_true", help="take children again")
     action(
+        "reload",
+        "read all files again",
+        "Read the configuration again and go by it, without ending a connection that it still allows; print what "
+        "changed. If anything in it is wrong, all stays as it was.",
+    )
+    action(
         "reload-health",
         "read alert definitions again",
         "Read the definitions of alerts, and who is told, again. Alerts whose definition is the same go on.",
@@ -158,9 +164,20 @@ def _drained(said: Mapping[str, Any]) -> Iterator[str]:
         yield "children are taken again" if said["was"] else "it was not being drained"
 
 
-def _reloaded(said: Mapping[str, Any]) -> Iterator[str]:
+def _reloaded_health(said: Mapping[str, Any]) -> Iterator[str]:
     yield f"{said['definitions']} alert definitions are in use"
     yield from said["problems"]
+
+
+def _reloaded(said: Mapping[str, Any]) -> Iterator[str]:
+    yield from said["changed"] or ("nothing changed",)
+    for line in said["restart"]:
+        yield f"needs a restart: {line}"
+    yield from said["went"]
+    for line in said["warnings"]:
+        yield f"warning: {line}"
+    if said["definitions"] is not None:
+        yield from _reloaded_health(said)
 
 
 _TOLD = {
@@ -170,5 +187,6 @@ _TOLD = {
     "remove-node": _removed,
     "rebalance": _rebalanced,
     "drain": _drained,
-    "reload-health": _reloaded,
+    "reload": _reloaded,
+    "reload-health": _reloaded_health,
 }

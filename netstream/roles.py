@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -25,8 +25,10 @@ import netstream
 from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
+from netstream.config.reload import Configuration
 from netstream.config.settings import ClientTLS, Destination, KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
+from netstream.control.reloading import Reloaded, Reloading
 from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases
 from netstream.db.spool import Spool
@@ -38,6 +40,7 @@ from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
 from netstream.streaming.child import Uplink
+from netstream.streaming.choice import Connector
 from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
@@ -57,6 +60,14 @@ if TYPE_CHECKING:
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
+
+
+def _secure(stream: StreamSettings) -> list[Destination]:
+    return [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
+
+
+def _unverified(stream: StreamSettings) -> list[Destination]:
+    return _secure(stream) if stream.tls.skip_verification else []
 
 
 class CannotServe(Exception):
@@ -99,6 +110,7 @@ class Node(MultiService):
         collect: MakeCollector = CollectService,
         workers: Workers | None = None,
         jitter: Callable[[], float] = random.random,
+        configuration: Configuration | None = None,
     ) -> None:
         """
         @param reactor: Provides time, TCP, Unix sockets, names and threads.
@@ -107,6 +119,8 @@ class Node(MultiService):
             if not given.
         @param jitter: Gives a random number from 0 to 1, for pauses and for
             the choice among equal parents.
+        @param configuration: What reads the files again; L{None} if the
+            settings are not of files.
         """
         super().__init__()
         self.settings = settings
@@ -116,6 +130,10 @@ class Node(MultiService):
         self._make_collector = collect
         self._workers = workers
         self._jitter = jitter
+        self._configuration = configuration
+        self._reloading: Reloading | None = None
+        self._told: list[Callable[[Settings], object]] = []
+        self._exporting: IService | None = None
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -154,12 +172,13 @@ class Node(MultiService):
             raise CancelledError()
 
     async def _start(self) -> None:
-        settings = self.settings
+        settings, self._told = self.settings, []
         for warning in settings.warnings:
             self._log.warn("{text}", text=warning)
         self._prepare_tls()
         guid = machine_guid(settings.data_dir)
         self._databases = Databases(settings, self._reactor, self._workers)
+        self._told.append(self._databases.reconfigure)
         await self._databases.open()
         self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
@@ -178,29 +197,33 @@ class Node(MultiService):
             self._go_on()
         self.hub.local.info = info
         self.hub.local.save()
-        labels = host_labels(settings)
-        self.hub.local.apply(LabelsReplaced(labels))
+        self._label(settings)
+        self._told.append(self._label)
         Paths(self.hub, self._reactor).setServiceParent(self)
         Figures(self.hub, self._reactor).setServiceParent(self)
         self._parent = Parent(self.hub, settings, self._database, self._reactor)
         self.health = self._watching()
+        if self.health is not None:
+            self._told.append(self.health.reconfigure)
         await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
+        if isinstance(self._collector, CollectService):
+            self._told.append(self._collector.reconfigure)
         db = settings.db
-        NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
-        self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink)
+        cleaning = NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral)
+        cleaning.setServiceParent(self)
+        self._told.append(lambda new: cleaning.reconfigure(new.db.cleanup_hosts, new.db.cleanup_ephemeral))
+        forwarder = self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink, self._connector)
         self._forwarder.setServiceParent(self)
-        if settings.exporting:
-            from netstream.export.service import ExportService
-
-            connect = partial(self._plain_endpoint, StreamSettings())
-            ExportService(
-                self.hub, tuple(settings.exporting), settings.data_dir, self._reactor, connect
-            ).setServiceParent(self)
+        self._told.append(lambda new: forwarder.reconfigure())
+        self._export(settings)
         if self.health is not None:
             self.health.setServiceParent(self)
+        reload_health = self.reload_health if self.health is not None else None
+        if self._configuration is not None:
+            self._reloading = Reloading(self._configuration, self._prepare, self._reconfigure, reload_health)
         self.control = Control(
             self.hub,
             settings,
@@ -209,8 +232,10 @@ class Node(MultiService):
             self._reactor,
             self._jitter,
             netstream.__version__,
-            self.reload_health if self.health is not None else None,
+            reload_health,
+            self._reloading,
         )
+        self._told.append(self.control.reconfigure)
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
 
@@ -228,10 +253,80 @@ class Node(MultiService):
                     "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
                     names=", ".join(self._tls.left_out),
                 )
-        secure = [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
-        if secure:
-            self._client_tls(stream.tls)
-        Reminders(self._reactor, self._tls, secure if stream.tls.skip_verification else ()).setServiceParent(self)
+        self._prepare(self.settings)
+        reminders = Reminders(self._reactor, self._tls, _unverified(stream))
+        reminders.setServiceParent(self)
+        self._told.append(lambda new: reminders.reconfigure(_unverified(new.stream)))
+
+    def _prepare(self, settings: Settings) -> None:
+        """
+        Read the certificates that settings name for what this node connects
+        to.
+
+        @raise ConfigError: One cannot be used.
+        """
+        if _secure(settings.stream):
+            self._client_tls(settings.stream.tls)
+        encrypted = [target for target in settings.exporting if any(each.tls for each in target.destinations)]
+        if encrypted:
+            from netstream.export.tls import TLS
+
+            for target in encrypted:
+                TLS(target)
+
+    def reconfigure(self, settings: Settings) -> Deferred[Sequence[str]]:
+        """
+        Go by other settings while it runs; those that
+        L{netstream.config.reload.AT_START} names have to be as they were.
+
+        @return: Fires with a line for each child that had to go; fails with
+            L{ConfigError}, and then nothing has changed.
+        """
+        return Deferred.fromCoroutine(self._prepare_and_reconfigure(settings))
+
+    async def _prepare_and_reconfigure(self, settings: Settings) -> Sequence[str]:
+        self._prepare(settings)
+        return await self._reconfigure(settings)
+
+    async def _reconfigure(self, settings: Settings) -> Sequence[str]:
+        assert self._parent is not None
+        before, self.settings = self.settings, settings
+        went = self._parent.reconfigure(settings)
+        for tell in self._told:
+            tell(settings)
+        if settings.exporting != before.exporting:
+            exporting, self._exporting = self._exporting, None
+            if exporting is not None:
+                await maybeDeferred(exporting.disownServiceParent)
+            if not self._stopping:
+                self._export(settings)
+        return went
+
+    def reload(self) -> Deferred[Reloaded]:
+        """
+        Read the files again, and go by them.
+
+        @return: Fires when it does; fails with L{ConfigError}, and then
+            nothing has changed.
+        """
+        if self._reloading is None or self._stopping:
+            return fail(CancelledError())
+        return self._reloading.reload()
+
+    def _label(self, settings: Settings) -> None:
+        labels = host_labels(settings)
+        if labels != self.hub.local.labels:
+            self.hub.local.apply(LabelsReplaced(labels))
+
+    def _export(self, settings: Settings) -> None:
+        if not settings.exporting:
+            return
+        from netstream.export.service import ExportService
+
+        connect = partial(self._plain_endpoint, StreamSettings())
+        targets = tuple(settings.exporting)
+        self._exporting = ExportService(self.hub, targets, settings.data_dir, self._reactor, connect)
+        self._exporting.setServiceParent(self)
 
     def _client_tls(self, settings: ClientTLS) -> Client:
         if settings not in self._trust:
@@ -339,9 +434,11 @@ class Node(MultiService):
         if host.spool is None and not host.db.keeps:
             host.spool = self._databases.spool
             host.save()
-        connector = partial(self._client_endpoint, settings)
         node, counts = self.hub.local.info.guid, self.hub.counts
-        return Uplink(host, settings, self._reactor, connector, self._jitter, node, counts)
+        return Uplink(host, settings, self._reactor, self._connector(settings), self._jitter, node, counts)
+
+    def _connector(self, settings: StreamSettings) -> Connector:
+        return partial(self._client_endpoint, settings)
 
     def _client_endpoint(
         self, settings: StreamSettings, destination: Destination, timeout: float
@@ -377,8 +474,10 @@ class Node(MultiService):
 
         pages = site(self.hub, self.settings, self._reactor, self.health)
         for listener in self.settings.web.listeners:
-            http = pages.of_port(listener.features).buildProtocol
-            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls)
+            http = pages.of_port(listener.features)
+            front = FrontFactory(
+                self._reactor, listener, self.settings.web, parent.protocol, http.buildProtocol, self._tls
+            )
             try:
                 ports = await self._ports_of(listener, front)
             except CannotListenError as problem:
@@ -386,6 +485,7 @@ class Node(MultiService):
                 self._log.error("{problem}", problem=problems[-1])
                 continue
             self._fronts.append(front)
+            self._told += [http.reconfigure, front.reconfigure]
             self._ports += ports
             self.urls.append(self._url(listener, ports[0]))
         if problems and not self._ports:

@@ -64,6 +64,7 @@ class CollectService(Service):
         self._plugins = plugins
         self._every = settings.db.update_every
         self._collectors: list[Collector] = []
+        self._made: dict[MakeCollector, list[Collector]] = {}
         self._measuring: set[str] = set()
         self._collected: Collected | None = None
         self._resume = 0.0
@@ -77,15 +78,44 @@ class CollectService(Service):
         """
         super().startService()
         self._collected = self._begin()
-        for plugin, makers in self._plugins.items():
-            if self._settings.plugins.get(plugin, True):
-                for make in makers:
-                    if not self._settings.modules.get(MODULES.get(make, ""), True):
-                        continue
-                    self._collectors.append(make(self._machine, self._every))
-                    if make is Own:
-                        self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
+        for make in self._wanted():
+            self._add(make)
         self._plan(self._clock.seconds())
+
+    def _wanted(self) -> list[MakeCollector]:
+        settings = self._settings
+        return [
+            make
+            for plugin, makers in self._plugins.items()
+            if settings.plugins.get(plugin, True)
+            for make in makers
+            if settings.modules.get(MODULES.get(make, ""), True)
+        ]
+
+    def _add(self, make: MakeCollector) -> None:
+        made: list[Collector] = [make(self._machine, self._every)]
+        if make is Own:
+            made += (Stored(self._hub, self._every), Streams(self._hub, self._every))
+        self._made[make] = made
+        self._collectors += made
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Begin to run what was switched on, and end what was switched off; the
+        rest goes on.
+        """
+        self._settings = settings
+        if not self.running:
+            return
+        wanted, text = self._wanted(), b""
+        for make in [make for make in self._made if make not in wanted]:
+            for collector in self._made.pop(make):
+                if collector in self._collectors:
+                    text += self._remove(collector)
+        self._tell(text, self._clock.seconds())
+        for make in wanted:
+            if make not in self._made:
+                self._add(make)
 
     def stopService(self) -> None:
         """
@@ -98,6 +128,7 @@ class CollectService(Service):
         for collector in self._collectors:
             collector.close()
         self._collectors.clear()
+        self._made.clear()
         self._measuring.clear()
         if self._collected is not None:
             self._collected.stop(self._clock.seconds())

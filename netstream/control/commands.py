@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from attrs import asdict
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from netstream.config.errors import ConfigError
 from netstream.config.settings import Settings
 from netstream.control.lines import CannotDo, Request
+from netstream.control.reloading import Reloading
 from netstream.hub.hub import Host, Hub
 from netstream.streaming.parent import Parent
 from netstream.streaming.proxy import Forwarder
@@ -65,12 +68,15 @@ class Control:
         jitter: Callable[[], float],
         version: str = "",
         reload_health: Callable[[], Awaitable[tuple[int, Sequence[str]]]] | None = None,
+        reloading: Reloading | None = None,
     ) -> None:
         """
         @param jitter: Gives a random number from 0 to 1.
         @param reload_health: Reads the definitions of alerts again, and gives
             how many are in use and what is wrong with them; L{None} if this
             node has no alerts.
+        @param reloading: Reads the files again; L{None} if this node was not
+            made of files.
         """
         self._hub = hub
         self._settings = settings
@@ -80,6 +86,7 @@ class Control:
         self._jitter = jitter
         self._version = version
         self._reload_health = reload_health
+        self._reloading = reloading
         self._since = clock.seconds()
 
     def run(self, request: Request) -> Deferred[Any]:
@@ -90,6 +97,12 @@ class Control:
             L{CannotDo}.
         """
         return Deferred.fromCoroutine(self._run(request))
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Tell of other settings.
+        """
+        self._settings = settings
 
     async def _run(self, request: Request) -> Any:
         command = _COMMANDS.get(request.command)
@@ -275,6 +288,18 @@ class Control:
         self._log.info("this node is drained: it takes no children until that is ended, or until it is restarted")
         told = await self._parent.let_go(list(self._parent.connections), "this node is drained")
         return {"draining": True, "told": told}
+
+    @_command("reload")
+    async def reload(self, arguments: Mapping[str, Any]) -> Any:
+        """
+        Read all files again, and go by what changed.
+        """
+        if self._reloading is None:
+            raise CannotDo("this node was not made of files")
+        try:
+            return asdict(await self._reloading.reload())
+        except ConfigError as problem:
+            raise CannotDo(f"the settings stay as they were: {problem}") from problem
 
     @_command("reload-health")
     async def reload_health(self, arguments: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from netstream.config.settings import Mode, Settings
+from netstream.config.settings import DBSettings, Mode, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.none import NoneDB
 from netstream.db.spool import Spool
@@ -18,7 +18,14 @@ from netstream.db.workers import Workers
 from netstream.model.chart import Chart
 
 if TYPE_CHECKING:
+    from netstream.db.dbengine.cleaning import Cleanup
     from netstream.db.dbengine.engine import DBEngine
+
+
+def _cleanup(db: DBSettings) -> Cleanup:
+    from netstream.db.dbengine.cleaning import Cleanup
+
+    return Cleanup(db.cleanup_charts, db.cleanup_hosts, db.cleanup_ephemeral)
 
 
 class Databases:
@@ -35,6 +42,7 @@ class Databases:
         @param workers: Where blocking work is done.
         """
         self._disks: list[DBEngine] = []
+        self._disk_engine: DBEngine | None = None
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
         # An engine that no host uses is not even imported.
         if Mode.RAM in settings.modes:
@@ -42,16 +50,14 @@ class Databases:
 
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
         if Mode.DBENGINE in settings.modes:
-            from netstream.db.dbengine.cleaning import Cleanup
-
             db = settings.db
-            self._engines[Mode.DBENGINE] = self._disk(
+            self._disk_engine = self._engines[Mode.DBENGINE] = self._disk(
                 settings.data_dir / "db",
                 reactor,
                 retention=db.tier_retention,
                 sizes=db.tier_size,
                 single=db.precision == "float32",
-                cleanup=Cleanup(db.cleanup_charts, db.cleanup_hosts, db.cleanup_ephemeral),
+                cleanup=_cleanup(db),
                 workers=workers,
             )
         self.spool: IMetricsDB | None = None
@@ -68,6 +74,14 @@ class Databases:
         engine = DBEngine(directory, reactor, **options)
         self._disks.append(engine)
         return engine
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Keep samples for as long as other settings say.
+        """
+        db = settings.db
+        if self._disk_engine is not None:
+            self._disk_engine.limit(db.tier_retention, db.tier_size, _cleanup(db))
 
     def __iter__(self) -> Iterator[IMetricsDB]:
         return iter(self._engines.values())

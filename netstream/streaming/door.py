@@ -11,7 +11,7 @@ from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from netstream.config.settings import Refused, Settings
+from netstream.config.settings import KeySettings, Refused, Settings
 from netstream.hub.hub import Host, Hub
 from netstream.model.identity import fingerprint
 from netstream.streaming.admissions import Admissions
@@ -113,6 +113,29 @@ class Door:
         """
         return len(self._candidates)
 
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Let children in by other settings; those who wait are judged by them in
+        their turn.
+        """
+        every, self._settings = self._settings.web.streaming_every, settings
+        if settings.web.streaming_every != every:
+            self._admissions.pace(settings.web.streaming_every)
+
+    def check(self, candidate: Candidate) -> KeySettings:
+        """
+        Whether C{stream.conf} and C{[web]} admit a child.
+
+        @return: What holds for it.
+        @raise Refused: They do not.
+        """
+        request = candidate.request
+        candidate.papers.check(self._settings.web.tls, request.info.guid)
+        self._check_no_machine(request.key)
+        return self._settings.admit(
+            request.key, request.info.guid, candidate.address, self._clock.seconds(), candidate.papers.names
+        )
+
     def close(self) -> None:
         """
         Let nobody in any more.
@@ -167,12 +190,9 @@ class Door:
         """
         @return: Why a child is not admitted; L{None} if it may be.
         """
-        connection, request, address = candidate.connection, candidate.request, candidate.address
-        info = request.info
+        connection, info = candidate.connection, candidate.request.info
         try:
-            candidate.papers.check(self._settings.web.tls, info.guid)
-            self._check_no_machine(request.key)
-            self._settings.admit(request.key, info.guid, address, self._clock.seconds(), candidate.papers.names)
+            self.check(candidate)
         except Refused as refused:
             self._log.warn(
                 "{peer}: {host} ({guid}) refused: {reason}",

@@ -22,7 +22,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from netstream.config.settings import Listener, WebSettings
+from netstream.config.settings import Listener, Settings, WebSettings
 from netstream.model.address import peer_name, unmapped
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.redirect import Redirect
@@ -308,6 +308,12 @@ class FrontFactory(Factory):
         self.connections: set[FrontProtocol] = set()
         self._closed: Deferred[None] | None = None
         self._limit: IDelayedCall | None = None
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Admit connections by another list, from the next one on.
+        """
+        self._allowed = settings.web.allow.get("connections")
 
     def buildProtocol(self, addr: IAddress | None) -> FrontProtocol | None:
         """

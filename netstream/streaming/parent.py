@@ -22,7 +22,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netstream.config.settings import KeySettings, Mode, Settings
+from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db import NoneDB
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.figures import Traffic
@@ -89,6 +89,7 @@ class ParentProtocol(Protocol):
 
     @ivar waits: Whether it has asked, and waits for its answer.
     @ivar host: Who it is, once it is admitted.
+    @ivar candidate: As what it was admitted.
     @ivar heard: When its last bytes came, UTC seconds.
     @ivar refused: Samples that were refused, being ahead of our clock.
     @ivar removed_at: When the host was removed here, if others bring it
@@ -123,6 +124,7 @@ class ParentProtocol(Protocol):
         self._rest = b""
         self._parting: IDelayedCall | None = None
         self.host: Host | None = None
+        self.candidate: Candidate | None = None
         self.heard = 0.0
         self.refused = 0
         self.removed_at = 0.0
@@ -436,6 +438,13 @@ class ParentProtocol(Protocol):
         self.host = None
         self._abort()
 
+    def expel(self, reason: str) -> None:
+        """
+        The child is not admitted any more.
+        """
+        self._reason = reason
+        self._abort()
+
     def let_go(self, reason: str) -> None:
         """
         Let the child go elsewhere: end our side of the connection, and read
@@ -545,14 +554,58 @@ class Parent:
         self.turns = Turns(clock)
         self.vocabulary = Vocabulary()
         self._sweeping: IDelayedCall | None = None
-        if settings.db.cleanup_charts:
-            self._sweeping = clock.callLater(SWEPT_EVERY, self._sweep)
+        self._plan_sweep()
         self._hub = hub
         self.counts = hub.counts
         self._database = database
         self._door = Door(hub, settings, clock, self.connections, self._begin)
         self._stopping = False
         self._unwatch = hub.watch(self._forget_removed)
+
+    def reconfigure(self, settings: Settings) -> list[str]:
+        """
+        Go by other settings.  Who is admitted by them as before stays
+        connected; who is not is cut off, and who needs another database or
+        period is asked to connect anew.
+
+        @return: One line for each child that had to go.
+        """
+        self.settings = settings
+        self._door.reconfigure(settings)
+        if self._sweeping is None:
+            self._plan_sweep()
+        return [line for each in tuple(self.connections.values()) for line in self._judge(each)]
+
+    def _judge(self, connection: ParentProtocol) -> Iterable[str]:
+        """
+        Hold a child that is connected against the settings as they are now.
+
+        @return: What became of it, if it had to go.
+        """
+        host, candidate = connection.host, connection.candidate
+        if host is None or candidate is None:
+            return
+        try:
+            if not self._allows(candidate.address):
+                raise Refused(f"[web] allow streaming from does not admit {candidate.address}")
+            settings = self._door.check(candidate)
+        except Refused as refused:
+            self._log.warn(
+                "{peer}: {host} ({guid}) is cut off: {reason}",
+                peer=connection.peer,
+                host=host.info.hostname,
+                guid=host.info.guid,
+                reason=refused.reason,
+            )
+            connection.expel("stream.conf does not admit it any more")
+            yield f"{host.info.hostname} ({host.info.guid}) is cut off: {refused.reason}"
+            return
+        before, self.admitted[host.info.guid] = self.admitted[host.info.guid], settings
+        if (settings.mode, settings.update_every) != (before.mode, before.update_every):
+            connection.let_go("its settings in stream.conf changed")
+            yield f"{host.info.hostname} ({host.info.guid}) connects anew, since its database or period changed"
+        elif (settings.retention, settings.kept) != (before.retention, before.kept):
+            self._retain(host, self._database(settings), settings)
 
     def protocol(self, address: IAddress, allowed: bool) -> ParentProtocol:
         """
@@ -564,8 +617,11 @@ class Parent:
         """
         @return: Whether C{[web] allow streaming from} admits a peer.
         """
+        return self._allows(address_text(address))
+
+    def _allows(self, address: str) -> bool:
         allowed = self.settings.web.allow.get("streaming")
-        return allowed is None or allowed.matches(address_text(address))
+        return allowed is None or allowed.matches(address)
 
     def consider(self, candidate: Candidate) -> None:
         """
@@ -585,6 +641,7 @@ class Parent:
         info, now = request.info, self.clock.seconds()
         settings = self.settings.admit(request.key, info.guid, candidate.address, now, candidate.papers.names)
         self.admitted[info.guid] = settings
+        connection.candidate = candidate
         if settings.update_every:
             info = evolve(info, update_every=settings.update_every)
         wanted = settings.compressions if settings.compression else ()
@@ -705,8 +762,14 @@ class Parent:
             if not connection.removed_at:
                 self._hub.disconnect(host, self.clock.seconds())
 
+    def _plan_sweep(self) -> None:
+        after = self.settings.db.cleanup_charts
+        self._sweeping = self.clock.callLater(SWEPT_EVERY, self._sweep) if after else None
+
     def _sweep(self) -> None:
-        self._sweeping = self.clock.callLater(SWEPT_EVERY, self._sweep)
+        self._plan_sweep()
+        if self._sweeping is None:
+            return
         now = self.clock.seconds()
         for host in self._hub:
             host.sweep(now, self.settings.db.cleanup_charts)

@@ -75,8 +75,14 @@ class Access:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._allow = settings.web.allow
         self._names = own_names(settings.node.hostname, socket.gethostname())
+        self.reconfigure(settings)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Go by other lists from the next request on.
+        """
+        self._allow = settings.web.allow
         self._more_names = settings.web.host_names
 
     def check_peer(self, address: str, streaming: bool = False) -> None:

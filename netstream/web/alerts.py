@@ -49,6 +49,8 @@ def _number(value: float) -> float | None:
 class Alerts:
     """
     What there is to say of alerts.
+
+    @ivar settings: What the node was told.
     """
 
     def __init__(self, health: HealthService | None, settings: Settings) -> None:
@@ -56,7 +58,7 @@ class Alerts:
         @param health: What watches; L{None} if nothing does.
         """
         self._health = health
-        self._settings = settings
+        self.settings = settings
 
     def _of(self, host: Host) -> HostAlerts | None:
         return self._health.find(host) if self._health is not None else None
@@ -139,7 +141,7 @@ class Alerts:
             "active": not alert.disabled,
             "disabled": alert.disabled,
             "silenced": alert.silenced,
-            "exec": definition.exec or self._settings.health.exec or BUILT_IN,
+            "exec": definition.exec or self.settings.health.exec or BUILT_IN,
             "recipient": definition.to,
             "source": definition.source,
             "units": these.units(alert, chart),
@@ -157,8 +159,8 @@ class Alerts:
             "delay_multiplier": round(delay.multiplier, 6),
             "delay": alert.delay,
             "delay_up_to_timestamp": alert.delay_until,
-            "warn_repeat_every": str(repeat.warning if repeat is not None else self._settings.health.repeat_warning),
-            "crit_repeat_every": str(repeat.critical if repeat is not None else self._settings.health.repeat_critical),
+            "warn_repeat_every": str(repeat.warning if repeat is not None else self.settings.health.repeat_warning),
+            "crit_repeat_every": str(repeat.critical if repeat is not None else self.settings.health.repeat_critical),
             "value_string": value_text(alert.value, these.units(alert, chart)),
             "last_repeat": str(alert.repeated if alert.times_repeated else 0),
             "times_repeat": alert.times_repeated,
@@ -403,7 +405,7 @@ class Alerts:
     def _quiet(self, these: HostAlerts, alert: Alert, told: Status | None) -> str:
         assert self._health is not None
         if not self._health.owned(these.host):
-            return f"[health] notification ownership = {self._settings.health.ownership} leaves it to another node"
+            return f"[health] notification ownership = {self.settings.health.ownership} leaves it to another node"
         return reason_not_to_tell(these.would_say(alert), told, alert.silenced)
 
     async def manage(self, parameters: Parameters, client: str, token: str) -> str | dict[str, Any]:
@@ -415,7 +417,7 @@ class Alerts:
         @return: The lines of the answer; for C{cmd=LIST} what is JSON.
         @raise Refusal: It may not.
         """
-        health, allowed = self._health, self._settings.web.allow.get("management")
+        health, allowed = self._health, self.settings.web.allow.get("management")
         name = peer_name(client)
         if not (allowed.matches(name) if allowed is not None else name == "localhost"):
             raise Refusal(

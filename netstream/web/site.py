@@ -169,12 +169,24 @@ class APISite(server.Site):
     @ivar features: What is served to its connections.
     @ivar first_within: Seconds that a connection has for its first request; 0
         is no limit.
+    @ivar parts: What goes by settings besides.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
     requestFactory = APIRequest
     features = ALL
     first_within = 0
+    parts: tuple[API | Access, ...] = ()
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Serve by other settings: connections from the next one on, requests at
+        once.
+        """
+        self.timeOut = settings.web.idle_timeout or None
+        self.first_within = settings.web.first_request_timeout
+        for part in self.parts:
+            part.reconfigure(settings)
 
     def of_port(self, features: Collection[str]) -> APISite:
         """
@@ -203,12 +215,13 @@ def site(hub: Hub, settings: Settings, clock: IReactorTime, health: HealthServic
     @param health: What watches the hosts.
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
-    inside = KleinResource(API(hub, settings, clock, health).app)
+    api, access = API(hub, settings, clock, health), Access(settings)
     found = APISite(
-        Gate(Access(settings), inside, clock),
+        Gate(access, KleinResource(api.app), clock),
         requestFactory=APIRequest,
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
+    found.parts = (api, access)
     found.first_within = settings.web.first_request_timeout
     return found

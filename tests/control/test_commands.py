@@ -92,7 +92,8 @@ class LookingTests(CommandCase):
         self.assert_cannot(parent, "no node is called", "rebalance", nodes=["nobody"])
         self.assert_cannot(parent, "is not connected", "rebalance", nodes=["parent"])
         self.assertEqual(
-            set(COMMANDS), {"status", "nodes", "keys", "remove-node", "rebalance", "drain", "reload-health"}
+            set(COMMANDS),
+            {"status", "nodes", "keys", "remove-node", "rebalance", "drain", "reload", "reload-health"},
         )
 
 

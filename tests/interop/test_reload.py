@@ -5,11 +5,15 @@ Definitions of alerts that change while a node runs.
 from __future__ import annotations
 
 import signal
+import sys
+from subprocess import run
 from urllib.request import Request, urlopen
 
+from netstream.model.identity import fingerprint
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import wait_for
+from tests.interop.peers import CHECKOUT, KEY, accepting, sending, wait_for
 
+OTHER = "2b1a6f0e-7a53-4c1b-8a70-3f5d0f7f6a11"
 HEALTH = "template: {}\non: system.load\ncalc: 1\nevery: 1s\nwarn: $this > 0\n\n"
 
 
@@ -44,3 +48,55 @@ class ReloadTests(InteropTestCase):
         self.assertIn("test.conf:9: ", said)
         wait_for("the new one alone is there", lambda: names() == {"third"})
         self.assert_stopped(node)
+
+    def test_children_stay(self) -> None:
+        """
+        A real child stays connected through SIGHUP and 'netstream ctl reload', whatever changes for others, and is cut
+        off when its own key is taken away; files that are wrong change nothing.
+        """
+        parent = self.node("parent", role="parent", stream=accepting(KEY))
+        child = self.agent("real-child", sends_to=[parent.address], fixture=True)
+        parent.wait_samples("fixture.simple", child.name, count=4)
+        conf = self.directory / "parent" / "etc" / "stream.conf"
+        conf.write_text(accepting(KEY, OTHER) + "[stream]\n    timeout = 30s\n")
+        parent.signal(signal.SIGHUP)
+        mark = fingerprint(OTHER)
+        parent.wait_log(rf"changed: stream.conf:\d+: \[key {mark}\] enabled: not given -> yes")
+        conf.write_text(accepting(OTHER) + "[stream]\n    timeout = soon\n")
+        parent.signal(signal.SIGHUP)
+        parent.wait_log(r"the settings stay as they were: stream.conf:4: \[stream\] timeout: 'soon' is not a duration")
+        before = max(parent.samples("fixture.simple", child.name)["inc"])
+        wait_for("more samples", lambda: max(parent.samples("fixture.simple", child.name)["inc"]) > before + 3)
+        self.assertEqual(parent.log().count(f"{child.name} ({child.guid}) connected"), 1)
+        conf.write_text(accepting(OTHER))
+        command = [sys.executable, "-m", "netstream.cli", "ctl", "reload", "--data-dir", f"{parent.directory}/data"]
+        told = run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True).stdout
+        self.assertIn(f"[key {fingerprint(KEY)}] enabled: yes -> not given", told)
+        self.assertIn(f"{child.name} ({child.guid}) is cut off: API key {fingerprint(KEY)} is not known", told)
+        parent.wait_host(child.name, online=False)
+        for text in (told, parent.log()):
+            self.assertNotIn(KEY, text)
+            self.assertNotIn(OTHER, text)
+        self.assert_stopped(parent)
+
+    def test_sender_moves(self) -> None:
+        """
+        A node that streams to a real parent stays there while its file names it, and moves to another without a gap.
+        """
+        real = self.agent("real-parent", accepts=[KEY])
+        other = self.node("other", role="parent", stream=accepting(KEY))
+        node = self.node("sender", role="child", stream=sending(real.address))
+        real.wait_samples("system.load", node.name, count=4)
+        conf = self.directory / "sender" / "etc" / "stream.conf"
+        conf.write_text(sending(real.address, other.address, timeout="20s"))
+        node.signal(signal.SIGHUP)
+        node.wait_log(r"changed: stream.conf:\d+: \[stream\] timeout: 60s \(default\) -> 20s")
+        conf.write_text(sending(other.address))
+        first = max(real.samples("system.ctxt", node.name)["switches"])
+        node.signal(signal.SIGHUP)
+        node.wait_log(rf"sender streams to {other.address}")
+        self.assertEqual(node.log().count(f"sender streams to {real.address}"), 2)  # it began, it ended
+        wait_for("samples", lambda: max(other.samples("system.ctxt", node.name).get("switches", {0: 0.0})) > first + 5)
+        found = other.samples("system.ctxt", node.name)["switches"]
+        self.assertEqual([second for second in range(first, first + 5) if second not in found], [])
+        self.assert_stopped(node, other)

@@ -102,6 +102,12 @@ class Cleaning:
         self._left: Iterator[HotNode] = iter(())
         self._next = clock.seconds() + _EVERY
 
+    def limit(self, retention: Retention, cleanup: Cleanup) -> None:
+        """
+        Forget by other limits.
+        """
+        self._retention, self._cleanup = retention, cleanup
+
     def stop(self) -> None:
         """
         Begin nothing more.

@@ -153,6 +153,19 @@ class DBEngine:
         )
         self._loop.start(SYNC_EVERY, now=False)
 
+    def limit(self, retention: Sequence[int], sizes: Sequence[int], cleanup: Cleanup) -> None:
+        """
+        Keep samples for another time, or in another space, from now on.
+
+        @param retention: As many as there are tiers, as of C{__init__}.
+        """
+        self._retention = Retention(tuple(retention), tuple(sizes))
+        self._cleanup = cleanup
+        if self._upkeep is not None:
+            self._upkeep.retention = self._retention
+        if self._cleaning is not None:
+            self._cleaning.limit(self._retention, cleanup)
+
     def _found(self, now: float, said: list[str]) -> Storage:
         """
         @param said: Gets what is worth a line in the log.
