@@ -166,7 +166,8 @@ def _edit(chosen: argparse.Namespace) -> int:
     status = subprocess.run([*editor, str(path)], check=False).returncode
     if status == 0:
         print(
-            f"{path} is saved; 'netstream check' says whether it is right, a node that runs reads it on 'netstream ctl reload'."
+            f"{path} is saved; 'netstream check' says whether it is right, and 'netstream ctl reload' lets a node that "
+            "runs go by it."
         )
     return 0 if status == 0 else 1
 

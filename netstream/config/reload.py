@@ -121,12 +121,10 @@ class Configuration:
             lambda place, option, entry: _stream_waits(place, option, entry, modes),
         )
         kept = evolve(said, node=node, stream=stream)
-        return Change(
-            settings_of(kept),
-            (*_differences(self._said, kept),),
-            (*later_node, *later_stream),
-            kept,
-        )
+        settings = settings_of(kept)
+        # That of the machine may have changed too.
+        settings = evolve(settings, node=evolve(settings.node, hostname=self.settings.node.hostname))
+        return Change(settings, (*_differences(self._said, kept),), (*later_node, *later_stream), kept)
 
     def accept(self, change: Change) -> None:
         """

@@ -4,6 +4,9 @@ Tests for files that change while a node runs.
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
@@ -16,6 +19,7 @@ from netstream.model.identity import fingerprint
 from netstream.testing import KEY, WorldNode
 from tests.streaming.case import GUID, WorldCase
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 OTHER = "11111111-2222-4333-8444-555555555555"
 
 
@@ -294,7 +298,14 @@ class ReloadTests(WorldCase):
 
     def test_names(self) -> None:
         """
-        Each option that waits for a restart is one that there is.
+        Each option that waits for a restart is one that there is, and
+        documented as such.
         """
         known = {(option.section, option.name) for option in (*NODE_OPTIONS, *STREAM_OPTIONS) if option.effective}
         self.assertEqual(AT_START - known, frozenset())
+        page = (CHECKOUT / "docs" / "configuration.md").read_text()
+        rows = dict(
+            re.findall(r"^\| `\[(\w+)\]` \| (.*) \|$", page.split("## Changes while")[1].split("\n## ")[0], re.M)
+        )
+        told = {(section, name) for section, names in rows.items() for name in re.findall("`([^`]+)`", names)}
+        self.assertEqual(told, AT_START)

@@ -4,17 +4,47 @@ Definitions of alerts that change while a node runs.
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
-from subprocess import run
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 from netstream.model.identity import fingerprint
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import CHECKOUT, KEY, accepting, sending, wait_for
+from tests.interop.peers import CHECKOUT, KEY, NetstreamNode, accepting, sending, wait_for
 
 OTHER = "2b1a6f0e-7a53-4c1b-8a70-3f5d0f7f6a11"
 HEALTH = "template: {}\non: system.load\ncalc: 1\nevery: 1s\nwarn: $this > 0\n\n"
+
+
+class InTerminal(NetstreamNode):
+    """
+    A node that runs in a terminal.
+
+    @ivar terminal: The other end of the terminal.
+    """
+
+    terminal = -1
+
+    def _launch(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path) -> None:
+        self.terminal, inside = os.openpty()
+        begin = (
+            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        with output.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", begin, *command],
+                stdin=inside,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=directory,
+                start_new_session=True,
+            )
+        os.close(inside)
 
 
 class ReloadTests(InteropTestCase):
@@ -70,7 +100,7 @@ class ReloadTests(InteropTestCase):
         self.assertEqual(parent.log().count(f"{child.name} ({child.guid}) connected"), 1)
         conf.write_text(accepting(OTHER))
         command = [sys.executable, "-m", "netstream.cli", "ctl", "reload", "--data-dir", f"{parent.directory}/data"]
-        told = run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True).stdout
+        told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True).stdout
         self.assertIn(f"[key {fingerprint(KEY)}] enabled: yes -> not given", told)
         self.assertIn(f"{child.name} ({child.guid}) is cut off: API key {fingerprint(KEY)} is not known", told)
         parent.wait_host(child.name, online=False)
@@ -100,3 +130,16 @@ class ReloadTests(InteropTestCase):
         found = other.samples("system.ctxt", node.name)["switches"]
         self.assertEqual([second for second in range(first, first + 5) if second not in found], [])
         self.assert_stopped(node, other)
+
+    def test_terminal(self) -> None:
+        """
+        A node in the foreground goes by its files on SIGHUP, but stops when its terminal is closed.
+        """
+        node = InTerminal("node", self.directory / "node", role="standalone")
+        self._started(node)
+        node.signal(signal.SIGHUP)
+        node.wait_log("the files were read again: 0 options changed")
+        os.close(node.terminal)
+        node.wait_log("the terminal is gone")
+        wait_for("its end", lambda: "Server Shut Down." in node.log())
+        self.assert_stopped(node)
