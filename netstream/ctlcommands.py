@@ -40,7 +40,12 @@ def add_commands(commands: Any) -> None:
 
     action("status", "print how it is doing", "Print who the node is and how it is doing.")
     action("nodes", "list the nodes it knows", "List the nodes that it knows, and those that were removed.")
-    action("keys", "list its API keys", "List its API keys by the first digits of their SHA-256, as logs name them.")
+    action(
+        "keys",
+        "list its API keys",
+        "List its API keys by the first digits of their SHA-256, as logs name them: whether they open the door, how "
+        "many nodes are connected with each, and when it was used last since the node started.",
+    )
     remove = action(
         "remove-node",
         "forget a node that is gone",
@@ -121,10 +126,7 @@ def _status(said: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _nodes(said: Mapping[str, Any]) -> Iterator[str]:
-    rows = [_HEADINGS, *map(_row, said["nodes"])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from _table([_HEADINGS, *map(_row, said["nodes"])])
     for each in said["removed"]:
         yield f"removed {_moment(each['at'])}: {each['hostname']} ({each['guid']})"
 
@@ -143,7 +145,26 @@ def _moment(second: int) -> str:
 
 
 def _keys(said: Mapping[str, Any]) -> Iterator[str]:
-    yield from said["keys"] or ("there are none",)
+    if not said["keys"]:
+        yield "there are none"
+        return
+    rows = [("key", "state", "valid from", "valid until", "nodes", "last used", "section")]
+    for key in said["keys"]:
+        moments = [
+            _moment(round(key[name])) if key[name] is not None else "-" for name in ("valid_from", "valid_until")
+        ]
+        used = "now" if key["nodes"] else _moment(key["used"]) if key["used"] is not None else "-"
+        rows.append((key["key"], key["state"], moments[0], moments[1], str(key["nodes"]), used, key["section"]))
+    yield from _table(rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """
+    @param rows: As many cells each; the first are headings.
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _removed(said: Mapping[str, Any]) -> Iterator[str]:

@@ -181,6 +181,7 @@ class Control:
             "every": host.info.update_every,
             "program": f"{host.info.program} {host.info.version}".strip(),
             "peer": link.peer if link is not None else None,
+            "key": self._key_of(host),
             "since": round(link.since) if link is not None else None,
             "seen": round(host.seen) if link is None and host.seen else None,
             "skew": None if skew is None else round(skew, 1),
@@ -192,12 +193,32 @@ class Control:
             "destinations": [d.text for d in uplink.settings.destinations] if uplink is not None else [],
         }
 
+    def _key_of(self, host: Host) -> str | None:
+        connection = self._parent.connections.get(host.info.guid)
+        return connection.key if connection is not None else None
+
     @_command("keys")
     async def keys(self, arguments: Mapping[str, Any]) -> Any:
         """
-        The API keys, by the first digits of their SHA-256.
+        The API keys, by the first digits of their SHA-256: whether they open
+        the door, and who is using them.
         """
-        return {"keys": list(self._settings.keys)}
+        now, used = self._clock.seconds(), self._parent.used
+        nodes = Counter(connection.key for connection in self._parent.connections.values())
+        return {
+            "keys": [
+                {
+                    "key": each.mark,
+                    "state": each.state(now),
+                    "valid_from": each.valid_from,
+                    "valid_until": each.valid_until,
+                    "section": each.place,
+                    "nodes": nodes[each.mark],
+                    "used": round(now if nodes[each.mark] else used[each.mark]) if each.mark in used else None,
+                }
+                for each in self._settings.access.records
+            ]
+        }
 
     @_command("remove-node")
     async def remove_node(self, arguments: Mapping[str, Any]) -> Any:

@@ -28,6 +28,7 @@ from netstream.db.interfaces import IMetricsDB
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.host import HostInfo
+from netstream.model.identity import fingerprint
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
@@ -68,6 +69,10 @@ AHEAD_MOST = 60
 
 SWEPT_EVERY = 60.0
 """Seconds between two looks for charts that have been obsolete for long."""
+
+EXPIRY_LOOKED_AT = 3600.0
+"""Seconds after which it is looked again at when keys expire, at most: the
+clock may be set."""
 
 EARLY_MOST = 16384
 """Bytes that a child may say before it is answered; real ones say nothing."""
@@ -135,6 +140,13 @@ class ParentProtocol(Protocol):
         Where the child is, for a log.
         """
         return peer_text(self._address)
+
+    @property
+    def key(self) -> str:
+        """
+        The first digits of the SHA-256 of its API key, once it is admitted.
+        """
+        return fingerprint(self.candidate.request.key.lower()) if self.candidate is not None else ""
 
     @property
     def reason(self) -> str:
@@ -530,6 +542,8 @@ class Parent:
     @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar turns: When each may be dealt with.
     @ivar counts: What is counted.
+    @ivar used: When each API key was used last, UTC seconds, by the first
+        digits of its SHA-256.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
     """
@@ -550,6 +564,8 @@ class Parent:
         self.clock = clock
         self.connections: dict[str, ParentProtocol] = {}
         self.admitted: dict[str, KeySettings] = {}
+        self.used: dict[str, float] = {}
+        self._expiring: IDelayedCall | None = None
         self.spoiled = Spoiled()
         self.turns = Turns(clock)
         self.vocabulary = Vocabulary()
@@ -574,7 +590,33 @@ class Parent:
         self._door.reconfigure(settings)
         if self._sweeping is None:
             self._plan_sweep()
-        return [line for each in tuple(self.connections.values()) for line in self._judge(each)]
+        went = [line for each in tuple(self.connections.values()) for line in self._judge(each)]
+        known = set(settings.keys)
+        self.used = {key: at for key, at in self.used.items() if key in known}
+        self._plan_expiry()
+        return went
+
+    def _plan_expiry(self) -> None:
+        """
+        Wait for the moment at which the first section of a child that is
+        connected expires.
+        """
+        if self._expiring is not None and self._expiring.active():
+            self._expiring.cancel()
+        ends = [self.admitted[guid].until for guid in self.connections if guid in self.admitted]
+        first = min((end for end in ends if end is not None), default=None)
+        self._expiring = None
+        if first is not None:
+            wait = min(max(0.0, first - self.clock.seconds()), EXPIRY_LOOKED_AT)
+            self._expiring = self.clock.callLater(wait, self._expire)
+
+    def _expire(self) -> None:
+        now = self.clock.seconds()
+        for connection in tuple(self.connections.values()):
+            settings = self.admitted.get(connection.host.info.guid) if connection.host is not None else None
+            if settings is not None and settings.until is not None and settings.until <= now:
+                list(self._judge(connection))
+        self._plan_expiry()
 
     def _judge(self, connection: ParentProtocol) -> Iterable[str]:
         """
@@ -653,7 +695,10 @@ class Parent:
         host = self._known(connection, info, database, link)
         self._retain(host, database, settings)
         self.connections[info.guid] = connection
+        self.used[fingerprint(request.key.lower())] = now
         connection.begin(agreed, host)
+        if settings.until is not None and not self._expires_before(settings.until):
+            self._plan_expiry()
         self._log.info(
             "{peer}: {host} ({guid}) connected: {program} {version}, {hops} hops, {compression}, database {mode}",
             peer=connection.peer,
@@ -665,6 +710,10 @@ class Parent:
             compression=algorithm_of(agreed) or "not compressed",
             mode=host.db.mode,
         )
+
+    def _expires_before(self, moment: float) -> bool:
+        due = self._expiring.getTime() if self._expiring is not None and self._expiring.active() else math.inf
+        return due <= moment
 
     def _known(self, connection: ParentProtocol, info: HostInfo, database: IMetricsDB, link: Link) -> Host:
         """
@@ -758,6 +807,8 @@ class Parent:
         host = connection.host
         if host is not None and self.connections.get(host.info.guid) is connection:
             del self.connections[host.info.guid]
+            if connection.key in self.used:
+                self.used[connection.key] = self.clock.seconds()
             host.left = connection.reason
             if not connection.removed_at:
                 self._hub.disconnect(host, self.clock.seconds())
@@ -781,7 +832,8 @@ class Parent:
         self._stopping = True
         self._unwatch()
         self._door.close()
-        if self._sweeping is not None and self._sweeping.active():
-            self._sweeping.cancel()
+        for timer in (self._sweeping, self._expiring):
+            if timer is not None and timer.active():
+                timer.cancel()
         for connection in tuple(self.connections.values()):
             connection.close()
