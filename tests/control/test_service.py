@@ -234,7 +234,7 @@ class SocketTests(TestCase):
                         "state": "valid",
                         "valid_from": None,
                         "valid_until": 1_800_000_000.0,
-                        "section": "s.conf:3",
+                        "section": "s.c:3",
                         "nodes": 0,
                         "used": 1_790_000_000,
                     },
@@ -243,7 +243,7 @@ class SocketTests(TestCase):
                         "state": "disabled",
                         "valid_from": 1_700_000_000.0,
                         "valid_until": None,
-                        "section": "s.conf:7",
+                        "section": "s.c:7",
                         "nodes": 2,
                         "used": 1_790_000_000,
                     },
@@ -264,8 +264,8 @@ class SocketTests(TestCase):
             (
                 ["keys"],
                 "key       state     valid from            valid until           nodes  last used             section\n"
-                "12345678  valid     -                     2027-01-15T08:00:00Z  0      2026-09-21T14:13:20Z  s.conf:3\n"
-                "9abcdef0  disabled  2023-11-14T22:13:20Z  -                     2      now                   s.conf:7\n",
+                "12345678  valid     -                     2027-01-15T08:00:00Z  0      2026-09-21T14:13:20Z  s.c:3\n"
+                "9abcdef0  disabled  2023-11-14T22:13:20Z  -                     2      now                   s.c:7\n",
             ),
             (["drain"], "3 children were told to go; none is taken until 'netstream ctl drain --end'\n"),
             (["rebalance", "--share", "40", "web-1"], "2 of 5 children were told to choose anew\n"),
