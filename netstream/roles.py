@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, maybeDeferred
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
     IReactorTime,
-    IStreamClientEndpoint,
 )
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -26,7 +24,7 @@ from netstream.collect.facts import host_info, host_labels
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.reload import Configuration
-from netstream.config.settings import ClientTLS, Destination, KeySettings, Listener, Mode, Settings, StreamSettings
+from netstream.config.settings import Destination, KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
 from netstream.control.reloading import Reloaded, Reloading
 from netstream.control.service import ControlSocket
@@ -39,19 +37,15 @@ from netstream.hub.tombstones import NAME as TOMBSTONES
 from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
+from netstream.outgoing import Outgoing
 from netstream.streaming.child import Uplink
-from netstream.streaming.choice import Connector
 from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
 from netstream.streaming.parent import Parent
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
-from netstream.streaming.socks import SocksEndpoint
 from netstream.streaming.spills import Spills
-from netstream.streaming.strangers import recognised
-from netstream.tls.client import Client
-from netstream.tls.endpoint import TLSEndpoint
 from netstream.tls.reminders import Reminders
 from netstream.tls.server import Server
 
@@ -138,7 +132,7 @@ class Node(MultiService):
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
         self._tls: Server | None = None
-        self._trust: dict[ClientTLS, Client] = {}
+        self._outgoing = Outgoing(reactor)
         self._parent: Parent | None = None
         self._forwarder: Forwarder | None = None
         self._collector: IService | None = None
@@ -215,7 +209,7 @@ class Node(MultiService):
         cleaning = NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral)
         cleaning.setServiceParent(self)
         self._told.append(lambda new: cleaning.reconfigure(new.db.cleanup_hosts, new.db.cleanup_ephemeral))
-        forwarder = self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink, self._connector)
+        forwarder = self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink, self._outgoing.connector)
         self._forwarder.setServiceParent(self)
         self._told.append(lambda new: forwarder.reconfigure())
         self._export(settings)
@@ -266,7 +260,7 @@ class Node(MultiService):
         @raise ConfigError: One cannot be used.
         """
         if _secure(settings.stream):
-            self._client_tls(settings.stream.tls)
+            self._outgoing.trust(settings.stream.tls)
         encrypted = [target for target in settings.exporting if any(each.tls for each in target.destinations)]
         if encrypted:
             from netstream.export.tls import TLS
@@ -323,15 +317,10 @@ class Node(MultiService):
             return
         from netstream.export.service import ExportService
 
-        connect = partial(self._plain_endpoint, StreamSettings())
+        connect = partial(self._outgoing.plain, StreamSettings())
         targets = tuple(settings.exporting)
         self._exporting = ExportService(self.hub, targets, settings.data_dir, self._reactor, connect)
         self._exporting.setServiceParent(self)
-
-    def _client_tls(self, settings: ClientTLS) -> Client:
-        if settings not in self._trust:
-            self._trust[settings] = Client(settings)
-        return self._trust[settings]
 
     def _greet(self) -> None:
         role = self.settings.role.value
@@ -435,33 +424,7 @@ class Node(MultiService):
             host.spool = self._databases.spool
             host.save()
         node, counts = self.hub.local.info.guid, self.hub.counts
-        return Uplink(host, settings, self._reactor, self._connector(settings), self._jitter, node, counts)
-
-    def _connector(self, settings: StreamSettings) -> Connector:
-        return partial(self._client_endpoint, settings)
-
-    def _client_endpoint(
-        self, settings: StreamSettings, destination: Destination, timeout: float
-    ) -> IStreamClientEndpoint:
-        trust = partial(self._client_tls, settings.tls)
-        if destination.protocol == "udp":
-            from netstream.quic.client import QuicEndpoint
-
-            return QuicEndpoint(self._reactor, destination.host, destination.port, trust, timeout)
-        plain = self._plain_endpoint(settings, destination, timeout)
-        if not destination.tls:
-            return plain
-        return TLSEndpoint(plain, trust, destination.host, self._reactor, recognised)
-
-    def _plain_endpoint(
-        self, settings: StreamSettings, destination: Destination, timeout: float
-    ) -> IStreamClientEndpoint:
-        if destination.protocol == "unix":
-            return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
-        if settings.proxy is not None:
-            return SocksEndpoint(self._reactor, settings.proxy, destination.host, destination.port, timeout)
-        host = destination.host + ("%" + destination.interface if destination.interface else "")
-        return HostnameEndpoint(self._reactor, host, destination.port, timeout=timeout)
+        return Uplink(host, settings, self._reactor, self._outgoing.connector(settings), self._jitter, node, counts)
 
     async def _listen(self, parent: Parent) -> None:
         """

@@ -39,7 +39,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
 """What each room may import of the others; nothing looks up."""
 
 TOP: Mapping[str, frozenset[str]] = {
-    "roles": frozenset(ROOMS),
+    "outgoing": frozenset({"config", "quic", "streaming", "tls"}),
+    "roles": frozenset({*ROOMS, "outgoing"}),
     "tap": frozenset({"config", "roles"}),
     "cli": frozenset({"config", "roles", "tap", "tls", "alertcommands", "dbcommands", "certcommands", "ctlcommands"}),
     "alertcommands": frozenset({"config", "db", "dbcommands", "health", "hub", "model"}),
