@@ -46,6 +46,12 @@ def add_commands(commands: Any) -> None:
         "List its API keys by the first digits of their SHA-256, as logs name them: whether they open the door, how "
         "many nodes are connected with each, and when it was used last since the node started.",
     )
+    action(
+        "refusals",
+        "list who was refused lately, and why",
+        "List the children that were not admitted since the node started, a hundred at most, each with the reason and "
+        "the line that would admit it, of which they themselves hear nothing.",
+    )
     remove = action(
         "remove-node",
         "forget a node that is gone",
@@ -167,6 +173,13 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def _refusals(said: Mapping[str, Any]) -> Iterator[str]:
+    for each in said["refusals"]:
+        yield f"{_moment(each['at'])} {each['peer']} {each['hostname']} ({each['guid']}): {each['reason']}"
+    if not said["refusals"]:
+        yield "nobody was refused"
+
+
 def _removed(said: Mapping[str, Any]) -> Iterator[str]:
     yield f"{said['hostname']} ({said['guid']})"
 
@@ -205,6 +218,7 @@ _TOLD = {
     "status": _status,
     "nodes": _nodes,
     "keys": _keys,
+    "refusals": _refusals,
     "remove-node": _removed,
     "rebalance": _rebalanced,
     "drain": _drained,

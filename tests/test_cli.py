@@ -84,7 +84,17 @@ class CommandTests(SynchronousTestCase):
         (self.config / "stream.conf").write_text(f"[{KEY}]\nenabled = yes\n[stream]\nbad line\n")
         (self.config / "stream.conf").chmod(0o600)
         status, out, err = self.check(
-            "--role", "proxy", "--destination", "up:1", "--api-key", KEY, "--hostname", "box", "--set", "db/mode=none"
+            "--files",
+            "--role",
+            "proxy",
+            "--destination",
+            "up:1",
+            "--api-key",
+            KEY,
+            "--hostname",
+            "box",
+            "--set",
+            "db/mode=none",
         )
         self.assertEqual((status, err), (0, ""))
         self.assertIn("warning: stream.conf:4: ", out)

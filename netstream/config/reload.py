@@ -18,6 +18,7 @@ from netstream.config.layers import Given, shown
 from netstream.config.load import Written, settings_of, written
 from netstream.config.node_options import DB, GLOBAL, HEALTH, NODE_OPTIONS, WEB
 from netstream.config.options import KEY, Option, by_spelling
+from netstream.config.places import STREAM_CONF
 from netstream.config.reader import Entry
 from netstream.config.settings import Mode, Role, Settings, SocksProxy
 from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
@@ -125,6 +126,16 @@ class Configuration:
         # That of the machine may have changed too.
         settings = evolve(settings, node=evolve(settings.node, hostname=self.settings.node.hostname))
         return Change(settings, (*_differences(self._said, kept),), (*later_node, *later_stream), kept)
+
+    def place(self, section: str, name: str) -> str:
+        """
+        @param section: Of C{stream.conf}.
+        @return: Where an option stands, or would.
+        """
+        entry = self._said.stream.entries.get((section, name))
+        if entry is None:
+            return at(str(self.settings.config_dir / STREAM_CONF), 0, section, name).removesuffix(": ")
+        return at(entry.file, entry.line, shown(section), name).removesuffix(": ")
 
     def accept(self, change: Change) -> None:
         """

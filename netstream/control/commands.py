@@ -220,6 +220,13 @@ class Control:
             ]
         }
 
+    @_command("refusals")
+    async def refusals(self, arguments: Mapping[str, Any]) -> Any:
+        """
+        The children that were refused lately, and why.
+        """
+        return {"refusals": [{**asdict(each), "at": round(each.at)} for each in self._parent.turned]}
+
     @_command("remove-node")
     async def remove_node(self, arguments: Mapping[str, Any]) -> Any:
         """

@@ -4,6 +4,7 @@ Whom a parent lets in, and when.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -22,6 +23,12 @@ from netstream.wire.handshake import Refusal, StreamRequest
 
 HOSTS_MOST = 20_000
 """Hosts that this node knows at most; a new one beyond is refused as busy."""
+
+CHECKER = "netstream-check"
+"""The program that asks whether its key is good, in the name of this node."""
+
+REMEMBERED = 100
+"""Refusals that are remembered."""
 
 PASSING = frozenset({Refusal.BUSY, Refusal.INITIALIZING})
 """Reasons that pass, which old agents do not know."""
@@ -76,9 +83,30 @@ class Candidate:
     papers: Papers = Papers()
 
 
+@frozen
+class Turned:
+    """
+    A child that was not admitted.
+
+    @ivar at: When, UTC seconds.
+    @ivar guid: The machine GUID that it says is its own.
+    @ivar key: The first digits of the SHA-256 of its key.
+    @ivar reason: Why, and which line would admit it.
+    """
+
+    at: float
+    peer: str
+    hostname: str
+    guid: str
+    key: str
+    reason: str
+
+
 class Door:
     """
     Lets children in: those who may, in their turn, and each machine GUID once.
+
+    @ivar turned: Those that were refused for good lately, the latest last.
     """
 
     _log = Logger()
@@ -100,6 +128,7 @@ class Door:
         self._clock = clock
         self._connections = connections
         self._begin = begin
+        self.turned: deque[Turned] = deque(maxlen=REMEMBERED)
         self._candidates: dict[Claimant, Candidate] = {}
         self._probing: dict[str, tuple[Candidate, IDelayedCall]] = {}
         self._admissions: Admissions[Candidate] = Admissions(
@@ -201,7 +230,11 @@ class Door:
                 guid=info.guid,
                 reason=refused.reason,
             )
+            self._remember(candidate, refused.reason)
             return Refusal.DENIED
+        if info.guid == self._hub.local.info.guid and info.program == CHECKER:
+            self._log.info("{peer}: 'netstream check' there has a key that is good", peer=connection.peer)
+            return Refusal.LOCALHOST
         if info.guid == self._hub.local.info.guid:
             self._log.warn(
                 "{peer}: {host} streams this node's own machine GUID {guid} back; give each node its own machine.guid",
@@ -230,6 +263,12 @@ class Door:
             )
             return Refusal.VIRTUAL_NODE
         return Refusal.BUSY if self._stopping or self._hub.draining else None
+
+    def _remember(self, candidate: Candidate, reason: str) -> None:
+        info = candidate.request.info
+        mark = fingerprint(candidate.request.key.lower())
+        now = self._clock.seconds()
+        self.turned.append(Turned(now, candidate.connection.peer, info.hostname, info.guid, mark, reason))
 
     def _check_no_machine(self, key: str) -> None:
         """
@@ -267,6 +306,7 @@ class Door:
                 name=name,
                 advice="" if name == info.hostname else "; if they are two machines, remove the machine.guid of one",
             )
+            self._remember(candidate, f"{info.guid} is already streaming from {older.peer} as {name}")
         elif decided is Claim.TAKES_OVER:
             self._log.warn(
                 "{peer}: {host} takes over from {name} at {older}, which has been silent for {silent:.0f} s",

@@ -5,7 +5,7 @@ The receiving side: children connect, are checked, and stream into the hub.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from attrs import evolve
@@ -39,7 +39,7 @@ from netstream.session.replication import Replication
 from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.backfill import Backfill
 from netstream.streaming.calls import AskedChild
-from netstream.streaming.door import PASSING, Candidate, Door
+from netstream.streaming.door import PASSING, Candidate, Door, Turned
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.streaming.papers import papers_of
@@ -670,6 +670,13 @@ class Parent:
         Admit a child at once or in its turn, or refuse it.
         """
         self._door.consider(candidate)
+
+    @property
+    def turned(self) -> Sequence[Turned]:
+        """
+        The children that were refused for good lately, the latest last.
+        """
+        return tuple(self._door.turned)
 
     def gave_up(self, connection: ParentProtocol) -> None:
         """

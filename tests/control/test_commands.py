@@ -111,7 +111,7 @@ class LookingTests(CommandCase):
         self.assert_cannot(parent, "is not connected", "rebalance", nodes=["parent"])
         self.assertEqual(
             set(COMMANDS),
-            {"status", "nodes", "keys", "remove-node", "rebalance", "drain", "reload", "reload-health"},
+            {"status", "nodes", "keys", "refusals", "remove-node", "rebalance", "drain", "reload", "reload-health"},
         )
 
 
