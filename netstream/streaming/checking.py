@@ -74,6 +74,9 @@ an older one lives."""
 SHOWN_WITHIN = 15.0
 """Seconds in which a sample is to be seen at the parent."""
 
+LASTS = 4.0
+"""Seconds that a stream has to last where nothing can be seen."""
+
 APART, TOO_FAR = 5.0, 60.0
 """Seconds that clocks may be apart: more are odd, more make samples useless."""
 
@@ -263,6 +266,7 @@ class Walk:
         self._series = chart, dimension
         self._within = min(settings.timeout, CONNECT_MOST)
         self._agent = self._called = ""
+        self._shows = False
         self._others: frozenset[str] = frozenset()
 
     async def findings(self) -> AsyncIterator[Finding]:
@@ -367,6 +371,7 @@ class Walk:
         info = await self._fetch("/api/v1/info")
         if info is None or info.status != 200:
             return
+        self._shows = True
         self._agent = self._agent or _guid(info.said.get("uid"))
         names, others = info.said.get("mirrored_hosts"), info.said.get("mirrored_hosts_status")
         self._called = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
@@ -388,6 +393,8 @@ class Walk:
             yield finding
             if finding.verdict is not Verdict.GOOD:
                 return
+        if not asked and (self._running is not None or self._host is None):
+            yield Finding(KEY, Verdict.UNKNOWN, "not tried, since the parent does not say who it is")
         if self._running is not None:
             yield self._tell_running(self._running)
             yield await self._seen()
@@ -490,28 +497,23 @@ class Walk:
     async def _arrived(self, uplink: Uplink, begin: int) -> Finding:
         chart, dimension = self._series
         shown = uplink.upstream
+        if not self._settings.charts.matches(chart):
+            return Finding(SAMPLE, Verdict.UNKNOWN, f"not sent, since 'send charts matching' leaves {chart} out")
         path = f"/host/{self._info.guid}/api/v1/data?chart={chart}&dimensions={dimension}&after=-20&format=json"
-        seen = True
-        for _ in range(int(SHOWN_WITHIN)):
+        within = SHOWN_WITHIN if self._shows else LASTS
+        for _ in range(int(within)):
             await deferLater(self._reactor, 1.0)
             if not shown.connected:
                 return bad(SAMPLE, f"the parent ended the stream: {shown.reason}", "its log says why")
-            page = await self._fetch(path) if seen else None
-            if page is not None and page.status in (401, 403, 421):
-                seen = False
+            page = await self._fetch(path) if self._shows else None
             rows = page.said.get("data") if page is not None and page.status == 200 else None
             for row in rows if isinstance(rows, list) else ():
                 if isinstance(row, list) and len(row) > 1 and row[1] is not None and row[0] >= begin:
                     return Finding(SAMPLE, Verdict.GOOD, f"{chart} of second {row[0]} is at the parent")
-        if not seen:
+        if not self._shows:
             return Finding(SAMPLE, Verdict.UNKNOWN, "it was sent, but the parent does not show itself to this address")
-        return Finding(
-            SAMPLE,
-            Verdict.ODD,
-            f"it was sent, but the parent does not show it after {SHOWN_WITHIN:g} s",
-            "its log says why; 'send charts matching' may leave the chart out",
-            "send charts matching",
-        )
+        text = f"it was sent, but the parent does not show it after {within:g} s"
+        return Finding(SAMPLE, Verdict.ODD, text, "the log of the parent says why")
 
     # What the parent says.
 

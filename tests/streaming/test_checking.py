@@ -17,6 +17,7 @@ from netstream.checkcommands import walk
 from netstream.config.reload import Configuration
 from netstream.model.identity import fingerprint
 from netstream.testing import KEY, WorldNode
+from netstream.wire.handshake import Refusal
 from tests.streaming.case import GUID, WorldCase
 from tests.streaming.test_socks import Proxy
 from tests.streaming.test_strangers import NGINX_TLS, SQUID
@@ -52,6 +53,23 @@ class Refusing(Protocol):
             self.transport.write(b"\x05\x02" if b"\x02" in data[2:] else b"\x05\xff")
         else:
             self.transport.write(b"\x01\x01")
+
+
+class Ancient(Protocol):
+    """
+    A parent that speaks the oldest protocol alone, and shows nothing.
+    """
+
+    transport: Any
+
+    def dataReceived(self, data: bytes) -> None:
+        if data.startswith(b"GET "):
+            self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        elif data.startswith(b"STREAM hostname="):
+            self.transport.write(Refusal.DENIED.line())
+            self.transport.loseConnection()
+        elif data.startswith(b"STREAM "):
+            self.transport.write(b"Hit me baby, push them over...")
 
 
 class CheckCase(WorldCase):
@@ -200,6 +218,19 @@ class WayTests(CheckCase):
         ):
             self.stranger(said, f"stranger{number}")
             self.assert_fails(step, *words, destination=f"stranger{number}")
+
+    def test_capabilities(self) -> None:
+        """
+        A parent with which there is hardly anything in common is odd.
+        """
+        TCP4ServerEndpoint(self.world.network.machine("parent"), 19999).listen(Factory.forProtocol(Ancient))
+        good, text = self.check()
+        self.assertTrue(good, text)
+        self.assertIn("capabilities  odd     hardly anything in common: V1; samples travel without labels", text)
+        self.assertIn("the parent does not show itself", text)
+        (self.data / "machine.guid").unlink()
+        good, text = self.check(guid="")
+        self.assertIn("key           -       not tried", text)
 
     def test_socks(self) -> None:
         """
