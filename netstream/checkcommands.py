@@ -6,6 +6,7 @@ collected reach the parents?
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,24 +15,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from netstream.collect.facts import host_info, host_labels
-from netstream.collect.service import CollectService
-from netstream.collect.uptime import Uptime
 from netstream.config.keys import mark
-from netstream.config.machine import known_guid
 from netstream.config.reload import Configuration
-from netstream.config.settings import Role, Settings, StreamSettings
-from netstream.control.client import say
-from netstream.control.lines import CannotDo, Request, socket_path
-from netstream.db.none import NoneDB
-from netstream.hub.hub import Hub
-from netstream.model.updates import LabelsReplaced
-from netstream.outgoing import Outgoing
-from netstream.streaming.causes import Finding, Verdict
-from netstream.streaming.checking import Running, Walk
+from netstream.config.settings import KeyRecord, Role, Settings, StreamSettings
+from netstream.tls.client import Client
 from netstream.tls.server import Server
-
-Print = Callable[[str], None]
 
 
 def add_check(commands: Any) -> None:
@@ -72,13 +60,16 @@ def _check(chosen: argparse.Namespace) -> int:
     if settings.web.tls is not None:
         Server(settings.web.tls)
     if any(parent.tls for parent in settings.stream.destinations):
-        Outgoing(None).trust(settings.stream.tls)
+        Client(settings.stream.tls)
     for warning in settings.warnings:
         print(f"warning: {warning}")
     for name, value in _summary(settings):
         print(f"{name + ':':<15}{value}")
     if chosen.files or not settings.stream.enabled:
         return 0
+    # What most commands do without takes a while to import.
+    from netstream.checkwalk import walk
+
     return _run(lambda reactor: walk(configuration, reactor, partial(print, flush=True)))
 
 
@@ -105,77 +96,6 @@ def _run(checking: Callable[[Any], Deferred[bool]]) -> int:
     return 0 if results[0] is True else 1
 
 
-def walk(configuration: Configuration, reactor: Any, tell: Print) -> Deferred[bool]:
-    """
-    Walk to all destinations.
-
-    @param tell: Is given each line.
-    @return: Fires with whether all can be streamed to.
-    """
-    return Deferred.fromCoroutine(_walk(configuration, reactor, tell))
-
-
-async def _walk(configuration: Configuration, reactor: Any, tell: Print) -> bool:
-    settings, good = configuration.settings, True
-    guid = known_guid(settings.data_dir)
-    running = _running(settings)
-    info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
-    hub = Hub(info, NoneDB())
-    hub.local.apply(LabelsReplaced(host_labels(settings)))
-    collecting = CollectService(hub, settings, reactor, plugins={"proc": (Uptime,)})
-    collecting.startService()
-    try:
-        for destination in settings.stream.destinations:
-            tell(f"\n{destination.text}")
-            steps = Walk(
-                destination,
-                settings.stream,
-                Outgoing(reactor).connector(settings.stream),
-                reactor,
-                info,
-                running=running,
-                host=hub.local if guid else None,
-                chart="system.uptime",
-                dimension="uptime",
-            )
-            async for finding in steps.findings():
-                good = good and finding.verdict is not Verdict.BAD
-                for line in _lines(finding, configuration):
-                    tell(line)
-    finally:
-        collecting.stopService()
-    return good
-
-
-def _running(settings: Settings) -> Running | None:
-    """
-    @return: How the node with this data is doing, if it runs.
-    """
-    if not socket_path(settings.data_dir).exists():
-        return None
-    try:
-        said = say(settings.data_dir, Request("nodes", {}), 10.0)
-    except CannotDo as problem:
-        # A socket that nobody serves is left behind by a node that was killed.
-        return None if "no node runs" in str(problem) else Running()
-    return next((Running(node["sent_to"]) for node in said["nodes"] if node["local"]), Running())
-
-
-def _lines(finding: Finding, configuration: Configuration) -> Iterator[str]:
-    yield f"  {finding.step:<14}{finding.verdict.value:<8}{_printable(finding.text)}"
-    if finding.option:
-        yield f"  {'':<14}{'change':<8}{configuration.place('stream', finding.option)}: {_printable(finding.advice)}"
-    elif finding.advice:
-        yield f"  {'':<14}{'do':<8}{_printable(finding.advice)}"
-
-
-def _printable(text: str) -> str:
-    """
-    @return: Text of others, without what a terminal would obey.
-    """
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
     db = settings.db
     yield "role", settings.role.value
@@ -190,7 +110,12 @@ def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "streams to", _sending(settings.stream)
     receives = settings.role in (Role.PARENT, Role.PROXY)
     none = "none yet; the first start makes one" if receives else "none, so no host can stream here"
-    yield "API keys", " ".join(settings.keys) or none
+    yield "API keys", " ".join(map(_key, settings.access.records)) or none
+
+
+def _key(record: KeyRecord) -> str:
+    state = record.state(time.time())
+    return record.mark if state == "valid" else f"{record.mark} ({state})"
 
 
 def _sending(stream: StreamSettings) -> str:

@@ -102,6 +102,17 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(words, out)
         self.assertNotIn(KEY, out)
 
+    def test_check_keys(self) -> None:
+        """
+        A key that opens nothing is marked as such.
+        """
+        sections = (
+            f"[{KEY[:-1]}{n}]\ntype = api\n{line}\n" for n, line in enumerate(("enabled = yes", "enabled = no"))
+        )
+        (self.config / "stream.conf").write_text("".join(sections) + "valid until = 2020-01-01\n")
+        _, out, _ = self.check("--role", "parent")
+        self.assertIn(f"API keys:      {fingerprint(KEY[:-1] + '0')} {fingerprint(KEY[:-1] + '1')} (disabled)\n", out)
+
     def test_check_writes_nothing(self) -> None:
         """
         Checking leaves no trace, and says when a key will be made.

@@ -5,6 +5,7 @@ this node would change it.
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 
 from attrs import frozen
@@ -95,6 +96,13 @@ def cannot_connect(problem: BaseException, destination: Destination, within: flo
             "write a name that 'getent hosts NAME' knows, or an address",
             "destination",
         )
+    if destination.protocol == "unix" and not isinstance(problem, TimeoutError):
+        return bad(
+            CONNECTION,
+            f"nothing listens on the socket {destination.host}: {_said(problem)}",
+            "start the parent with 'unix:' in its 'bind to', or write the right path",
+            "destination",
+        )
     if isinstance(problem, ConnectionRefusedError):
         return bad(
             CONNECTION,
@@ -112,21 +120,14 @@ def cannot_connect(problem: BaseException, destination: Destination, within: flo
         )
     if isinstance(problem, NoRouteError):
         return bad(CONNECTION, f"there is no route to {destination.host}", "write the right address", "destination")
-    if destination.protocol == "unix":
-        return bad(
-            CONNECTION,
-            f"the socket {destination.host} cannot be used: {_said(problem)}",
-            "start the parent with 'unix:' in its 'bind to', or write the right path",
-            "destination",
-        )
     step = CONNECTION if isinstance(problem, ConnectError | OSError) or destination.protocol == "udp" else ANSWER
     cause, advice = _parted(_said(problem))
     return bad(step, f"{where}: {cause}", advice or "look at host and port", "destination")
 
 
 def _said(problem: BaseException) -> str:
-    strerror = getattr(problem, "osError", None)
-    return str(strerror or problem) or type(problem).__name__
+    number = getattr(problem, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else str(problem) or type(problem).__name__
 
 
 def _no_tls(text: str) -> Finding:

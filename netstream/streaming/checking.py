@@ -87,9 +87,11 @@ class Running:
     How the node that runs here with the same data is doing.
 
     @ivar sent_to: To which destination it streams itself now, as written.
+    @ivar problem: Why that is not known; C{""} if it is.
     """
 
     sent_to: str | None = None
+    problem: str = ""
 
 
 @frozen
@@ -454,6 +456,8 @@ class Walk:
     def _tell_running(self, running: Running) -> Finding:
         if running.sent_to == self._destination.text:
             return Finding(SAMPLE, Verdict.GOOD, "the node that runs here streams to it")
+        if running.problem:
+            return Finding(SAMPLE, Verdict.UNKNOWN, f"not tried, since the node may run: {running.problem}")
         where = f"to {running.sent_to}" if running.sent_to else "nowhere just now"
         return Finding(SAMPLE, Verdict.UNKNOWN, f"not tried, since the node runs; it streams {where}")
 

@@ -13,8 +13,9 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import PrivateCertificate
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from netstream.checkcommands import walk
+from netstream.checkwalk import walk
 from netstream.config.reload import Configuration
+from netstream.control.lines import socket_path
 from netstream.model.identity import fingerprint
 from netstream.testing import KEY, WorldNode
 from netstream.wire.handshake import Refusal
@@ -174,6 +175,21 @@ class WayTests(CheckCase):
         self.assertIn("remove the machine.guid of one", text)
         self.assertFalse(child.closed)
         self.assertIs(self.host(parent).link, link)
+
+    def test_beside(self) -> None:
+        """
+        A control socket that does not tell how the node is doing keeps the
+        check from streaming in its name.
+        """
+        parent = self.world.node("parent", "parent")
+        path = socket_path(self.data)
+        path.parent.mkdir(parents=True)
+        path.mkdir()
+        good, text = self.check()
+        self.assertTrue(good, text)
+        self.assertIn("key           ok", text)
+        self.assertIn("first sample  -       not tried, since the node may run", text)
+        self.assertEqual([host.local for host in parent.hub], [True])
 
     def test_name(self) -> None:
         """
