@@ -30,6 +30,9 @@ CHECKER = "netstream-check"
 REMEMBERED = 100
 """Refusals that are remembered."""
 
+SHOWN = 100
+"""Characters that are remembered of what one of them is called."""
+
 PASSING = frozenset({Refusal.BUSY, Refusal.INITIALIZING})
 """Reasons that pass, which old agents do not know."""
 
@@ -268,7 +271,8 @@ class Door:
         info = candidate.request.info
         mark = fingerprint(candidate.request.key.lower())
         now = self._clock.seconds()
-        self.turned.append(Turned(now, candidate.connection.peer, info.hostname, info.guid, mark, reason))
+        name = info.hostname[:SHOWN]
+        self.turned.append(Turned(now, candidate.connection.peer, name, info.guid, mark, reason))
 
     def _check_no_machine(self, key: str) -> None:
         """
