@@ -105,7 +105,14 @@ def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "database", f"{db.mode.value}, one point every {db.update_every} s"
     yield "listens on", " ".join(listener.text for listener in settings.web.listeners) or "nothing"
     dashboard = settings.web.allow.get("dashboard")
-    yield "dashboard for", dashboard.text if dashboard else "this machine, private networks and link-local addresses"
+    near = (
+        "everyone who signs in"
+        if settings.web.access_file
+        else "this machine, private networks and link-local addresses"
+    )
+    yield "dashboard for", dashboard.text if dashboard else near
+    if settings.web.access_file is not None:
+        yield "signed in by", f"{settings.web.access_file}, for {' '.join(sorted(settings.web.protected)) or 'nothing'}"
     yield "TLS", f"with {settings.web.tls.certificate}" if settings.web.tls is not None else "no"
     yield "streams to", _sending(settings.stream)
     receives = settings.role in (Role.PARENT, Role.PROXY)

@@ -22,6 +22,7 @@ from netstream.config.keys import new_key
 from netstream.config.places import NOTIFY_CONF, STOCK, STREAM_CONF, config_directory
 from netstream.ctlcommands import add_commands as add_control
 from netstream.dbcommands import CannotDo, add_commands
+from netstream.passwordcommands import add_hash_password
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     edit.set_defaults(run=_edit, fail=edit.error)
 
     add_gencert(commands)
+    add_hash_password(commands)
     add_commands(commands)
     add_control(commands)
     add_alert(commands)

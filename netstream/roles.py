@@ -16,6 +16,7 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IReactorTime,
 )
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -42,6 +43,7 @@ from netstream.streaming.child import Uplink
 from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.listening import listen
+from netstream.streaming.lobby import Lobby
 from netstream.streaming.parent import Parent
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
@@ -435,11 +437,12 @@ class Node(MultiService):
             return
         from netstream.web.site import site
 
-        pages = site(self.hub, self.settings, self._reactor, self.health)
+        lobby = Lobby(self._reactor)
+        pages = site(self.hub, self.settings, self._reactor, self.health, self._beside)
         for listener in self.settings.web.listeners:
             http = pages.of_port(listener.features)
             front = FrontFactory(
-                self._reactor, listener, self.settings.web, parent.protocol, http.buildProtocol, self._tls
+                self._reactor, listener, self.settings.web, parent.protocol, http.buildProtocol, self._tls, lobby
             )
             try:
                 ports = await self._ports_of(listener, front)
@@ -453,6 +456,14 @@ class Node(MultiService):
             self.urls.append(self._url(listener, ports[0]))
         if problems and not self._ports:
             raise CannotServe("; ".join(problems))
+
+    def _beside(self, work: Callable[[], bool]) -> Deferred[bool]:
+        """
+        Do what takes long, but not where it holds everybody up.
+        """
+        if self._workers is not None:
+            return self._workers.read(work)
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
 
     async def _ports_of(self, listener: Listener, front: FrontFactory) -> Sequence[IListeningPort]:
         if listener.protocol != "udp":

@@ -4,7 +4,9 @@ C{twistd netstream}: its options, and the service they make.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import signal
 import sys
 from atexit import register
@@ -21,6 +23,9 @@ import netstream
 from netstream.config import ConfigError, ensure_key
 from netstream.config.reload import Configuration
 from netstream.config.settings import Role, Settings
+
+MOST_DESCRIPTORS = 1 << 19
+"""File descriptors that a node asks for at most."""
 
 
 class Options(usage.Options):
@@ -138,6 +143,7 @@ def makeService(options: Options) -> IService:
 
     from netstream.roles import CannotServe, Node
 
+    _take_all_descriptors()
     node = Node(options.settings, reactor, configuration=options.configuration)
     log = Logger("netstream")
 
@@ -184,6 +190,18 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def _take_all_descriptors() -> None:
+    """
+    Have as many file descriptors as the system allows: what it gives a process
+    without being asked is for programs that know C{select} alone.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _end_with_failure() -> None:

@@ -17,10 +17,24 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import child, disk, figures, footprint, latency, parent, recording, saturation, stall, storm, transports
+from benchmarks import (
+    child,
+    disk,
+    figures,
+    footprint,
+    idle,
+    latency,
+    parent,
+    recording,
+    saturation,
+    stall,
+    storm,
+    transports,
+)
 from benchmarks.figures import Figure
 from benchmarks.load import Load, NoLoad, program
 from benchmarks.recording import Tape
+from benchmarks.targets import make_parent, scratch
 
 
 def small(part: object, *given: str) -> argparse.Namespace:
@@ -187,6 +201,18 @@ class SmokeTests(SynchronousTestCase):
             raise SkipTest(str(problem)) from problem
         self.assertEqual(len(found), 9)
         self.assertTrue(all(value is not None and value > 0 for value in found.values()), found)
+
+    def test_idle(self) -> None:
+        """
+        Connections that say nothing are all closed after a while.
+        """
+        with scratch() as directory:
+            peer = make_parent("netstream", directory, options=["db/mode=ram"]).start()
+            try:
+                found = idle.once(peer, 50, idle.KINDS["say nothing"], 60)
+            finally:
+                peer.stop()
+        self.assertEqual((found["at once"] >= 40, found["left"]), (True, 0), found)
 
     def test_storm(self) -> None:
         """

@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ from netstream.testing.metrics_db import batch
 TOP = Path(__file__).parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:\S*/)?(?:twistd|netstream (?=genkey|gencert|check|edit-config|db |ctl ))[^`]+)`")
+INLINE = re.compile(
+    r"`((?:\S*/)?(?:twistd|netstream (?=genkey|gencert|hash-password|check|edit-config|db |ctl ))[^`]+)`"
+)
 ELSEWHERE = ("git clone", "systemctl restart netdata")
 """Commands of other programs."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
@@ -72,6 +75,7 @@ class CommandTests(SynchronousTestCase):
         self.directory.mkdir()
 
     def run_command(self, line: str) -> None:
+        line = line.partition(" >> ")[0]
         words = [PLACES.get(word, word) for word in shlex.split(line, comments=True)]
         program, arguments = words[0].rpartition("/")[2], words[1:]
         if program == "make":
@@ -94,6 +98,10 @@ class CommandTests(SynchronousTestCase):
             elif arguments[0] == "gencert":
                 with contextlib.redirect_stdout(io.StringIO()):
                     self.assertEqual(main([*arguments, "--dir", str(self.directory / "ssl")]), 0)
+            elif arguments[0] == "hash-password":
+                self.patch(sys, "stdin", io.StringIO("correct horse\n"))
+                with contextlib.redirect_stdout(io.StringIO()):
+                    self.assertEqual(main(arguments), 0)
             elif arguments[0] == "ctl":
                 self.tell_a_node(arguments)
             elif arguments[0] in ("genkey", "check"):
@@ -196,6 +204,9 @@ class CommandTests(SynchronousTestCase):
         Each piece of a configuration file that is shown is one without a
         warning.
         """
+        (_, entries), *_ = blocks("access")
+        (self.directory / "access").write_text(entries)
+        (self.directory / "access").chmod(0o600)
         for page, text in blocks("ini"):
             if "[section]" in text:
                 continue

@@ -38,17 +38,21 @@ ROOMS: Mapping[str, frozenset[str]] = {
 }
 """What each room may import of the others; nothing looks up."""
 
+COMMANDS = ("alert", "cert", "check", "ctl", "db", "password")
+"""What the command C{netstream} has modules for, besides its own."""
+
 TOP: Mapping[str, frozenset[str]] = {
     "outgoing": frozenset({"config", "quic", "streaming", "tls"}),
     "roles": frozenset({*ROOMS, "outgoing"}),
     "tap": frozenset({"config", "roles"}),
-    "cli": frozenset({"config", "alertcommands", "checkcommands", "dbcommands", "certcommands", "ctlcommands"}),
+    "cli": frozenset({"config", *(f"{name}commands" for name in COMMANDS)}),
     "alertcommands": frozenset({"config", "db", "dbcommands", "health", "hub", "model"}),
     "certcommands": frozenset({"config", "tls"}),
     "checkcommands": frozenset({"checkwalk", "config", "tls"}),
     "checkwalk": frozenset({"collect", "config", "control", "db", "hub", "model", "outgoing", "streaming"}),
     "ctlcommands": frozenset({"config", "control"}),
     "dbcommands": frozenset({"config", "db"}),
+    "passwordcommands": frozenset({"config"}),
     "testing": frozenset({*ROOMS, "roles"}),
     "": frozenset({*ROOMS, "roles"}),
 }

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from netstream.config.errors import at
-from netstream.config.settings import KeyRecord, KeySettings, Mode, Refused
+from netstream.config.settings import KeyRecord, KeySettings, Mode, Quota, Refused
 from netstream.model.address import peer_name
 from netstream.model.identity import fingerprint
 from netstream.model.identity import guid as checked_guid
@@ -44,6 +44,7 @@ class Section:
     @ivar valid_from: UTC seconds before which it opens nothing; L{None} if not
         given.
     @ivar valid_until: UTC seconds from which on it opens nothing.
+    @ivar quota: What its hosts may use up.
     @ivar given: What it says instead of the defaults, by attribute of
         L{KeySettings}.
     @ivar proxy: The same, by attribute of
@@ -60,6 +61,7 @@ class Section:
     certificate: SimplePattern | None = None
     valid_from: float | None = None
     valid_until: float | None = None
+    quota: Quota = Quota()
     given: Mapping[str, Any] = field(factory=dict, repr=False)
     proxy: Mapping[str, Any] = field(factory=dict, repr=False)
     file: str = "stream.conf"
@@ -84,6 +86,16 @@ class Section:
         @return: Where an option of it stands, or would, for a message.
         """
         return at(self.file, self.lines.get(option) or self.lines.get("", 0)).removesuffix(": ")
+
+    def limit(self, mark: str) -> Quota | None:
+        """
+        @param mark: What it is called in messages.
+        @return: Its quota, if it has one.
+        """
+        quota = self.quota
+        if not (quota.nodes or quota.metrics or quota.samples):
+            return None
+        return evolve(quota, of=mark, place=self.place(""))
 
 
 @frozen
@@ -143,6 +155,7 @@ class Access:
         self._check_address(section, mark, name)
         self._check_certificate(section, mark, certificate)
         given = {what: value for what, value in section.given.items() if what != "update_every"}
+        quotas = [section.limit(mark)]
         proxy = dict(section.proxy)
         ends = [section.valid_until]
         for machine in self._machine(host):
@@ -152,9 +165,16 @@ class Access:
             self._check_certificate(machine, mark, certificate)
             ends.append(machine.valid_until)
             given.update(machine.given)
+            quotas.append(machine.limit(mark))
             proxy.update(machine.proxy)
-        until = min((end for end in ends if end is not None), default=None)
-        return evolve(self.base, enabled=True, until=until, proxy=evolve(self.base.proxy, **proxy), **given)
+        return evolve(
+            self.base,
+            enabled=True,
+            until=min((end for end in ends if end is not None), default=None),
+            proxy=evolve(self.base.proxy, **proxy),
+            quotas=tuple(quota for quota in quotas if quota is not None),
+            **given,
+        )
 
     def _key(self, key: str, guid: str) -> Section:
         mark = f"API key {fingerprint(key)}"

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from netstream.config.access import Access, Section
 from netstream.config.addresses import destination, entries, listener
+from netstream.config.credentials import read_credentials
 from netstream.config.errors import ConfigError
 from netstream.config.layers import STREAM_SPELLINGS, Values, refusal
 from netstream.config.node_options import (
@@ -33,12 +34,13 @@ from netstream.config.settings import (
     KeySettings,
     Listener,
     NodeSettings,
+    Quota,
     Role,
     StreamSettings,
     WebSettings,
 )
 from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
-from netstream.config.transport import check_listeners, check_proxied, client_tls, mixed, server_tls
+from netstream.config.transport import check_listeners, check_proxied, client_tls, mixed, path_of, server_tls
 from netstream.config.values import duration
 
 _NODE = {(option.section, option.name): option for option in NODE_OPTIONS}
@@ -117,7 +119,8 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
 
     @param directory: Of the configuration.
     @raise ConfigError: C{bind to} is malformed, names nothing to bind, or
-        insists on TLS without a certificate.
+        insists on TLS without a certificate; or the file of those who may look
+        cannot be used.
     """
     listeners = () if values.get(_NODE[WEB, "mode"]) == "none" else _listeners(values)
     tls = server_tls(values, directory) if listeners else None
@@ -127,8 +130,18 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
         **_fields(values, WEB_OPTIONS),
         listeners=listeners,
         tls=tls,
+        access_file=_access_file(values, directory),
         allow={what: pattern for what, pattern in allow.items() if pattern is not None},
     )
+
+
+def _access_file(values: Values, directory: Path) -> Path | None:
+    path = path_of(values, _NODE[WEB, "access token file"], directory)
+    if path is not None:
+        read_credentials(path)
+        if path.stat().st_mode & 0o044:
+            values.warnings.line(f"{path}: holds tokens or passwords, but others can read it; chmod 600 it")
+    return path
 
 
 def _listeners(values: Values) -> tuple[Listener, ...]:
@@ -279,6 +292,9 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
     own_period = values.entry(_KEY["update every"], name)
     if own_period is not None and kind is not None and kind.value == "api":
         values.warnings.add(own_period, "no effect for an API key, only in the section of a machine GUID")
+    nodes = values.entry(_KEY["max nodes"], name)
+    if nodes is not None and kind is not None and kind.value == "machine":
+        values.warnings.add(nodes, "no effect for a machine GUID, which is one node")
     written = Section(
         name,
         kind.value if kind is not None else "",
@@ -287,6 +303,11 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
         values.get(_KEY["ssl client certificate"], name),
         values.get(_KEY["valid from"], name),
         values.get(_KEY["valid until"], name),
+        Quota(
+            values.get(_KEY["max nodes"], name) or 0,
+            values.get(_KEY["max metrics"], name) or 0,
+            values.get(_KEY["max samples per second"], name) or 0,
+        ),
         given,
         proxy,
         next(entry.file for (section, _), entry in values.given.entries.items() if section == name),

@@ -13,10 +13,12 @@ from netstream.config.options import (
     DAYS,
     DECIMAL,
     DURATION,
+    FEATURES,
     FILE_MODE,
     LIST,
     MEBIBYTES,
     MODE,
+    NETWORKS,
     NUMBER,
     PATH,
     PATTERN,
@@ -200,6 +202,9 @@ WEB_OPTIONS = (
         for what, words in ALLOW.items()
     ),
     option(WEB, "allowed host names", PATTERN, field="host_names"),
+    option(WEB, "access token file", PATH),
+    option(WEB, "access token for", FEATURES, "dashboard registry badges netdata.conf", field="protected"),
+    option(WEB, "trusted proxies", NETWORKS, field="proxies"),
     *(later(WEB, f"allow {what} by dns", choice("yes", "no", "heuristic"), "heuristic") for what in ALLOW),
     option(
         WEB,
@@ -220,7 +225,7 @@ WEB_OPTIONS = (
     ),
     option(WEB, "timeout for first request", PERIOD, "1m", field="first_request_timeout"),
     later(WEB, "web server threads", NUMBER),
-    later(WEB, "web server max sockets", NUMBER, "5000"),
+    option(WEB, "web server max sockets", whole(10, 1_000_000), "5000", field="max_sockets"),
     option(
         WEB,
         "enable gzip compression",

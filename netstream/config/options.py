@@ -11,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
-from netstream.config.settings import COMPRESSIONS, Mode, SocksProxy
+from netstream.config.settings import COMPRESSIONS, PROTECTABLE, Mode, SocksProxy
 from netstream.config.values import boolean, boolean_doubt, duration, integer, quoted, size, three_valued
 from netstream.model.identity import guid
+from netstream.model.networks import Networks
 from netstream.model.pattern import pattern
 
 
@@ -327,6 +328,13 @@ def _algorithms_doubt(text: str) -> str:
     return "" if text.split() else "names no compression algorithm; to accept none write 'enable compression = no'"
 
 
+def _features(text: str) -> frozenset[str]:
+    words = frozenset(text.replace("|", " ").replace(",", " ").split()) - {"none"}
+    for word in sorted(words.difference(PROTECTABLE)):
+        raise ValueError(f"{quoted(word)} is no feature; known are {', '.join(map(repr, PROTECTABLE))}, and 'none'")
+    return words
+
+
 BOOLEAN = Kind("boolean", boolean, boolean_doubt)
 THREE_VALUED = Kind("yes, no or auto", three_valued, boolean_doubt)
 TEXT = Kind("text", str)
@@ -355,6 +363,8 @@ TLS_VERSION = Kind("word", _tls_version, _tls_version_doubt)
 SWITCH = Kind("yes or no", _switch)
 FILE_MODE = Kind("file mode", _octal)
 PROXY = Kind("proxy", _proxy)
+NETWORKS = Kind("networks", Networks.parse)
+FEATURES = Kind("list", _features)
 BEGINNING = _date(end=False)
 ENDING = _date(end=True)
 SHA256 = Kind("fingerprint", _sha256)

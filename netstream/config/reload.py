@@ -43,6 +43,7 @@ AT_START: frozenset[tuple[str, str]] = frozenset(
         (WEB, "ssl require client certificate"),
         (WEB, "tls version"),
         (WEB, "tls ciphers"),
+        (WEB, "access token file"),
         (HEALTH, "notification execution timeout"),
         (HEALTH, "silencers file"),
         (STREAM, "spool"),

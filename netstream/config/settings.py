@@ -11,10 +11,14 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from netstream.model.networks import NO_NETWORKS, Networks
 from netstream.model.pattern import SimplePattern, pattern
 
 EVERYTHING = pattern("*")
 NOTHING = pattern("")
+PROTECTABLE = ("dashboard", "registry", "badges", "netdata.conf")
+"""What may be kept for those who sign in.  C{management} has a token of its
+own, and children have their API keys."""
 COMPRESSIONS = ("zstd", "lz4", "brotli", "gzip")
 """The algorithms that there are, the preferred first."""
 
@@ -215,18 +219,28 @@ class WebSettings:
         link-local addresses.
     @ivar host_names: Names besides addresses, C{localhost} and its own under
         which the node may be called by browsers.
+    @ivar access_file: Tokens and users of whom one is needed; L{None} asks
+        for none.
+    @ivar protected: Features of C{bind to} for which it is.
+    @ivar proxies: Whose word is taken for whom they ask, and how they were
+        called.
     @ivar streaming_every: Seconds between two accepted streaming requests.
     @ivar idle_timeout: Seconds after which an idle HTTP client is cut off.
     @ivar first_request_timeout: Seconds a client has for its first request.
+    @ivar max_sockets: HTTP connections at once.
     @ivar tls: L{None} if this node has no certificate.
     """
 
     listeners: Sequence[Listener] = ()
     allow: Mapping[str, SimplePattern] = field(factory=dict)
     host_names: SimplePattern = NOTHING
+    access_file: Path | None = None
+    protected: frozenset[str] = frozenset(PROTECTABLE)
+    proxies: Networks = NO_NETWORKS
     streaming_every: int = 0
     idle_timeout: int = 60
     first_request_timeout: int = 60
+    max_sockets: int = 5000
     gzip: bool = True
     tls: ServerTLS | None = None
 
@@ -313,6 +327,25 @@ class StreamSettings:
 
 
 @frozen
+class Quota:
+    """
+    What the hosts of one key, or one host, may use up; 0 is no limit.
+
+    @ivar nodes: Hosts that are connected at once.
+    @ivar metrics: Dimensions of all their charts.
+    @ivar samples: Samples that all of them send in a second.
+    @ivar of: Whose it is, for messages; its identity.
+    @ivar place: Where it is set, for messages.
+    """
+
+    nodes: int = 0
+    metrics: int = 0
+    samples: int = 0
+    of: str = ""
+    place: str = ""
+
+
+@frozen
 class KeySettings:
     """
     An API key or machine GUID section of C{stream.conf}, or what both and the
@@ -333,6 +366,7 @@ class KeySettings:
     @ivar compression: Whether to accept it.
     @ivar compressions: Names of the algorithms to accept, the preferred
         first.
+    @ivar quotas: All of which it has to keep to.
     """
 
     enabled: bool
@@ -351,6 +385,7 @@ class KeySettings:
     replication_period: int = 86400
     replication_step: int = 3600
     until: float | None = None
+    quotas: Sequence[Quota] = ()
 
 
 @frozen

@@ -19,7 +19,11 @@ OWN_CERTIFICATE, OWN_KEY = Path("ssl", "cert.pem"), Path("ssl", "key.pem")
 """Where a certificate and its key are looked for, below the configuration directory."""
 
 
-def _path(values: Values, option: Option, directory: Path) -> Path | None:
+def path_of(values: Values, option: Option, directory: Path) -> Path | None:
+    """
+    @param directory: Where paths begin that do not say.
+    @return: The file that an option names; L{None} if it names none.
+    """
     text: str = values.get(option) or ""
     return directory / Path(text).expanduser() if text else None
 
@@ -34,9 +38,9 @@ def server_tls(values: Values, directory: Path) -> ServerTLS | None:
     @raise ConfigError: Clients have to present a certificate, but there is
         nobody who issues one.
     """
-    certificate = _path(values, _NODE["ssl certificate"], directory)
-    key = _path(values, _NODE["ssl key"], directory)
-    client_ca = _path(values, _NODE["ssl client CA"], directory)
+    certificate = path_of(values, _NODE["ssl certificate"], directory)
+    key = path_of(values, _NODE["ssl key"], directory)
+    client_ca = path_of(values, _NODE["ssl client CA"], directory)
     newest, ciphers = values.get(_NODE["tls version"]), values.get(_NODE["tls ciphers"])
     who: str = values.get(_NODE["ssl require client certificate"])
     needed = values.entry(_NODE["ssl require client certificate"])
@@ -87,7 +91,7 @@ def client_tls(values: Values, directory: Path) -> ClientTLS:
     def option(name: str) -> Option:
         return STREAM_SPELLINGS[STREAM, name]
 
-    certificate, key = (_path(values, option(name), directory) for name in ("ssl certificate", "ssl key"))
+    certificate, key = (path_of(values, option(name), directory) for name in ("ssl certificate", "ssl key"))
     if (certificate is None) != (key is None):
         given, lacking = ("ssl certificate", "ssl key") if key is None else ("ssl key", "ssl certificate")
         entry = values.entry(option(given))
@@ -102,8 +106,8 @@ def client_tls(values: Values, directory: Path) -> ClientTLS:
     return ClientTLS(
         skip_verification=skip,
         verify_hostname=values.get(option("ssl verify hostname")),
-        ca_file=_path(values, option("CAfile"), directory),
-        ca_path=_path(values, option("CApath"), directory),
+        ca_file=path_of(values, option("CAfile"), directory),
+        ca_path=path_of(values, option("CApath"), directory),
         fingerprint=fingerprint,
         certificate=certificate,
         key=key,

@@ -209,6 +209,13 @@ def refused(refusal: Refusal, data: bytes, destination: Destination, key: str, n
             "at the parent add it to 'allow streaming from' in [web], or 'streaming' to the features of this port in"
             " 'bind to'",
         )
+    if refusal is Refusal.QUOTA:
+        return bad(
+            KEY,
+            f"the quota of {mark} is used up",
+            "'netstream ctl refusals' at the parent says how, and names the line; or write another key that it has",
+            "api key",
+        )
     if refusal is Refusal.TLS_ONLY:
         return bad(ANSWER, "the port takes TLS only", "write ':SSL' at the end of it", "destination")
     if refusal is Refusal.ALREADY_STREAMING:

@@ -18,6 +18,7 @@ from netstream.model.identity import fingerprint
 from netstream.streaming.admissions import Admissions
 from netstream.streaming.claims import Claim, claim, probed_for
 from netstream.streaming.papers import Papers
+from netstream.streaming.quotas import Quotas
 from netstream.wire.capabilities import Capability
 from netstream.wire.handshake import Refusal, StreamRequest
 
@@ -121,11 +122,14 @@ class Door:
         clock: IReactorTime,
         connections: Mapping[str, Claimant],
         begin: Callable[[Candidate], None],
+        quotas: Quotas,
     ) -> None:
         """
         @param connections: Of those who are in, by machine GUID.
         @param begin: Is given each child that is admitted.
+        @param quotas: What is used of quotas.
         """
+        self._quotas = quotas
         self._hub = hub
         self._settings = settings
         self._clock = clock
@@ -224,7 +228,7 @@ class Door:
         """
         connection, info = candidate.connection, candidate.request.info
         try:
-            self.check(candidate)
+            settings = self.check(candidate)
         except Refused as refused:
             self._log.warn(
                 "{peer}: {host} ({guid}) refused: {reason}",
@@ -246,6 +250,20 @@ class Door:
                 guid=info.guid,
             )
             return Refusal.LOCALHOST
+        host = self._hub.get(info.guid)
+        over = self._quotas.refusal(
+            info.guid, settings.quotas, host.table.living if host is not None else 0, self._clock.seconds()
+        )
+        if over:
+            self._log.warn(
+                "{peer}: {host} ({guid}) refused: {reason}",
+                peer=connection.peer,
+                host=info.hostname,
+                guid=info.guid,
+                reason=over,
+            )
+            self._remember(candidate, over)
+            return Refusal.QUOTA
         if len(self._hub) >= HOSTS_MOST and self._hub.get(info.guid) is None:
             self._log.warn(
                 "{peer}: {host} ({guid}) refused: this node knows {most} hosts already, which is the most",

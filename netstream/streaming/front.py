@@ -6,7 +6,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from typing import Protocol as TypedProtocol
+from typing import runtime_checkable
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
@@ -24,7 +28,9 @@ from zope.interface import implementer
 
 from netstream.config.settings import Listener, Settings, WebSettings
 from netstream.model.address import peer_name, unmapped
+from netstream.streaming.listening import accept_few
 from netstream.streaming.liveness import watch_over
+from netstream.streaming.lobby import Lobby
 from netstream.streaming.redirect import Redirect
 from netstream.tls.certificates import described
 from netstream.tls.explain import HELLO, Problem
@@ -32,6 +38,9 @@ from netstream.tls.server import Server
 from netstream.wire.handshake import Refusal
 
 _STREAM = b"STREAM "
+_HANDSHAKE = 0x16
+"""First byte of the record with which a client of TLS begins."""
+_LONGEST_RECORD = 1 << 14
 _LAST_RECORD = 0x17
 """First byte of the highest type of TLS record; letters are above."""
 
@@ -42,7 +51,7 @@ def _page(status: str, text: str) -> bytes:
     """
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\n"
-        f"Connection: close\r\n\r\n{text}\n"
+        f"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{text}\n"
     ).encode()
 
 
@@ -67,6 +76,17 @@ CROWD_DECIDES_WITHIN = 1.0
 """Seconds that those have who are more than may be undecided for long."""
 
 
+def _begins_with_part(held: bytes) -> bool:
+    """
+    @return: Whether that is the beginning of a record of TLS, the rest of
+        which is yet to come: until then it costs nothing but its bytes.
+    """
+    if held[0] != _HANDSHAKE:
+        return False
+    length = int.from_bytes(held[3:5], "big") if len(held) >= 5 else 0
+    return len(held) < 5 or (length <= _LONGEST_RECORD and len(held) < 5 + length)
+
+
 def address_text(address: object) -> str:
     """
     @return: The peer's address as the access lists know it: numeric, or
@@ -84,6 +104,18 @@ def peer_text(address: object) -> str:
         return "unix socket"
     host = unmapped(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@runtime_checkable
+class ITellsOfRequest(TypedProtocol):
+    """
+    What is handed a connection, and tells when the peer has said what it
+    wants.
+
+    @ivar at_request: Is called when it has.
+    """
+
+    at_request: Callable[[], None]
 
 
 @implementer(IHandshakeListener)
@@ -104,6 +136,7 @@ class SecuredProtocol(Protocol):
         What comes now is what a peer wants (called by Twisted).
         """
         self.complete = True
+        self._outer.shook_hands()
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -145,12 +178,24 @@ class FrontProtocol(Protocol):
         """
         assert self.transport is not None
         self._front.connections.add(self)
+        accept_few(getattr(self.transport, "server", None))
+        if not self._front.lobby.enter(self):
+            self.transport.abortConnection()
+            return
         address = address_text(self._address)
         self._front.undecided[address] += 1
         crowd = self._front.undecided[address] > UNDECIDED_PER_ADDRESS
         limit = CROWD_DECIDES_WITHIN if crowd else FIRST_BYTES_WITHIN
         self._deadline = self._front.clock.callLater(limit, self._too_late)
         watch_over(self.transport)
+
+    def send_away(self) -> None:
+        """
+        There is no room for it.
+        """
+        assert self.transport is not None
+        self._answered = True
+        self.transport.abortConnection()
 
     def _too_late(self) -> None:
         assert self.transport is not None
@@ -177,7 +222,8 @@ class FrontProtocol(Protocol):
             return
         secure = self._secured is not None
         if self._held[0] <= _LAST_RECORD and not secure:
-            self._begin_tls()
+            if self._front.securing is None or not _begins_with_part(self._held):
+                self._begin_tls()
             return
         self._decided()
         streams = self._held.startswith(_STREAM)
@@ -201,6 +247,7 @@ class FrontProtocol(Protocol):
             self._front.refuse_tls(self._address)
             self._refuse(_NO_TLS)
             return
+        self._front.lobby.begin_handshake(self)
         held, self._held = self._held, b""
         self._secured = self._inner = BufferingTLSTransport(self._front.securing, SecuredProtocol(self))
         self._secured.makeConnection(self.transport)
@@ -213,6 +260,8 @@ class FrontProtocol(Protocol):
             transport.abortConnection()
             return
         held, self._held = self._held, b""
+        if isinstance(inner, ITellsOfRequest):
+            inner.at_request = partial(self._front.lobby.leave, self)
         if self._secured is not None:
             self._secured.wrappedProtocol = inner
         else:
@@ -232,8 +281,14 @@ class FrontProtocol(Protocol):
         """
         The connection ended before TLS was there.
         """
-        assert self._secured is not None
-        self._front.handshake_failed(self._address, self._secured, reason, late=self._late)
+        handle = self._secured.getHandle() if self._secured is not None else None
+        self._front.handshake_failed(self._address, handle, reason, late=self._late)
+
+    def shook_hands(self) -> None:
+        """
+        TLS is there.
+        """
+        self._front.lobby.end_handshake(self)
 
     def said_nothing(self) -> None:
         """
@@ -262,8 +317,11 @@ class FrontProtocol(Protocol):
         Pass the end on (called by Twisted).
         """
         self._decided()
+        self._front.lobby.lost(self)
         if self._inner is not None:
             self._inner.connectionLost(reason)
+        elif self._late and self._held[:1] == bytes((_HANDSHAKE,)):
+            self.handshake_failed(reason)
         self._secured = None
         self._front.lost(self)
 
@@ -273,7 +331,8 @@ class FrontFactory(Factory):
     What listens on one entry of C{bind to}.
 
     @ivar clock: Where its timers are.
-    @ivar undecided: Connections that have not told what they want, by address.
+    @ivar lobby: Connections that have not told what they want, on all ports.
+    @ivar undecided: The same on this one, by address.
     @ivar securing: Makes TLS; L{None} if this port speaks none.
     """
 
@@ -288,14 +347,17 @@ class FrontFactory(Factory):
         stream: Callable[[IAddress, bool], IProtocol],
         http: Callable[[IAddress], IProtocol | None],
         tls: Server | None = None,
+        lobby: Lobby | None = None,
     ) -> None:
         """
         @param stream: Makes the protocol of a streaming request; is told
             whether this port serves streaming at all.
         @param http: Makes the protocol of any other connection.
         @param tls: Has the certificate of this node.
+        @param lobby: Of all ports of the node.
         """
         self.clock = clock
+        self.lobby = lobby if lobby is not None else Lobby(clock)
         self._listener = listener
         self._allowed = web.allow.get("connections")
         self._stream = stream
@@ -437,16 +499,17 @@ class FrontFactory(Factory):
         )
 
     def handshake_failed(
-        self, address: IAddress, transport: BufferingTLSTransport, reason: Failure, *, late: bool
+        self, address: IAddress, handle: SSL.Connection | None, reason: Failure, *, late: bool
     ) -> None:
         """
         Say why a peer that asked for TLS did not get it.
 
+        @param handle: What there is of it.
         @param late: Whether it took too long.
         """
         assert self._tls is not None
-        if late:
+        if late or handle is None:
             problem = Problem(HELLO, f"it was not complete within {FIRST_BYTES_WITHIN:g} s")
         else:
-            problem = self._tls.explain(transport.getHandle(), reason)
+            problem = self._tls.explain(handle, reason)
         self._log.warn("{peer}: {problem}", peer=peer_text(address), problem=str(problem))

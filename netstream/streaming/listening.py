@@ -18,6 +18,9 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from netstream.config.settings import Listener
 
+ACCEPTED_AT_ONCE = 5
+"""Connections that are accepted in one turn, and 20 more at the most."""
+
 
 def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Deferred[Sequence[IListeningPort]]:
     """
@@ -29,7 +32,24 @@ def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Defer
     @param reactor: Provides TCP and Unix sockets.
     @return: The ports, one at least; fails with C{CannotListenError}.
     """
-    return Deferred.fromCoroutine(_listen(reactor, listener, factory))
+
+    def few(ports: Sequence[IListeningPort]) -> Sequence[IListeningPort]:
+        for port in ports:
+            accept_few(port)
+        return ports
+
+    return Deferred.fromCoroutine(_listen(reactor, listener, factory)).addCallback(few)
+
+
+def accept_few(port: object) -> None:
+    """
+    Let few connections be accepted in one turn: those that have to make room
+    for them are closed in the next.
+
+    @param port: Of Twisted, which accepts ever more in a turn while more wait.
+    """
+    if getattr(port, "numberAccepts", 0) > ACCEPTED_AT_ONCE:
+        port.numberAccepts = ACCEPTED_AT_ONCE  # type: ignore[attr-defined]
 
 
 async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:

@@ -43,6 +43,7 @@ from netstream.streaming.door import PASSING, Candidate, Door, Turned
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
 from netstream.streaming.papers import papers_of
+from netstream.streaming.quotas import Quotas
 from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
@@ -74,6 +75,9 @@ EXPIRY_LOOKED_AT = 3600.0
 """Seconds after which it is looked again at when keys expire, at most: the
 clock may be set."""
 
+TOLD_EVERY = 3600.0
+"""Seconds between two lines of a log about a child that has to wait."""
+
 EARLY_MOST = 16384
 """Bytes that a child may say before it is answered; real ones say nothing."""
 
@@ -92,6 +96,7 @@ class ParentProtocol(Protocol):
     """
     One connection of a child.
 
+    @ivar at_request: Is called when it has asked.
     @ivar waits: Whether it has asked, and waits for its answer.
     @ivar host: Who it is, once it is admitted.
     @ivar candidate: As what it was admitted.
@@ -111,12 +116,16 @@ class ParentProtocol(Protocol):
         self._parent = parent
         self._address = address
         self._allowed = allowed
+        self.at_request: Callable[[], None] = lambda: None
         self._reader: RequestReader | None = RequestReader()
         self._receiver: Receiver | None = None
         self._decompressor: Decompressor | None = None
         self._pace: Pace | None = None
         self._backfill: Backfill | None = None
         self._defines = False
+        self._taken = 0
+        self._told_of_quota = 0.0
+        self._waiting: IDelayedCall | None = None
         self._child: AskedChild | None = None
         self._agreed = Capability(0)
         self._traffic = Traffic()
@@ -190,13 +199,30 @@ class ParentProtocol(Protocol):
                 self._abort()
 
     def _deal(self, data: bytes) -> None:
-        self._defines = False
+        self._defines, self._taken = False, 0
         self._take(data)
         self._look()
         if self._receiver is not None and self._pace is not None:
             self._pace.received(len(data), self.heard, may_wait=not self._defines)
             if self.host is not None and self.host.unkept:
                 self._pace.hold(self.host.kept())
+            self._keep_to_quota(self._pace)
+
+    def _keep_to_quota(self, pace: Pace) -> None:
+        """
+        Do not listen to a child that sends too much, until it is within its
+        quota again: it has to wait, and nothing is lost.
+        """
+        assert self.host is not None
+        wait, why = self._parent.quotas.take(self.host.info.guid, self._taken, self.heard)
+        if not wait or pace.held:
+            return
+        if self.heard >= self._told_of_quota:
+            self._told_of_quota = self.heard + TOLD_EVERY
+            self._log.warn("{peer}: {host} has to wait: {why}", peer=self.peer, host=self.host.info.hostname, why=why)
+        over: Deferred[None] = Deferred()
+        self._waiting = self._parent.clock.callLater(wait, over.callback, None)
+        pace.hold(over)
 
     def _no_request(self) -> None:
         self._log.warn("{peer}: no complete request in {limit:g} s; closed", peer=self.peer, limit=HEADER_WITHIN)
@@ -222,6 +248,7 @@ class ParentProtocol(Protocol):
         papers = papers_of(self.transport, unix=peer_text(self._address) == "unix socket")
         self._reader = None
         self._stop_timer()
+        self.at_request()
         self._rest = reader.rest
         self.waits = True
         self._parent.consider(Candidate(self, request, address_text(self._address), papers))
@@ -372,6 +399,11 @@ class ParentProtocol(Protocol):
                             f"the host has more than {CHARTS_MOST} charts or {SERIES_MOST} series over all its"
                             " connections",
                         )
+                    host.apply(update)
+                    over = self._parent.quotas.define(host.info.guid, host.table.living, self.heard)
+                    if over:
+                        raise ProtocolError(receiver.lines, over)
+                    continue
                 host.apply(update)
         except ProtocolError as problem:
             self._reason = str(problem)
@@ -380,6 +412,7 @@ class ParentProtocol(Protocol):
             )
             self._parent.counts.broken += 1
             self._abort()
+        self._taken += samples
         self._traffic.moved(text=len(data), samples=samples)
         for keyword in receiver.notes.news():
             self._log.info(
@@ -494,8 +527,9 @@ class ParentProtocol(Protocol):
         self._stop_timer()
         if self._backfill is not None:
             self._backfill.stop()
-        if self._parting is not None and self._parting.active():
-            self._parting.cancel()
+        for timer in (self._parting, self._waiting):
+            if timer is not None and timer.active():
+                timer.cancel()
         self.waits, self._rest = False, b""
         if self._pace is not None:
             self._pace.stop()
@@ -544,6 +578,7 @@ class Parent:
     @ivar counts: What is counted.
     @ivar used: When each API key was used last, UTC seconds, by the first
         digits of its SHA-256.
+    @ivar quotas: What is used of quotas.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
     """
@@ -574,7 +609,8 @@ class Parent:
         self._hub = hub
         self.counts = hub.counts
         self._database = database
-        self._door = Door(hub, settings, clock, self.connections, self._begin)
+        self.quotas = Quotas()
+        self._door = Door(hub, settings, clock, self.connections, self._begin, self.quotas)
         self._stopping = False
         self._unwatch = hub.watch(self._forget_removed)
 
@@ -646,7 +682,10 @@ class Parent:
         if (settings.mode, settings.update_every) != (before.mode, before.update_every):
             connection.let_go("its settings in stream.conf changed")
             yield f"{host.info.hostname} ({host.info.guid}) connects anew, since its database or period changed"
-        elif (settings.retention, settings.kept) != (before.retention, before.kept):
+            return
+        if settings.quotas != before.quotas:
+            self.quotas.enter(host.info.guid, settings.quotas, host.table.living, self.clock.seconds())
+        if (settings.retention, settings.kept) != (before.retention, before.kept):
             self._retain(host, self._database(settings), settings)
 
     def protocol(self, address: IAddress, allowed: bool) -> ParentProtocol:
@@ -703,6 +742,7 @@ class Parent:
         self._retain(host, database, settings)
         self.connections[info.guid] = connection
         self.used[fingerprint(request.key.lower())] = now
+        self.quotas.enter(info.guid, settings.quotas, host.table.living, now)
         connection.begin(agreed, host)
         if settings.until is not None and not self._expires_before(settings.until):
             self._plan_expiry()
@@ -816,6 +856,7 @@ class Parent:
             del self.connections[host.info.guid]
             if connection.key in self.used:
                 self.used[connection.key] = self.clock.seconds()
+            self.quotas.leave(host.info.guid)
             host.left = connection.reason
             if not connection.removed_at:
                 self._hub.disconnect(host, self.clock.seconds())

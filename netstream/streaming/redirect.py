@@ -71,8 +71,9 @@ class Redirect(Protocol):
         where = location(head, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         text = f"This node is reached by HTTPS: {where}\n"
         self.transport.write(
-            f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {where}\r\nContent-Type: text/plain\r\n"
-            f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
+            f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {where}\r\n"
+            f"Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\nContent-Length: {len(text)}\r\n"
+            f"Connection: close\r\n\r\n{text}".encode()
         )
         self.transport.loseConnection()
 

@@ -72,6 +72,8 @@ def _is_address(name: str) -> bool:
 class Access:
     """
     The access lists of C{[web]} as far as they concern HTTP.
+
+    @ivar web: What they are now; to be set anew when that changes.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -82,8 +84,7 @@ class Access:
         """
         Go by other lists from the next request on.
         """
-        self._allow = settings.web.allow
-        self._more_names = settings.web.host_names
+        self.web = settings.web
 
     def check_peer(self, address: str, streaming: bool = False) -> None:
         """
@@ -95,17 +96,19 @@ class Access:
         @raise Refusal: It may not look at this node.
         """
         name = peer_name(address)
-        allowed = self._allow.get("dashboard")
-        if allowed.matches(name) if allowed else private(name):
+        allow = self.web.allow
+        allowed = allow.get("dashboard")
+        if allowed.matches(name) if allowed else private(name) or self.web.access_file is not None:
             return
-        if streaming and ("streaming" not in self._allow or self._allow["streaming"].matches(name)):
+        if streaming and ("streaming" not in allow or allow["streaming"].matches(name)):
             return
         was = allowed.text if allowed else "localhost 10.* 192.168.* fe80* fd*"
         raise Refusal(
             403,
             f"This node does not show itself to {name}.\n"
             "To let it, its owner writes in netstream.conf:\n\n"
-            f"[web]\n    allow dashboard from = {was} {name}\n",
+            f"[web]\n    allow dashboard from = {was} {name}\n"
+            + ("" if allowed else "\nor lets those in who sign in, from anywhere, with 'access token file'.\n"),
         )
 
     def check_name(self, host: str) -> None:
@@ -123,7 +126,7 @@ class Access:
         name = called(host)
         if name is None:
             raise Refusal(400, "The Host header is malformed.\n")
-        if name in self._names or _is_address(name) or name.endswith(".localhost") or self._more_names.matches(name):
+        if name in self._names or _is_address(name) or name.endswith(".localhost") or self.web.host_names.matches(name):
             return
         raise Refusal(
             421,

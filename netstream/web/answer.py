@@ -26,6 +26,13 @@ _SMALL = 1024
 _SLICE = 128 * 1024
 _GZIP = 31
 _ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|\Z))", re.IGNORECASE)
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+    "img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""What a page may load and do: files of this node, and nothing that text could
+become a script by."""
 _ALWAYS = (
     ("Server", "netstream"),
     ("X-Content-Type-Options", "nosniff"),
@@ -35,9 +42,9 @@ _ALWAYS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     (
         "Content-Security-Policy",
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'self'",
+        f"{POLICY}; frame-ancestors 'self'",
     ),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
 
 

@@ -50,7 +50,6 @@ class Ask:
     @ivar parameters: What stands behind the path.
     @ivar client: The address of the client, as text.
     @ivar token: The secret that it presents, if any.
-    @ivar foreign: Whether the page of another site asks.
     """
 
     def __init__(
@@ -58,7 +57,6 @@ class Ask:
         parameters: Parameters,
         client: str,
         token: str = "",
-        foreign: bool = False,
         gone: Callable[[], Deferred[None]] | None = None,
     ) -> None:
         """
@@ -67,7 +65,6 @@ class Ask:
         self.parameters = parameters
         self.client = client
         self.token = token
-        self.foreign = foreign
         self._gone = gone
 
     def on_gone(self, action: Callable[[], None]) -> None:
@@ -87,11 +84,8 @@ def _command(name: str) -> Callable[[_Command], _Command]:
 
 
 def _ask(request: IRequest) -> Ask:
-    address = request.getClientAddress()
     token = header(request, b"X-Auth-Token") or header(request, b"Authorization").removeprefix("Bearer ")
-    foreign = header(request, b"Sec-Fetch-Site") == "cross-site"
-    client = getattr(address, "host", "localhost")
-    return Ask(request.parameters, client, token, foreign, request.notifyFinish)  # type: ignore[attr-defined]
+    return Ask(request.parameters, request.visitor.address, token, request.notifyFinish)  # type: ignore[attr-defined]
 
 
 class API:
@@ -161,7 +155,7 @@ class API:
     @app.route("/host/<hostname>")
     def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:
         self._host(hostname)
-        where = f"/host/{quote(hostname, safe='')}/"
+        where = f"{quote(hostname, safe='')}/"  # relative, as a proxy may show this below a path of its own
         return self._send(request, Answer(b"Permanent redirect\n", status=308, headers={"Location": where}))
 
     @app.route("/host/<hostname>/")
@@ -408,7 +402,7 @@ class API:
         """
         Ask a node for something.
         """
-        called.check(ask.client, self._settings.web.allow.get("management"), ask.foreign)
+        called.check(ask.client, self._settings.web.allow.get("management"))
         timeout = ask.parameters.number("timeout", 0, 0, MOST_TIMEOUT)
         return await called.call(host, ask.parameters.text("function"), timeout, ask.client, ask.on_gone)
 

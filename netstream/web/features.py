@@ -26,6 +26,18 @@ def feature_of(path: str) -> str:
     return next((feature for pattern, feature in _PATHS if pattern.match(path)), "dashboard")
 
 
+_DOES = re.compile(r"(?:/host/[^/]+)?/api/v\d+/(?:function|manage(?:/.*)?)/*\Z")
+
+
+def does_something(path: str) -> bool:
+    """
+    @param path: Decoded path of a request.
+    @return: Whether what is asked for makes a node do something, whatever the
+        method.
+    """
+    return _DOES.match(re.sub("/{2,}", "/", path)) is not None
+
+
 def not_served(feature: str) -> str:
     """
     @return: What a browser is told that asks for a feature on another port.

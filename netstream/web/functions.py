@@ -68,17 +68,14 @@ def described(functions: Iterable[Function]) -> dict[str, Any]:
     return found
 
 
-def check(address: str, allowed: SimplePattern | None, foreign: bool) -> None:
+def check(address: str, allowed: SimplePattern | None) -> None:
     """
     Let a visitor call functions, or not: that makes a machine work, which
     reading what a node knows does not.
 
     @param allowed: C{[web] allow management from}.
-    @param foreign: Whether the page of another site makes the call.
     @raise Refusal: The visitor may not.
     """
-    if foreign:
-        raise Refusal(403, "Pages of other sites may not call functions.\n")
     name = peer_name(address)
     if name == "localhost" if allowed is None else allowed.matches(name):
         return

@@ -4,15 +4,18 @@ HTTP itself: what a request has to pass before anything answers it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from copy import copy
 from io import BytesIO
+from itertools import islice
 from typing import IO
 from urllib.parse import unquote
 
 from klein.resource import KleinResource
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import HTTPChannel
@@ -23,10 +26,12 @@ from netstream.config.settings import Settings
 from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
-from netstream.web.answer import Answer, Refusal, header, headers_of, text_answer
+from netstream.web.answer import Answer, Refusal, headers_of, text_answer
 from netstream.web.api import API
-from netstream.web.features import ALL, feature_of, not_served
+from netstream.web.features import ALL, does_something, feature_of, not_served
+from netstream.web.login import Login, Work
 from netstream.web.target import Parameters, parse
+from netstream.web.visitor import Visitor, check_intent, visitor
 
 STREAM_INFO = b"/api/v3/stream_info"
 """What children ask, who are no browsers."""
@@ -48,9 +53,11 @@ class APIRequest(server.Request):
     A request whose target is taken apart as clients of agents expect.
 
     @ivar parameters: What stands behind the path.
+    @ivar visitor: Who makes it.
     """
 
     parameters = Parameters()
+    visitor = Visitor("UNKNOWN", "", "")
 
     def process(self) -> None:
         """
@@ -65,42 +72,105 @@ class APIRequest(server.Request):
 class Gate(Resource):
     """
     Lets requests pass that come from where they may, call this node by a name
-    that is its own, and only read.
+    that is its own, only read or are meant, and present a password or token
+    where one is needed.
+
+    @ivar access: Which addresses and names may.
+    @ivar login: Who signs in; L{None} if that is not needed.
     """
 
+    _log = Logger()
     isLeaf = True
     features = ALL
 
-    def __init__(self, access: Access, inside: Resource, clock: IReactorTime) -> None:
+    def __init__(self, access: Access, login: Login | None, inside: Resource, clock: IReactorTime) -> None:
         super().__init__()
-        self._access = access
+        self.access = access
+        self.login = login
         self._inside = inside
         self._clock = clock
+        self._told_of: set[str] = set()
 
     def render(self, request: IRequest) -> bytes | int:
         """
         Answer, or let others do (called by Twisted).
         """
         try:
-            self._check(request)
+            signed_in = self._check(request)
         except Refusal as refusal:
             return self._now(request, refusal.answer)
+        if signed_in is None or request.method == b"OPTIONS":
+            return self._inward(request)
+        outcome: list[Failure | None] = []
+        waits: list[IRequest] = []
+
+        def known(failure: Failure | None) -> None:
+            outcome.append(failure)
+            if waits:
+                self._go_on(request, failure)
+
+        signed_in.addBoth(known)
+        if not outcome:
+            waits.append(request)
+            return server.NOT_DONE_YET
+        return self._inward(request) if outcome[0] is None else self._refused(request, outcome[0])
+
+    def _go_on(self, request: IRequest, failure: Failure | None) -> None:
+        """
+        Answer a request that had to wait for who makes it.
+        """
+        if getattr(request, "_disconnected", False):
+            return
+        answered = self._inward(request) if failure is None else self._refused(request, failure)
+        if isinstance(answered, bytes):
+            request.write(answered)
+            request.finish()
+
+    def _inward(self, request: IRequest) -> bytes | int:
         if request.method == b"OPTIONS":
             return self._now(request, _options())
         answered: bytes | int = self._inside.render(request)
         return answered
 
-    def _check(self, request: IRequest) -> None:
-        feature = feature_of(unquote(request.path.decode("utf-8", "replace")))
+    def _refused(self, request: IRequest, failure: Failure) -> bytes:
+        refusal = failure.value
+        if not isinstance(refusal, Refusal):
+            self._log.failure("who asks for {path} was not found out", failure, path=request.path)
+            refusal = Refusal(500, "This request was not answered; the log of the node tells why.\n")
+        return self._now(request, refusal.answer)
+
+    def _check(self, request: IRequest) -> Deferred[None] | None:
+        """
+        @return: Fires when it is known who signs in; L{None} if nobody need.
+        @raise Refusal: The request does not pass.
+        """
+        path = unquote(request.path.decode("utf-8", "replace"))
+        feature = feature_of(path)
         if feature not in getattr(request, "site", self).features:
             raise Refusal(403, not_served(feature))
-        address = getattr(request.getClientAddress(), "host", None) or "localhost"
+        who = visitor(request, self.access.web.proxies)
+        request.visitor = who  # type: ignore[attr-defined]
+        self._tell_of(who)
         asks = request.path == STREAM_INFO
-        self._access.check_peer(address, streaming=asks)
+        self.access.check_peer(who.address, streaming=asks)
         if not asks:  # a child says its destination there, as its owner wrote it
-            self._access.check_name(header(request, b"Host"))
+            self.access.check_name(who.host)
         if request.method not in (b"GET", b"HEAD", b"OPTIONS"):
             raise Refusal(405, f"Only {METHODS} are answered here.\n", {"Allow": METHODS})
+        if does_something(path):
+            check_intent(request, who)
+        if self.login is None or asks or feature not in self.access.web.protected:
+            return None
+        return self.login.check(request, who.address)
+
+    def _tell_of(self, who: Visitor) -> None:
+        if who.forwarded_by and who.forwarded_by not in self._told_of and len(self._told_of) < 100:
+            self._told_of.add(who.forwarded_by)
+            self._log.info(
+                "{peer}: asks on behalf of others (X-Forwarded-For), and counts as the one who asks; if it is a proxy"
+                " of yours, write it into [web] trusted proxies",
+                peer=who.forwarded_by,
+            )
 
     def _now(self, request: IRequest, answer: Answer) -> bytes:
         request.setResponseCode(answer.status)
@@ -128,16 +198,28 @@ class Channel(HTTPChannel):
     A connection that has to make its first request within a time, however
     slowly it drips: each byte resets the limit for idle ones.  HTTP/2 is not
     spoken.
+
+    @ivar at_request: Is called when a request is complete.
+    @ivar answering: Whether one is, and its answer is not.
     """
 
     site: APISite
+    answering = False
     _first: IDelayedCall | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_request: Callable[[], None] = lambda: None
 
     def connectionMade(self) -> None:
         """
         Begin to wait for the first request (called by Twisted).
         """
         super().connectionMade()
+        if not self.site.make_room():
+            self.forceAbortClient()
+            return
+        self.site.open[self] = None
         if self.site.first_within:
             self._first = self.callLater(self.site.first_within, self.forceAbortClient)
 
@@ -146,13 +228,25 @@ class Channel(HTTPChannel):
         A request is complete (called by Twisted).
         """
         self._stop_waiting()
+        self.at_request()
+        self.answering = True
+        if self.site.open.pop(self, self) is None:
+            self.site.open[self] = None  # the last one to be given up
         super().allContentReceived()
+
+    def requestDone(self, request: server.Request) -> None:
+        """
+        A request is answered (called by Twisted).
+        """
+        self.answering = False
+        super().requestDone(request)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         The client is gone (called by Twisted).
         """
         self._stop_waiting()
+        self.site.open.pop(self, None)
         super().connectionLost(reason)
 
     def _stop_waiting(self) -> None:
@@ -170,6 +264,9 @@ class APISite(server.Site):
     @ivar first_within: Seconds that a connection has for its first request; 0
         is no limit.
     @ivar parts: What goes by settings besides.
+    @ivar open: The connections on all ports, the one whose last request is
+        longest ago first.
+    @ivar most: How many there may be.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
@@ -177,6 +274,8 @@ class APISite(server.Site):
     features = ALL
     first_within = 0
     parts: tuple[API | Access, ...] = ()
+    open: dict[Channel, None]
+    most = 5000
 
     def reconfigure(self, settings: Settings) -> None:
         """
@@ -185,8 +284,25 @@ class APISite(server.Site):
         """
         self.timeOut = settings.web.idle_timeout or None
         self.first_within = settings.web.first_request_timeout
+        self.most = settings.web.max_sockets
         for part in self.parts:
             part.reconfigure(settings)
+
+    def make_room(self) -> bool:
+        """
+        One more connection begins: the one that has been idle for longest has
+        to go, if there are too many.
+
+        @return: Whether there is room.
+        """
+        if len(self.open) < self.most:
+            return True
+        idle = next((each for each in islice(self.open, 100) if not each.answering), None)
+        if idle is None:
+            return False
+        del self.open[idle]
+        idle.forceAbortClient()
+        return True
 
     def of_port(self, features: Collection[str]) -> APISite:
         """
@@ -208,20 +324,30 @@ class APISite(server.Site):
         """
 
 
-def site(hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> APISite:
+def site(
+    hub: Hub,
+    settings: Settings,
+    clock: IReactorTime,
+    health: HealthService | None = None,
+    work: Work = maybeDeferred,
+) -> APISite:
     """
     @param hub: What is answered from.
     @param clock: Tells the time and lets other work go on in between.
     @param health: What watches the hosts.
+    @param work: Does what takes long where it holds nobody up.
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
+    login = Login(settings.web.access_file, clock, work) if settings.web.access_file is not None else None
     api, access = API(hub, settings, clock, health), Access(settings)
     found = APISite(
-        Gate(access, KleinResource(api.app), clock),
+        Gate(access, login, KleinResource(api.app), clock),
         requestFactory=APIRequest,
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
     found.parts = (api, access)
+    found.open = {}
+    found.most = settings.web.max_sockets
     found.first_within = settings.web.first_request_timeout
     return found

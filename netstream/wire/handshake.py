@@ -108,6 +108,12 @@ class Refusal(Enum):
         300,
         "the parent's port takes TLS only; write ':SSL' at the end of the destination",
     )
+    QUOTA = (
+        -42,
+        "The quota of your API key is used up.",
+        120,
+        "the quota of this API key is used up; the parent's log says how",
+    )
 
     def __init__(self, code: int, text: str, postpone: int, reason: str) -> None:
         self.code = code

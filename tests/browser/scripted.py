@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from netstream.web.answer import POLICY
 from tests.browser.case import STATIC
 
 TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
-POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'"
 
 Values = Callable[[int], list[float | None]]
 

@@ -4,39 +4,40 @@ The dashboard behind a web server that shows it below some path.
 
 from __future__ import annotations
 
+from netstream.config.credentials import hash_password
+from netstream.config.keys import new_key
 from tests.browser.case import BrowserTestCase, Keys
-from tests.interop.peers import KEY, accepting, free_port, sending, wait_for
-from tests.interop.test_proxies import ProxyCase, program
+from tests.interop.peers import KEY, accepting, sending, wait_for
+from tests.interop.test_proxies import WebFrontCase
+
+PASSWORD = "correct-horse"
 
 
-class ProxiedTests(ProxyCase, BrowserTestCase):
+class ProxiedTests(WebFrontCase, BrowserTestCase):
     """
     As C{docs/dashboard.md} says to do it.
     """
 
     def test_below_a_path(self) -> None:
         """
-        Behind nginx, below a path, every page works, leads to the others and
-        to other nodes, and samples come by themselves.
+        Behind nginx, below a path, and for who has signed in, every page works,
+        leads to the others and to other nodes, and samples come by themselves.
         """
-        parent = self.node("atlas", role="parent", stream=accepting(KEY))
+        access = self.directory / "access"
+        token = new_key()
+        access.write_text(f"alice:{hash_password(PASSWORD).text}\n{token}\n")
+        access.chmod(0o600)
+        options = (f"web/access token file={access}", "web/trusted proxies=127.0.0.1")
+        parent = self.node("atlas", role="parent", stream=accepting(KEY), options=options)
         child = self.node("borealis", role="child", stream=sending(parent.address))
+        parent.token = token
         parent.wait_host("borealis")
         parent.wait_samples("system.cpu", "borealis")
-        port = free_port()
-        conf = self.directory / "nginx.conf"
-        temporary = "".join(
-            f"{kind}_temp_path {self.directory}/{kind};\n"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        conf.write_text(
-            f"daemon off;\nmaster_process off;\npid {self.directory}/nginx.pid;\nevents {{ }}\nhttp {{\n{temporary}"
-            f"access_log off;\nserver {{\nlisten 127.0.0.1:{port};\nlocation /monitoring/ {{\n"
-            f"proxy_pass http://127.0.0.1:{parent.port}/;\nproxy_set_header Host localhost;\n}}\n}}\n}}\n"
-        )
-        command = [program("nginx", "nginx-light"), "-p", str(self.directory)]
-        self.launch([*command, "-e", f"{self.directory}/nginx.log", "-c", str(conf)], port)
+        port = self.web_front(parent.port, "/monitoring/")
         top = f"http://127.0.0.1:{port}/monitoring/"
+        # A browser that has signed in once does so on each page; one whose address says how cannot read samples.
+        self.browser.get(top.replace("//", f"//alice:{PASSWORD}@"))
+        self.complaints()
         for page, shows in (
             ("nodes.html", f"tr[data-guid='{child.guid}'] .name"),
             ("alerts.html", ".past-table"),

@@ -26,6 +26,7 @@ from netstream.config.settings import (
     WebSettings,
 )
 from netstream.config.stream_options import KEY_OPTIONS, STREAM_OPTIONS
+from netstream.model.networks import Networks
 from netstream.model.pattern import pattern
 
 NOW = 1_800_000_000.0
@@ -61,10 +62,14 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("db", "cleanup ephemeral hosts after", "2h", 7200),
     ("db", "gap when lost iterations above", "4", 4),
     ("web", "allowed host names", "a.example *.b", pattern("a.example *.b")),
+    ("web", "access token for", "dashboard|badges", frozenset({"dashboard", "badges"})),
+    ("web", "access token for", "none", frozenset()),
+    ("web", "trusted proxies", "127.0.0.1 10.0.0.0/8", Networks.parse("127.0.0.1 10.0.0.0/8")),
     ("web", "accept a streaming request every", "2s", 2),
     ("web", "accept a streaming request every", "off", 0),
     ("web", "disconnect idle clients after", "30", 30),
     ("web", "timeout for first request", "2m", 120),
+    ("web", "web server max sockets", "200", 200),
     ("web", "enable gzip compression", "no", False),
     ("health", "enabled", "no", False),
     ("health", "default repeat warning", "1h", 3600),

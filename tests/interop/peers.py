@@ -185,6 +185,7 @@ class Peer:
     @ivar directory: Where its files are.
     @ivar port: Where it listens; stays the same over a restart.
     @ivar scheme: How its API is asked: C{http} or C{https}.
+    @ivar token: What opens its API, where that is needed.
     """
 
     def __init__(self, name: str, directory: Path, guid: str | None = None) -> None:
@@ -193,6 +194,7 @@ class Peer:
         self.directory = directory
         self.port = 0
         self.scheme = "http"
+        self.token = ""
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -246,7 +248,8 @@ class Peer:
         @raise OSError: It did not answer, or not with success.
         """
         url = f"{self.scheme}://127.0.0.1:{self.port}{path}"
-        with urllib.request.urlopen(url, timeout=timeout, context=ANY_CERTIFICATE) as answer:
+        request = urllib.request.Request(url, headers={"X-Auth-Token": self.token} if self.token else {})
+        with urllib.request.urlopen(request, timeout=timeout, context=ANY_CERTIFICATE) as answer:
             body: bytes = answer.read()
             return body
 

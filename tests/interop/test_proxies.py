@@ -102,6 +102,34 @@ class ProxyCase(InteropTestCase):
         return port
 
 
+class WebFrontCase(ProxyCase):
+    """
+    A test with nginx as a web server in front of a node.
+    """
+
+    def web_front(self, target: int, path: str = "/") -> int:
+        """
+        @param path: Below which the node is shown; ends with a slash.
+        @return: A port of nginx.
+        """
+        port = free_port()
+        conf = self.directory / "nginx.conf"
+        temporary = "".join(
+            f"{kind}_temp_path {self.directory}/{kind};\n"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        conf.write_text(
+            f"daemon off;\nmaster_process off;\npid {self.directory}/nginx.pid;\nevents {{ }}\nhttp {{\n{temporary}"
+            f"access_log off;\nserver {{\nlisten 127.0.0.1:{port};\nlocation {path} {{\n"
+            f"proxy_pass http://127.0.0.1:{target}/;\nproxy_set_header Host $host;\n"
+            "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
+            "proxy_set_header X-Forwarded-Proto $scheme;\n}\n}\n}\n"
+        )
+        command = [program("nginx", "nginx-light"), "-p", str(self.directory)]
+        self.launch([*command, "-e", f"{self.directory}/nginx.log", "-c", str(conf)], port)
+        return port
+
+
 class LayerFourTests(ProxyCase, TLSTestCase):
     """
     Streams through proxies that pass bytes on.

@@ -365,6 +365,24 @@ class KeyTests(CheckCase):
         self.parent("allow streaming from = 192.0.2.*\n")
         self.assert_fails("key", "does not let this address stream", "'allow streaming from'")
 
+    def test_quota(self) -> None:
+        """
+        A key whose quota is used up is said, and the parent knows how; more
+        nodes are let in as soon as its files say so.
+        """
+        section = f"[{OTHER}]\ntype = api\nenabled = yes\nmax nodes = 1\n"
+        parent = self.parent(stream=section)
+        child = self.child(parent, key=OTHER, machine_guid=f"0{OTHER[1:]}")
+        self.assertFalse(child.closed)
+        self.assert_fails("key", f"the quota of API key {fingerprint(OTHER)} is used up", "[stream] api key", key=OTHER)
+        last = parent.service._parent.turned[-1]  # type: ignore[union-attr]
+        self.assertIn("has its 1 nodes already", last.reason)
+        parent.write("stream.conf", section.replace("= 1", "= 2"))
+        self.assertEqual(parent.reload().went, ())
+        good, text = self.check(key=OTHER)
+        self.assertTrue(good, text)
+        self.assertFalse(child.closed)
+
     def test_hidden(self) -> None:
         """
         A parent that does not show itself is streamed to all the same, and

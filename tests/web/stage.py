@@ -193,6 +193,28 @@ class Stage:
         protocol.connectionLost(Failure(ConnectionDone()))
         return list(_responses(written, head=data.startswith(b"HEAD ")))
 
+    def connect(self, peer: str = "127.0.0.1") -> tuple[Any, Any]:
+        """
+        @return: A connection on which nothing was said, and its transport.
+        """
+        protocol = self.site.buildProtocol(IPv4Address("TCP", peer, 4321))
+        transport = StringTransport(IPv4Address("TCP", "127.0.0.1", 19999), IPv4Address("TCP", peer, 4321))
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+    def ask(self, client: tuple[Any, Any], target: str = "/api/v1/info") -> int:
+        """
+        Make a request on a connection that stays.
+
+        @return: The status of the answer.
+        """
+        protocol, transport = client
+        transport.clear()
+        protocol.dataReceived(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        for _ in range(200):
+            self.clock.advance(0)
+        return int(transport.value().split(b" ", 2)[1])
+
     def get(self, target: str | bytes, peer: str = "127.0.0.1", method: str = "GET", **headers: str) -> Response:
         """
         Make one request.

@@ -95,7 +95,7 @@ class EventsTests(SynchronousTestCase):
         head = page.transport.value().decode()
         self.assertIn("Content-Type: text/event-stream; charset=utf-8", head)
         self.assertIn("X-Accel-Buffering: no", head)
-        self.assertIn("Content-Security-Policy: default-src 'self'", head)
+        self.assertIn("Content-Security-Policy: default-src 'none'", head)
         self.assertIn('event: node\ndata: {"online":true}', head)
         self.assertIn("system.load", head)
 

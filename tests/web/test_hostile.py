@@ -128,7 +128,7 @@ class HostileTests(SynchronousTestCase):
             answer = self.stage.get(target)
             self.assertNotIn("Set-Cookie", answer.headers, target)
             self.assertNotIn("text/html", answer.headers["Content-Type"])
-        self.assertEqual(self.stage.get(f"/host/{name}").headers["Location"], f"/host/{name.replace('/', '%2F')}/")
+        self.assertEqual(self.stage.get(f"/host/{name}").headers["Location"], f"{name.replace('/', '%2F')}/")
 
     def test_header_bytes(self) -> None:
         """

@@ -92,9 +92,9 @@ class DashboardTests(SynchronousTestCase):
     def test_slash(self) -> None:
         """
         A node's page without its slash leads to the one with it, on the same
-        host whatever that is called.
+        host whatever that is called, and below the same path of a proxy.
         """
-        for name, where in (("web1", "/host/web1/"), ("WEB1?x=1", "/host/WEB1/"), (CHILD, f"/host/{CHILD}/")):
+        for name, where in (("web1", "web1/"), ("WEB1?x=1", "WEB1/"), (CHILD, f"{CHILD}/")):
             moved = self.stage.get(f"/host/{name}")
             self.assertEqual((moved.status, moved.headers["Location"]), (308, where))
 

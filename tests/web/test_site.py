@@ -84,7 +84,7 @@ class SiteTests(SynchronousTestCase):
             headers = self.stage.get(target).headers
             self.assertNotIn("Access-Control-Allow-Origin", headers)
             self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
-            self.assertIn("default-src 'self'", headers["Content-Security-Policy"])
+            self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
             self.assertIn("frame-ancestors 'self'", headers["Content-Security-Policy"])
             self.assertIn("Date", headers)
             self.assertNotIn("TwistedWeb", headers["Server"])
