@@ -170,6 +170,19 @@ def ended(reason: Failure) -> Finding | None:
     )
 
 
+def silent(destination: Destination, within: float) -> Finding:
+    """
+    @param within: Seconds after which nothing had come over a connection.
+    """
+    plain = not destination.tls and destination.protocol != "unix"
+    return bad(
+        ANSWER,
+        f"it takes the connection, but says nothing for {within:g} s",
+        "look at host and port" + ("; write ':SSL' at the end if it takes TLS only" if plain else ""),
+        "destination",
+    )
+
+
 def refused(refusal: Refusal, data: bytes, destination: Destination, key: str, node: str) -> Finding:
     """
     @param refusal: How a request to stream was answered.

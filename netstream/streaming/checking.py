@@ -51,6 +51,7 @@ from netstream.streaming.causes import (
     cannot_connect,
     ended,
     refused,
+    silent,
 )
 from netstream.streaming.child import Uplink
 from netstream.streaming.choice import Connector
@@ -273,7 +274,7 @@ class Walk:
 
     async def findings(self) -> AsyncIterator[Finding]:
         """
-        @return: What each step finds, the last one first that failed.
+        @return: What each step finds, up to the first that fails.
         """
         key, mine = self._settings.api_key.lower(), self._info.guid
         if mine and key == mine:
@@ -445,6 +446,8 @@ class Walk:
         closed = ended(reply.reason) if reply.reason is not None and not reply.data else None
         if closed is not None:
             return closed
+        if not reply.data and reply.reason is None:
+            return silent(self._destination, ANSWER_WITHIN)
         reader = ReplyReader(OFFER)
         answer = (reader.receive(reply.data) if reply.data else None) or reader.finish()
         refusal = Refusal.LOCALHOST if isinstance(answer, Accepted) else answer

@@ -235,6 +235,15 @@ class WayTests(CheckCase):
             self.stranger(said, f"stranger{number}")
             self.assert_fails(step, *words, destination=f"stranger{number}")
 
+    def test_silent(self) -> None:
+        """
+        Who takes connections and says nothing is said, within a bounded time.
+        """
+        TCP4ServerEndpoint(self.world.network.machine("parent"), 19999).listen(Factory.forProtocol(Protocol))
+        begin = self.world.now
+        self.assert_fails("answer", "says nothing for 10 s", "host and port", "[stream] destination")
+        self.assertLess(self.world.now, begin + 40)
+
     def test_capabilities(self) -> None:
         """
         A parent with which there is hardly anything in common is odd.
