@@ -1,11 +1,11 @@
 """
 Measure everything that docs/benchmarks.md tells, beside the real agent.
 
-    python -m benchmarks              # some 20 minutes
-    python -m benchmarks --quick      # two minutes: shows that it works, not how fast it is
+    python -m benchmarks              # some 25 minutes
+    python -m benchmarks --quick      # three minutes: shows that it works, not how fast it is
 
 Prints one Markdown table.  Each part runs alone as well: C{python -m
-benchmarks.parent}, C{saturation}, C{stall}, C{latency}, C{opening}, C{disk}, C{child}.
+benchmarks.parent}, C{saturation}, C{cores}, C{stall}, C{latency}, C{opening}, C{disk}, C{child}.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import child, disk, latency, opening, parent, recording, saturation, stall
+from benchmarks import child, cores, disk, latency, opening, parent, recording, saturation, stall
 from benchmarks.figures import Figure, arguments, run
 
 RECORDED = 11 * 60
@@ -31,7 +31,7 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     """
     with tempfile.TemporaryDirectory(prefix="netstream-bench-") as place:
         tape = Path(place) / "tape.txt"
-        parts = (child, parent, saturation, latency, stall, opening)
+        parts = (child, parent, saturation, cores, latency, stall, opening)
         if options.only and "disk" not in options.only:
             for part in parts:
                 yield from _part(part, options, [])
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     @return: The command line.
     """
     found = arguments(__doc__)
-    parts = ["child", "parent", "saturation", "latency", "stall", "opening", "disk"]
+    parts = ["child", "parent", "saturation", "cores", "latency", "stall", "opening", "disk"]
     found.add_argument("--only", action="append", choices=parts, help="measure only this; may be repeated")
     return found
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.figures import Figure, arguments, chosen, run
@@ -37,9 +39,11 @@ def once(target: str, compression: str, options: argparse.Namespace) -> dict[str
     """
     protocol = "v1" if target == "agent" else "v2"
     with scratch() as directory:
-        parent = make_parent(target, directory)
+        more = [f"global/workers={options.workers}"] if options.workers and target == "netstream" else []
+        parent = make_parent(target, directory, options=more)
         try:
-            parent.start()
+            with pinned(options.cores):
+                parent.start()
             load = Load(
                 parent.port,
                 {
@@ -85,6 +89,21 @@ def once(target: str, compression: str, options: argparse.Namespace) -> dict[str
                 }
         finally:
             parent.kill()
+
+
+@contextmanager
+def pinned(cores: int) -> Iterator[None]:
+    """
+    Let what is started meanwhile use some cores only.
+
+    @param cores: How many; 0 is all.
+    """
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[: cores or None])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def missing(parent: Peer, ready: Event, drained: Event, options: argparse.Namespace) -> tuple[int, int]:
@@ -155,6 +174,8 @@ def parser() -> argparse.ArgumentParser:
     """
     found = arguments(__doc__)
     found.add_argument("--compression", action="append", choices=COMPRESSIONS, help="default: all")
+    found.add_argument("--workers", type=int, default=0, help="processes of netstream that take children")
+    found.add_argument("--cores", type=int, default=0, help="that the parent may use; default: all")
     found.add_argument("--children", type=int, default=5)
     found.add_argument("--charts", type=int, default=500, help="of each child")
     found.add_argument("--dimensions", type=int, default=4, help="of each chart")

@@ -24,13 +24,15 @@ from netstream.config.places import data_directory
 from netstream.db import metadata
 from netstream.db.dbengine.archive import Archive, ArchivedNode, NotFound, opened
 from netstream.db.interfaces import Columns, SeriesKey, Span
-from netstream.dbcommands import CannotDo, second_of
+from netstream.db.tiers import STEPS
+from netstream.dbcommands import CannotDo, archive_of, directories_of, second_of
 from netstream.health.backtest import Backtest, Event, History, Nothing, Outcome
 from netstream.health.definitions import Definition, Found, parse
 from netstream.health.numbers import value_text
+from netstream.health.stretches import Coarse, Stretch, coarse_of, columns_of, joined, spread
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import HostInfo, Label
-from netstream.model.samples import EMPTY
+from netstream.model.samples import Float64s, Int64s
 
 LARGEST = 4 << 20
 """Bytes of a file of definitions."""
@@ -95,11 +97,30 @@ def _test(chosen: argparse.Namespace) -> int:
     if urlsplit(against).scheme in ("http", "https"):
         return _report(chosen, found, Remote(against, chosen.host), after, before)
     directory = Path(against).expanduser()
-    archive = opened(directory / "db" if (directory / "db").is_dir() else directory)
+    archive = _archive(directory, chosen.host)
     try:
         return _report(chosen, found, Stored(archive, _node(archive, directory, chosen.host)), after, before)
     finally:
         archive.close()
+
+
+def _archive(directory: Path, host: str | None) -> Archive:
+    """
+    @param host: Whose history is wanted, as that may be in any of a node's
+        databases.
+    @raise CannotDo: Nothing can be read there.
+    """
+    try:
+        places = directories_of(directory) if (directory / "db").is_dir() else [directory]
+        return archive_of(host, places) if host is not None else opened(places[0])
+    except NotFound as problem:
+        said = str(problem).partition("; --data-dir")[0]
+        raise CannotDo(f"{said}; a node that keeps its history in memory is asked by its URL") from problem
+    except OSError as problem:
+        raise CannotDo(
+            f"{problem.filename or directory}: cannot be read: {problem.strerror}; a node that runs can be asked by its"
+            " URL"
+        ) from problem
 
 
 def _definitions(path: Path) -> Found:
@@ -157,11 +178,24 @@ class Stored:
             return newest if stored is None else Span(stored.first, max(stored.last, newest.last if newest else 0))
         return Span(max(newest.first, min((each.start for each in node.hot.hot()), default=0)), newest.last)
 
-    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
+    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Stretch:
         """
-        @return: Samples.
+        @return: Samples, and rows of coarser tiers before the first of them.
         """
-        return self._archive.source(self._node, series).raw(after, before)
+        source = self._archive.source(self._node, series)
+        every = [self.charts[chart].update_every for chart, _ in series]
+        parts: list[Stretch] = []
+        for tier, span in enumerate(source.tiers):
+            if span is None or before <= after:
+                continue
+            if tier:
+                step = STEPS[tier]
+                rows = source.rows(tier, after // step * step, -(-before // step) * step)
+                parts.insert(0, spread(rows, step, every, after, before))
+            else:
+                parts.insert(0, Stretch.exact(source.raw(max(after, span.first - 1), before)))
+            before = min(before, span.first - 1)
+        return joined(parts, source.width)
 
 
 class Remote:
@@ -214,10 +248,21 @@ class Remote:
         """
         return self._spans.get(chart)
 
-    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
+    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Stretch:
         """
-        @return: Samples.
+        @return: Samples, or what the node answers where it has none any more:
+            that is so where the greatest within a second is not its average.
         """
+        average = self._read(series, after, before, "average")
+        most = _at(average.times, self._read(series, after, before, "max"))
+        rough = np.any(np.abs(most - average.values) > np.abs(most) * 1e-9, axis=1)
+        if not rough.any():
+            return Stretch.exact(average)
+        least = _at(average.times, self._read(series, after, before, "min"))
+        coarse = coarse_of(average.times, rough, _step(average.times[rough], average.values[rough]))
+        return Stretch(average, least, most, coarse)
+
+    def _read(self, series: Sequence[SeriesKey], after: int, before: int, method: str) -> Columns:
         wanted: dict[str, list[tuple[int, str]]] = {}
         for place, (chart, dimension) in enumerate(series):
             wanted.setdefault(chart, []).append((place, dimension))
@@ -230,20 +275,27 @@ class Remote:
             at, end = max(after, span.first - 1), min(before, span.last)
             while at < end:
                 until = min(end, at + ASKED * every)
-                self._rows(chart, places, at, until, cells)
+                self._rows(chart, places, at, until, method, cells)
                 at = until
         times = np.array(sorted(cells), np.int64)
         values = np.full((len(times), len(series)), np.nan)
         for row, second in enumerate(times.tolist()):
             for place, value in cells[second].items():
                 values[row, place] = value
-        return Columns(times, values, np.where(np.isnan(values), EMPTY, 0).astype(np.uint8))
+        return columns_of(times, values)
 
     def _rows(
-        self, chart: str, places: Sequence[tuple[int, str]], after: int, before: int, cells: dict[int, dict[int, float]]
+        self,
+        chart: str,
+        places: Sequence[tuple[int, str]],
+        after: int,
+        before: int,
+        method: str,
+        cells: dict[int, dict[int, float]],
     ) -> None:
         every = max(1, self.charts[chart].update_every)
-        asked = {"chart": chart, "after": after, "before": before, "points": max(1, -(-(before - after) // every))}
+        points = max(1, -(-(before - after) // every))
+        asked = {"chart": chart, "after": after, "before": before, "points": points, "group": method}
         answer = self._asked("/api/v1/data", {**asked, "format": "json", "options": "unaligned|seconds"})
         try:
             columns = {name: number for number, name in enumerate(answer["labels"])}
@@ -255,6 +307,31 @@ class Remote:
                     of.update({place: row[n] for place, n in known if n is not None and row[n] is not None})
         except (KeyError, TypeError, IndexError) as problem:
             raise CannotDo(f"{self._base}/api/v1/data: this is not the API of a node ({problem!r})") from problem
+
+
+def _at(times: Int64s, columns: Columns) -> Float64s:
+    """
+    @return: The values at these seconds, and NaN where there are none: the
+        node may have got some meanwhile.
+    """
+    values: Float64s = np.full((len(times), columns.values.shape[1]), np.nan)
+    _, to, of = np.intersect1d(times, columns.times, assume_unique=True, return_indices=True)
+    values[to] = columns.values[of]
+    return values
+
+
+def _step(times: Int64s, values: Float64s) -> int:
+    """
+    @return: Seconds of the rows that most of these values are of; 0 if they
+        are of no tier.
+    """
+    if len(times) < 2:
+        return 0
+    change, apart = np.diff(values, axis=0), np.diff(times)
+    same = (np.isnan(change) | (change == 0)).all(axis=1) & (apart == apart.min())
+    ends = np.concatenate((np.flatnonzero(~same), [len(times) - 1]))
+    lasted = times[ends] - times[np.concatenate(([0], ends[:-1] + 1))]
+    return next((step for step in STEPS[1:] if np.median(lasted) < step), 0)
 
 
 def _chart(said: Mapping[str, Any]) -> Chart:
@@ -335,10 +412,27 @@ def _person(trial: Backtest, shown: Sequence[Event], outcomes: Sequence[Outcome]
         print(f"{_moment(said.when)}  {said.chart}.{said.name}  {turn}  {value}  {_told(event)}")
         if said.status.raised and said.expression_values:
             print(f"    {said.expression}   with {said.expression_values}")
+    for coarse in _coarse(trial):
+        print(_precision(coarse))
     for outcome in outcomes:
         print(_fared(outcome))
     for sentence in unbound:
         print(sentence)
+
+
+def _coarse(trial: Backtest) -> list[Coarse]:
+    """
+    @return: Where there were coarser rows, the oldest first.
+    """
+    return sorted(trial.coarse.values(), key=lambda each: each.first)
+
+
+def _precision(coarse: Coarse) -> str:
+    rows = f"rows of {_lasting(coarse.step)}" if coarse.step else "coarser rows"
+    return (
+        f"from {_moment(coarse.first)} to {_moment(coarse.last)} there are only {rows}: lookups of min and max see the"
+        " least and the most of each, all else its average; what was shorter may be missed"
+    )
 
 
 def _fared(outcome: Outcome) -> str:
@@ -364,6 +458,7 @@ def _machine(
         "from": trial.after,
         "to": trial.before,
         "problems": found.problems + list(unbound),
+        "precision": [{"from": each.first, "to": each.last, "seconds": each.step or None} for each in _coarse(trial)],
         "events": [
             {
                 "when": event.said.when,

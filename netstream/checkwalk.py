@@ -5,6 +5,7 @@ check} does once the files are right.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,9 +22,9 @@ from netstream.control.lines import CannotDo, Request, socket_path
 from netstream.db.none import NoneDB
 from netstream.hub.hub import Hub
 from netstream.model.updates import LabelsReplaced
-from netstream.outgoing import Outgoing
 from netstream.streaming.causes import Finding, Verdict
 from netstream.streaming.checking import Running, Walk
+from netstream.streaming.uplinks import Uplinks
 
 Print = Callable[[str], None]
 
@@ -53,7 +54,7 @@ async def _walk(configuration: Configuration, reactor: Any, tell: Print) -> bool
             steps = Walk(
                 destination,
                 settings.stream,
-                Outgoing(reactor).connector(settings.stream),
+                Uplinks(reactor, random.random).connector(settings.stream),
                 reactor,
                 info,
                 running=running,

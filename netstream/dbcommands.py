@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from netstream.config.places import data_directory
+from netstream.config.processes import DATABASE, directory_of, of_workers
 from netstream.config.values import duration
-from netstream.db.dbengine.archive import NotFound, opened
+from netstream.db.dbengine.archive import Archive, NotFound, opened
 from netstream.db.dbengine.export import Extract, NoParquet, write_csv, write_parquet
-from netstream.db.dbengine.inspection import Holding, inspect
+from netstream.db.dbengine.inspection import Holding, Report, inspect
 
 _EVER = 1 << 40
 _HEADINGS = ("host", "tier", "charts", "series", "first", "last", "samples", "bytes", "bytes/sample")
@@ -70,15 +71,25 @@ def add_commands(commands: Any) -> None:
     export.set_defaults(run=_export)
 
 
-def _directory(chosen: argparse.Namespace) -> Path:
-    return data_directory(chosen.data_dir) / "db"
+def directories_of(data: Path) -> list[Path]:
+    """
+    @param data: Where a node has its data.
+    @return: Where its databases are: its own, and those of workers.
+    """
+    workers = [directory_of(data, DATABASE, number) for number in of_workers(data)]
+    return [directory_of(data, DATABASE), *filter(Path.is_dir, workers)]
 
 
 def _check(chosen: argparse.Namespace) -> int:
     try:
-        report = inspect(_directory(chosen))
+        reports = [inspect(directory) for directory in directories_of(data_directory(chosen.data_dir))]
     except NotFound as problem:
         raise CannotDo(str(problem)) from problem
+    report = Report(
+        any(one.running for one in reports),
+        tuple(holding for one in reports for holding in one.holdings),
+        tuple(text for one in reports for text in one.problems),
+    )
     rows = [_HEADINGS, *map(_cells, report.holdings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
@@ -111,7 +122,7 @@ def _export(chosen: argparse.Namespace) -> int:
     now = time.time()
     after, before = second_of("--after", chosen.after, now, 0), second_of("--before", chosen.before, now, _EVER)
     try:
-        archive = opened(_directory(chosen))
+        archive = archive_of(chosen.host, directories_of(data_directory(chosen.data_dir)))
     except NotFound as problem:
         raise CannotDo(str(problem)) from problem
     try:
@@ -132,6 +143,24 @@ def _export(chosen: argparse.Namespace) -> int:
         raise CannotDo(str(problem)) from problem
     finally:
         archive.close()
+
+
+def archive_of(host: str, directories: Sequence[Path]) -> Archive:
+    """
+    @return: The first that has the host; if none has, the last, which says
+        so.
+    @raise NotFound: One has no database.
+    """
+    *others, last = directories
+    for directory in others:
+        archive = opened(directory)
+        try:
+            archive.host(host)
+        except NotFound:
+            archive.close()
+            continue
+        return archive
+    return opened(last)
 
 
 def _written(extract: Extract, chosen: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ The service tree of a node: what its settings switch on, put together.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +22,18 @@ from twisted.python.failure import Failure
 
 import netstream
 from netstream.collect.facts import host_info, host_labels
+from netstream.collect.feeds import feeds
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
+from netstream.config.processes import left_to, of_workers
 from netstream.config.reload import Configuration
 from netstream.config.settings import Destination, KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
 from netstream.control.reloading import Reloaded, Reloading
 from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases
-from netstream.db.spool import Spool
+from netstream.db.interfaces import IMetricsDB
+from netstream.db.sharing import Sharing
 from netstream.db.workers import Workers
 from netstream.hub.cleaning import NodeCleaning
 from netstream.hub.hub import Host, Hub
@@ -38,7 +41,6 @@ from netstream.hub.tombstones import NAME as TOMBSTONES
 from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
-from netstream.outgoing import Outgoing
 from netstream.streaming.child import Uplink
 from netstream.streaming.figures import Figures
 from netstream.streaming.front import FrontFactory
@@ -47,12 +49,16 @@ from netstream.streaming.lobby import Lobby
 from netstream.streaming.parent import Parent
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
-from netstream.streaming.spills import Spills
+from netstream.streaming.spills import count_spills
+from netstream.streaming.uplinks import Uplinks
 from netstream.tls.reminders import Reminders
 from netstream.tls.server import Server
 
 if TYPE_CHECKING:
+    from netstream.collect.program import NumberChart, NumberCharts
     from netstream.health.service import HealthService, Outlet
+    from netstream.processes.crew import Crew
+    from netstream.processes.member import Spawn
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
@@ -66,9 +72,17 @@ def _unverified(stream: StreamSettings) -> list[Destination]:
     return _secure(stream) if stream.tls.skip_verification else []
 
 
+def _replaced(settings: Settings) -> tuple[object, ...]:
+    """
+    @return: What feeds and exports are made of.
+    """
+    return settings.exporting, settings.feeds, settings.plugins.get("twisted", False)
+
+
 class CannotServe(Exception):
     """
-    None of the entries of C{bind to} could be listened on.
+    None of the entries of C{bind to} could be listened on, or a worker cannot
+    run.
     """
 
 
@@ -76,8 +90,8 @@ class Node(MultiService):
     """
     A node of any role: one service for any Twisted application.
 
-    What only some roles need (databases, alerts, exporting, the site) is
-    imported once it is needed: small machines run the others.
+    What only some roles need (databases, workers, alerts, exporting, the site)
+    is imported once it is needed: small machines run the others.
 
     It starts in order: what is kept is opened and read, then the ports open,
     then collecting and sending begin; and it stops in the opposite order, so
@@ -106,6 +120,7 @@ class Node(MultiService):
         collect: MakeCollector = CollectService,
         workers: Workers | None = None,
         jitter: Callable[[], float] = random.random,
+        spawn: Spawn | None = None,
         configuration: Configuration | None = None,
     ) -> None:
         """
@@ -115,6 +130,8 @@ class Node(MultiService):
             if not given.
         @param jitter: Gives a random number from 0 to 1, for pauses and for
             the choice among equal parents.
+        @param spawn: Starts the processes of C{[global] workers}; fresh
+            interpreters if not given.
         @param configuration: What reads the files again; L{None} if the
             settings are not of files.
         """
@@ -126,15 +143,20 @@ class Node(MultiService):
         self._make_collector = collect
         self._workers = workers
         self._jitter = jitter
+        self._spawn = spawn
+        self._crew: Crew | None = None
+        self._sharing: Sharing | None = None
+        self._program: NumberCharts | None = None
         self._configuration = configuration
         self._reloading: Reloading | None = None
         self._told: list[Callable[[Settings], object]] = []
-        self._exporting: IService | None = None
+        self._uplinks: Uplinks | None = None
+        self._anew: list[IService] = []
+        self._left: Sequence[int] = ()
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
         self._tls: Server | None = None
-        self._outgoing = Outgoing(reactor)
         self._parent: Parent | None = None
         self._forwarder: Forwarder | None = None
         self._collector: IService | None = None
@@ -171,9 +193,12 @@ class Node(MultiService):
         settings, self._told = self.settings, []
         for warning in settings.warnings:
             self._log.warn("{text}", text=warning)
-        self._prepare_tls()
         guid = machine_guid(settings.data_dir)
-        self._databases = Databases(settings, self._reactor, self._workers)
+        self._uplinks = uplinks = Uplinks(self._reactor, self._jitter, guid)
+        self._prepare_tls()
+        count = settings.node.workers
+        self._left = left = left_to(0, count, of_workers(settings.data_dir))
+        self._databases = Databases(settings, self._reactor, self._workers, left=left)
         self._told.append(self._databases.reconfigure)
         await self._databases.open()
         self._go_on()
@@ -181,9 +206,11 @@ class Node(MultiService):
         tombstones = Tombstones(settings.data_dir / TOMBSTONES)
         tombstones.load()
         self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
+        self.hub.databases = self._engines
+        uplinks.counts, uplinks.spool = self.hub.counts, self._databases.spool_of
+        self.hub.certificate = lambda: self._tls.expires if self._tls is not None else None
         self._databases.ask(self.hub.definition)
-        if isinstance(self._databases.spool, Spool):
-            self._databases.spool.spilled = Spills(self.hub, settings.stream.spool_size).spilled
+        count_spills(self._databases.spool, self.hub)
         for database in self._databases:
             for stored in await database.stored():
                 if tombstones.of(stored.record.info.guid) is not None:
@@ -201,6 +228,12 @@ class Node(MultiService):
         self.health = self._watching()
         if self.health is not None:
             self._told.append(self.health.reconfigure)
+        if count:
+            await self._start_crew(self._parent)
+            self._go_on()
+        sharing = self._sharing = Sharing(self._engines, settings.db.tier_size, self._reactor)
+        self._told.append(lambda new: sharing.limit(new.db.tier_size))
+        self._sharing.start()
         await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
@@ -211,10 +244,12 @@ class Node(MultiService):
         cleaning = NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral)
         cleaning.setServiceParent(self)
         self._told.append(lambda new: cleaning.reconfigure(new.db.cleanup_hosts, new.db.cleanup_ephemeral))
-        forwarder = self._forwarder = Forwarder(self.hub, self._forwarding, self._uplink, self._outgoing.connector)
+        if self._program is not None:
+            self._run_program(self._program)
+        forwarder = self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make, uplinks.connector)
         self._forwarder.setServiceParent(self)
         self._told.append(lambda new: forwarder.reconfigure())
-        self._export(settings)
+        self._begin_anew(settings)
         if self.health is not None:
             self.health.setServiceParent(self)
         reload_health = self.reload_health if self.health is not None else None
@@ -228,12 +263,37 @@ class Node(MultiService):
             self._reactor,
             self._jitter,
             netstream.__version__,
+            self._crew,
             reload_health,
             self._reloading,
         )
         self._told.append(self.control.reconfigure)
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
+
+    def chart(self, chart_id: str, **about: Any) -> NumberChart:
+        """
+        Get or make a chart of the program that this node is part of, also
+        before the node has started.
+
+        @param chart_id: C{TYPE.NAME}.
+        @param about: As of L{netstream.collect.program.NumberCharts.chart}.
+        @raise ValueError: The id is not of that form.
+        """
+        if self._program is None:
+            from netstream.collect.program import NumberCharts
+
+            self._program = NumberCharts("program.plugin")
+            if self._forwarder is not None:
+                self._run_program(self._program)
+        return self._program.chart(chart_id, **about)
+
+    def _run_program(self, program: NumberCharts) -> None:
+        program.attach(self.hub, self.settings, self._reactor)
+        if program.parent is None:
+            program.setServiceParent(self)
+        elif not program.running:
+            program.startService()
 
     def _prepare_tls(self) -> None:
         """
@@ -262,7 +322,8 @@ class Node(MultiService):
         @raise ConfigError: One cannot be used.
         """
         if _secure(settings.stream):
-            self._outgoing.trust(settings.stream.tls)
+            assert self._uplinks is not None
+            self._uplinks.trust(settings.stream.tls)
         encrypted = [target for target in settings.exporting if any(each.tls for each in target.destinations)]
         if encrypted:
             from netstream.export.tls import TLS
@@ -290,12 +351,14 @@ class Node(MultiService):
         went = self._parent.reconfigure(settings)
         for tell in self._told:
             tell(settings)
-        if settings.exporting != before.exporting:
-            exporting, self._exporting = self._exporting, None
-            if exporting is not None:
-                await maybeDeferred(exporting.disownServiceParent)
+        if self._crew is not None:
+            went += await self._crew.reconfigure(settings, self.hub.local.labels)
+        if _replaced(settings) != _replaced(before):
+            services, self._anew = self._anew, []
+            for service in services:
+                await maybeDeferred(service.disownServiceParent)
             if not self._stopping:
-                self._export(settings)
+                self._begin_anew(settings)
         return went
 
     def reload(self) -> Deferred[Reloaded]:
@@ -314,15 +377,46 @@ class Node(MultiService):
         if labels != self.hub.local.labels:
             self.hub.local.apply(LabelsReplaced(labels))
 
-    def _export(self, settings: Settings) -> None:
-        if not settings.exporting:
-            return
-        from netstream.export.service import ExportService
+    def _begin_anew(self, settings: Settings) -> None:
+        """
+        Begin what is made anew whenever its settings change.
+        """
+        self._anew += feeds(self.hub, settings, self._reactor)
+        if settings.exporting:
+            from netstream.export.service import exports
 
-        connect = partial(self._outgoing.plain, StreamSettings())
-        targets = tuple(settings.exporting)
-        self._exporting = ExportService(self.hub, targets, settings.data_dir, self._reactor, connect)
-        self._exporting.setServiceParent(self)
+            assert self._uplinks is not None
+            connect = partial(self._uplinks.plain, StreamSettings())
+            self._anew += exports(self.hub, settings, self._reactor, connect, left=self._left)
+        for service in self._anew:
+            service.setServiceParent(self)
+
+    async def _start_crew(self, parent: Parent) -> None:
+        """
+        Have the workers run, so that their hosts are known before a port
+        opens.
+
+        @raise CannotServe: One cannot.
+        """
+        from netstream.processes.crew import Crew
+        from netstream.processes.member import CannotStart, spawn_with
+
+        assert self._databases is not None
+        spawn, spooled = self._spawn or spawn_with(self._reactor), self._databases.spooled
+        crew = self._crew = Crew(self.settings, self.hub, self._reactor, spawn, spooled=spooled)
+        try:
+            await self._crew.start()
+        except CannotStart as problem:
+            raise CannotServe(str(problem)) from problem
+        self.hub.processes = lambda: {member.name: member.pid for member in crew.members}
+        parent.elsewhere = self._crew.where
+
+    def _engines(self) -> Iterator[IMetricsDB]:
+        """
+        @return: All databases, of every process.
+        """
+        yield from self._databases or ()
+        yield from self._crew.engines if self._crew is not None else ()
 
     def _greet(self) -> None:
         role = self.settings.role.value
@@ -373,7 +467,7 @@ class Node(MultiService):
             self._reactor,
             settings_of=self._admitted,
             forwarded=self._forwarded,
-            expires=lambda: self._tls.expires if self._tls is not None else None,
+            expires=self.hub.certificate,
             workers=self._workers,
             outlet=self._outlet,
         )
@@ -410,23 +504,16 @@ class Node(MultiService):
         return self._parent.admitted.get(host.info.guid) if self._parent is not None else None
 
     def _forwarded(self, host: Host) -> bool:
-        uplink = self.uplinks.get(host.info.guid)
-        return uplink is not None and uplink.connected is not None
+        return host.upstream is not None and host.upstream.connected
 
     def _forwarding(self, host: Host) -> StreamSettings | None:
         if host.local or host.virtual:
             return self.settings.stream
+        if host.elsewhere:
+            return None
         assert self._parent is not None
         admitted = self._parent.admitted.get(host.info.guid)
         return admitted.proxy if admitted is not None else None
-
-    def _uplink(self, host: Host, settings: StreamSettings) -> Uplink:
-        assert self._databases is not None
-        if host.spool is None and not host.db.keeps:
-            host.spool = self._databases.spool
-            host.save()
-        node, counts = self.hub.local.info.guid, self.hub.counts
-        return Uplink(host, settings, self._reactor, self._outgoing.connector(settings), self._jitter, node, counts)
 
     async def _listen(self, parent: Parent) -> None:
         """
@@ -514,6 +601,10 @@ class Node(MultiService):
         await super().stopService()
         fronts, self._fronts = self._fronts, []
         await gatherResults([front.close() for front in fronts])
+        if self._sharing is not None:
+            self._sharing.stop()
+        if self._crew is not None:
+            await self._crew.stop()
         databases, self._databases = self._databases, None
         if databases is not None:
             await databases.close()

@@ -10,7 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
+
 from netstream.cli import main
+from netstream.config.processes import DATABASE, directory_of
+from netstream.db import DBEngine
+from netstream.db.workers import Inline
 from netstream.health.alerts import Transition
 from tests.health.test_world import transitions
 from tests.streaming.case import WorldCase
@@ -139,17 +144,35 @@ class AlertTestTests(WorldCase):
             {e["not_told_because"] for e in events if e["status"] != "CLEAR"}, {"its recipient is 'silent'"}
         )
 
+    def test_of_a_worker(self) -> None:
+        """
+        A host is found in the database of the worker that has it.
+        """
+        arguments = "--host", "node", "--from", str(self.began + 40), "--to", str(self.world.now)
+        self.node.stop()
+        alone = self.tried(*arguments)
+        ours, theirs = self.data / "db", self.data / "theirs"
+        ours.rename(theirs)
+        db = DBEngine(ours, Clock(), workers=Inline())
+        self.successResultOf(db.open())
+        self.successResultOf(db.close())
+        theirs.rename(directory_of(self.data, DATABASE, 1))
+        self.assertEqual(self.tried(*arguments), alone)
+
     def test_mistakes(self) -> None:
         """
         What cannot be done is said in a sentence, and the status is 1.
         """
         good, data = str(self.file), str(self.data)
+        odd = Path(self.mktemp())
+        (odd / "catalog.sqlite").mkdir(parents=True)
         broken = Path(self.mktemp())
         broken.write_text("template: a\non: test.clock\nlookup: nosuch -1m\n")
         for arguments, expected in (
             (["/nowhere.conf", "--against", data], "/nowhere.conf: No such file"),
             ([str(broken), "--against", data], "there is no definition that can be used"),
-            ([good, "--against", "/nowhere"], "there is no database here"),
+            ([good, "--against", "/nowhere"], "there is no database here; a node that keeps its history in memory is"),
+            ([good, "--against", str(odd)], "catalog.sqlite: cannot be read: "),
             ([good, "--against", "http://127.0.0.1:1"], "http://127.0.0.1:1: cannot be reached"),
             ([good, "--against", data, "--host", "nobody"], "there is no host 'nobody'"),
             ([good, "--against", data, "--from", "soon"], "--from: 'soon' is no time"),

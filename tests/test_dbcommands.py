@@ -21,6 +21,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netstream.cli import main
+from netstream.config.processes import DATABASE, directory_of
 from netstream.db import DBEngine
 from netstream.db.dbengine.archive import opened
 from netstream.db.workers import Inline
@@ -73,6 +74,17 @@ class CommandCase(SynchronousTestCase):
         data = bytearray(path.read_bytes())
         data[at] ^= 4
         path.write_bytes(data)
+
+    def move_to_a_worker(self) -> None:
+        """
+        Have the process that serves keep nothing, and its first worker all.
+        """
+        theirs = self.db.with_name("theirs")
+        self.db.rename(theirs)
+        db = DBEngine(self.db, Clock(), workers=Inline())
+        self.successResultOf(db.open())
+        self.successResultOf(db.close())
+        theirs.rename(directory_of(self.db.parent, DATABASE, 1))
 
 
 class CheckTests(CommandCase):
@@ -136,6 +148,14 @@ class CheckTests(CommandCase):
         _, out, _ = self.run_command("check")
         [line] = [line for line in out.splitlines() if line.startswith("damaged: ")]
         self.assertRegex(line, r"host-1, \S+ \S+ to \S+ \S+: 1 of 2 columns are lost: value of series \d: ")
+
+    def test_of_a_worker(self) -> None:
+        """
+        The database of a worker is looked at as well.
+        """
+        alone = self.run_command("check")
+        self.move_to_a_worker()
+        self.assertEqual(self.run_command("check"), alone)
 
     def test_other_files(self) -> None:
         """
@@ -211,6 +231,17 @@ class ExportTests(CommandCase):
         self.assertEqual({row[3] for row in rows}, {"7"})
         self.assertEqual(rows[0][0], datetime.fromtimestamp(make.START + 1, UTC).strftime("%FT%TZ"))
         self.assertEqual(float(self.rows("--host", make.FAST, "--chart", "late.chart")[1][2]), 2.0**-150 / 3)
+
+    def test_of_a_worker(self) -> None:
+        """
+        A host is found that a worker has; one that nobody has is not.
+        """
+        alone = self.rows("--host", "host-1", "--chart", "system.cpu")
+        self.move_to_a_worker()
+        self.assertEqual(self.rows("--host", "host-1", "--chart", "system.cpu"), alone)
+        status, out, err = self.run_command("export", "--host", "nobody", "--chart", "system.cpu")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("there is no host 'nobody'", err)
 
     def test_slow(self) -> None:
         """

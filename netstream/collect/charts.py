@@ -104,6 +104,16 @@ class ChartText:
         extended = {**self.chart.dimensions, **{dimension.id: dimension for dimension in gone}}
         return definition(evolve(self.chart, dimensions=extended), Capability.CLABELS, self._variables)
 
+    def vary(self, variables: Mapping[str, float]) -> bytes:
+        """
+        Give it other variables; write the definition that says so, unless it
+        is yet to be defined.
+        """
+        if variables == self._variables:
+            return b""
+        self._variables = variables
+        return definition(self.chart, Capability.CLABELS, variables) if self._last else b""
+
     def unless_idle(self, now: int, *values: int) -> bytes:
         """
         The same, but nothing while all values have been 0 ever since.

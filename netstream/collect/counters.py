@@ -145,6 +145,12 @@ class Sheet:
             text.append(chart.block(now, *values) if shown else chart.unless_idle(now, *values))
         return b"".join(text)
 
+    def vary(self, chart_id: str, variables: Mapping[str, float]) -> bytes:
+        """
+        Give one of its charts other variables.
+        """
+        return b"".join(chart.vary(variables) for _, _, _, chart in self._charts if chart.chart.id == chart_id)
+
     def withdraw(self) -> bytes:
         """
         @return: Protocol text that declares its charts obsolete.

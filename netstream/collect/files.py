@@ -20,11 +20,13 @@ class Machine:
     @ivar proc: C{/proc}, or a tree like it.
     @ivar sys: C{/sys}, or a tree like it.
     @ivar etc: The folder of the configuration.
+    @ivar var: C{/var}, or a tree like it.
     """
 
     proc: Path = Path("/proc")
     sys: Path = Path("/sys")
     etc: Path = Path("/etc/netstream")
+    var: Path = Path("/var")
 
 
 class KernelFile:
@@ -60,6 +62,23 @@ class KernelFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def read_once(path: str) -> bytes:
+    """
+    @return: All that a file contains now, of which there may be too many to
+        keep each open.
+    @raise OSError: It cannot be opened or read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = more = os.read(descriptor, _SIZE)
+        while more:
+            more = os.read(descriptor, _SIZE)
+            text += more
+        return text
+    finally:
+        os.close(descriptor)
 
 
 def read_word(path: Path) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netstream.collect.apps import Apps
+from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import MakeCollector
 from netstream.collect.diskstats import DiskStats
 from netstream.collect.edac import Edac
@@ -82,6 +83,7 @@ PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
     "diskspace": (Mounts,),
     "timex": (Timex,),
     "apps": (Apps,),
+    "cgroups": (Cgroups,),
     "netstream monitoring": (Own,),
 }
 """Collectors by the name that switches them off in C{[plugins]}."""
@@ -89,6 +91,7 @@ PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
 OPTIONAL = (
     Apps,
     ArcStats,
+    Cgroups,
     ConnTrack,
     CpuPressure,
     Edac,

@@ -5,6 +5,7 @@ What this program itself needs.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from resource import RUSAGE_SELF, getrusage
 
 from netstream.collect.charts import AREA, LINE, STACKED, Source, absolute, incremental
@@ -14,6 +15,7 @@ from netstream.hub.hub import Hub
 OWN = "netstream.plugin"
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICK = 1000 // os.sysconf("SC_CLK_TCK")
 
 
 class Own:
@@ -62,13 +64,78 @@ class Own:
         self._file.close()
 
 
+class Workers:
+    """
+    Processor time and memory of the other processes of this node.
+    """
+
+    def __init__(self, machine: Machine, hub: Hub, update_every: int) -> None:
+        self._proc = machine.proc
+        self._hub = hub
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._ticks: Counter[str] = Counter()
+        names = list(hub.processes())
+        chart = Source(OWN, "own", update_every)
+        self._cpu = chart.chart(
+            "netstream.workers_cpu",
+            "netstream CPU usage of workers",
+            "milliseconds/s",
+            "netstream",
+            "netstream.workers_cpu",
+            STACKED,
+            130001,
+            *(incremental(name.replace(" ", "_"), _TICK, 1, name) for name in names),
+        )
+        self._memory = chart.chart(
+            "netstream.workers_memory",
+            "netstream memory of workers",
+            "MiB",
+            "netstream",
+            "netstream.workers_memory",
+            STACKED,
+            130011,
+            *(absolute(name.replace(" ", "_"), _PAGE, 1 << 20, name) for name in names),
+        )
+
+    @property
+    def source(self) -> str:
+        return "the workers"
+
+    def collect(self, now: int) -> bytes:
+        processes, memory = self._hub.processes(), []
+        for name, pid in processes.items():
+            ticks, pages = self._of(pid)
+            before, self._seen[name] = self._seen.get(name, (pid, ticks)), (pid, ticks)
+            # A new process begins at 0.
+            self._ticks[name] += ticks - before[1] if before[0] == pid else ticks
+            memory.append(pages)
+        return self._cpu.block(now, *(self._ticks[name] for name in processes)) + self._memory.block(now, *memory)
+
+    def _of(self, pid: int) -> tuple[int, int]:
+        """
+        @return: The ticks of processor time that a process has used, and its
+            pages of memory; 0 of one that does not run.
+        """
+        try:
+            fields = (self._proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            return 0, 0
+        return int(fields[11]) + int(fields[12]), int(fields[21])
+
+    def withdraw(self) -> bytes:
+        return self._cpu.withdraw() + self._memory.withdraw()
+
+    def close(self) -> None:
+        pass
+
+
 class Stored:
     """
     What the database of this node needs on disk, and what it could not keep.
     """
 
     def __init__(self, hub: Hub, update_every: int) -> None:
-        self._db = hub.local.db
+        self._hub = hub
         chart = Source(OWN, "own", update_every)
         self._size = chart.chart(
             "netstream.db_size",
@@ -78,7 +145,7 @@ class Stored:
             "netstream.db_size",
             STACKED,
             130020,
-            *(absolute(part.replace(" ", "_"), 1, 1 << 20, part) for part in self._db.health().disk),
+            *(absolute(part.replace(" ", "_"), 1, 1 << 20, part) for part in hub.health().disk),
         )
         self._lost = chart.chart(
             "netstream.db_lost",
@@ -106,7 +173,7 @@ class Stored:
         return "the database"
 
     def collect(self, now: int) -> bytes:
-        health = self._db.health()
+        health = self._hub.health()
         if not health.disk:
             return b""
         text = self._size.block(now, *health.disk.values())

@@ -13,10 +13,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import Collector, MakeCollector, Odd
 from netstream.collect.files import Machine
 from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
-from netstream.collect.own import Own, Stored
+from netstream.collect.own import Own, Stored, Workers
 from netstream.collect.streams import Streams
 from netstream.collect.virtual import Collected
 from netstream.config.settings import Settings
@@ -93,22 +94,31 @@ class CollectService(Service):
         ]
 
     def _add(self, make: MakeCollector) -> None:
-        made: list[Collector] = [make(self._machine, self._every)]
+        made = [self._measuring_with(make)]
         if make is Own:
             made += (Stored(self._hub, self._every), Streams(self._hub, self._every))
+            if self._settings.node.workers:
+                made.append(Workers(self._machine, self._hub, self._every))
         self._made[make] = made
         self._collectors += made
 
+    def _measuring_with(self, make: MakeCollector) -> Collector:
+        if make is Cgroups:
+            return Cgroups(self._machine, self._every, self._settings.cgroups)
+        return make(self._machine, self._every)
+
     def reconfigure(self, settings: Settings) -> None:
         """
-        Begin to run what was switched on, and end what was switched off; the
-        rest goes on.
+        Begin to run what was switched on, and end what was switched off or is
+        set up otherwise; the rest goes on.
         """
-        self._settings = settings
+        before, self._settings = self._settings, settings
         if not self.running:
             return
         wanted, text = self._wanted(), b""
-        for make in [make for make in self._made if make not in wanted]:
+        for make in list(self._made):
+            if make in wanted and (make is not Cgroups or settings.cgroups == before.cgroups):
+                continue
             for collector in self._made.pop(make):
                 if collector in self._collectors:
                     text += self._remove(collector)
@@ -214,6 +224,7 @@ class CollectService(Service):
             )
             # What was not heard is lost: everyone begins anew, definitions first.
             self._resume = now + _PAUSE
+            self._collected.forget_states()
             self._collected = self._begin()
             for collector in self._collectors:
                 collector.withdraw()

@@ -134,6 +134,13 @@ class Access:
         )
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """
+        The API keys that are enabled, whole: for nobody but their owner.
+        """
+        return tuple(section.name for section in self.sections if section.is_key and section.enabled)
+
+    @property
     def modes(self) -> frozenset[Mode]:
         """
         Every database that an admitted host may need.

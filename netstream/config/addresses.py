@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import socket
 
+from netstream.config.feeds import Socket
 from netstream.config.settings import Destination, Listener
 from netstream.config.values import integer, quoted
 
@@ -130,3 +131,28 @@ def listener(entry: str, default_port: int) -> Listener:
     if host in ("*", "any", "all"):
         host = ""
     return Listener(entry, protocol, host, port, features, interface, mode)
+
+
+def statsd_socket(entry: str, default_port: int) -> Socket:
+    """
+    Read one entry of C{bind to} of C{[statsd]}::
+
+        [udp:|tcp:] host [:port]  |  unix:path  |  unixgram:path
+
+    An entry that says neither is C{udp}.
+
+    @param default_port: For an entry without one.
+    @raise ValueError: It is malformed.
+    """
+    scheme, colon, path = entry.partition(":")
+    if colon and scheme in ("unix", "unixgram"):
+        if not path:
+            raise ValueError(f"{quoted(entry)} names no socket; write {scheme}:/path")
+        return Socket(entry, scheme, path)
+    named = entry if scheme in ("udp", "tcp") else f"udp:{entry}"
+    protocol, host, interface, port = _place(named, entry, default_port)
+    if interface:
+        raise ValueError(f"{quoted(entry)}: an interface ('%{interface}') is not possible here; write its address")
+    if host in ("*", "any", "all"):
+        host = ""
+    return Socket(entry, protocol, "127.0.0.1" if host == "localhost" else host, port)

@@ -12,6 +12,8 @@ from attrs import evolve
 
 from netstream.config.access import Access, Section
 from netstream.config.addresses import destination, entries, listener
+from netstream.config.cgroup_options import CGROUP_OPTIONS, PATHS, PLUGIN_CGROUPS
+from netstream.config.cgroups import CgroupSettings
 from netstream.config.credentials import read_credentials
 from netstream.config.errors import ConfigError
 from netstream.config.layers import STREAM_SPELLINGS, Values, refusal
@@ -238,6 +240,15 @@ def health_settings(values: Values) -> HealthSettings:
     return HealthSettings(**_fields(values, HEALTH_OPTIONS))
 
 
+def cgroup_settings(values: Values) -> CgroupSettings:
+    """
+    Section C{[plugin:cgroups]}.
+    """
+    given = {name: values.get(_NODE[PLUGIN_CGROUPS, path]) for name, path in PATHS.items()}
+    paths = {name: path for name, path in given.items() if path}
+    return CgroupSettings(**_fields(values, CGROUP_OPTIONS), paths=paths)
+
+
 def access(values: Values, node: Values, db: DBSettings, stream: StreamSettings, file: str) -> Access:
     """
     The UUID sections, over what the rest says.
@@ -304,9 +315,9 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
         values.get(_KEY["valid from"], name),
         values.get(_KEY["valid until"], name),
         Quota(
-            values.get(_KEY["max nodes"], name) or 0,
-            values.get(_KEY["max metrics"], name) or 0,
-            values.get(_KEY["max samples per second"], name) or 0,
+            nodes=values.get(_KEY["max nodes"], name) or 0,
+            metrics=values.get(_KEY["max metrics"], name) or 0,
+            samples=values.get(_KEY["max samples per second"], name) or 0,
         ),
         given,
         proxy,

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from netstream.config.errors import ConfigError, at
-from netstream.config.node_options import FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
+from netstream.config.node_options import FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS, free
 from netstream.config.options import KEY, Option, by_spelling
 from netstream.config.reader import Entry
 from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
@@ -93,8 +93,8 @@ class Given:
         @return: These, and those below that are not among them.
         """
         sections = {*lower.free, *self.free}
-        free = {section: {**lower.free.get(section, {}), **self.free.get(section, {})} for section in sections}
-        return Given({**lower.entries, **self.entries}, free)
+        named = {section: {**lower.free.get(section, {}), **self.free.get(section, {})} for section in sections}
+        return Given({**lower.entries, **self.entries}, named)
 
 
 def _choose(found: Iterable[tuple[tuple[str, str], int, Entry]], warnings: Warnings) -> dict[tuple[str, str], Entry]:
@@ -135,15 +135,15 @@ def node_given(entries: Iterable[Entry], warnings: Warnings) -> Given:
     @param entries: Of C{netstream.conf}, or of the command line for it.
     """
     found: list[tuple[tuple[str, str], int, Entry]] = []
-    free: dict[str, dict[str, Entry]] = {}
+    named: dict[str, dict[str, Entry]] = {}
     unknown: dict[str, list[Entry]] = {}
     for entry in entries:
         spelling = entry.section, entry.name
         option = NODE_SPELLINGS.get(spelling)
         if option is not None:
             found.append(((option.section, option.name), option.spellings().index(spelling), entry))
-        elif entry.section in FREE_SECTIONS:
-            free.setdefault(entry.section, {})[entry.name] = entry
+        elif free(entry.section):
+            named.setdefault(entry.section, {})[entry.name] = entry
         elif entry.section in LATER_SECTIONS:
             warnings.line(at(entry.file, entry.line, entry.section) + "not yet effective", ("section", entry.section))
         elif entry.section in NODE_SECTIONS:
@@ -152,7 +152,7 @@ def node_given(entries: Iterable[Entry], warnings: Warnings) -> Given:
         else:
             unknown.setdefault(entry.section, []).append(entry)
     _unknown_sections(unknown, (*NODE_SECTIONS, *FREE_SECTIONS), warnings)
-    return Given(_choose(found, warnings), free)
+    return Given(_choose(found, warnings), named)
 
 
 def stream_given(entries: Iterable[Entry], warnings: Warnings) -> Given:
@@ -258,7 +258,7 @@ def override(text: str) -> tuple[bool, Entry]:
         if left.startswith(prefix):
             left, stream, prefixed = left.removeprefix(prefix), prefix == "stream.conf:", True
     section, slash, name = left.partition("/")
-    known = section.strip() in NODE_SECTIONS or section.strip() in FREE_SECTIONS
+    known = section.strip() in NODE_SECTIONS or free(section.strip())
     if not known and not stream and left.count("/") > 1:
         section, slash, name = left.rpartition("/")
     section, name, value = section.strip(), name.strip(), value.strip()

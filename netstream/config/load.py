@@ -11,8 +11,17 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from netstream.config.build import access, db_settings, health_settings, node_settings, stream_settings, web_settings
+from netstream.config.build import (
+    access,
+    cgroup_settings,
+    db_settings,
+    health_settings,
+    node_settings,
+    stream_settings,
+    web_settings,
+)
 from netstream.config.exporting import PREFIX, SECRETS, exporting, exporting_override
+from netstream.config.feeding import GENERAL, feed_settings
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
 from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGIN_PROC, PLUGINS
 from netstream.config.places import (
@@ -191,6 +200,7 @@ def settings_of(said: Written) -> Settings:
     name = node_settings(node_values, said.hostname or socket.gethostname(), fixed=bool(said.hostname))
     web = web_settings(node_values, config_dir)
     plugins = _switches(node, PLUGINS, warnings)
+    feeds = feed_settings(node_values, config_dir, plugins, db.update_every)
     return Settings(
         role=said.role,
         config_dir=config_dir,
@@ -202,17 +212,21 @@ def settings_of(said: Written) -> Settings:
         health=health_settings(node_values),
         host_labels={label: entry.value for label, entry in node.free.get(HOST_LABELS, {}).items()},
         plugins=plugins,
+        cgroups=cgroup_settings(node_values),
         modules=_switches(node, PLUGIN_PROC, warnings),
         sources=said.sources,
         warnings=tuple(warnings.lines),
         access=admission,
         exporting=targets,
+        feeds=feeds,
     )
 
 
 def _switches(node: Given, section: str, warnings: Warnings) -> dict[str, bool]:
     switches = {}
     for name, entry in node.free.get(section, {}).items():
+        if section == PLUGINS and name in GENERAL:
+            continue
         doubt = boolean_doubt(entry.value)
         if doubt:
             warnings.add(entry, doubt)

@@ -4,6 +4,7 @@ Every option of C{netstream.conf}, which are those of C{netdata.conf}.
 
 from __future__ import annotations
 
+from netstream.config.cgroup_options import CGROUP_OPTIONS
 from netstream.config.options import (
     ADDRESSES,
     BACKLOG,
@@ -37,10 +38,13 @@ from netstream.config.options import (
     tiers,
     whole,
 )
+from netstream.config.statsd_options import STATSD_OPTIONS
 
 GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
 DIRECTORIES, LOGS, REGISTRY = "directories", "logs", "registry"
-HOST_LABELS, PLUGINS, PLUGIN_PROC = "host labels", "plugins", "plugin:proc"
+HOST_LABELS, PLUGINS, PLUGIN, PLUGIN_PROC = "host labels", "plugins", "plugin:", "plugin:proc"
+PROMETHEUS = "prometheus:"
+"""Begins the names of sections of exporters that are scraped."""
 TIERS = 5
 """The most tiers that a file may ask for, as agents have them."""
 TIERS_USED = 3
@@ -48,6 +52,20 @@ TIERS_USED = 3
 
 FREE_SECTIONS = (HOST_LABELS, PLUGINS, PLUGIN_PROC)
 """Sections whose options may have any name."""
+
+
+def free(section: str) -> bool:
+    """
+    @return: Whether the options of a section may have any name, as those of
+        C{[plugin:NAME]}, where the name is of an external plugin, and of
+        C{[prometheus:NAME]}.
+    """
+    if section in FREE_SECTIONS:
+        return True
+    kind, colon, name = section.partition(":")
+    return kind + colon in (PLUGIN, PROMETHEUS) and bool(name) and ":" not in name
+
+
 LATER_SECTIONS = {"pulse": "pulse", "global statistics": "pulse", "telemetry": "pulse"}
 """Sections that are known by their name alone, with their name today."""
 
@@ -69,6 +87,7 @@ GLOBAL_OPTIONS = (
         (HEALTH, "has unstable connection"),
         field="unstable_connection",
     ),
+    option(GLOBAL, "workers", whole(0, 64), "0", field="workers"),
     later(GLOBAL, "cpu cores", NUMBER),
     later(GLOBAL, "libuv worker threads", NUMBER),
     later(GLOBAL, "crash reports", TEXT),
@@ -283,14 +302,14 @@ ML_OPTIONS = (
 
 DIRECTORY_OPTIONS = (
     later(DIRECTORIES, "config", PATH, "", (GLOBAL, "config directory")),
-    later(DIRECTORIES, "stock config", PATH, "", (GLOBAL, "stock config directory")),
+    option(DIRECTORIES, "stock config", PATH, "", (GLOBAL, "stock config directory")),
     later(DIRECTORIES, "log", PATH, "", (GLOBAL, "log directory")),
     later(DIRECTORIES, "web", PATH, "", (GLOBAL, "web files directory")),
     later(DIRECTORIES, "cache", PATH, "", (GLOBAL, "cache directory")),
     later(DIRECTORIES, "lib", PATH, "", (GLOBAL, "lib directory")),
     later(DIRECTORIES, "home", PATH, "", (GLOBAL, "home directory")),
     later(DIRECTORIES, "lock", PATH, "", (GLOBAL, "lock directory")),
-    later(DIRECTORIES, "plugins", PATH, "", (GLOBAL, "plugins directory")),
+    option(DIRECTORIES, "plugins", PATH, "", (GLOBAL, "plugins directory")),
     later(DIRECTORIES, "registry", PATH, "", (REGISTRY, "registry db directory")),
     later(DIRECTORIES, "health config", PATH, "", (HEALTH, "health configuration directory")),
     later(DIRECTORIES, "stock health config", PATH, "", (HEALTH, "stock health configuration directory")),
@@ -340,5 +359,7 @@ NODE_OPTIONS = (
     *DIRECTORY_OPTIONS,
     *LOG_OPTIONS,
     *REGISTRY_OPTIONS,
+    *STATSD_OPTIONS,
+    *CGROUP_OPTIONS,
 )
 """All of them."""

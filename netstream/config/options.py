@@ -253,6 +253,42 @@ def _sha256(text: str) -> str:
     return digits
 
 
+def _url(text: str) -> str:
+    """
+    Its errors do not repeat the text, which may hold a password.
+    """
+    form = "http://HOST:PORT/metrics or https://HOST/metrics"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"the value is not of the form {form}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not text.isascii():
+        raise ValueError(f"the value is not of the form {form}")
+    if any(character <= " " for character in text):
+        raise ValueError("there is a blank in it; write it %20")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("names and passwords do not stand in it; write the options 'username' and 'password'")
+    return text
+
+
+def _detail(text: str) -> int:
+    """
+    @return: How many digits after the point that is.
+    """
+    digits = text.rstrip("0")
+    if digits != "1" or len(text) > 10:
+        raise ValueError(f"{quoted(text)} is no power of ten from 1 to 1000000000; 1000 keeps three decimals")
+    return len(text) - 1
+
+
+def _percentile(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 100:
+        raise ValueError(f"{quoted(text)} is not between 0 and 100")
+    return value
+
+
 def _date(*, end: bool) -> Kind:
     """
     @param end: Whether a day alone means its end.
@@ -368,6 +404,9 @@ FEATURES = Kind("list", _features)
 BEGINNING = _date(end=False)
 ENDING = _date(end=True)
 SHA256 = Kind("fingerprint", _sha256)
+URL = Kind("URL", _url)
+DETAIL = Kind("power of ten", _detail)
+PERCENTILE = Kind("decimal number", _percentile)
 one_of = _one_of
 whole = _whole
 tiers = _tiers

@@ -27,6 +27,7 @@ AT_START: frozenset[tuple[str, str]] = frozenset(
     (
         (GLOBAL, "hostname"),
         (GLOBAL, "timezone"),
+        (GLOBAL, "workers"),
         (DB, "db"),
         (DB, "update every"),
         (DB, "retention"),

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from attrs import field, frozen
 
+from netstream.config.cgroups import CgroupSettings
+from netstream.config.feeds import FeedSettings
 from netstream.model.networks import NO_NETWORKS, Networks
 from netstream.model.pattern import SimplePattern, pattern
 
@@ -166,12 +168,16 @@ class ClientTLS:
 class NodeSettings:
     """
     Section C{[global]}.
+
+    @ivar workers: Processes that take children's connections beside the one
+        that serves; 0 is one process for all.
     """
 
     hostname: str
     timezone: str = ""
     ephemeral: bool = False
     unstable_connection: bool = False
+    workers: int = 0
 
 
 @frozen
@@ -254,7 +260,8 @@ class HealthSettings:
     @ivar repeat_warning: Seconds after which a warning is told again, unless
         the alert says; 0 is never.
     @ivar repeat_critical: The same for a critical alert.
-    @ivar log_entries: Transitions of each host that the API shows.
+    @ivar log_entries: Transitions of each host that are held in memory, and
+        that C{alarm_log} answers unless it is asked for more.
     @ivar log_retention: Seconds that transitions are kept.
     @ivar exec: Program that tells people, in place of what is built in.
     @ivar exec_timeout: Seconds that such a program has; 0 is no limit.
@@ -448,6 +455,12 @@ class Admission(Protocol):
         """
 
     @property
+    def secrets(self) -> Sequence[str]:
+        """
+        The API keys that are enabled, whole: for nobody but their owner.
+        """
+
+    @property
     def modes(self) -> frozenset[Mode]:
         """
         Every database that an admitted host may need.
@@ -467,6 +480,7 @@ class Nobody:
 
     keys: Sequence[str] = ()
     records: Sequence[KeyRecord] = ()
+    secrets: Sequence[str] = ()
     modes: frozenset[Mode] = frozenset()
 
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
@@ -539,8 +553,10 @@ class Settings:
     @ivar host_labels: Section C{[host labels]}.
     @ivar plugins: Section C{[plugins]}: which collectors run.
     @ivar modules: Section C{[plugin:proc]}: which of their parts do.
+    @ivar cgroups: Section C{[plugin:cgroups]}.
     @ivar access: Who may stream here.
     @ivar exporting: Where metrics are sent besides other nodes.
+    @ivar feeds: What feeds it besides its own collectors.
     """
 
     role: Role
@@ -554,10 +570,12 @@ class Settings:
     host_labels: Mapping[str, str] = field(factory=dict)
     plugins: Mapping[str, bool] = field(factory=dict)
     modules: Mapping[str, bool] = field(factory=dict)
+    cgroups: CgroupSettings = CgroupSettings()
     sources: Sequence[Path] = ()
     warnings: Sequence[str] = ()
     access: Admission = Nobody()
     exporting: Sequence[ExportTarget] = ()
+    feeds: FeedSettings = FeedSettings()
 
     @property
     def keys(self) -> Sequence[str]:

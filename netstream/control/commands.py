@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import asdict
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -51,6 +51,32 @@ def _flag(arguments: Mapping[str, Any], name: str) -> bool:
     return value
 
 
+class Crew(Protocol):
+    """
+    Other processes of this node, as far as they can be told something.
+    """
+
+    def let_go(self, guids: Sequence[str], reason: str) -> Deferred[int]:
+        """
+        Let children go elsewhere.
+
+        @return: Fires with how many were told.
+        """
+
+    def choose_anew(self, guids: Sequence[str]) -> Deferred[int]:
+        """
+        Let hosts that are sent on choose a parent anew.
+
+        @return: Fires with how many moved.
+        """
+
+    def key_use(self) -> Deferred[list[tuple[Mapping[str, int], Mapping[str, float]]]]:
+        """
+        @return: Fires for each with how many children use each key, and when
+            each was used last.
+        """
+
+
 class Control:
     """
     Does what a node is told.
@@ -67,10 +93,12 @@ class Control:
         clock: IReactorTime,
         jitter: Callable[[], float],
         version: str = "",
+        crew: Crew | None = None,
         reload_health: Callable[[], Awaitable[tuple[int, Sequence[str]]]] | None = None,
         reloading: Reloading | None = None,
     ) -> None:
         """
+        @param crew: Has children in other processes; nobody has if not given.
         @param jitter: Gives a random number from 0 to 1.
         @param reload_health: Reads the definitions of alerts again, and gives
             how many are in use and what is wrong with them; L{None} if this
@@ -85,6 +113,7 @@ class Control:
         self._clock = clock
         self._jitter = jitter
         self._version = version
+        self._crew = crew
         self._reload_health = reload_health
         self._reloading = reloading
         self._since = clock.seconds()
@@ -133,6 +162,7 @@ class Control:
         now = self._clock.seconds()
         local = self._hub.local.info
         uplinks = self._forwarder.uplinks.values()
+        sent = [host.upstream for host in self._hub if host.elsewhere and host.upstream is not None]
         states = Counter(host.life(now).value for host in self._hub)
         return {
             "hostname": local.hostname,
@@ -143,14 +173,14 @@ class Control:
             "up": round(now - self._since),
             "nodes": len(self._hub),
             "states": dict(states),
-            "children": len(self._parent.connections),
+            "children": len(self._parent.connections) + len(self._away()),
             "waiting": self._parent.waiting,
             "draining": self._hub.draining,
-            "sends": len(uplinks),
-            "connected": sum(uplink.connected is not None for uplink in uplinks),
+            "sends": len(uplinks) + len(sent),
+            "connected": sum(uplink.connected is not None for uplink in uplinks) + sum(u.connected for u in sent),
             "removed": len(self._hub.tombstones),
             "database": self._hub.local.db.mode,
-            "problem": self._hub.local.db.health().problem,
+            "problem": self._hub.health().problem,
         }
 
     @_command("nodes")
@@ -189,7 +219,7 @@ class Control:
             "ahead": link.clock.ahead if link is not None else 0,
             "charts": len(host.charts),
             "database": host.db.mode,
-            "sent_to": connected.text if connected is not None else None,
+            "sent_to": connected.text if connected is not None else _sent_to(host),
             "destinations": [d.text for d in uplink.settings.destinations] if uplink is not None else [],
         }
 
@@ -203,8 +233,11 @@ class Control:
         The API keys, by the first digits of their SHA-256: whether they open
         the door, and who is using them.
         """
-        now, used = self._clock.seconds(), self._parent.used
-        nodes = Counter(connection.key for connection in self._parent.connections.values())
+        now, used, nodes = self._clock.seconds(), dict(self._parent.used), self._parent.key_use
+        for theirs, when in await self._crew.key_use() if self._crew is not None else ():
+            nodes.update(theirs)
+            for key, at in when.items():
+                used[key] = max(at, used.get(key, 0.0))
         return {
             "keys": [
                 {
@@ -283,25 +316,39 @@ class Control:
         children = self._children(names)
         order = sorted(children, key=lambda guid: self._jitter())
         going = order[: max(1, round(len(order) * share / 100))]
-        return {"told": await self._parent.let_go(going, "it shall choose a parent anew"), "of": len(children)}
+        return {"told": await self._let_go(going, "it shall choose a parent anew"), "of": len(children)}
+
+    def _away(self) -> list[str]:
+        """
+        @return: The children that other processes of this node have.
+        """
+        return [host.info.guid for host in self._hub if host.elsewhere and host.online]
+
+    async def _let_go(self, guids: Sequence[str], reason: str) -> int:
+        told = self._parent.let_go(guids, reason)
+        away = self._crew.let_go(guids, reason) if self._crew is not None else succeed(0)
+        return await told + await away
 
     def _children(self, names: Sequence[str]) -> list[str]:
         if not names:
-            return list(self._parent.connections)
+            return [*self._parent.connections, *self._away()]
         guids = [self._named(name).info.guid for name in names]
         for name, guid in zip(names, guids, strict=True):
-            if guid not in self._parent.connections:
+            if guid not in self._parent.connections and guid not in self._away():
                 raise CannotDo(f"{name} is not connected to this node")
         return guids
 
     async def _choose_anew(self, names: Sequence[str]) -> Any:
         uplinks = self._forwarder.uplinks
-        hosts = [uplink.host for uplink in uplinks.values()]
-        chosen = [self._named(name, hosts).info.guid for name in names] if names else list(uplinks)
+        away = [host for host in self._hub if host.elsewhere and host.upstream is not None]
+        hosts = [uplink.host for uplink in uplinks.values()] + away
+        chosen = [host.info.guid for host in ([self._named(name, hosts) for name in names] if names else hosts)]
         moved = 0
         for guid in chosen:
             uplink = uplinks.get(guid)
             moved += uplink is not None and await uplink.reconsider()
+        if self._crew is not None:
+            moved += await self._crew.choose_anew([guid for guid in chosen if guid not in uplinks])
         return {"moved": moved, "of": len(chosen)}
 
     @_command("drain")
@@ -314,7 +361,7 @@ class Control:
             return {"draining": False, "was": was}
         self._hub.draining = True
         self._log.info("this node is drained: it takes no children until that is ended, or until it is restarted")
-        told = await self._parent.let_go(list(self._parent.connections), "this node is drained")
+        told = await self._let_go(self._children([]), "this node is drained")
         return {"draining": True, "told": told}
 
     @_command("reload")
@@ -338,6 +385,11 @@ class Control:
             raise CannotDo("this node has no database, so it has no alerts")
         count, problems = await self._reload_health()
         return {"definitions": count, "problems": list(problems)}
+
+
+def _sent_to(host: Host) -> str | None:
+    shown = host.upstream
+    return shown.destination if shown is not None and shown.connected else None
 
 
 def _peer(host: Host) -> str:

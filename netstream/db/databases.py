@@ -4,12 +4,13 @@ The engines that a node's settings ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
+from netstream.config.processes import DATABASE, SPOOL, directory_of, of_workers
 from netstream.config.settings import DBSettings, Mode, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.none import NoneDB
@@ -30,48 +31,82 @@ def _cleanup(db: DBSettings) -> Cleanup:
 
 class Databases:
     """
-    One engine for each mode that some host may use.
+    One engine for each mode that some host may use, and one for each
+    directory that a process kept before which does not run any more.
 
     @ivar spool: Keeps samples of hosts without a database for parents that are
         away; L{None} if nothing does.
     """
 
-    def __init__(self, settings: Settings, reactor: Any, workers: Workers | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        workers: Workers | None = None,
+        *,
+        number: int = 0,
+        left: Sequence[int] = (),
+    ) -> None:
         """
         @param reactor: Provides time, and threads unless C{workers} does.
         @param workers: Where blocking work is done.
+        @param number: Of the worker whose they are; 0 is the process that
+            serves.
+        @param left: Numbers of workers that do not run any more.  What they
+            kept is opened and stays where it is.
         """
+        self._settings = settings
+        self._reactor = reactor
+        self._workers = workers
         self._disks: list[DBEngine] = []
-        self._disk_engine: DBEngine | None = None
+        self._kept: list[DBEngine] = []
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
         # An engine that no host uses is not even imported.
         if Mode.RAM in settings.modes:
             from netstream.db.ram import RamDB
 
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
+        self._left: list[IMetricsDB] = []
         if Mode.DBENGINE in settings.modes:
-            db = settings.db
-            self._disk_engine = self._engines[Mode.DBENGINE] = self._disk(
-                settings.data_dir / "db",
-                reactor,
-                retention=db.tier_retention,
-                sizes=db.tier_size,
-                single=db.precision == "float32",
-                cleanup=_cleanup(db),
-                workers=workers,
-            )
+            self._kept += [self._database(path) for path in self._directories(DATABASE, number, left)]
+            own, *others = self._kept
+            self._engines[Mode.DBENGINE] = own
+            self._left += others
         self.spool: IMetricsDB | None = None
-        spool, size = settings.stream.spool, settings.stream.spool_size
-        if Mode.NONE in settings.modes and spool == "disk":
-            directory = settings.data_dir / "spool"
-            self.spool = self._disk(directory, reactor, retention=(0,), sizes=(size,), workers=workers)
-        elif Mode.NONE in settings.modes and spool == "memory":
-            self.spool = Spool(size)
+        self._spools: list[IMetricsDB] = []
+        self._spooled: dict[str, IMetricsDB] = {}
+        if Mode.NONE in settings.modes and settings.stream.spool != "no":
+            # All processes have the same part of the room, those whose files are left as well.
+            gone = [one for one in of_workers(settings.data_dir) if one > settings.node.workers]
+            size = settings.stream.spool_size // (1 + settings.node.workers + len(gone))
+            if settings.stream.spool == "disk":
+                paths = self._directories(SPOOL, number, left)
+                self._spools += [self._disk(path, retention=(0,), sizes=(size,)) for path in paths]
+            else:
+                self._spools.append(Spool(size))
+            self.spool = self._spools[0]
 
-    def _disk(self, directory: Path, reactor: Any, **options: Any) -> DBEngine:
+    def _directories(self, what: str, number: int, left: Sequence[int]) -> Sequence[Path]:
+        """
+        @return: The one that this process keeps, and those that others did.
+        """
+        others = [directory_of(self._settings.data_dir, what, one) for one in left]
+        return [directory_of(self._settings.data_dir, what, number), *filter(Path.is_dir, others)]
+
+    def _database(self, directory: Path) -> DBEngine:
+        db = self._settings.db
+        return self._disk(
+            directory,
+            retention=db.tier_retention,
+            sizes=db.tier_size,
+            single=db.precision == "float32",
+            cleanup=_cleanup(db),
+        )
+
+    def _disk(self, directory: Path, **options: Any) -> DBEngine:
         from netstream.db.dbengine.engine import DBEngine
 
-        engine = DBEngine(directory, reactor, **options)
+        engine = DBEngine(directory, self._reactor, workers=self._workers, **options)
         self._disks.append(engine)
         return engine
 
@@ -80,17 +115,33 @@ class Databases:
         Keep samples for as long as other settings say.
         """
         db = settings.db
-        if self._disk_engine is not None:
-            self._disk_engine.limit(db.tier_retention, db.tier_size, _cleanup(db))
+        self._settings = settings
+        for engine in self._kept:
+            engine.limit(db.tier_retention, db.tier_size, _cleanup(db))
 
     def __iter__(self) -> Iterator[IMetricsDB]:
-        return iter(self._engines.values())
+        return iter((*self._engines.values(), *self._left))
 
     def of(self, mode: Mode) -> IMetricsDB:
         """
         @return: The engine of that mode.
         """
         return self._engines[mode]
+
+    def spool_of(self, guid: str) -> IMetricsDB | None:
+        """
+        @return: What keeps the samples of a host without a database for
+            parents that are away: the spool that has some from before, if one
+            does.
+        """
+        return self._spooled.get(guid, self.spool)
+
+    @property
+    def spooled(self) -> Collection[str]:
+        """
+        Machine GUIDs of hosts of which a spool had samples when it was opened.
+        """
+        return self._spooled.keys()
 
     def ask(self, recall: Callable[[str, str], Chart | None]) -> None:
         """
@@ -104,14 +155,21 @@ class Databases:
         """
         @return: Fires when every engine is ready; fails as L{IMetricsDB.open}.
         """
-        return Deferred.fromCoroutine(self._each("open"))
+        return Deferred.fromCoroutine(self._open())
 
     def close(self) -> Deferred[None]:
         """
         @return: Fires when every engine has written its last byte.
         """
-        return Deferred.fromCoroutine(self._each("close"))
+        return Deferred.fromCoroutine(self._close())
 
-    async def _each(self, action: str) -> None:
-        for engine in (*self, *filter(None, (self.spool,))):
-            await getattr(engine, action)()
+    async def _open(self) -> None:
+        for engine in (*self, *self._spools):
+            await engine.open()
+        for spool in self._spools:
+            for stored in await spool.stored():
+                self._spooled.setdefault(stored.record.info.guid, spool)
+
+    async def _close(self) -> None:
+        for engine in (*self, *self._spools):
+            await engine.close()

@@ -5,7 +5,7 @@ Exporting: rounds at which each target is told what is new of each node.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from attrs import define, field
@@ -16,7 +16,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netstream.config.settings import Destination, ExportTarget
+from netstream.config.processes import EXPORT, directory_of
+from netstream.config.settings import Destination, ExportTarget, Settings
 from netstream.export.carrier import Carrier, Connect
 from netstream.export.delivery import Delivery
 from netstream.export.format import Format
@@ -36,8 +37,6 @@ GRACE = 3.0
 BODY_SAMPLES = 5000
 BODY_BYTES = 1 << 20
 """A body ends with the part at which it has so many samples or bytes."""
-DIRECTORY = "export"
-"""Below the data directory: what waits for receivers."""
 
 
 @define(eq=False)
@@ -91,6 +90,25 @@ class _Target:
             self.delivery.put(self.form.body(parts), samples)
 
 
+def exports(
+    hub: Hub, settings: Settings, clock: IReactorTime, connect: Connect, *, number: int = 0, left: Iterable[int] = ()
+) -> Iterator[ExportService]:
+    """
+    @param number: Of the worker that this process is; 0 is the one that
+        serves.
+    @param left: Numbers of workers that run no more.
+    @return: What exports the nodes of a process, and what sends the rest of
+        what others left to it.
+    @raise ConfigError: See L{ExportService}.
+    """
+    targets = tuple(settings.exporting)
+    yield ExportService(hub, targets, directory_of(settings.data_dir, EXPORT, number), clock, connect)
+    for one in left:
+        directory = directory_of(settings.data_dir, EXPORT, one)
+        if any(directory.rglob("*.spool")):
+            yield ExportService(None, targets, directory, clock, connect)
+
+
 class ExportService(MultiService):
     """
     Hears the samples of all nodes, and sends what targets want of them.
@@ -105,14 +123,16 @@ class ExportService(MultiService):
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Hub | None,
         targets: tuple[ExportTarget, ...],
-        data_dir: Path,
+        directory: Path,
         clock: IReactorTime,
         connect: Callable[[Destination, float], IStreamClientEndpoint],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """
+        @param hub: L{None} has no nodes, so that only what waits is sent.
+        @param directory: Where that waits.
         @param connect: Makes a plain endpoint; the number is seconds to
             connect.
         @param jitter: Gives a random number from 0 to 1.
@@ -129,7 +149,7 @@ class ExportService(MultiService):
         for settings in targets:
             form = format_of(settings)
             kind = f"{type(form).__name__} {settings.section}"
-            spool = Spool(data_dir / DIRECTORY / directory_name(settings.section), kind, settings.spool_size)
+            spool = Spool(directory / directory_name(settings.section), kind, settings.spool_size)
             endpoints = _endpoints(settings, connect)
             carrier: Carrier
             if settings.http:
@@ -153,6 +173,8 @@ class ExportService(MultiService):
         Begin to listen and to send (called by Twisted).
         """
         super().startService()
+        if self._hub is None:
+            return
         for host in self._hub:
             self._look(host)
         self._unwatch = self._hub.watch(self._look)
@@ -284,7 +306,7 @@ class ExportService(MultiService):
         """
         targets = [target for target in self._targets.values() if target.settings.update_every == period]
         now = int(self._clock.seconds())
-        known = {host.info.guid for host in self._hub}
+        known = {host.info.guid for host in self._hub or ()}
         for guid, view in tuple(self._views.items()):
             if guid not in known:
                 view.cancel()

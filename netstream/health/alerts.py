@@ -45,6 +45,7 @@ class Alert:
     A definition that applies to a chart of a host.
 
     @ivar id: Stays the same over restarts.
+    @ivar old_status: The status before the last change.
     @ivar value: Of the last evaluation; NaN if there was none or it failed.
     @ivar looked: What the lookup found.
     @ivar no_data: The lookup found nothing.
@@ -101,6 +102,7 @@ class Alert:
     readers: dict[str, Any] = field(factory=dict, repr=False)
     columns: tuple[tuple[str, ...], int] = ((), 0)
     columns_of: Chart | None = field(default=None, repr=False)
+    old_status: Status = Status.UNINITIALIZED
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ class Alert:
         self.delay = self.delay_up if status > self.status else self.delay_down
         self.delay_until = now + self.delay
         self.raised_for = self.raised_for + lasted if self.status.raised else 0
-        self.status = status
+        self.old_status, self.status = self.status, status
         self.changed = now
         self.times_repeated = 0
         self.events += 1

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from attrs import define, field, frozen
 
-from netstream.db.interfaces import Columns, SeriesKey, Span
+from netstream.db.interfaces import SeriesKey, Span
 from netstream.db.ram import RamDB
 from netstream.health.alerts import Alert, Status, Transition
 from netstream.health.binding import Bindings
@@ -22,10 +22,11 @@ from netstream.health.definitions import Definition
 from netstream.health.engine import Counter, HostAlerts, Rules
 from netstream.health.journal import reason_not_to_tell
 from netstream.health.questions import Question
+from netstream.health.stretches import Coarse, Stretch
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.model.host import HostInfo, Label
-from netstream.model.samples import EMPTY, SampleBatch
+from netstream.model.samples import EMPTY, Float64s, SampleBatch
 from netstream.model.updates import ChartDefined, LabelsReplaced
 
 CELLS = 2_000_000
@@ -55,9 +56,10 @@ class History(Protocol):
         @return: The seconds of which there are samples; L{None} is none.
         """
 
-    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Columns:
+    def read(self, series: Sequence[SeriesKey], after: int, before: int) -> Stretch:
         """
-        @return: The samples after C{after} up to C{before}.
+        @return: The samples after C{after} up to C{before}, or what is left of
+            them.
         """
 
 
@@ -117,6 +119,7 @@ class Backtest:
     @ivar after: The second at which it begins.
     @ivar before: Its last second.
     @ivar events: What happened, in order.
+    @ivar coarse: Where there were coarser rows, by their seconds.
     """
 
     history: History
@@ -124,6 +127,7 @@ class Backtest:
     after: int
     before: int
     events: list[Event] = field(factory=list)
+    coarse: dict[int, Coarse] = field(factory=dict)
     _waiting: dict[tuple[str, str], Event] = field(factory=dict)
     _told: dict[tuple[str, str], Status] = field(factory=dict)
     _evaluated: dict[tuple[str, str], int] = field(factory=dict)
@@ -150,8 +154,8 @@ class Backtest:
         if first > self.before or last < self.after:
             raise Nothing(f"of these charts there are only samples from {first} to {last}")
         self.before = min(self.before, last + AFTERWARDS)
-        for columns, ram, until in self._pieces(these, host):
-            self._piece(these, columns, ram, spans, until)
+        for samples, until in self._pieces(these, host):
+            self._piece(these, samples, spans, until)
         return [self._outcome(these, alert) for alert in these.alerts.values()]
 
     def _host(self) -> Host:
@@ -169,7 +173,7 @@ class Backtest:
                 host.apply(ChartDefined(chart))
         return host
 
-    def _pieces(self, these: HostAlerts, host: Host) -> Iterator[tuple[_Samples, RamDB, int]]:
+    def _pieces(self, these: HostAlerts, host: Host) -> Iterator[tuple[_Samples, int]]:
         lookups = [alert.definition.lookup for alert in these.alerts.values() if alert.definition.lookup is not None]
         back = max((-(lookup.after + lookup.before) for lookup in lookups), default=0)
         # An aligned window may begin one of its lengths earlier.
@@ -179,13 +183,14 @@ class Backtest:
         at = self.after
         while at <= self.before:
             until = min(self.before, at + length - 1)
-            samples = _Samples(host, series, self.history.read(series, at - back - 1, until))
-            ram = RamDB(1 << 40)
-            samples.put(ram)
-            yield samples, ram, until
+            stretch = self.history.read(series, at - back - 1, until)
+            for each in stretch.coarse:
+                known = self.coarse.get(each.step, each)
+                self.coarse[each.step] = Coarse(min(known.first, each.first), max(known.last, each.last), each.step)
+            yield _Samples(host, series, stretch), until
             at = until + 1
 
-    def _piece(self, these: HostAlerts, samples: _Samples, ram: RamDB, spans: Mapping[str, Span], until: int) -> None:
+    def _piece(self, these: HostAlerts, samples: _Samples, spans: Mapping[str, Span], until: int) -> None:
         now = max(self.after, these.evaluated + 1)
         while now <= until:
             samples.pass_on(now)
@@ -193,7 +198,7 @@ class Backtest:
             these.span(these.spans_wanted(due, now), spans, now)
             runnable, questions, gone = these.ask(due, now)
             for question in questions:
-                _answer(these.host, ram, question)
+                samples.answer(question)
             for said in [*gone, *these.settle(runnable, now)]:
                 self._changed(said)
             for alert in runnable:
@@ -250,14 +255,29 @@ class _Samples:
     A piece of history as samples of a host.
     """
 
-    def __init__(self, host: Host, series: Sequence[SeriesKey], columns: Columns) -> None:
+    def __init__(self, host: Host, series: Sequence[SeriesKey], stretch: Stretch) -> None:
         self._host = host
-        self._columns = columns
+        self._columns = stretch.columns
         self._numbers = np.array([host.table.number(*key) for key in series], np.int32)
         self._given = 0
+        every = self._db(stretch.columns.values)
+        # A lookup for what was least asks for the least of coarser rows.
+        self._of_method = {
+            method: every if values is stretch.columns.values else self._db(values)
+            for method, values in (("min", stretch.least), ("max", stretch.most))
+        }
+        self._of_all = every
 
-    def _batch(self, first: int, end: int) -> SampleBatch:
-        times, values = self._columns.times[first:end], self._columns.values[first:end]
+    def _db(self, values: Float64s) -> RamDB:
+        """
+        @return: A database with all.
+        """
+        ram = RamDB(1 << 40)
+        ram.append(self._batch(values, 0, len(self._columns.times)))
+        return ram
+
+    def _batch(self, all_values: Float64s, first: int, end: int) -> SampleBatch:
+        times, values = self._columns.times[first:end], all_values[first:end]
         flags = self._columns.flags[first:end]
         rows, columns = np.nonzero(~np.isnan(values) & (flags & EMPTY == 0))
         chosen = values[rows, columns]
@@ -266,28 +286,25 @@ class _Samples:
             self._host.table, self._numbers[columns], times[rows], collected, chosen, flags[rows, columns]
         )
 
-    def put(self, db: RamDB) -> None:
-        """
-        Let a database have all.
-        """
-        db.append(self._batch(0, len(self._columns.times)))
-
     def pass_on(self, now: int) -> None:
         """
         Let the host have what was collected until then.
         """
         end = int(np.searchsorted(self._columns.times, now, "right"))
         if end > self._given:
-            self._host.latest.update(self._batch(self._given, end))
+            self._host.latest.update(self._batch(self._columns.values, self._given, end))
             self._given = end
 
-
-def _answer(host: Host, db: RamDB, question: Question) -> None:
-    window, guid = question.window, host.info.guid
-    if question.anomalies:
-        done = db.read(guid, question.series, window.after, window.before)
-    else:
-        done = db.query(guid, question.series, window, question.method, question.condition)
-    found: list[Any] = []
-    done.addCallback(found.append)
-    question.answer(found[0])
+    def answer(self, question: Question) -> None:
+        """
+        Answer what lookups ask for.
+        """
+        window, guid = question.window, self._host.info.guid
+        if question.anomalies:
+            done = self._of_all.read(guid, question.series, window.after, window.before)
+        else:
+            db = self._of_method.get(question.method, self._of_all)
+            done = db.query(guid, question.series, window, question.method, question.condition)
+        found: list[Any] = []
+        done.addCallback(found.append)
+        question.answer(found[0])

@@ -51,10 +51,12 @@ class _Series:
     """
     The first series of each chart of a host.
 
+    @ivar given: How many numbers the host had given then.
     @ivar numbers: Their numbers.
     @ivar patience: Seconds after which each has stopped.
     """
 
+    given: int
     numbers: Int64s
     patience: Int64s
 
@@ -74,13 +76,13 @@ class _Child:
         @return: How many charts send nothing, while others do.
         """
         host, times = self.host, self.host.latest.time
-        if self.series is None:
+        if self.series is None or self.series.given != host.table.given:
             charts = [chart for chart in host.charts.values() if not chart.obsolete and chart.dimensions]
             found = [(host.table.find(chart.id, next(iter(chart.dimensions))), chart) for chart in charts]
             known = [(number, chart.update_every) for number, chart in found if number is not None]
             numbers = np.array([number for number, _ in known], np.int64)
             patience = np.array([max(STOPPED_AFTER, 5 * every) for _, every in known], np.int64)
-            self.series = _Series(numbers, patience)
+            self.series = _Series(host.table.given, numbers, patience)
         inside = self.series.numbers < len(times)
         last = times[self.series.numbers[inside]]
         if not len(last):

@@ -89,6 +89,7 @@ class HostAlerts:
     @ivar evaluated: When they were evaluated last.
     @ivar owned: Whether this node told people of the host just before.
     @ivar overfull: Alerts that were not made, since there are too many.
+    @ivar revision: How often it changed which alerts there are.
     """
 
     def __init__(self, host: Host, rules: Rules, numbers: Counter, known: Mapping[tuple[str, str], Transition]) -> None:
@@ -104,6 +105,7 @@ class HostAlerts:
         self.evaluated = 0
         self.owned = True
         self.overfull = 0
+        self.revision = 0
         self.variables = Variables(host, self.alerts)
         self._rules = rules
         self._numbers = numbers
@@ -177,8 +179,10 @@ class HostAlerts:
                 if alert.status > Status.UNINITIALIZED:
                     gone.append(self._turn(alert, chart, Status.REMOVED, now))
                 del self.alerts[chart_id, name]
+                self.revision += 1
             elif new is not alert.definition and new.hash != alert.definition.hash:
                 self.alerts[chart_id, name] = self._successor(alert, new, chart)
+                self.revision += 1
             else:
                 alert.definition = new
                 alert.every = max(new.every, chart.update_every if chart else 1)
@@ -188,6 +192,7 @@ class HostAlerts:
                     self.overfull += 1
                     continue
                 self.alerts[chart_id, name] = self._made(chart, definition)
+                self.revision += 1
         if wanted:
             self._of_chart[chart_id] = [name for name in wanted if (chart_id, name) in self.alerts]
         else:
@@ -208,7 +213,7 @@ class HostAlerts:
         every = max(definition.every, chart.update_every if chart is not None else 1)
         new = Alert(old.id, old.guid, old.chart, definition, every, old.status, old.value, old.old_value)
         new.changed, new.told, new.repeated, new.events = old.changed, old.told, old.repeated, old.events
-        new.last_event, new.raised_for = old.last_event, old.raised_for
+        new.last_event, new.raised_for, new.old_status = old.last_event, old.raised_for, old.old_status
         return new
 
     def of_chart(self, chart_id: str) -> list[Alert]:
@@ -358,16 +363,20 @@ class HostAlerts:
         old = alert.status
         before = alert.old_value
         expression = alert.fired if status.raised or old.raised else None
-        values = ""
-        if expression is not None and status is not Status.REMOVED:
-            found = self.explained(alert, expression, now)
-            values = ", ".join(f"${name} = {number_text(v) if math.isfinite(v) else v}" for name, v in found.items())
+        values = self._values(alert, expression, now) if status is not Status.REMOVED else ""
         lasted = alert.turn(status, now)
         said = self.transition(alert, chart, now)
         said.old_status, said.duration, said.old_value = old, lasted, before
         said.expression, said.expression_values = (expression.source if expression else ""), values
         said.updates, alert.last_event = alert.last_event, said.unique_id
         return said
+
+    def _values(self, alert: Alert, expression: Expression | None, now: int) -> str:
+        """
+        @return: The variables of an expression, for a person.
+        """
+        found = self.explained(alert, expression, now) if expression is not None else {}
+        return ", ".join(f"${name} = {number_text(v) if math.isfinite(v) else v}" for name, v in found.items())
 
     def transition_texts(self, alert: Alert) -> tuple[str, str]:
         """
@@ -444,7 +453,10 @@ class HostAlerts:
                 alert.times_repeated += 1
                 said = self.transition(alert, self.host.charts.get(alert.chart), now)
                 said.repeat, said.delay, said.delay_until, said.repeated = True, 0, now, now
-                said.duration = max(0, now - alert.changed)
+                said.old_status, said.duration = alert.old_status, max(0, now - alert.changed)
+                if alert.fired is not None:
+                    said.expression = alert.fired.source
+                    said.expression_values = self._values(alert, alert.fired, now)
                 found.append(said)
         return found
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,6 +15,7 @@ from twisted.logger import Logger
 from netstream.db.workers import Workers
 from netstream.health.alerts import Status, Transition
 from netstream.health.log import AlertKey, AlertLog, Change, Kept, Known
+from netstream.health.past import Asked, Found, search
 
 MOST_PENDING = 100_000
 """Transitions that wait for their delay; older ones are not told then."""
@@ -45,8 +47,10 @@ class Journal:
         self._waiting: dict[int, Transition] = {}
         self._by_id: dict[AlertKey, Transition] = {}
         self._changed: dict[int, Transition] = {}
+        self._writing: dict[int, Transition] = {}
         self._deliveries: dict[str, tuple[str, int, Mapping[str, Any]] | None] = {}
         self._failing = False
+        self._unread = False
 
     def open(self) -> Deferred[Kept]:
         """
@@ -176,6 +180,7 @@ class Journal:
         transitions, self._changed = self._changed, {}
         deliveries, self._deliveries = self._deliveries, {}
         change = Change([each.kept() for each in transitions.values()], deliveries)
+        self._writing |= transitions
         try:
             await self._workers.write(lambda: self._file.write(change))
         except OSError as problem:
@@ -190,6 +195,34 @@ class Journal:
             if self._failing:
                 self._log.info("alerts are logged again")
             self._failing = False
+        finally:
+            for number in transitions:
+                self._writing.pop(number, None)
+
+    def search(self, asked: Asked) -> Deferred[Found]:
+        """
+        Look for what has happened, also for what is in memory no more.
+
+        @return: Fires with what was found: if the file cannot be read, of what
+            is in memory.
+        """
+        return Deferred.fromCoroutine(self._search(asked))
+
+    async def _search(self, asked: Asked) -> Found:
+        if self._file.usable:
+            await self.flush()
+            fresh = [copy(said) for said in {**self._writing, **self._changed}.values()]
+            try:
+                found = await self._workers.read(lambda: self._file.search(asked, fresh))
+            except OSError as problem:
+                if not self._unread:
+                    self._log.error("{problem}; only newer transitions are shown", problem=str(problem))
+                self._unread = True
+            else:
+                self._unread = False
+                return found
+        held = [copy(said) for guid in asked.guids for said in self.of(guid)]
+        return await self._workers.read(lambda: search(None, asked, held))
 
     def trim(self, own: Mapping[str, int], default: int) -> Deferred[None]:
         """

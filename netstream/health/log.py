@@ -1,7 +1,7 @@
 """
 What happened to alerts, and who is still to be told: a SQLite file.
 
-Its methods block; one thread at a time may use it.
+Its methods block; one thread at a time may use it, but for L{AlertLog.search}.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from netstream.health.alerts import Status, Transition
+from netstream.health.past import Asked, Found, kind_of, search
 
 FILE = "alerts.sqlite"
-VERSION = 1
+VERSION = 2
 MOST_READ = 200_000
 """Transitions that are read at the start, the newest."""
 MOST_DEAD = 10_000
@@ -26,8 +27,9 @@ MOST_DEAD = 10_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS transition (
-    id INTEGER PRIMARY KEY, guid TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL);
+    id INTEGER PRIMARY KEY, guid TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, kind TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS transition_at ON transition (at);
+CREATE INDEX IF NOT EXISTS transition_guid ON transition (guid);
 CREATE TABLE IF NOT EXISTS delivery (
     id TEXT PRIMARY KEY, state TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -100,6 +102,23 @@ class Change:
     deliveries: Mapping[str, tuple[str, int, Mapping[str, Any]] | None] = field(factory=dict)
 
 
+def _add_kinds(db: sqlite3.Connection) -> None:
+    """
+    Bring a file of version 1 up to date: its rows say nothing of their kind,
+    which stays C{""} for those that cannot be read.
+    """
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ALTER TABLE transition ADD COLUMN kind TEXT NOT NULL DEFAULT ''")
+        rows = db.execute("SELECT id, body FROM transition")
+        kinds = []
+        for number, body in rows:
+            with suppress(ValueError, TypeError, AttributeError):
+                kinds.append((kind_of(Transition.of(json.loads(body)).kept()), number))
+        db.executemany("UPDATE transition SET kind = ? WHERE id = ?", kinds)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+
+
 class AlertLog:
     """
     The file.
@@ -108,6 +127,13 @@ class AlertLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._db: sqlite3.Connection | None = None
+
+    @property
+    def usable(self) -> bool:
+        """
+        Whether it is open.
+        """
+        return self._db is not None
 
     def open(self) -> Kept:
         """
@@ -135,6 +161,8 @@ class AlertLog:
         self.path.chmod(0o600)  # addresses and tokens of receivers may be in it
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        if db.execute("PRAGMA user_version").fetchone() == (1,):
+            _add_kinds(db)
         db.executescript(_SCHEMA)
         db.execute(f"PRAGMA user_version = {VERSION}")
         rows = db.execute("SELECT body FROM transition ORDER BY id DESC LIMIT ?", (MOST_READ,)).fetchall()
@@ -161,8 +189,11 @@ class AlertLog:
             with db:
                 db.execute("BEGIN IMMEDIATE")
                 db.executemany(
-                    "INSERT OR REPLACE INTO transition VALUES (?, ?, ?, ?)",
-                    [(each["unique_id"], each["guid"], each["when"], json.dumps(each)) for each in change.transitions],
+                    "INSERT OR REPLACE INTO transition VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (each["unique_id"], each["guid"], each["when"], json.dumps(each), kind_of(each))
+                        for each in change.transitions
+                    ],
                 )
                 for id, put in change.deliveries.items():
                     if put is None:
@@ -172,6 +203,15 @@ class AlertLog:
                         db.execute("INSERT OR REPLACE INTO delivery VALUES (?, ?, ?, ?)", row)
         except sqlite3.Error as problem:
             raise OSError(5, str(problem), str(self.path)) from problem
+
+    def search(self, asked: Asked, fresh: Iterable[Transition]) -> Found:
+        """
+        Look for what has happened; any thread may do so at any time.
+
+        @param fresh: What is not written yet, or not as it is now.
+        @raise OSError: It cannot be read.
+        """
+        return search(self.path, asked, fresh)
 
     def trim(self, before: Mapping[str, int], default: int) -> None:
         """

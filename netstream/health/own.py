@@ -11,7 +11,7 @@ from attrs import define
 
 from netstream.config.settings import DBSettings
 from netstream.db.interfaces import Span
-from netstream.hub.hub import Host
+from netstream.hub.hub import Hub
 from netstream.model.chart import Chart, Dimension
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
@@ -44,13 +44,13 @@ class OwnCharts:
     """
     Collects them.
 
-    @ivar host: This node.
+    @ivar hub: All that this node knows.
     @ivar expires: When its certificate expires, UTC seconds; L{None} if it has
         none.
     @ivar settings: Of its database.
     """
 
-    host: Host
+    hub: Hub
     expires: Callable[[], float | None]
     settings: DBSettings
 
@@ -63,17 +63,18 @@ class OwnCharts:
         expires = self.expires()
         if expires is not None:
             self._put(CERTIFICATE, now, (round(expires - now),))
-        used = self.host.db.health().disk.get("tier 0")
+        used = self.hub.health().disk.get("tier 0")
         limit = self.settings.tier_size[0] if self.settings.tier_size else 0
         if used is None or not limit:
             return
-        spans: Sequence[Span] = list((await self.host.db.bounds(self.host.info.guid)).values())
+        local = self.hub.local
+        spans: Sequence[Span] = list((await local.db.bounds(local.info.guid)).values())
         if spans:
             kept = (now - min(span.first for span in spans)) / 3600
             self._put(RETENTION, now, (kept, 100 * used / limit))
 
     def _put(self, chart: Chart, now: int, values: Sequence[float]) -> None:
-        host = self.host
+        host = self.hub.local
         host.apply(ChartDefined(chart))
         numbers = [host.table.number(chart.id, dimension) for dimension in chart.dimensions]
         host.apply(SampleBatch.of_second(host.table, now, numbers, values))

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.db.interfaces import UnknownMethod
+from netstream.db.messages import Unavailable
 from netstream.health.alerts import Alert, Transition
 from netstream.health.engine import HostAlerts
 from netstream.health.questions import Question
@@ -34,7 +35,10 @@ async def evaluate(these: HostAlerts, now: int, clock: IReactorTime) -> list[Tra
     guid = host.info.guid
     wanted = these.spans_wanted(due, now)
     if wanted:
-        these.span(wanted, await host.db.bounds(guid, wanted), now)
+        try:
+            these.span(wanted, await host.db.bounds(guid, wanted), now)
+        except Unavailable:
+            return []  # as below
     happened: list[Transition] = []
     ready: list[Alert] = []
     for start in range(0, len(due), SLICE):
@@ -73,6 +77,8 @@ async def answered(these: HostAlerts, question: Question) -> bool:
     except UnknownMethod as problem:
         _log.error("{host}: {problem}", host=host.info.hostname, problem=str(problem))
         return False
+    except Unavailable:
+        return False  # a process of this node is being started again, as the log says
     except Exception:
         _log.failure("{host}: a lookup of alerts was not answered", Failure(), host=host.info.hostname)
         return False

@@ -159,7 +159,7 @@ class HealthService(Service):
         self._started: Deferred[None] = succeed(None)
         self._children: Children | None = None
         self._counted = 0
-        self._own = OwnCharts(hub.local, expires, settings.db)
+        self._own = OwnCharts(hub, expires, settings.db)
         self._own_at = 0
 
     # Its life.
@@ -428,26 +428,31 @@ class HealthService(Service):
         if not reason_not_to_tell(said, told, said.silenced) and not foreign:
             health = self.settings.health
             critical = self.journal.was_critical(said)
-            message = Message.of(said, *self._raised(these), self._edit(said), health.use_summary, critical)
+            message = Message.of(said, *self._others(these, alert), self._edit(said), health.use_summary, critical)
             if self._outlet.tell(message, said.exec):
                 said.told, said.repeated = True, now
         self.journal.decided(said)
         if alert is not None and said.told:
             alert.told, alert.repeated = said.status, now
 
-    def _raised(self, these: HostAlerts | None) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    def _others(
+        self, these: HostAlerts | None, told: Alert | None
+    ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        """
+        @return: Which other alerts of a host are raised, and since when:
+            warnings and critical ones.
+        """
         found: tuple[list[tuple[str, int]], list[tuple[str, int]]] = ([], [])
         for alert in these.alerts.values() if these is not None else ():
-            if alert.status.raised:
+            if alert.status.raised and alert is not told:
                 kind = found[alert.status == Status.CRITICAL]
                 if len(kind) < 100:
-                    kind.append((alert.key, alert.changed))
+                    kind.append((alert.name, alert.changed))
         return found
 
     def _edit(self, said: Transition) -> str:
-        line, _, path = said.source.partition(",file=")
-        name = Path(path).name
-        return f"netstream edit-config health.d/{name} (line {line.removeprefix('line=')})" if name else ""
+        name = Path(said.source.partition(",file=")[2]).name
+        return f"netstream edit-config health.d/{name}" if name else ""
 
     def receivers(self, alert: Alert) -> list[str]:
         """

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from netstream.db.messages import Unavailable
 from netstream.hub.hub import Host, Hub
 from netstream.hub.life import past
 
@@ -99,4 +100,7 @@ class NodeCleaning(Service):
             return True
         if not decides(True):
             return False
-        return not await host.db.bounds(host.info.guid) and not host.online
+        try:
+            return not await host.db.bounds(host.info.guid) and not host.online
+        except Unavailable:
+            return False  # that is for the next look

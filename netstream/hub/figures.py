@@ -98,6 +98,8 @@ class Upstream:
     @ivar reason: Why the last one ended or failed.
     @ivar spoken: Names of the capabilities that were agreed on.
     @ivar peer: The other end of the connection, as text.
+    @ivar certificate: When that of the parent expires, UTC seconds; 0 if it
+        presented none.
     @ivar traffic: What was said on this connection.
     @ivar dropped: Samples that a slow parent made us drop.
     @ivar backlog: Bytes that wait for the parent now.
@@ -113,6 +115,7 @@ class Upstream:
     reason: str = ""
     spoken: tuple[str, ...] = ()
     peer: str = ""
+    certificate: float = 0.0
     traffic: Traffic = field(factory=Traffic)
     dropped: int = 0
     backlog: Callable[[], int] = field(default=lambda: 0)

@@ -4,7 +4,7 @@ The hosts that this node knows, and the changes of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from attrs import field, frozen
@@ -12,12 +12,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netstream.db.interfaces import HostRecord, IMetricsDB, StoredHost
+from netstream.db import together
+from netstream.db.interfaces import Health, HostRecord, IMetricsDB, StoredHost
 from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.latest import Latest
 from netstream.hub.life import Life, PeerClock, life
 from netstream.hub.listeners import Listeners
 from netstream.hub.route import Entry, Route
+from netstream.hub.shared import View
 from netstream.hub.tombstones import Tombstones
 from netstream.model.calls import Call, Callee, Caller, Over, Running, failed
 from netstream.model.chart import Chart
@@ -62,6 +64,8 @@ class Link:
     @ivar capabilities: The mask that was agreed on.
     @ivar spoken: Names of what is in it.
     @ivar traffic: What was said.
+    @ivar certificate: When that of its other end expires, UTC seconds; 0 if it
+        presented none.
     @ivar clock: What its samples tell of its clock, and when the last came.
     """
 
@@ -70,6 +74,7 @@ class Link:
     capabilities: int = 0
     spoken: tuple[str, ...] = ()
     traffic: Traffic = field(factory=Traffic, eq=False)
+    certificate: float = 0.0
     clock: PeerClock = field(init=False, eq=False)
 
     @clock.default
@@ -111,14 +116,28 @@ class Host:
     @ivar upstream: Where its samples go; L{None} if nowhere.
     @ivar left: Why its last connection ended; C{""} if it had none.
     @ivar callee: Answers calls of its functions; L{None} if nothing does now.
+    @ivar elsewhere: Whether another process of this node takes its samples
+        and keeps what is to be kept.
     """
 
     _log = Logger()
 
-    def __init__(self, info: HostInfo, db: IMetricsDB, *, local: bool = False) -> None:
+    def __init__(
+        self,
+        info: HostInfo,
+        db: IMetricsDB,
+        *,
+        local: bool = False,
+        elsewhere: bool = False,
+        latest: Callable[[], Latest] = Latest,
+    ) -> None:
+        """
+        @param latest: Makes the columns of its newest samples.
+        """
         self.info = info
         self.db = db
         self.local = local
+        self.elsewhere = elsewhere
         self.charts: dict[str, Chart] = {}
         self.labels: Mapping[str, Label] = {}
         self.variables: dict[tuple[str, str], float] = {}
@@ -126,7 +145,7 @@ class Host:
         self.route = Route()
         self.claim_id: str | None = None
         self.table = SeriesTable(info.guid)
-        self.latest = Latest()
+        self.latest = latest()
         self.link: Link | None = None
         self.callee: Callee | None = None
         self.upstream: Upstream | None = None
@@ -176,6 +195,10 @@ class Host:
         heard = self.link.clock.heard if self.link is not None else 0.0
         return life(self.online, heard, self.seen, self.info.update_every, now)
 
+    @property
+    def _keeps(self) -> bool:
+        return self.past.keeps and not self.elsewhere
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """
         Hear of every update from now on.
@@ -191,16 +214,15 @@ class Host:
         match update:
             case SampleBatch():
                 self.latest.update(update)
-                past = self.past
-                if past.keeps and len(update):
-                    done = past.append(update)
+                if self._keeps and len(update):
+                    done = self.past.append(update)
                     self.keep(done if done.called else self._counted(done))
             case ChartDefined(chart):
                 known = self.charts.get(chart.id)
                 if known is chart or known == chart:
                     return  # said again, as on every connection
                 self._define(chart)
-                if self.past.keeps:
+                if self._keeps:
                     self.keep(self.past.put_chart(self.info.guid, chart))
             case ChartForgotten(chart_id):
                 self._forget(chart_id)
@@ -294,7 +316,10 @@ class Host:
         self.charts.pop(chart_id, None)
         self._obsolete.pop(chart_id, None)
         self.incomplete.discard(chart_id)
-        self.latest.forget(self.table.release(chart_id))
+        if self.elsewhere:
+            self.table.withdraw(chart_id)
+        else:
+            self.latest.forget(self.table.release(chart_id))
         for kept in (self.variables, self.functions):
             for key in [key for key in kept if key[0] == chart_id]:
                 del kept[key]
@@ -308,6 +333,8 @@ class Host:
             minute, since an obsolete chart is noticed by it.
         @param after: Seconds.
         """
+        if self.elsewhere:
+            return
         for chart_id, since in tuple(self._obsolete.items()):
             if since is None:
                 self._obsolete[chart_id] = now
@@ -328,7 +355,7 @@ class Host:
         """
         Keep who it is.
         """
-        if self.past.keeps:
+        if self._keeps:
             seen = int(self.link.since if self.link else self.seen)
             self.keep(self.past.put_host(HostRecord(self.info, self.labels, seen)))
 
@@ -376,21 +403,44 @@ class Hub:
     @ivar counts: What was counted since the start.
     @ivar tombstones: Nodes that were removed on purpose.
     @ivar draining: Whether its children shall go elsewhere.
+    @ivar databases: Gives all databases of this node, those of its other
+        processes as well.
+    @ivar certificate: Tells when the certificate of this node expires, UTC
+        seconds; L{None} if it has none.
+    @ivar processes: Gives the ids of its other processes by name, 0 of one
+        that does not run just now.
     """
 
-    def __init__(self, info: HostInfo, db: IMetricsDB, tombstones: Tombstones | None = None) -> None:
+    def __init__(
+        self,
+        info: HostInfo,
+        db: IMetricsDB,
+        tombstones: Tombstones | None = None,
+        latest: Callable[[], Latest] = Latest,
+    ) -> None:
         """
         @param tombstones: In memory alone if not given.
+        @param latest: Makes the columns of a host's newest samples.
         """
         self.counts = Counts()
         self.tombstones = tombstones if tombstones is not None else Tombstones()
         self.draining = False
+        self.databases: Callable[[], Iterable[IMetricsDB]] = lambda: (db,)
+        self.processes: Callable[[], Mapping[str, int]] = dict
+        self._latest = latest
+        self.certificate: Callable[[], float | None] = lambda: None
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
         self._watchers: Listeners[Callable[[Host], None]] = Listeners()
 
     def __iter__(self) -> Iterator[Host]:
         return iter(tuple(self._hosts.values()))
+
+    def health(self) -> Health:
+        """
+        @return: How all databases of this node are, together.
+        """
+        return together.health(self.databases())
 
     def __len__(self) -> int:
         return len(self._hosts)
@@ -433,9 +483,9 @@ class Hub:
         info = stored.record.info
         host = self._hosts.get(info.guid)
         if host is None:
-            host = self._hosts[info.guid] = Host(info, db)
+            host = self._hosts[info.guid] = Host(info, db, latest=self._latest)
         host.restore(stored)
-        self._tell(host)
+        self.tell(host)
         return host
 
     def connect(self, info: HostInfo, db: IMetricsDB, link: Link, *, virtual: bool = False) -> Host:
@@ -450,14 +500,26 @@ class Hub:
         """
         host = self._hosts.get(info.guid)
         if host is None:
-            host = self._hosts[info.guid] = Host(info, db)
+            host = self._hosts[info.guid] = Host(info, db, latest=self._latest)
         host.info = info
         host.link = link
         host.virtual = virtual
         host.replication = None
         host.functions.clear()  # it says anew what it offers
         host.save()
-        self._tell(host)
+        self.tell(host)
+        return host
+
+    def mirror(self, info: HostInfo, db: IMetricsDB) -> Host:
+        """
+        Know a host of which another process of this node takes the samples.
+
+        @param db: How it is asked what it keeps.
+        @return: The host, which is this process' own if it was known so.
+        """
+        host = self._hosts.get(info.guid)
+        if host is None:
+            host = self._hosts[info.guid] = Host(info, db, elsewhere=True, latest=View)
         return host
 
     def adopt(self, host: Host, db: IMetricsDB, link: Link) -> None:
@@ -473,7 +535,7 @@ class Hub:
         if db.keeps:
             for chart in host.charts.values():
                 host.keep(db.put_chart(host.info.guid, chart))
-        self._tell(host)
+        self.tell(host)
 
     def remove(self, host: Host) -> Deferred[None]:
         """
@@ -488,7 +550,7 @@ class Hub:
         if self._hosts.get(host.info.guid) is host:
             del self._hosts[host.info.guid]
             host.removed = True
-            self._tell(host)
+            self.tell(host)
         return host.past.forget(host.info.guid)
 
     def disconnect(self, host: Host, now: float) -> None:
@@ -500,8 +562,11 @@ class Hub:
         host.incomplete.clear()
         host.state = no_state
         host.save()
-        self._tell(host)
+        self.tell(host)
 
-    def _tell(self, host: Host) -> None:
+    def tell(self, host: Host) -> None:
+        """
+        A host is new, came online or went offline: tell who watches.
+        """
         for watcher in tuple(self._watchers):
             watcher(host)

@@ -30,10 +30,17 @@ class Latest:
         self._past: Int64s = np.zeros(0, np.int64)
 
     def _grow(self, size: int) -> None:
-        more = max(64, size * 3 // 2) - len(self.time)
-        self.time = np.concatenate((self.time, np.zeros(more, np.int64)))
-        self.value = np.concatenate((self.value, np.full(more, np.nan)))
-        self.collected = np.concatenate((self.collected, np.zeros(more, np.int64)))
+        old = len(self.time)
+        time, value, collected = self._columns(max(64, size * 3 // 2))
+        time[:old], value[:old], collected[:old] = self.time, self.value, self.collected
+        time[old:], value[old:], collected[old:] = 0, np.nan, 0
+        self.time, self.value, self.collected = time, value, collected
+
+    def _columns(self, size: int) -> tuple[Int64s, Float64s, Int64s]:
+        """
+        @return: Columns for that many series or more, whatever is in them.
+        """
+        return np.empty(size, np.int64), np.empty(size), np.empty(size, np.int64)
 
     def update(self, batch: SampleBatch) -> None:
         """

@@ -106,6 +106,13 @@ class PeerClock:
         elif self._now is None or difference > self._now:
             self._now = difference
 
+    def know(self, heard: float, skew: float | None, ahead: int) -> None:
+        """
+        Take over what another process of this node knows.
+        """
+        self.heard, self.ahead = heard, ahead
+        self._now, self._before = skew, None
+
     @property
     def skew(self) -> float | None:
         """

@@ -34,12 +34,16 @@ class SeriesTable:
     was called twice, so that samples under way keep their meaning.
 
     @ivar node: Machine GUID of the node.
+    @ivar living: How many series have numbers.
+    @ivar given: How often a series got a number.
     @ivar releases: How many charts were released.
     @ivar generation: How often numbers became free for other series.
     """
 
     def __init__(self, node: str) -> None:
         self.node = node
+        self.living = 0
+        self.given = 0
         self.releases = 0
         self.generation = 0
         self._numbers: dict[str, dict[str, int]] = {}
@@ -68,13 +72,6 @@ class SeriesTable:
             released, until its number is another's.
         """
         return self._charts[number], self._dimensions[number]
-
-    @property
-    def living(self) -> int:
-        """
-        How many series have numbers.
-        """
-        return len(self._charts) - len(self._released) - len(self._resting) - len(self._free)
 
     def knows(self, chart: str) -> bool:
         """
@@ -107,7 +104,47 @@ class SeriesTable:
                 self._charts.append(chart)
                 self._dimensions.append(dimension)
             numbers[dimension] = number
+            self.given += 1
+            self.living += 1
         return number
+
+    def assign(self, chart: str, dimension: str, number: int) -> None:
+        """
+        Give a series the number that it has in another table, of which this
+        one is a copy; numbers that nobody has yet stand for C{("", "")}.
+        """
+        more = number + 1 - len(self._charts)
+        if more > 0:
+            self._charts += [""] * more
+            self._dimensions += [""] * more
+        self._charts[number] = chart
+        self._dimensions[number] = dimension
+        numbers = self._numbers.setdefault(chart, {})
+        if dimension not in numbers:
+            self.living += 1
+        numbers[dimension] = number
+        self.given += 1
+
+    def withdraw(self, chart: str) -> None:
+        """
+        In a copy of another table, take the numbers of a chart away from its
+        series: they may be others' at once, as that table says.
+        """
+        self._freed = list(self._numbers.pop(chart, {}).values())
+        self.living -= len(self._freed)
+        self.releases += 1
+        self.generation += 1
+
+    def withdraw_all(self) -> None:
+        """
+        In a copy of another table, take the numbers away from all series: it
+        will be a copy of yet another one.
+        """
+        self._numbers.clear()
+        self._freed = list(range(len(self)))
+        self.living = 0
+        self.releases += 1
+        self.generation += 1
 
     def release(self, chart: str) -> Sequence[int]:
         """
@@ -117,6 +154,7 @@ class SeriesTable:
         """
         numbers = tuple(self._numbers.pop(chart, {}).values())
         self._released += numbers
+        self.living -= len(numbers)
         self.releases += 1
         return numbers
 

@@ -72,9 +72,19 @@ class Questions:
             heappop(self._order)
         return None
 
-    def take(self, width: Callable[[str], int]) -> list[ReplayChart]:
+    def put_back(self, question: ReplayChart) -> None:
+        """
+        A question that was taken could not be answered yet; a newer one about
+        the chart stays.
+        """
+        if question.chart not in self._asked:
+            self.add(question)
+
+    def take(self, width: Callable[[str], int], most: int = MOST_CELLS) -> list[ReplayChart]:
         """
         @param width: Tells how many dimensions a chart has.
+        @param most: Samples that are asked for in them, unless one question
+            needs more.
         @return: Questions that can be answered together; none if there are
             none.
         """
@@ -88,7 +98,7 @@ class Questions:
             if found:
                 wide = series + width(question.chart)
                 stretch = max(before, question.before) - after
-                if question.after - after > NEAR or wide * max(1, stretch) > MOST_CELLS:
+                if question.after - after > NEAR or wide * max(1, stretch) > most:
                     break
             else:
                 after = question.after

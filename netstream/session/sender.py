@@ -302,6 +302,15 @@ class Sender:
             if chart.id not in self._waiting:
                 self._define(chart, {})
 
+    def leave_gap(self) -> None:
+        """
+        Samples that were to be sent are dropped, and will not be sent again: a
+        parent that times collections by those before them has to take its
+        clock for the next ones.
+        """
+        if not self._interpolated:
+            self._resync.leave_gap(self._charts)
+
     def _fill(self, batch: SampleBatch) -> bytes:
         """
         Samples of the past reach a parent only if it asks for them.

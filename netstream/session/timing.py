@@ -5,6 +5,7 @@ Who times the collections of version 1 lines.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _BEGIN = re.compile(rb"^BEGIN ([\"'])(.*?)\1 [0-9]+$", re.MULTILINE)
 
@@ -34,6 +35,15 @@ class Resync:
         """
         if self._iterations:
             self._left[chart.encode("utf-8", "surrogateescape")] = self._iterations
+
+    def leave_gap(self, charts: Iterable[str]) -> None:
+        """
+        Collections were left out: what follows upon them cannot be told from
+        how long after them it is.
+        """
+        for chart in charts:
+            name = chart.encode("utf-8", "surrogateescape")
+            self._left[name] = max(1, self._left.get(name, 0))
 
     def apply(self, lines: bytes) -> bytes:
         """

@@ -9,6 +9,9 @@ Its text says of which node the lines that follow are::
     HOST 22222222-2222-4222-8222-222222222222
     CHART ...
     HOST localhost
+
+The answer to a call of a function may have such lines in it, which mean
+nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from attrs import field, frozen
 from netstream.model.host import Label
 from netstream.session.errors import ProtocolError
 from netstream.session.labels import label, label_name
+from netstream.wire.function_lines import FunctionResult
 from netstream.wire.host_lines import DefinedHostLabel, DefineHost, EndHostDefinition, SelectHost
 from netstream.wire.words import clean, parent_words
 
@@ -39,7 +43,18 @@ LONGEST_LINE = 16384
 ITSELF = ""
 """Stands for the node that the collector runs on."""
 
-_ABOUT_HOSTS = re.compile(rb"^[ \t]*(?:HOST|HOST_DEFINE|HOST_LABEL|HOST_DEFINE_END)(?:[ \t\r][^\n]*)?\n", re.MULTILINE)
+_BEGIN, _END = FunctionResult.KEYWORD.encode(), FunctionResult.END.encode()
+
+_APART = re.compile(
+    rb"^[ \t]*(?:(HOST|HOST_DEFINE|HOST_LABEL|HOST_DEFINE_END)|" + _BEGIN + rb")(?:[ \t\r][^\n]*)?\n", re.MULTILINE
+)
+"""Lines about nodes, and those after which an answer begins."""
+
+_ANSWERED = re.compile(rb"^[ \t]*" + _END + rb"[ \t\r]*\n", re.MULTILINE)
+"""The line that ends an answer."""
+
+_LONGEST_END = 100
+"""Bytes that are kept of a line in an answer, since it may be that."""
 
 
 @frozen
@@ -71,6 +86,8 @@ class HostLines:
         self._defined: set[str] = set()
         self._open: DefineHost | None = None
         self._labels: dict[str, Label] = {}
+        self._answering = False
+        self._within = False
 
     def receive(self, data: bytes) -> Iterator[tuple[str, bytes] | VirtualNode]:
         """
@@ -83,22 +100,54 @@ class HostLines:
             sense, or a line is too long.
         """
         data = self._unfinished + data
-        end = data.rfind(b"\n") + 1
-        self._unfinished = data[end:]
+        self._unfinished = b""
+        at = 0
+        while at < len(data):
+            if self._answering:
+                begun, at = at, self._answered(data, at)
+                if at > begun:
+                    yield self._current, data[begun:at]
+                if self._answering:
+                    break
+                continue
+            found = _APART.search(data, at) if data.find(b"HOST", at) >= 0 or data.find(_BEGIN, at) >= 0 else None
+            if found is None:
+                end = data.rfind(b"\n", at) + 1
+                if end > at:
+                    yield self._current, data[at:end]
+                    at = end
+                break
+            self._answering = not found[1]
+            upto = found.end() if self._answering else found.start()
+            if upto > at:
+                yield self._current, data[at:upto]
+            at = found.end()
+            node = None if self._answering else self._obey(found[0])
+            if node is not None:
+                yield node
+        self._unfinished = data[at:]
         if len(self._unfinished) > LONGEST_LINE:
             self._unfinished = b""
-            raise ProtocolError(0, f"a line of more than {LONGEST_LINE} bytes", data[end : end + 200])
-        at = 0
-        if b"HOST" in data:
-            for found in _ABOUT_HOSTS.finditer(data, 0, end):
-                if found.start() > at:
-                    yield self._current, data[at : found.start()]
-                at = found.end()
-                node = self._obey(found[0])
-                if node is not None:
-                    yield node
-        if end > at:
-            yield self._current, data[at:end]
+            raise ProtocolError(0, f"a line of more than {LONGEST_LINE} bytes", data[at : at + 200])
+
+    def _answered(self, data: bytes, at: int) -> int:
+        """
+        @return: Where what belongs to the answer ends, as far as it is known;
+            the long lines of answers are not kept until they are complete.
+        """
+        if self._within:
+            end = data.find(b"\n", at) + 1
+            if not end:
+                return len(data)
+            self._within = False
+            at = end
+        found = _ANSWERED.search(data, at)
+        if found is not None:
+            self._answering = False
+            return found.end()
+        at = max(at, data.rfind(b"\n", at) + 1)
+        self._within = len(data) - at > _LONGEST_END
+        return len(data) if self._within else at
 
     def _obey(self, line: bytes) -> VirtualNode | None:
         words = parent_words(line.decode("utf-8", "surrogateescape"))

@@ -47,6 +47,7 @@ from netstream.streaming.liveness import watch_over
 from netstream.streaming.outbox import Outbox
 from netstream.streaming.strangers import recognised
 from netstream.tls.explain import failed
+from netstream.tls.server import expires
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.commands import CancelFunction, FunctionCall, JsonPayload, ReplayChart
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Levels, algorithm_of
@@ -209,6 +210,7 @@ class ChildProtocol(Protocol):
         shown = self._uplink.upstream
         shown.spoken = tuple(capabilities.names())
         shown.peer = peer_text(self.transport.getPeer())
+        shown.certificate = expires(self.transport)
         shown.backlog = lambda: outbox.waiting
         shown.lag = lambda now: now - outbox.paused_since if outbox.paused and outbox.waiting else 0.0
 
@@ -241,8 +243,12 @@ class ChildProtocol(Protocol):
             self._watch()
             self._say_dropping("the rest of what was collected follows later")
             return
-        if self._outbox.overfull or not (fits or self._timed):
-            # Lines of version 1 say how long after the ones before they are, so that none can be left out.
+        if not fits and not self._timed:
+            # Lines of version 1 say how long after the ones before they are: all that wait go.
+            self._outbox.lost += self._outbox.drop()
+            self._count_lost(self._outbox)
+            self._sender.leave_gap()
+        if self._outbox.overfull:
             self._give_up(f"it reads too slowly: [stream] buffer size of {self._outbox.most} bytes is full")
             return
         self._watch()

@@ -123,11 +123,14 @@ class Door:
         connections: Mapping[str, Claimant],
         begin: Callable[[Candidate], None],
         quotas: Quotas,
+        place: Callable[[Candidate], Refusal | bool] = lambda candidate: False,
     ) -> None:
         """
         @param connections: Of those who are in, by machine GUID.
         @param begin: Is given each child that is admitted.
         @param quotas: What is used of quotas.
+        @param place: Is given it before: hands it over to another process of
+            this node, which is true then, or says why it is refused for now.
         """
         self._quotas = quotas
         self._hub = hub
@@ -136,6 +139,7 @@ class Door:
         self._connections = connections
         self._begin = begin
         self.turned: deque[Turned] = deque(maxlen=REMEMBERED)
+        self._place = place
         self._candidates: dict[Claimant, Candidate] = {}
         self._probing: dict[str, tuple[Candidate, IDelayedCall]] = {}
         self._admissions: Admissions[Candidate] = Admissions(
@@ -194,6 +198,13 @@ class Door:
             self._refuse(candidate, refusal)
         else:
             self._admissions.enter(candidate)
+
+    def take_in(self, candidate: Candidate) -> None:
+        """
+        Admit a child that had its turn in another process of this node.
+        """
+        self._candidates[candidate.connection] = candidate
+        self._admit(candidate)
 
     def gave_up(self, connection: Claimant) -> None:
         """
@@ -362,8 +373,10 @@ class Door:
 
     def _admit(self, candidate: Candidate, heard_since: bool | None = None) -> None:
         # Much may have changed while it waited.
-        refusal = self._refusal(candidate)
-        if refusal is not None:
+        refusal = self._refusal(candidate) or self._place(candidate)
+        if refusal is True:
+            del self._candidates[candidate.connection]
+        elif refusal:
             self._refuse(candidate, refusal)
         else:
             self._decide(candidate, heard_since)

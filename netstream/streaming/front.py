@@ -28,6 +28,7 @@ from zope.interface import implementer
 
 from netstream.config.settings import Listener, Settings, WebSettings
 from netstream.model.address import peer_name, unmapped
+from netstream.streaming.closing import Connections
 from netstream.streaming.listening import accept_few
 from netstream.streaming.liveness import watch_over
 from netstream.streaming.lobby import Lobby
@@ -62,9 +63,6 @@ _NO_DASHBOARD = _page(
 
 FIRST_BYTES_WITHIN = 10.0
 """Seconds that a peer has until its first bytes tell what it wants."""
-
-CLOSED_WITHIN = 5.0
-"""Seconds that peers have to read the rest when this node stops."""
 
 UNDECIDED_PER_ADDRESS = 100
 """Connections of one address that may be undecided at once for long."""
@@ -177,7 +175,7 @@ class FrontProtocol(Protocol):
         Begin to wait for the first bytes (called by Twisted).
         """
         assert self.transport is not None
-        self._front.connections.add(self)
+        self._front.open(self)
         accept_few(getattr(self.transport, "server", None))
         if not self._front.lobby.enter(self):
             self.transport.abortConnection()
@@ -367,9 +365,7 @@ class FrontFactory(Factory):
         needed = web.tls.client_needed if web.tls is not None else "no"
         self._browsers_need_certificate = needed == "yes"
         self.undecided: Counter[str] = Counter()
-        self.connections: set[FrontProtocol] = set()
-        self._closed: Deferred[None] | None = None
-        self._limit: IDelayedCall | None = None
+        self._connections = Connections(clock)
 
     def reconfigure(self, settings: Settings) -> None:
         """
@@ -431,31 +427,19 @@ class FrontFactory(Factory):
         @return: Fires when the last one is closed; who does not read the rest
             is cut off.
         """
-        closed: Deferred[None] = Deferred()
-        if not self.connections:
-            closed.callback(None)
-            return closed
-        self._closed = closed
-        self._limit = self.clock.callLater(CLOSED_WITHIN, self._cut_off)
-        for connection in tuple(self.connections):
-            connection.close()
-        return closed
+        return self._connections.close()
 
-    def _cut_off(self) -> None:
-        for connection in tuple(self.connections):
-            if connection.transport is not None:
-                connection.transport.abortConnection()
+    def open(self, connection: FrontProtocol) -> None:
+        """
+        A connection is open.
+        """
+        self._connections.add(connection)
 
     def lost(self, connection: FrontProtocol) -> None:
         """
         A connection is closed.
         """
-        self.connections.discard(connection)
-        if self._closed is not None and not self.connections:
-            closed, self._closed = self._closed, None
-            if self._limit is not None and self._limit.active():
-                self._limit.cancel()
-            closed.callback(None)
+        self._connections.lost(connection)
 
     def leave(self, address: str) -> None:
         """

@@ -20,6 +20,8 @@ from netstream.model.chart import Chart
 from netstream.model.progress import Progress
 from netstream.model.samples import SampleBatch
 from netstream.session.answers import (
+    CELL,
+    MOST_CELLS,
     Form,
     Questions,
     Stretch,
@@ -36,6 +38,9 @@ from netstream.wire.replication_lines import ReplayChart
 
 ANNOUNCED = 500
 """Charts that are defined in one turn of the reactor."""
+
+DEFINED = 20
+"""Charts that are defined without looking whether the parent takes them."""
 
 AHEAD = 120
 """Seconds of the future that are looked at as well."""
@@ -72,7 +77,8 @@ class History:
     written, and live samples tell the rest.
 
     The lane stops while more than half of the outbox is full, and goes on at a
-    tenth, so that live samples pass.
+    tenth, so that live samples pass.  What was read and does not fit any more
+    is read again.
 
     @ivar progress: How far it is.
     """
@@ -178,6 +184,13 @@ class History:
 
     # What is done.
 
+    @property
+    def _full(self) -> bool:
+        """
+        Whether the rest of the outbox is for live samples.
+        """
+        return self._outbox.waiting > self._outbox.most // 2
+
     def _drained(self) -> None:
         if self._outbox.waiting <= self._outbox.most // 10:
             self._paused = self._restarting = False
@@ -187,7 +200,7 @@ class History:
         self._turn = None
         if self._stopped or self._busy or self._restarting:
             return
-        if self._outbox.waiting > self._outbox.most // 2:
+        if self._full:
             self._paused = True
         if self._paused and self._outbox.paused:
             return
@@ -221,13 +234,17 @@ class History:
         known = {chart: (span.first, span.last) for chart, span in spans.items()}
         if self._keep:
             known = spans_of(tuple(self._heard))
-        self.progress.charts += len(charts)
-        self._put(self._sender.announce(charts, known, int(self._clock.seconds())))
+        for at in range(0, len(charts), DEFINED):
+            if self._full or self._stopped:
+                break  # the others wait
+            some = charts[at : at + DEFINED]
+            self.progress.charts += len(some)
+            self._put(self._sender.announce(some, known, int(self._clock.seconds())))
 
     async def _answer(self) -> None:
         host, sender = self._host, self._sender
         charts = []
-        for question in self._questions.take(self._width):
+        for question in self._questions.take(self._width, min(MOST_CELLS, self._outbox.most // 2 // CELL)):
             known = sender.announced(question.chart)
             if known is None:
                 self._put(unknown(question, int(self._clock.seconds())))
@@ -276,6 +293,9 @@ class History:
         for part in parts:
             here = slice(at, at + len(part.chart.dimensions))
             at = here.stop
+            if self._full:
+                self._questions.put_back(part.question)
+                continue
             state, second = self._state(part.chart) if part.decided.start else ([], 0)
             text, samples = answer(
                 part.question,

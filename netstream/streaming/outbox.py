@@ -178,14 +178,18 @@ class Outbox:
         if self.drained is not None:
             self.drained()
 
-    def drop(self) -> None:
+    def drop(self) -> int:
         """
         Drop all samples that wait.
+
+        @return: How many.
         """
+        samples = sum(samples for _, samples in self._pieces)
         kept = [piece for piece in self._pieces if not piece[1]]
         self.dropped += len(self._pieces) - len(kept)
         self._pieces = deque(kept)
         self.waiting = sum(len(piece) for piece, _ in kept)
+        return samples
 
     def flush(self) -> None:
         """

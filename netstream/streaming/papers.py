@@ -10,7 +10,7 @@ from attrs import frozen
 
 from netstream.config.settings import Refused, ServerTLS
 from netstream.tls.certificates import described, identities, machine_guids, printable
-from netstream.tls.server import presented
+from netstream.tls.server import expires, presented
 
 
 @frozen
@@ -23,12 +23,14 @@ class Papers:
     @ivar guids: The machine GUIDs that the certificate is bound to; empty if
         to none.
     @ivar description: The certificate, for a log.
+    @ivar expires: When the certificate does, UTC seconds; 0 if there is none.
     @ivar local: Whether it comes by a Unix socket, where there is no TLS.
     """
 
     names: Sequence[str] = ()
     guids: frozenset[str] = frozenset()
     description: str = ""
+    expires: float = 0.0
     local: bool = False
 
     def check(self, tls: ServerTLS | None, guid: str) -> None:
@@ -63,4 +65,4 @@ def papers_of(transport: object, *, unix: bool = False) -> Papers:
     if certificate is None:
         return Papers(local=unix)
     names = tuple(printable(name) for name in identities(certificate))
-    return Papers(names, machine_guids(certificate), described(certificate))
+    return Papers(names, machine_guids(certificate), described(certificate), expires(transport))

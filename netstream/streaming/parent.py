@@ -5,6 +5,7 @@ The receiving side: children connect, are checked, and stream into the hub.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
@@ -42,12 +43,13 @@ from netstream.streaming.calls import AskedChild
 from netstream.streaming.door import PASSING, Candidate, Door, Turned
 from netstream.streaming.front import address_text, peer_text
 from netstream.streaming.pace import Pace
-from netstream.streaming.papers import papers_of
+from netstream.streaming.papers import Papers, papers_of
+from netstream.streaming.passing import Handed, Relay, Taker, hand_over
 from netstream.streaming.quotas import Quotas
 from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
-from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, accepted
+from netstream.wire.handshake import HandshakeError, Refusal, RequestReader, accepted, parse_request
 
 HEADER_WITHIN = 10.0
 """Seconds a child has to send its whole request."""
@@ -132,6 +134,8 @@ class ParentProtocol(Protocol):
         self._told = b""
         self._unlisten: Callable[[], None] | None = None
         self.waits = False
+        self._head = b""
+        self._relay: Relay | None = None
         self._timer: IDelayedCall | None = None
         self._silence = SILENT_FOR
         self._reason = ""
@@ -197,6 +201,8 @@ class ParentProtocol(Protocol):
             self._rest += data
             if len(self._rest) > EARLY_MOST:
                 self._abort()
+        elif self._relay is not None:
+            self._relay.take(data)
 
     def _deal(self, data: bytes) -> None:
         self._defines, self._taken = False, 0
@@ -249,9 +255,30 @@ class ParentProtocol(Protocol):
         self._reader = None
         self._stop_timer()
         self.at_request()
-        self._rest = reader.rest
+        self._head, self._rest = reader.head, reader.rest
         self.waits = True
         self._parent.consider(Candidate(self, request, address_text(self._address), papers))
+
+    def hand_over(self, taker: Taker, papers: Papers) -> None:
+        """
+        Another process of this node takes the child in, which is admitted.
+        """
+        assert self.transport is not None
+        host, port = getattr(self._address, "host", None), getattr(self._address, "port", 0)
+        handed = Handed(host, port, self._head, self._rest, papers)
+        self.waits, self._head, self._rest = False, b"", b""
+        self._relay = hand_over(self.transport, handed, taker, self._parent.clock)
+
+    def go_on(self, handed: Handed) -> None:
+        """
+        Take in the child of a connection that another process handed over.
+        """
+        self._reader = None
+        self._stop_timer()
+        self._rest = handed.rest
+        self.waits = True
+        request = parse_request(handed.head)
+        self._parent.take_in(Candidate(self, request, address_text(self._address), handed.papers))
 
     def _look(self) -> None:
         """
@@ -555,6 +582,8 @@ class ParentProtocol(Protocol):
             self._take(self._pace.rest())
         self._parent.gave_up(self)
         self._end()
+        if self._relay is not None:
+            self._relay.close()
         self._reason = self._reason or reason.getErrorMessage()
         if self.host is not None:
             self._log.info(
@@ -581,6 +610,8 @@ class Parent:
     @ivar quotas: What is used of quotas.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
+    @ivar elsewhere: Says which process of this node takes a host, by machine
+        GUID: L{None} is this one.
     """
 
     _log = Logger()
@@ -601,6 +632,7 @@ class Parent:
         self.admitted: dict[str, KeySettings] = {}
         self.used: dict[str, float] = {}
         self._expiring: IDelayedCall | None = None
+        self.elsewhere: Callable[[str], Taker | Refusal | None] = lambda guid: None
         self.spoiled = Spoiled()
         self.turns = Turns(clock)
         self.vocabulary = Vocabulary()
@@ -610,7 +642,7 @@ class Parent:
         self.counts = hub.counts
         self._database = database
         self.quotas = Quotas()
-        self._door = Door(hub, settings, clock, self.connections, self._begin, self.quotas)
+        self._door = Door(hub, settings, clock, self.connections, self._begin, self.quotas, self._place)
         self._stopping = False
         self._unwatch = hub.watch(self._forget_removed)
 
@@ -711,6 +743,13 @@ class Parent:
         self._door.consider(candidate)
 
     @property
+    def key_use(self) -> Counter[str]:
+        """
+        How many children are connected with each API key.
+        """
+        return Counter(connection.key for connection in self.connections.values())
+
+    @property
     def turned(self) -> Sequence[Turned]:
         """
         The children that were refused for good lately, the latest last.
@@ -722,6 +761,40 @@ class Parent:
         A child went before it was answered.
         """
         self._door.gave_up(connection)
+
+    def take_in(self, candidate: Candidate) -> None:
+        """
+        Take in a child that another process of this node has admitted, or
+        refuse it after all.
+        """
+        self._door.take_in(candidate)
+
+    def _place(self, candidate: Candidate) -> Refusal | bool:
+        """
+        Hand a child over to the process that takes it.
+
+        One that was removed is dealt with here, where that is remembered.
+
+        @return: Whether that was done; why the child is refused for now.
+        """
+        guid = candidate.request.info.guid
+        if self._hub.tombstones.of(guid) is not None:
+            return False
+        taker = self.elsewhere(guid)
+        if isinstance(taker, Refusal):
+            self._log.warn(
+                "{peer}: {host} refused for now: its worker is not ready",
+                peer=candidate.connection.peer,
+                host=candidate.request.info.hostname,
+            )
+            return taker
+        if taker is None:
+            return False
+        assert isinstance(candidate.connection, ParentProtocol)
+        names, now = candidate.papers.names, self.clock.seconds()
+        self.admitted[guid] = self.settings.admit(candidate.request.key, guid, candidate.address, now, names)
+        candidate.connection.hand_over(taker, candidate.papers)
+        return True
 
     def _begin(self, candidate: Candidate) -> None:
         connection, request = candidate.connection, candidate.request
@@ -735,7 +808,14 @@ class Parent:
         wanted = settings.compressions if settings.compression else ()
         own = OWN if settings.replication else OWN & ~Capability.REPLICATION
         agreed = negotiate(request.capabilities, own, compressions=self.spoiled.left(info.guid, wanted, now))
-        link = Link(connection.peer, now, int(agreed), tuple(agreed.names()), Traffic(self.counts.received))
+        link = Link(
+            connection.peer,
+            now,
+            int(agreed),
+            tuple(agreed.names()),
+            Traffic(self.counts.received),
+            candidate.papers.expires,
+        )
         self.counts.accepted += 1
         database = self._database(settings)
         host = self._known(connection, info, database, link)

@@ -72,6 +72,8 @@ class Paths(Service):
         self._timer = None
 
     def _changed(self, host: Host) -> None:
+        if host.elsewhere:
+            return  # the process that has it says so
         if not host.online:
             self._due.pop(host.info.guid, None)
             return

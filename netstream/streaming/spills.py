@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from twisted.logger import Logger
 
+from netstream.db.interfaces import IMetricsDB
+from netstream.db.spool import Spool
 from netstream.hub.hub import Hub
 
 
@@ -44,3 +46,11 @@ class Spills:
                 host=host.info.hostname,
                 size=self._size,
             )
+
+
+def count_spills(spool: IMetricsDB | None, hub: Hub) -> None:
+    """
+    Count what a spool drops, if it is one that says so.
+    """
+    if isinstance(spool, Spool):
+        spool.spilled = Spills(hub, spool.most).spilled

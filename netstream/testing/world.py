@@ -160,7 +160,7 @@ class WorldNode:
         self.machine.power_on()
         self.crashed = False
         files, chance = self._make(self._data, self.destination), self._world.random.random
-        self.service = Node(files.settings, self.machine, self._collector, Inline(), chance, files)
+        self.service = Node(files.settings, self.machine, self._collector, Inline(), chance, configuration=files)
         self.service.startService()
         self._world.settle(self.service.ready)
 

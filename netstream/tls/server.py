@@ -238,10 +238,19 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
 def presented(transport: object) -> x509.Certificate | None:
     """
     @param transport: Of a connection, with TLS or without.
-    @return: The certificate that the client presented, verified; L{None} if
-        there is none.
+    @return: The certificate that the other end presented, verified as the
+        settings say; L{None} if there is none.
     """
     if not ISSLTransport.providedBy(transport):
         return None
     certificate = ISSLTransport(transport).getPeerCertificate()
     return certificate.to_cryptography() if isinstance(certificate, X509) else None
+
+
+def expires(transport: object) -> float:
+    """
+    @return: When the certificate of the other end expires, UTC seconds; 0 if
+        there is none.
+    """
+    certificate = presented(transport)
+    return certificate.not_valid_after_utc.timestamp() if certificate is not None else 0.0

@@ -4,11 +4,13 @@ Alerts over HTTP: how they stand, what happened, why, and how to silence them.
 
 from __future__ import annotations
 
-import hmac
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from zlib import crc32
+
+from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
 from netstream.health.alerts import Alert, Status, Transition
@@ -16,12 +18,15 @@ from netstream.health.engine import HostAlerts
 from netstream.health.expressions import Expression
 from netstream.health.journal import reason_not_to_tell
 from netstream.health.numbers import value_text
+from netstream.health.past import EVER, Asked
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host
-from netstream.model.address import peer_name
-from netstream.web.answer import Refusal
-from netstream.web.charts import named, newest
+from netstream.model.chart import Chart
+from netstream.web.answer import Refusal, breathe
+from netstream.web.charts import list_pattern, named, newest
+from netstream.web.management import check
 from netstream.web.target import Parameters
+from netstream.web.transitions import PAUSE_EVERY
 
 BUILT_IN = "built-in"
 """What the API says of the program that tells people, if there is none."""
@@ -46,6 +51,23 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def alert_filter(text: str, alerts: Alerts) -> Callable[[Host, Chart], bool]:
+    """
+    @param text: Patterns of C{name} or C{name:STATUS}; nothing is no
+        restriction.
+    @return: Tells whether a chart has an alert that is wanted.
+    """
+    if not text:
+        return lambda host, chart: True
+    wanted = list_pattern(text)
+
+    def chosen(host: Host, chart: Chart) -> bool:
+        these = alerts.statuses(host, chart.id).items()
+        return any(wanted.matches(name) or wanted.matches(f"{name}:{status}") for name, status in these)
+
+    return chosen
+
+
 class Alerts:
     """
     What there is to say of alerts.
@@ -53,10 +75,11 @@ class Alerts:
     @ivar settings: What the node was told.
     """
 
-    def __init__(self, health: HealthService | None, settings: Settings) -> None:
+    def __init__(self, health: HealthService | None, settings: Settings, clock: IReactorTime) -> None:
         """
         @param health: What watches; L{None} if nothing does.
         """
+        self._clock = clock
         self._health = health
         self.settings = settings
 
@@ -81,6 +104,23 @@ class Alerts:
             "status": "online" if watched else "disabled",
             "alerts": {name: counts.get(name, 0) for name in _COUNTED},
         }
+
+    def revisions(self) -> tuple[int, int]:
+        """
+        @return: A number that changes when there are other alerts, and one
+            that changes when one of them changes its status.
+        """
+        if self._health is None:
+            return 0, 0
+        there = ((guid, these.revision, len(these.alerts)) for guid, these in self._health.hosts.items())
+        return crc32(repr(sorted(there)).encode()), self._health.journal.last_id
+
+    def statuses(self, host: Host, chart_id: str) -> dict[str, str]:
+        """
+        @return: How the alerts of a chart stand, by name.
+        """
+        these = self._of(host)
+        return {} if these is None else {alert.name: alert.status.name for alert in these.of_chart(chart_id)}
 
     def of_chart(self, host: Host, chart_id: str) -> dict[str, Any]:
         """
@@ -220,22 +260,31 @@ class Alerts:
 
         return [sum(map(counts, self._shown(host, True)))]
 
-    def log(self, host: Host, parameters: Parameters, most: int = MOST_LOGGED) -> list[dict[str, Any]]:
+    async def log(self, hosts: Sequence[Host], parameters: Parameters, most: int) -> list[tuple[Host, dict[str, Any]]]:
         """
         @param most: Transitions that are wanted.
-        @return: What C{alarm_log} answers: the newest first.
+        @return: What C{alarm_log} answers, each with its host: the newest
+            first.
+        @raise BadParameter: One of the parameters is no number.
         """
         if self._health is None:
             return []
-        after = parameters.number("after", 0, 0, 1 << 62)
+        of = {host.info.guid: host for host in hosts}
         chart = parameters.text("chart")
-        found: list[dict[str, Any]] = []
-        for said in reversed(self._health.journal.of(host.info.guid)):
-            if said.unique_id <= after or len(found) >= most:
-                break
-            if not chart or chart in (said.chart, said.chart_name):
-                found.append(self._logged(host, said))
-        return found
+        asked = Asked(
+            frozenset(of),
+            most,
+            above=parameters.number("after", 0, 0, EVER),
+            below=parameters.number("anchor_gi", 0, 0, EVER) or EVER,
+            facets={"chart": frozenset((chart,))} if chart else {},
+        )
+        found = await self._health.journal.search(asked)
+        shown = []
+        for number, said in enumerate(found.transitions, 1):
+            if number % PAUSE_EVERY == 0:
+                await breathe(self._clock)
+            shown.append((of[said.guid], self._logged(of[said.guid], said)))
+        return shown
 
     def _logged(self, host: Host, said: Transition) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -417,16 +466,9 @@ class Alerts:
         @return: The lines of the answer; for C{cmd=LIST} what is JSON.
         @raise Refusal: It may not.
         """
-        health, allowed = self._health, self.settings.web.allow.get("management")
-        name = peer_name(client)
-        if not (allowed.matches(name) if allowed is not None else name == "localhost"):
-            raise Refusal(
-                403,
-                f"Alerts are not managed from {name}.\nTo let it, the owner of this node writes in netstream.conf:\n\n"
-                f"[web]\n    allow management from = {allowed.text if allowed is not None else 'localhost'} {name}\n",
-            )
-        if health is None or not health.token or not hmac.compare_digest(health.token.encode(), token.encode()):
-            raise Refusal(403, "Auth Error\n")
+        health = self._health
+        check(self.settings, health, client, token, "Alerts are not managed")
+        assert health is not None
         values: Mapping[str, str] = parameters.values
         if values.get("cmd", "").upper() == "LIST":
             return health.silencers.listed

@@ -19,16 +19,17 @@ from werkzeug.exceptions import HTTPException
 
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
+from netstream.db.messages import Unavailable
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
-from netstream.web import fleet, formats, latest, metrics, node, prometheus, query, version3
+from netstream.web import fleet, formats, latest, management, metrics, node, openapi, prometheus, query, version3
 from netstream.web import functions as called
-from netstream.web.alerts import Alerts
+from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
 from netstream.web.events import Events
-from netstream.web.pages import Pages, packaged
+from netstream.web.pages import dashboard
 from netstream.web.scraping import Visits
 from netstream.web.target import BadParameter, Parameters
 from netstream.web.transitions import transitions
@@ -37,7 +38,8 @@ SETTLED = 3600
 """Seconds after which what happened is taken as settled, and for which an
 answer about it may be kept."""
 
-_IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function"))
+IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function"))
+"""Commands of version 1 that the later ones have as well."""
 
 _Command = Callable[["API", Host, "Ask"], Awaitable[Answer]]
 _COMMANDS: dict[str, _Command] = {}
@@ -99,11 +101,11 @@ class API:
 
     def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> None:
         self._hub = hub
-        self._alerts = Alerts(health, settings)
+        self._alerts = Alerts(health, settings, clock)
         self._health = health
         self._settings = settings
         self._clock = clock
-        self._pages = Pages(packaged())
+        self._pages = dashboard()
         self._visits = Visits()
         self._events = Events(clock)
 
@@ -119,6 +121,10 @@ class API:
     @app.route("/api", branch=False)
     def _no_version(self, request: IRequest) -> Deferred[bytes]:
         return self._send(request, text_answer("Which API version?\n", 400))
+
+    @app.route("/api/openapi.json")
+    def _openapi(self, request: IRequest) -> Deferred[bytes]:
+        return self._send(request, Answer(encode(openapi.document()) + b"\n", JSON, revalidate=True))
 
     @app.route("/api/<version>")
     def _no_command(self, request: IRequest, version: str) -> Deferred[bytes]:
@@ -150,7 +156,11 @@ class API:
     def _alert_transitions(self, request: IRequest, hostname: str = "") -> Deferred[bytes]:
         only = self._host(hostname) if hostname else None
         asked = _ask(request).parameters
-        return self._send(request, json_answer(transitions(self._hub, self._health, only, asked, self._now())))
+        return Deferred.fromCoroutine(self._list_transitions(request, only, asked))
+
+    async def _list_transitions(self, request: IRequest, only: Host | None, asked: Parameters) -> bytes:
+        found = json_answer(await transitions(self._hub, self._health, only, asked, self._clock))
+        return await prepare(request, found, self._clock, self._settings.web.gzip)
 
     @app.route("/host/<hostname>")
     def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:
@@ -162,14 +172,15 @@ class API:
     @app.route("/host/<hostname>/<path:name>")
     def _host_page(self, request: IRequest, hostname: str, name: str = "") -> Deferred[bytes]:
         self._host(hostname)
-        return self._page(request, name)
+        return self._page(request, name or "index.html")
 
     @app.route("/")
     @app.route("/<path:name>")
     def _page(self, request: IRequest, name: str = "") -> Deferred[bytes]:
-        page = self._pages.get((name or "index.html").removeprefix("static/"))
+        name = name or ("nodes.html" if len(self._hub) > 1 else "index.html")
+        page = self._pages.get(name.removeprefix("static/"))
         if page is None:
-            raise Refusal(404, f"File does not exist, or is not accessible: {name or 'index.html'}\n")
+            raise Refusal(404, f"File does not exist, or is not accessible: {name}\n")
         return self._send(request, page)
 
     @app.handle_errors(Refusal)
@@ -184,6 +195,10 @@ class API:
     @app.handle_errors(HTTPException)
     def _no_path(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
         return self._send(request, text_answer("There is nothing here.\n", 404))
+
+    @app.handle_errors(Unavailable)
+    def _unavailable(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
+        return self._send(request, text_answer(f"{failure.value}; ask again in some seconds.\n", 503))
 
     @app.handle_errors(Exception)
     def _broken(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
@@ -213,7 +228,7 @@ class API:
             return Deferred.fromCoroutine(self._tell(request, only, name))
         host = only or self._hub.local
         command = _STREAM_INFO if name == "stream_info" and version != "v1" else _COMMANDS.get(name)
-        if command is None or (version != "v1" and name not in _IN_ALL_VERSIONS):
+        if command is None or (version != "v1" and name not in IN_ALL_VERSIONS):
             raise Refusal(404, f"Unsupported {version} API command: {name}")
         return Deferred.fromCoroutine(self._answer(request, host, command))
 
@@ -343,7 +358,10 @@ class API:
         """
         What happened to alerts.
         """
-        return json_answer(self._alerts.log(host, ask.parameters))
+        usual = min(self._settings.health.log_entries, MOST_LOGGED)
+        most = ask.parameters.number("last", usual, 1, MOST_LOGGED)
+        found = await self._alerts.log([host], ask.parameters, most)
+        return json_answer([said for _, said in found])
 
     @_command("alarm_variables")
     async def alarm_variables(self, host: Host, ask: Ask) -> Answer:
@@ -429,7 +447,16 @@ async def _transitions(api: API, host: Host, ask: Ask) -> Answer:
     return json_answer(await fleet.transitions(api._hub, api._alerts, ask.parameters, api._clock), readable=False)
 
 
-OF_ALL: dict[str, _Command] = {"overview": _overview, "raised": _raised, "transitions": _transitions}
+async def _keys(api: API, host: Host, ask: Ask) -> Answer:
+    return json_answer(management.keys(api._settings, api._health, ask.client, ask.token))
+
+
+OF_ALL: dict[str, _Command] = {
+    "overview": _overview,
+    "raised": _raised,
+    "transitions": _transitions,
+    "keys": _keys,
+}
 """Commands of version 3 about all nodes that agents do not have, by name."""
 _STREAM_INFO: _Command = API.stream_info
 COMMANDS = tuple(_COMMANDS)

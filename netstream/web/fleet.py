@@ -14,7 +14,7 @@ from netstream.hub.hub import Host, Hub
 from netstream.web.alerts import Alerts
 from netstream.web.answer import breathe
 from netstream.web.charts import version_of
-from netstream.web.node import mirrored
+from netstream.web.node import bounds, mirrored
 from netstream.web.target import Parameters
 
 PAUSE_EVERY = 50
@@ -56,14 +56,13 @@ def _cpu(host: Host) -> float | None:
 async def _newest(host: Host) -> int:
     """
     @return: The second of its newest sample, also of one from before this
-        node started; 0 if there is none.
+        node started; if none is known, when it was connected last, or 0.
     """
     times = host.latest.time
     newest = int(times.max()) if len(times) else 0
     if newest or host.online:
         return newest
-    bounds = await host.db.bounds(host.info.guid)
-    return max((span.last for span in bounds.values()), default=0)
+    return max((span.last for span in (await bounds(host)).values()), default=int(host.seen))
 
 
 async def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
@@ -116,10 +115,5 @@ async def transitions(hub: Hub, alerts: Alerts, parameters: Parameters, clock: I
         node, the newest first.
     """
     most = parameters.number("last", 200, 1, MOST_TRANSITIONS)
-    found: list[dict[str, Any]] = []
-    for number, host in enumerate(mirrored(hub)):
-        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await breathe(clock)
-        found += [_named(host) | said for said in alerts.log(host, parameters, most)]
-    found.sort(key=lambda said: (-said["when"], -said["unique_id"]))
-    return {"now": int(clock.seconds()), "transitions": found[:most]}
+    found = await alerts.log(mirrored(hub), parameters, most)
+    return {"now": int(clock.seconds()), "transitions": [_named(host) | said for host, said in found]}

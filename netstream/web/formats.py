@@ -352,6 +352,10 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
         "min": low,
         "max": high,
     }
+    if view.rates is not None and "jw-anomaly-rates" in question.options:
+        rates = evolve(view, values=view.rates)
+        form = _WRITERS["json"]
+        described["anomaly_rates"] = orjson.Fragment(form.head(rates) + form.rows(rates) + form.tail)
     return encode(described)
 
 

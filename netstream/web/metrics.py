@@ -87,7 +87,7 @@ class Own:
         yield calls
 
     def _lost(self) -> Iterator[Metric]:
-        counts, health = self.hub.counts, self.hub.local.db.health()
+        counts, health = self.hub.counts, self.hub.health()
         lost = CounterMetricFamily("netstream_samples_lost", "Samples that were lost, by reason.", labels=["reason"])
         lost.add_metric(["slow_parent"], counts.dropped)
         lost.add_metric(["spool_full"], counts.spilled)

@@ -10,6 +10,7 @@ from typing import Any
 
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
+from netstream.db.messages import Unavailable
 from netstream.hub.figures import Counts
 from netstream.hub.hub import Host, Hub
 from netstream.web.charts import listed, version_of
@@ -118,14 +119,26 @@ def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) ->
         "charts-count": len(charts),
         "metrics-count": sum(len(chart.dimensions) for chart in charts),
     }
-    problem = host.db.health().problem
+    health = hub.health() if host.local else host.db.health()
+    problem = health.problem
     if problem is not None:  # agents have no such key
         said["database-problem"] = problem
     if host.local:
-        lost = losses(hub.counts, host.db.health().lost)
+        lost = losses(hub.counts, health.lost)
         if any(lost.values()):
             said["losses"] = lost
     return said
+
+
+async def bounds(host: Host) -> Mapping[str, Span]:
+    """
+    @return: Of what time samples are stored, by chart id, for an answer about
+        many nodes: nothing of one whose process does not run just now.
+    """
+    try:
+        return await host.db.bounds(host.info.guid)
+    except Unavailable:
+        return {}
 
 
 def ingest_type(host: Host) -> str:

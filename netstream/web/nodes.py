@@ -104,6 +104,13 @@ def traffic(moved: Traffic, spoken: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
+def _certificate(until: float | None) -> dict[str, Any]:
+    """
+    @param until: When it expires, UTC seconds; 0 if there is none.
+    """
+    return {"certificate": {"not_after": int(until)}} if until else {}
+
+
 def _ingest(host: Host, now: float, held: Mapping[str, int]) -> dict[str, Any]:
     link, newest = host.link, host.latest.newest
     since = link.since if link is not None else host.seen
@@ -126,6 +133,7 @@ def _ingest(host: Host, now: float, held: Mapping[str, int]) -> dict[str, Any]:
         "source": {
             "local": "",
             "remote": link.peer,
+            **_certificate(link.certificate),
             "capabilities": list(link.spoken),
             "traffic": traffic(link.traffic, link.spoken),
         },
@@ -152,6 +160,7 @@ def _stream(host: Host, now: float) -> dict[str, Any]:
             "local": "",
             "remote": shown.destination,
             "peer": shown.peer,
+            **_certificate(shown.certificate if shown.connected else 0),
             "capabilities": list(shown.spoken) if shown.connected else [],
             "traffic": traffic(shown.traffic, shown.spoken),
         },
@@ -162,9 +171,10 @@ def _stream(host: Host, now: float) -> dict[str, Any]:
 
 
 def instance(
-    host: Host, index: int, now: float, bounds: Mapping[str, Span], health: Mapping[str, Any]
+    hub: Hub, host: Host, index: int, now: float, bounds: Mapping[str, Span], health: Mapping[str, Any]
 ) -> dict[str, Any]:
     """
+    @param hub: Knows the certificate of this node.
     @param health: What is known of its alerts.
     @param bounds: What the database has of it.
     @return: A node as C{node_instances} answers it.
@@ -176,6 +186,7 @@ def instance(
         "contexts": len({chart.context for chart in charts}),
     }
     return node(host, index, health) | {
+        **_certificate(hub.certificate() if host.local else 0),
         "instances": [
             {
                 "db": {
@@ -194,7 +205,7 @@ def instance(
                 "capabilities": list(host.link.spoken) if host.link is not None else [],
                 "dyncfg": {"status": "online" if ("", "config") in host.functions else "unavailable"},
             }
-        ]
+        ],
     }
 
 
@@ -220,8 +231,9 @@ def agents(hub: Hub, now: float) -> list[dict[str, Any]]:
     return [{"mg": local.guid, "nd": None, "nm": local.hostname, "now": int(now), "ai": 0}]
 
 
-def versions(hub: Hub) -> dict[str, Any]:
+def versions(hub: Hub, alerts: tuple[int, int]) -> dict[str, Any]:
     """
+    @param alerts: The numbers of which alerts there are, and how they stand.
     @return: Numbers that change when what is known changes.
     """
     charts = sum(len(host.charts) for host in hub)
@@ -229,8 +241,8 @@ def versions(hub: Hub) -> dict[str, Any]:
         "nodes_hard_hash": len(hub),
         "contexts_hard_hash": charts,
         "contexts_soft_hash": charts,
-        "alerts_hard_hash": 0,
-        "alerts_soft_hash": 0,
+        "alerts_hard_hash": alerts[0],
+        "alerts_soft_hash": alerts[1],
     }
 
 
@@ -240,7 +252,7 @@ def agent(hub: Hub, settings: Settings, now: float, stats: Stats, capabilities: 
     @return: This node as C{info} answers it.
     """
     (answer,) = agents(hub, now)
-    hosts, health = list(hub), hub.local.db.health()
+    hosts, health = list(hub), hub.health()
     charts = [chart for host in hosts for chart in host.charts.values() if not chart.obsolete]
     return answer | {
         "application": {

@@ -4,9 +4,10 @@ The files of the dashboard.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from string import Template
 
 from netstream.web.answer import Answer
 
@@ -23,6 +24,50 @@ _TYPES = {
     "txt": "text/plain; charset=utf-8",
     "map": "application/json; charset=utf-8",
 }
+FRAME = "frame.html"
+"""The file that every page of the dashboard is made of."""
+
+
+def _framed(title: str, about: str, script: str, *styles: str) -> dict[str, str]:
+    head = [f'  <link rel="stylesheet" href="static/{style}.css">' for style in styles]
+    if "vendor/uPlot.min" in styles:
+        head.append('  <script src="static/vendor/uPlot.iife.min.js" defer></script>')
+    return {"title": title, "about": about, "script": script, "head": "\n".join(head)}
+
+
+FRAMED: Mapping[str, Mapping[str, str]] = {
+    "index.html": _framed("netstream", "Live metrics of a node.", "app.js", "vendor/uPlot.min", "style"),
+    "nodes.html": _framed(
+        "Nodes \N{EN DASH} netstream",
+        "All nodes that this one knows, with their state.",
+        "page-nodes.js",
+        "style",
+        "pages",
+    ),
+    "alerts.html": _framed(
+        "Alerts \N{EN DASH} netstream",
+        "Alerts that are raised, what happened, and why.",
+        "page-alerts.js",
+        "style",
+        "pages",
+    ),
+    "streaming.html": _framed(
+        "Streaming \N{EN DASH} netstream",
+        "How samples travel between the nodes.",
+        "page-streaming.js",
+        "style",
+        "pages",
+    ),
+    "compare.html": _framed(
+        "Compare \N{EN DASH} netstream",
+        "One context over many nodes.",
+        "page-compare.js",
+        "vendor/uPlot.min",
+        "style",
+        "pages",
+    ),
+}
+"""The pages of the dashboard: what stands in the frame of each."""
 _COMPRESSED_ALREADY = ("png", "woff2", "ico")
 
 
@@ -31,6 +76,13 @@ def packaged() -> Traversable:
     @return: The folder with the files of the dashboard in this package.
     """
     return files("netstream.web") / "static"
+
+
+def dashboard() -> Pages:
+    """
+    @return: The pages of the dashboard, with all that they need.
+    """
+    return Pages(packaged(), FRAMED)
 
 
 def _walk(folder: Traversable, under: str = "") -> Iterator[tuple[str, Traversable]]:
@@ -52,8 +104,15 @@ class Pages:
     each is read again when it is asked for.
     """
 
-    def __init__(self, folder: Traversable) -> None:
+    def __init__(self, folder: Traversable, framed: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """
+        @param framed: Pages that are made of L{FRAME}: what stands in it.
+        """
         self._files = dict(_walk(folder))
+        self._framed = framed or {}
+        if FRAME in self._files and self._framed:
+            frame = self._files.pop(FRAME)
+            self._files |= dict.fromkeys(self._framed, frame)
 
     def get(self, path: str) -> Answer | None:
         """
@@ -68,4 +127,6 @@ class Pages:
             body = found.read_bytes()
         except OSError:
             return None
+        if path in self._framed:
+            body = Template(body.decode()).substitute(self._framed[path]).encode()
         return Answer(body, _TYPES[kind], revalidate=True, compress=kind not in _COMPRESSED_ALREADY)

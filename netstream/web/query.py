@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
-from netstream.db.interfaces import Span, UnknownMethod, Window
+from netstream.db.interfaces import Columns, Span, UnknownMethod, Window
 from netstream.db.windows import window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
-from netstream.model.samples import Float64s, Int64s
+from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int64s
 from netstream.web.answer import Refusal
 from netstream.web.charts import chosen, list_pattern, of_contexts
 from netstream.web.target import Parameters
@@ -26,7 +26,7 @@ MOST_CELLS = 500_000
 MOST_DIMENSIONS = 2000
 """Dimensions of one answer."""
 
-_FAR = 10**11
+FAR = 10**11
 
 OPTIONS = {
     "nonzero": "nonzero",
@@ -52,6 +52,10 @@ OPTIONS = {
     "match_names": "match-names",
     "all-dimensions": "all-dimensions",
     "all_dimensions": "all-dimensions",
+    "anomaly-bit": "anomaly-bit",
+    "anomaly_bit": "anomaly-bit",
+    "jw-anomaly-rates": "jw-anomaly-rates",
+    "jw_anomaly_rates": "jw-anomaly-rates",
     "label-quotes": "label-quotes",
     "label_quotes": "label-quotes",
     "average": "average",
@@ -100,8 +104,8 @@ class Question:
             chart,
             context,
             parameters.text("dimensions", "dimension", "dims", "dim"),
-            parameters.number("after", -600, -_FAR, _FAR),
-            parameters.number("before", 0, -_FAR, _FAR),
+            parameters.number("after", -600, -FAR, FAR),
+            parameters.number("before", 0, -FAR, FAR),
             parameters.number("points", 0, 0, MOST_ROWS),
             parameters.text("group", "time_group", default="average"),
             parameters.text("group_options"),
@@ -135,6 +139,8 @@ class View:
     @ivar times: int64 of shape (rows,), ascending: the second at which each
         row ends.
     @ivar values: float64 of shape (rows, dimensions); NaN where there is none.
+    @ivar rates: The same shape: 100 where samples of the row are anomalous, 0
+        where none is; L{None} if nobody asked or none is anywhere.
     @ivar step: Seconds between rows.
     @ivar update_every: Seconds between the stored points.
     @ivar span: What is stored of the charts; L{None} if nothing is.
@@ -151,6 +157,7 @@ class View:
     update_every: int
     span: Span | None
     points: int
+    rates: Float64s | None = None
 
     @property
     def names(self) -> list[str]:
@@ -230,6 +237,9 @@ async def _fetch(
     except UnknownMethod as problem:
         raise Refusal(400, f"group: {problem}.\n") from problem
     values = columns.values
+    rates = _rates(columns, len(dimensions), question.options)
+    if rates is not None and "anomaly-bit" in question.options:
+        values, share = rates, False
     if "abs" in question.options:
         values = np.abs(values)
     if share:
@@ -238,7 +248,21 @@ async def _fetch(
     values, kept = _shape(values, question.options)
     if kept is not None:
         dimensions = [dimensions[at] for at in kept]
-    return View(host, question, charts, dimensions, columns.times, values, plan.step, update_every, span, found)
+        rates = rates[:, kept] if rates is not None else None
+    if rates is not None and not np.nansum(rates):
+        rates = None
+    return View(host, question, charts, dimensions, columns.times, values, plan.step, update_every, span, found, rates)
+
+
+def _rates(columns: Columns, count: int, options: frozenset[str]) -> Float64s | None:
+    """
+    @param count: Columns that are shown.
+    @return: Anomaly rates in percent, if somebody asks for them.
+    """
+    if not options & {"anomaly-bit", "jw-anomaly-rates"}:
+        return None
+    flags = columns.flags[:, :count]
+    return np.where(flags & EMPTY, np.nan, np.where(flags & ANOMALOUS, 100.0, 0.0))
 
 
 def _share(values: Float64s, owners: Sequence[str], count: int) -> Float64s:

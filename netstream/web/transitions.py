@@ -6,78 +6,83 @@ first.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
+
 from netstream.health.alerts import Transition
+from netstream.health.past import EVER, Asked, Found
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.web import nodes
+from netstream.web.answer import breathe
 from netstream.web.target import Parameters
 
 MOST = 5000
 """Transitions of one answer."""
-_FACETS: Mapping[str, tuple[str, Callable[[Transition], Iterable[str]]]] = {
-    "f_status": ("Alert Status", lambda said: (said.status.name,)),
-    "f_type": ("Alert Type", lambda said: (said.type,)),
-    "f_role": ("Recipient Role", lambda said: said.recipient.split()),
-    "f_class": ("Alert Class", lambda said: (said.classification,)),
-    "f_component": ("Alert Component", lambda said: (said.component,)),
-    "f_node": ("Alert Node", lambda said: (said.hostname, said.guid)),
-    "f_alert": ("Alert Name", lambda said: (said.name,)),
-    "f_chart": ("Instance Name", lambda said: (said.chart_name or said.chart, said.chart)),
-    "f_context": ("Context", lambda said: (said.context,)),
+PAUSE_EVERY = 500
+"""Transitions that are described before other work gets its turn."""
+_TITLES: Mapping[str, str] = {
+    "status": "Alert Status",
+    "type": "Alert Type",
+    "role": "Recipient Role",
+    "class": "Alert Class",
+    "component": "Alert Component",
+    "node": "Alert Node",
+    "alert": "Alert Name",
+    "chart": "Instance Name",
+    "context": "Context",
 }
-"""By parameter: its title, and which values a transition has, the first for people."""
+"""Of the facets."""
 
 
-def transitions(
-    hub: Hub, health: HealthService | None, only: Host | None, parameters: Parameters, now: int
+async def transitions(
+    hub: Hub, health: HealthService | None, only: Host | None, parameters: Parameters, clock: IReactorTime
 ) -> dict[str, Any]:
     """
     @param only: The host that is meant; L{None} is all.
     @return: The answer.
     @raise BadParameter: One of the parameters is no number.
     """
+    now = int(clock.seconds())
     last = parameters.number("last", 100, 1, MOST)
-    after, before = (_second(parameters.number(name, 0, -(1 << 62), 1 << 62), now) for name in ("after", "before"))
-    anchor = parameters.number("anchor_gi", 0, 0, 1 << 62)
-    wanted = parameters.text("transition")
-    chosen = {name: words for name in _FACETS if (words := set(parameters.words(name)))}
+    after, before = (_second(parameters.number(name, 0, -EVER, EVER), now) for name in ("after", "before"))
     hosts = [only] if only is not None else nodes.chosen(hub, parameters.text("scope_nodes", "nodes"))
-    known = [said for host in hosts for said in (health.journal.of(host.info.guid) if health is not None else ())]
-    counts: dict[str, Counter[str]] = {name: Counter() for name in _FACETS}
-    found: list[Transition] = []
-    for said in known:
-        if (
-            (wanted and wanted != said.transition_id)
-            or (after and said.when < after)
-            or (before and said.when > before)
-        ):
-            continue
-        missed = [name for name, words in chosen.items() if not words.intersection(_FACETS[name][1](said))]
-        for name, (_, values) in _FACETS.items():
-            # What else could be chosen counts as if nothing were chosen here yet.
-            if not missed or missed == [name]:
-                counts[name].update(list(values(said))[: None if name == "f_role" else 1])
-        if not missed:
-            found.append(said)
-    found.sort(key=lambda said: said.unique_id, reverse=True)
-    returned = [said for said in found if not anchor or said.unique_id < anchor][:last]
+    asked = Asked(
+        frozenset(host.info.guid for host in hosts),
+        last,
+        below=parameters.number("anchor_gi", 0, 0, EVER) or EVER,
+        since=after,
+        until=before or EVER,
+        transition=parameters.text("transition"),
+        facets={name: frozenset(words) for name in _TITLES if (words := parameters.words(f"f_{name}"))},
+        counted=True,
+    )
+    found = await health.journal.search(asked) if health is not None else Found()
+    shown: list[dict[str, Any]] = []
+    for number, said in enumerate(found.transitions, 1):
+        if number % PAUSE_EVERY == 0:
+            await breathe(clock)
+        shown.append(_described(said))
     return {
         "api": 2,
         "facets": [
             {
-                "id": name,
+                "id": f"f_{name}",
                 "name": title,
                 "order": order,
-                "options": [{"id": id, "name": id, "count": count} for id, count in sorted(counts[name].items())],
+                "options": [{"id": id, "name": id, "count": count} for id, count in sorted(found.counts[name].items())],
             }
-            for order, (name, (title, _)) in enumerate(_FACETS.items(), 1)
+            for order, (name, title) in enumerate(_TITLES.items(), 1)
         ],
-        "transitions": [_described(said) for said in returned],
-        "items": {"evaluated": len(known), "matched": len(found), "returned": len(returned), "max_to_return": last},
+        "transitions": shown,
+        "items": {
+            "evaluated": found.evaluated,
+            "matched": found.matched,
+            "returned": len(shown),
+            "max_to_return": last,
+        },
     }
 
 

@@ -11,10 +11,14 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
+from netstream.db import together
 from netstream.hub.hub import Host, Hub
-from netstream.web import nodes
-from netstream.web.alerts import Alerts
-from netstream.web.answer import Answer, breathe, json_answer
+from netstream.web import catalog, grouped, json2, nodes
+from netstream.web.alerts import Alerts, alert_filter
+from netstream.web.answer import Answer, Refusal, breathe, json_answer
+from netstream.web.grouped import in_thread
+from netstream.web.node import bounds, mirrored
+from netstream.web.selection import Choice
 from netstream.web.target import Parameters
 
 PAUSE_EVERY = 50
@@ -39,6 +43,13 @@ class Scope:
     only: Host | None = None
 
     @property
+    def everyone(self) -> list[Host]:
+        """
+        The nodes that the path of the request may mean.
+        """
+        return mirrored(self.hub) if self.only is None else [self.only]
+
+    @property
     def hosts(self) -> list[Host]:
         """
         The nodes that are meant.
@@ -46,6 +57,13 @@ class Scope:
         if self.only is not None:
             return [self.only]
         return nodes.chosen(self.hub, self.parameters.text("scope_nodes", "nodes"))
+
+    @property
+    def versions(self) -> dict[str, Any]:
+        """
+        Numbers that change when what is known changes.
+        """
+        return nodes.versions(self.hub, self.alerts.revisions())
 
     @property
     def now(self) -> float:
@@ -63,13 +81,15 @@ class Scope:
             if index % PAUSE_EVERY == PAUSE_EVERY - 1:
                 await breathe(self.clock)
             found.append(await describe(host, index))
+        return self.told({"nodes": found})
+
+    def told(self, found: dict[str, Any]) -> Answer:
+        """
+        @param found: What is answered.
+        @return: It, with what every answer has.
+        """
         return json_answer(
-            {
-                "api": nodes.API,
-                "nodes": found,
-                "versions": nodes.versions(self.hub),
-                "agents": nodes.agents(self.hub, self.now),
-            }
+            {"api": nodes.API, **found, "versions": self.versions, "agents": nodes.agents(self.hub, self.now)}
         )
 
 
@@ -82,8 +102,7 @@ async def _nodes(scope: Scope) -> Answer:
 
 async def _instances(scope: Scope) -> Answer:
     async def describe(host: Host, index: int) -> dict[str, Any]:
-        bounds = await host.db.bounds(host.info.guid)
-        return nodes.instance(host, index, scope.now, bounds, scope.alerts.summary(host))
+        return nodes.instance(scope.hub, host, index, scope.now, await bounds(host), scope.alerts.summary(host))
 
     return await scope.answer(describe)
 
@@ -96,26 +115,50 @@ async def _path(scope: Scope) -> Answer:
 
 
 async def _versions(scope: Scope) -> Answer:
-    answer = {
-        "api": nodes.API,
-        "agents": nodes.agents(scope.hub, scope.now),
-        "versions": nodes.versions(scope.hub),
-    }
-    return json_answer(answer)
+    return scope.told({})
 
 
 async def _info(scope: Scope) -> Answer:
     own = scope.hub.local.route.own
     capabilities = own["capabilities"] if own is not None else ()
-    stats = await scope.hub.local.db.stats()
+    stats = await together.stats(scope.hub.databases())
     agent = nodes.agent(scope.hub, scope.settings, scope.now, stats, capabilities)
-    return json_answer({"api": nodes.API, "agents": [agent], "versions": nodes.versions(scope.hub)})
+    return json_answer({"api": nodes.API, "agents": [agent], "versions": scope.versions})
+
+
+async def _data(scope: Scope) -> Answer:
+    started = scope.now
+    question = grouped.Question.parse(scope.parameters)
+    alerts = scope.alerts
+    chosen = alert_filter(question.alerts, alerts)
+    result = await grouped.ask(scope.everyone, question, int(started), scope.clock, chosen)
+    told = json2.Told(result, lambda host, chart: alerts.statuses(host, chart.id))
+    answer = json2.writer(told, scope.hub, scope.now, started, scope.versions)
+    return await in_thread(scope.clock, answer)
+
+
+async def _contexts(scope: Scope) -> Answer:
+    choices = Choice.parse(scope.parameters, "scope_"), Choice.parse(scope.parameters)
+    found = await catalog.contexts(scope.everyone, *choices, scope.parameters.words("options"), scope.clock)
+    return scope.told({"contexts": found})
+
+
+async def _search(scope: Scope) -> Answer:
+    wanted = scope.parameters.text("q")
+    if not wanted.strip():
+        raise Refusal(400, "q: what shall be looked for?\n")
+    return scope.told(
+        await catalog.search(scope.everyone, Choice.parse(scope.parameters, "scope_"), wanted, scope.clock)
+    )
 
 
 COMMANDS: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
     "nodes": _nodes,
     "node_instances": _instances,
     "stream_path": _path,
+    "data": _data,
+    "contexts": _contexts,
+    "q": _search,
     "versions": _versions,
     "info": _info,
 }

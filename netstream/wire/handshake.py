@@ -287,11 +287,13 @@ class RequestReader:
     """
     Reads the head of a request from however many pieces.
 
+    @ivar head: All of it up to the empty line, once it is complete.
     @ivar rest: What came behind it; a real child sends nothing before the
         reply.
     """
 
     def __init__(self, longest: int = LONGEST_REQUEST) -> None:
+        self.head = b""
         self.rest = b""
         self._longest = longest
         self._data = bytearray()
@@ -308,7 +310,8 @@ class RequestReader:
         end = _HEAD_END.search(self._data, 0, self._longest)
         if end is not None:
             self.rest = bytes(self._data[end.end() :])
-            return parse_request(bytes(self._data[: end.start()]))
+            self.head = bytes(self._data[: end.start()])
+            return parse_request(self.head)
         if len(self._data) >= self._longest:
             raise HandshakeError(f"the request is longer than {self._longest} bytes")
         return None

@@ -6,7 +6,7 @@ import { test } from "node:test";
 globalThis.location = { hash: "", pathname: "/", search: "", href: "http://node/" };
 
 const at = (file) => import(new URL(`../../netstream/web/static/${file}`, import.meta.url));
-const { combine } = await at("combine.js");
+const { asChart, groupName, grouping } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
@@ -41,7 +41,6 @@ test("a node is named by its name only where that names it alone", () => {
   location.pathname = "/mon/host/web/alerts.html";
   assert.equal(home(), "/mon/");
   assert.deepEqual(hosts.map((host) => address(host, hosts)), ["/mon/host/web/", "/mon/host/g2/", "/mon/host/g3/", "/mon/host/g4/"]);
-  assert.equal(address({ hostname: "x", guid: "g", hops: 0 }, []), "/mon/");
   location.pathname = "/";
   assert.equal(home(), "./");
 });
@@ -82,37 +81,26 @@ test("a thousand nodes are sorted at once", () => {
   assert.ok(performance.now() - began < 200);
 });
 
-const part = (hostname, names, rows, more = {}) => ({
-  node: { hostname, labels: more.labels ?? {} },
-  step: more.step ?? 1,
-  names,
-  times: rows.map(([time]) => time),
-  values: names.map((_, index) => rows.map((row) => row[index + 1])),
-});
-
-test("series of several nodes are grouped and put together", () => {
-  const parts = [
-    part("a", ["in", "out"], [[1, 1, -1], [2, 3, -3]], { labels: { site: "x" } }),
-    part("b", ["in", "out"], [[1, 10, -10], [2, null, -30]], { labels: { site: "x" } }),
-    part("c", ["in"], [[2, 100]]),
-  ];
-  const of = (by, way) => {
-    const { names, times, values } = combine(parts, by, way);
-    assert.deepEqual(times, [1, 2]);
-    return Object.fromEntries(names.map((name, index) => [name, values[index]]));
+test("what a node puts together is drawn by name, and its newest rows only when nobody is missing", () => {
+  const reply = {
+    view: { update_every: 1, dimensions: { ids: ["in,g10", "in,g9"], names: ["in,web10", "in,web9"] } },
+    result: { data: [[98, [1, 0, 4], [2, 0, 0]], [99, [3, 0, 0], [4, 0, 0]], [100, [5, 0, 4], [null, 0, 1]]] },
   };
-  assert.deepEqual(of("node", "sum"), { a: [0, 0], b: [0, -30], c: [null, 100] });
-  assert.deepEqual(of("dimension", "sum"), { in: [11, 103], out: [-11, -33] });
-  assert.deepEqual(of("dimension", "avg"), { in: [5.5, 51.5], out: [-5.5, -16.5] });
-  assert.deepEqual(of("dimension", "max"), { in: [10, 100], out: [-1, -3] });
-  assert.deepEqual(of("label:site", "min"), { "without this label": [null, 100], x: [-10, -30] });
-  assert.deepEqual(Object.keys(of("both", "sum")), ["a: in", "a: out", "b: in", "b: out", "c: in"]);
+  const chart = asChart(reply, "both", 101);
+  assert.deepEqual(chart.dimension_names, ["web9: in", "web10: in"]);
+  assert.deepEqual(chart.dimension_ids, ["in,g9", "in,g10"]);
+  assert.deepEqual(chart.result.data, [[98, 2, 1], [99, 4, 3]]);
+  // What is still missing after a while is missing.
+  assert.deepEqual(asChart(reply, "both", 120).result.data.at(-1), [100, null, 5]);
+  assert.deepEqual(asChart({}, "node", 100).result.data, []);
 });
 
-test("nodes with different steps meet at the coarsest, and gaps stay", () => {
-  const { times, values } = combine([part("a", ["x"], [[1, 2], [2, 4], [3, 6], [4, 8]]), part("b", ["x"], [[2, 1], [4, 1], [10, 1]], { step: 2 })], "node", "sum");
-  assert.deepEqual(times, [2, 4, 6, 10]);
-  assert.deepEqual(values, [[3, 7, null, null], [1, 1, null, 1]]);
+test("groups are asked for and named as people choose them", () => {
+  assert.deepEqual(grouping("label:site"), { group_by: "label", group_by_label: "site" });
+  assert.deepEqual(["node", "dimension", "both", "all"].map((by) => grouping(by).group_by), ["node", "dimension", "dimension,node", "selected"]);
+  assert.equal(groupName("label:site", "[unset]", "[unset]"), "without this label");
+  assert.equal(groupName("all", "selected", "selected"), "all");
+  assert.equal(groupName("node", "__remaining_dimensions__", "remaining 7 dimensions"), "remaining 7 smaller ones");
 });
 
 const agent = (name) => ({ mg: `g-${name}`, nm: name });
@@ -189,6 +177,19 @@ test("samples that come by themselves go on where the answer ended", () => {
   assert.equal(feed.append(101, { x: 3, y: 4 }, 103), false, "a dimension is new");
   assert.deepEqual([feed.times, feed.values], [[98, 99, 100], [[1, 2, 3]]]);
   assert.notEqual(feed.question(60, 0, 103, true), null, "and it is asked for at once");
+});
+
+test("what is anomalous is kept with the points, and asked for now and then", () => {
+  const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  const odd = (data) => ({ anomaly_rates: { data } });
+  feed.absorb(feed.question(60, 0, 100), { ...reply(["x"], [[98, 1], [99, 2]]), ...odd([[98, 100], [99, 0]]) }, 100);
+  assert.deepEqual([...feed.anomalies], [[98, ["x"]]]);
+  for (let second = 100; second <= 130; second += 1) assert.equal(feed.append(second, { x: 3 }, second), true);
+  assert.equal(feed.question(60, 0, 130, true), null, "samples come by themselves");
+  const asked = feed.question(60, 0, 131, true);
+  assert.equal(asked.after, 99);
+  feed.absorb(asked, { ...reply(["x"], [[100, 3], [130, 3]]), ...odd([[100, 100]]) }, 131);
+  assert.deepEqual([...feed.anomalies.keys()], [98, 100]);
 });
 
 test("what comes by itself is not asked for, unless it stays away", () => {

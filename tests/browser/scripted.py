@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from netstream.web.answer import POLICY
-from tests.browser.case import STATIC
+from netstream.web.pages import dashboard
 
-TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+PAGES = dashboard()
 
 Values = Callable[[int], list[float | None]]
 
@@ -50,6 +50,7 @@ class ScriptedNode:
     @ivar values: By chart id, what its dimensions are at a second; two rising
         numbers if nothing is given.
     @ivar transitions: What C{alarm_log} answers.
+    @ivar odd: Ids of charts whose dimension C{a} is anomalous.
     @ivar said: Further answers by path.
     @ivar asked: The chart ids that were asked for, in order.
     @ivar most: How many answers were under way at once at the most.
@@ -62,6 +63,7 @@ class ScriptedNode:
         self.values: dict[str, Values] = {}
         self.transitions: list[dict[str, Any]] = []
         self.said: dict[str, object] = {}
+        self.odd: set[str] = set()
         self.asked: list[str] = []
         self.most = 0
         self._under_way = 0
@@ -127,16 +129,18 @@ class ScriptedNode:
                 return self._json({"hostname": self.hostname, "charts": self.charts})
             case "api/v1/data":
                 return self._counted(query)
+            case "api/v3/data" if "api/v3/overview" in self.said:
+                return self._json(self._grouped(query))
             case "api/v1/alarm_log":
                 return self._json(self.transitions)
             case "api/v1/live":
                 return 204, "text/event-stream", b""
         if path in self.said:
             return self._json(self.said[path])
-        file = STATIC / (path.removeprefix("static/") or "index.html")
-        if not file.is_file():
+        file = PAGES.get(path.removeprefix("static/") or "index.html")
+        if file is None:
             return 404, "text/plain", b"There is nothing here.\n"
-        return 200, TYPES.get(file.suffix[1:], "text/plain") + "; charset=utf-8", file.read_bytes()
+        return 200, file.content_type, file.body
 
     def _json(self, value: object) -> tuple[int, str, bytes]:
         return 200, "application/json", json.dumps(value).encode()
@@ -166,12 +170,47 @@ class ScriptedNode:
         before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         names = [dimension["name"] for dimension in described["dimensions"].values()]
+        seconds = range(after + 1, before + 1)
+        odd = [[second, *(100 if name == "a" else 0 for name in names)] for second in seconds if name in self.odd]
         return {
+            **({"anomaly_rates": {"labels": ["time", *names], "data": odd}} if odd else {}),
             "view_update_every": 1,
             "dimension_ids": list(described["dimensions"]),
             "dimension_names": names,
             "result": {
                 "labels": ["time", *names],
-                "data": [[second, *values(second)] for second in range(after + 1, before + 1)],
+                "data": [[second, *values(second)] for second in seconds],
             },
+        }
+
+    def _grouped(self, query: Mapping[str, str]) -> Mapping[str, object]:
+        """
+        @return: Sums over the nodes of C{overview}, each of which has the same
+            samples.
+        """
+        context = query["scope_contexts"]
+        described, values = self.charts[context], self.values.get(context, lambda second: [1.0, 2.0])
+        every: list[dict[str, Any]] = self.said["api/v3/overview"]["nodes"]  # type: ignore[index]
+        wanted = [word for word in query.get("nodes", "").split(",") if word]
+        nodes = [node for node in every if not wanted or node["hostname"] in wanted]
+        before = int(query.get("before", 0)) or int(time.time())
+        after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
+        seconds = range(after + 1, before + 1)
+        groups: dict[str, dict[int, float]] = {}
+        for node in nodes:
+            for place, dimension in enumerate(described["dimensions"].values()):
+                keys = {
+                    "node": node["hostname"],
+                    "dimension": dimension["name"],
+                    "label": node["labels"].get(query.get("group_by_label", ""), "[unset]"),
+                    "selected": "selected",
+                }
+                sums = groups.setdefault(keys[query["group_by"]], dict.fromkeys(seconds, 0.0))
+                for second in seconds:
+                    sums[second] += values(second)[place] or 0.0
+        data = [[second, *([sums[second], 0, 0] for sums in groups.values())] for second in seconds]
+        return {
+            "totals": {"nodes": {"sl": len(nodes)}},
+            "view": {"update_every": 1, "dimensions": {"ids": list(groups), "names": list(groups)}},
+            "result": {"labels": ["time", *groups], "data": data},
         }

@@ -118,13 +118,13 @@ class DashboardTests(BrowserTestCase):
     def test_other_nodes(self) -> None:
         """
         The menu of replicated nodes leads to a child, and says so when it is
-        away.
+        away; whoever comes to a node that knows others sees all of them.
         """
         parent = self.node("atlas", role="parent", stream=accepting(KEY))
         child = self.node("borealis", role="child", stream=sending(parent.address))
         parent.wait_host("borealis")
         parent.wait_samples("system.cpu", "borealis")
-        self.open(parent)
+        self.open(parent, "/host/atlas/")
         self.find("#nodes-button").send_keys(Keys.ENTER)
         self.assertIn("live", self.text(f"#nodes [data-guid='{child.guid}']"))
         self.press(Keys.ARROW_DOWN, Keys.ENTER)
@@ -135,6 +135,8 @@ class DashboardTests(BrowserTestCase):
         child.stop()
         self.wait_text("#notice", "borealis is offline", 30)
         self.find("#brand").click()
+        self.wait_text("h1", "Nodes")
+        self.find(f"tr[data-guid='{parent.guid}'] .name").click()
         self.wait_text("h1", "atlas")
 
     def test_recovers(self) -> None:
@@ -213,6 +215,12 @@ class DashboardTests(BrowserTestCase):
         self.wait_text(f"[data-hop='{relay.guid}>{parent.guid}']", "up")
         self.find(f".vertex[data-guid='{child.guid}']").send_keys(Keys.ENTER)
         self.wait_text("#details", "borealis → relay → atlas")
+
+        self.assertIn("api key = API-KEY", self.text("#child-lines"))
+        token = (parent.directory / "data" / "management.key").read_text().strip()
+        self.find("#token").send_keys(token, Keys.ENTER)
+        self.wait_text("#child-lines", f"api key = {KEY}")
+        self.assertFalse(self.find("#key-form").is_displayed())
 
         self.browser.get(f"http://{parent.address}/compare.html#context=system.cpu")
         wait_for("all have a line", lambda: len(self.browser.find_elements("css selector", ".legend li")) == 3)

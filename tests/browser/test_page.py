@@ -61,7 +61,7 @@ class PageTests(BrowserTestCase):
         self.assertEqual([], self.browser.find_elements("css selector", "img, .card script"))
         self.assertNotEqual("taken", self.browser.title)
         links = [link.get_attribute("href") for link in self.browser.find_elements("css selector", "#nodes a")]
-        paths = ["", "host/guid-1/", "host/guid-2/", "host/guid-3/", "host/plain/"]
+        paths = ["host/guid-0/", "host/guid-1/", "host/guid-2/", "host/guid-3/", "host/plain/"]
         self.assertEqual(sorted(node.url + path for path in paths), sorted(filter(None, links)))
         self.assertEqual([], self.complaints())
 

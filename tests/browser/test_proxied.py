@@ -43,7 +43,7 @@ class ProxiedTests(WebFrontCase, BrowserTestCase):
             ("alerts.html", ".past-table"),
             ("streaming.html", f".vertex[data-guid='{child.guid}']"),
             ("compare.html", ".card canvas"),
-            ("", "[data-chart='system.cpu'] canvas"),
+            ("index.html", "[data-chart='system.cpu'] canvas"),
         ):
             self.browser.get(top + page)
             self.find(shows)

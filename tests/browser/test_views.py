@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.axe import serious
-from tests.browser.case import STATIC, BrowserTestCase, Keys
+from tests.browser.case import BrowserTestCase, Keys
+from tests.browser.scripted import PAGES as DASHBOARD
 from tests.browser.scripted import ScriptedNode
 from tests.browser.test_page import HOSTILE
 from tests.interop.peers import wait_for
@@ -144,7 +145,7 @@ class ViewTests(BrowserTestCase):
             "nodes": [stream("web0"), stream("web1", "web0"), stream("web2", "web1", "web0", status="replicating")],
         }
         server.said["api/v3/stream_path"] = {"nodes": []}
-        server.said["api/v1/contexts"] = {
+        server.said["api/v3/contexts"] = {
             "contexts": {"system.cpu": {"title": "Total CPU utilization", "units": "percentage", "priority": 1}}
         }
         server.said["api/v1/explain"] = {
@@ -329,6 +330,27 @@ class ViewTests(BrowserTestCase):
         self.find("[data-chart='system.cpu'] .badge").click()
         wait_for("the alerts are shown", lambda: "alerts.html" in self.browser.current_url)
 
+    def test_anomalies(self) -> None:
+        """
+        What a node's machine learning finds odd is marked on the chart, and
+        named beside the pointer.
+        """
+        server = self.scripted()
+        server.odd.add("system.cpu")
+        self.open(server)
+        plot = self.find("[data-chart='system.cpu'] .u-over")
+        self.chain().move_to_element(plot).perform()
+        self.wait_text(".tooltip", "Anomalous: a")
+        script = """
+            const canvas = document.querySelector(`[data-chart='${arguments[0]}'] canvas`);
+            const ink = canvas.getContext("2d");
+            const { data } = ink.getImageData(canvas.width / 2, 0, 1, 20);
+            return [...Array(20).keys()].filter((at) => data[4 * at + 2] > 150 && data[4 * at + 3] > 60
+                && data[4 * at + 1] < 120).length;
+        """
+        wait_for("it is marked", lambda: self.browser.execute_script(script, "system.cpu") >= 3)
+        self.assertEqual(self.browser.execute_script(script, "disk.n0"), 0)
+
     def test_save(self) -> None:
         """
         A chart is saved as a picture and as values.
@@ -458,10 +480,10 @@ class ViewTests(BrowserTestCase):
             links = [link.get_attribute("href") for link in self.browser.find_elements("css selector", "#pages a")]
             here = f"{server.url}host/web1/"
             wanted = [
-                here, f"{server.url}nodes.html", f"{here}alerts.html",
+                f"{server.url}nodes.html", f"{here}index.html", f"{here}alerts.html",
                 f"{server.url}streaming.html", f"{server.url}compare.html",
             ]  # fmt: skip
-            self.assertEqual([self.browser.current_url.partition("#")[0], *wanted[1:]], links)
+            self.assertEqual(links, wanted)
 
     # -- alerts -------------------------------------------------------------------
 
@@ -498,11 +520,15 @@ class ViewTests(BrowserTestCase):
     def test_streaming(self) -> None:
         """
         The way of the samples is drawn, with what each connection carries, and
-        a node that is chosen tells all about itself.
+        a node that is chosen tells all about itself; a certificate that is about
+        to expire is pointed out.
         """
         server = self.scripted()
+        (coming, *_) = server.said["api/v3/node_instances"]["nodes"][1]["instances"]  # type: ignore[index]
+        coming["ingest"]["source"]["certificate"] = {"not_after": int(time.time()) + 5 * 86400 + 600}
         self.open(server, "streaming.html")
         self.wait_text("[data-guid='guid-web1']", "proxy")
+        self.assertIn("5 d left", self.text("[data-hop='guid-web1>guid-web0'] [data-status='WARNING']"))
         labels = [each.text for each in self.browser.find_elements("css selector", ".hop-label")]
         self.assertIn("4.00 KiB/s", labels)
         self.assertIn("40 % replicated", labels)
@@ -625,9 +651,12 @@ class ViewTests(BrowserTestCase):
             """
             paint, names = self.browser.execute_script(script)
             self.assertTrue(all(name.startswith(server.url) for name in names), names)
-            files = [STATIC / name.partition("/static/")[2] for name in names] + [STATIC / (page or "index.html")]
-            plain = sum(file.stat().st_size for file in files)
-            packed = sum(len(gzip.compress(file.read_bytes(), 1)) for file in files)
+            files = [DASHBOARD.get(name.partition("/static/")[2]) for name in names]
+            files.append(DASHBOARD.get(page or "index.html"))
+            bodies = [file.body for file in files if file is not None]
+            self.assertEqual(len(bodies), len(names) + 1)
+            plain = sum(map(len, bodies))
+            packed = sum(len(gzip.compress(body, 1)) for body in bodies)
             self.assertLess(plain, MOST_BYTES, page)
             self.assertLess(packed, MOST_BYTES / 3, page)
             self.assertLess(paint, FIRST_PAINT, page)

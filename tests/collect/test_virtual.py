@@ -4,7 +4,7 @@ Tests for virtual nodes, in a world of nodes.
 
 from __future__ import annotations
 
-from netstream.collect.virtual import SILENT_FOR
+from netstream.collect.spoken import SILENT_FOR
 from netstream.hub.life import Life
 from netstream.session.virtual import OS
 from netstream.testing import WorldNode

@@ -10,6 +10,8 @@ from attrs import fields_dict
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config import ConfigError, load
+from netstream.config.cgroups import CgroupSettings
+from netstream.config.feeds import FeedSettings, ScrapeTarget, Socket, StatsdSettings
 from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
 from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK
@@ -38,6 +40,8 @@ CLASSES = {
     "db": DBSettings,
     "web": WebSettings,
     "health": HealthSettings,
+    "statsd": StatsdSettings,
+    "plugin:cgroups": CgroupSettings,
     "stream": StreamSettings,
     KEY: KeySettings,
 }
@@ -48,6 +52,7 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("global", "timezone", "Europe/Athens", "Europe/Athens"),
     ("global", "is ephemeral node", "yes", True),
     ("global", "has unstable connection", "on", True),
+    ("global", "workers", "3", 3),
     ("db", "db", "none", Mode.NONE),
     ("db", "db", "dbengine", Mode.DBENGINE),
     ("db", "db", "save", Mode.RAM),
@@ -84,6 +89,27 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("health", "use summary for notifications", "no", False),
     ("health", "silencers file", "/tmp/silent.json", "/tmp/silent.json"),
     ("health", "notification ownership", "nearest", "nearest"),
+    ("statsd", "create private charts for metrics matching", "!a.* *", pattern("!a.* *")),
+    ("statsd", "max private charts hard limit", "50", 50),
+    ("statsd", "set charts as obsolete after", "1h", 3600),
+    ("statsd", "private charts hidden", "yes", True),
+    ("statsd", "decimal detail", "10", 1),
+    ("statsd", "histograms and timers percentile (percentThreshold)", "99.9", 99.9),
+    ("statsd", "dictionaries max unique dimensions", "5", 5),
+    ("statsd", "add dimension for number of events received", "yes", True),
+    ("statsd", "disconnect idle tcp clients after", "30", 30),
+    ("statsd", "statsd server max TCP sockets", "7", 7),
+    ("plugin:cgroups", "check for new cgroups every", "1m", 60),
+    ("plugin:cgroups", "use unified cgroups", "no", "no"),
+    ("plugin:cgroups", "path to unified cgroups", "/groups", "/groups"),
+    ("plugin:cgroups", "max cgroups to allow", "50", 50),
+    ("plugin:cgroups", "max cgroups depth to monitor", "4", 4),
+    ("plugin:cgroups", "enable by default cgroups matching", "!/user* *", pattern("!/user* *")),
+    ("plugin:cgroups", "enable by default cgroups names matching", "web*", pattern("web*")),
+    ("plugin:cgroups", "search for cgroups in subpaths matching", "/docker", pattern("/docker")),
+    ("plugin:cgroups", "run script to rename cgroups matching", "!*", pattern("!*")),
+    ("plugin:cgroups", "enable systemd services", "no", False),
+    ("plugin:cgroups", "cgroups to match as systemd services", "/a/*.service", pattern("/a/*.service")),
 ]
 STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("api key", UUID, UUID),
@@ -221,6 +247,7 @@ class EffectTests(ConfigCase):
         self.assertEqual(settings.node, NodeSettings("box"))
         self.assertEqual(settings.db, DBSettings())
         self.assertEqual(settings.stream, StreamSettings())
+        self.assertEqual(settings.cgroups, CgroupSettings())
         self.assertEqual(settings.web, WebSettings(settings.web.listeners, settings.web.allow))
         self.assertEqual(settings.warnings, ())
         self.assertEqual(set(settings.web.allow), set(ALLOW) - {"dashboard"})
@@ -233,12 +260,24 @@ class EffectTests(ConfigCase):
         for section, name, text, value in NODE_VALUES:
             option = table[section, name]
             for old_section, old_name in option.spellings():
-                settings = self.load(f"[{old_section}]\n{old_name} = {text}\n")
-                part = {"global": settings.node, "db": settings.db, "web": settings.web, "health": settings.health}[
-                    section
-                ]
+                settings = self.load(f"[{old_section}]\n{old_name} = {text}\n[plugins]\nstatsd = yes\n")
+                part: Any = {
+                    "global": settings.node,
+                    "db": settings.db,
+                    "web": settings.web,
+                    "health": settings.health,
+                    "statsd": settings.feeds.statsd,
+                    "plugin:cgroups": settings.cgroups,
+                }[section]
                 self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
                 self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
+
+    def test_hierarchies(self) -> None:
+        """
+        A hierarchy of control groups is read where the file says.
+        """
+        settings = self.load("[plugin:cgroups]\npath to /sys/fs/cgroup/memory = /groups/memory\n")
+        self.assertEqual(settings.cgroups.paths, {"memory": "/groups/memory"})
 
     def test_stream_options(self) -> None:
         """
@@ -301,6 +340,78 @@ class EffectTests(ConfigCase):
         for section, name in (("db", "retention"), ("global", "history")):
             self.assertEqual(self.load(f"[{section}]\n{name} = 600\n[db]\nupdate every = 2\n").db.retention, 1200)
         self.assertEqual(self.load("[db]\nretention = 1h\nupdate every = 2\n").db.retention, 3600)
+
+    def test_statsd(self) -> None:
+        """
+        statsd listens where it shall, if it is wanted at all.
+        """
+        self.assertEqual(self.load("[statsd]\ndecimal detail = 10\n").feeds, FeedSettings())
+        self.assertIsNone(self.load("[statsd]\nenabled = yes\n[plugins]\nstatsd = no\n").feeds.statsd)
+        self.assertEqual(
+            self.load("[statsd]\nenabled = yes\n").feeds.statsd,
+            StatsdSettings(
+                (Socket("udp:localhost", "udp", "127.0.0.1", 8125), Socket("tcp:localhost", "tcp", "127.0.0.1", 8125))
+            ),
+        )
+        found = self.load(
+            "[db]\nupdate every = 2\n[statsd]\nenabled = yes\ndefault port = 5\nlisten backlog = 9\n"
+            "bind to = * tcp:[::1]:7 unix:/run/a unixgram:/run/b\nupdate every (flushInterval) = 10\n"
+            "gaps on gauges (deleteGauges) = yes\ngaps on sets (deleteSets) = yes\n"
+        ).feeds.statsd
+        assert found is not None
+        self.assertEqual(
+            [(each.protocol, each.host, each.port) for each in found.sockets],
+            [("udp", "", 5), ("tcp", "::1", 7), ("unix", "/run/a", 0), ("unixgram", "/run/b", 0)],
+        )
+        self.assertEqual((found.backlog, found.update_every, found.gaps), (9, 10, {"gauges", "sets"}))
+        slow = self.load("[db]\nupdate every = 5\n[statsd]\nenabled = yes\nupdate every (flushInterval) = 1\n")
+        assert slow.feeds.statsd is not None
+        self.assertEqual(slow.feeds.statsd.update_every, 5)
+        for name, value, reason in (
+            ("bind to", "unix:", "names no socket"),
+            ("bind to", "udp:a:b:c", "is not of the form"),
+            ("bind to", "10.0.0.1%eth0", "interface"),
+            ("decimal detail", "999", "no power of ten"),
+            ("histograms and timers percentile (percentThreshold)", "100", "is not between 0 and 100"),
+        ):
+            message = self.wrong(f"[statsd]\nenabled = yes\n{name} = {value}\n")
+            self.assertIn(f"netstream.conf:3: [statsd] {name}: ", message)
+            self.assertIn(reason, message)
+
+    def test_scrape_targets(self) -> None:
+        """
+        Each section of an exporter is one that is scraped.
+        """
+        settings = self.load(
+            "[db]\nupdate every = 2\n[prometheus:a]\nurl = http://a:1/metrics\n"
+            "[prometheus:b]\nurl = https://b/m?x=1\nupdate every = 1\ntimeout = 2s\nmetrics matching = x*\n"
+            "labels matching = !y *\nlabel code matching = 2*\nadd label site = the cellar\nmax series = 7\n"
+            "username = me\npassword = it\ntoken = t\nCAfile = ca.pem\ncolour = red\n",
+        )
+        a, b = settings.feeds.targets
+        self.assertEqual(a, ScrapeTarget("a", "http://a:1/metrics"))
+        self.assertEqual(
+            b,
+            ScrapeTarget(
+                "b", "https://b/m?x=1", 2, 2.0, pattern("x*"), pattern("!y *"), {"code": pattern("2*")},
+                {"site": "the cellar"}, 7, "me", "it", "t", settings.config_dir / "ca.pem",
+            ),
+        )  # fmt: skip
+        self.assertEqual(len(settings.warnings), 1, settings.warnings)
+        self.assertIn("netstream.conf:18: [prometheus:b] colour: not known, ignored", settings.warnings[0])
+        plain = self.load("[prometheus:a]\nurl = http://a/\ntoken = secret\n").warnings
+        self.assertTrue(any("plain text" in warning for warning in plain), plain)
+        self.assertNotIn("secret", "".join(plain))
+        for text, reason in (
+            ("update every = 1s", "the section has no 'url = http://HOST:PORT/metrics'"),
+            ("url = ftp://a/", "is not of the form"),
+            ("url = http://me:it@a/", "write the options"),
+            ("url = http://a/ b", "blank"),
+            ("url = http://a/\nupdate every = soon", "duration"),
+        ):
+            message = self.wrong(f"[prometheus:a]\n{text}\n")
+            self.assertIn(reason, message)
+            self.assertNotIn("me:it", message)
 
     def test_tiers(self) -> None:
         """
@@ -485,7 +596,7 @@ class EffectTests(ConfigCase):
         What is not known is told once and ignored.
         """
         settings = self.load(
-            "[db]\nmood = ram\n[web]\ndefualt port = 1\n[plugin:tc]\na = 1\nb = 2\n[host labels]\nany = thing\n",
+            "[db]\nmood = ram\n[web]\ndefualt port = 1\n[plugin:proc:disk]\na = 1\nb = 2\n[host labels]\nany = thing\n",
             f"[Stream]\na = 1\n[{UUID}]\nis it = x\n[{GUID}]\nis it = x\n[API_KEY]\nenabled = no\n"
             "[11111111-2222-4333-8444-55555555555]\nenabled = yes\n",
         )
@@ -493,7 +604,7 @@ class EffectTests(ConfigCase):
         text = "\n".join(settings.warnings)
         self.assertEqual(len(settings.warnings), 6, text)
         self.assertIn("netstream.conf:4: [web] defualt port: not known, ignored; did you mean 'default port'?", text)
-        self.assertIn("netstream.conf:6: [plugin:tc]: not a known section, its 2 options are ignored", text)
+        self.assertIn("netstream.conf:6: [plugin:proc:disk]: not a known section, its 2 options are ignored", text)
         self.assertIn("stream.conf:2: [Stream]: not a known section", text)
         self.assertIn("did you mean [stream]?", text)
         self.assertIn("[db] mood: not known", text)

@@ -4,7 +4,7 @@ The INI dialect.
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -109,6 +109,8 @@ class ReaderTests(SynchronousTestCase):
     NAMES = st.text(st.characters(exclude_characters="=[]#\n", exclude_categories=["Cs"]), min_size=1).map(str.strip)
     VALUES = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])).map(str.strip)
 
+    # On a busy machine the first use of hypothesis' table of characters is slow.
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.dictionaries(NAMES.filter(bool), st.dictionaries(NAMES.filter(bool), VALUES.filter(lambda v: v[-1:] != "]")))
     )

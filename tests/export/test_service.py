@@ -248,6 +248,25 @@ class LineTests(ExportCase):
         missed = [t for t in range(times[0], times[0] + 350, 10) if t not in times]
         self.assertEqual(missed, [])
 
+    def test_of_a_worker(self) -> None:
+        """
+        What waited in a worker that runs no more is sent by the process that does.
+        """
+        node = self.start()
+        self.world.advance(60)
+        self.receiver.kill()
+        self.world.advance(300)
+        node.stop()
+        ours, kept = self.directory / "box" / "data" / "export", self.directory / "kept"
+        ours.rename(kept)
+        ours.mkdir()
+        kept.rename(ours / "worker-2")
+        self.receiver.start()
+        node.start()
+        self.world.advance(60)
+        times = sorted(set(seconds(self.receiver.lines, CLOCK)))
+        self.assertEqual([t for t in range(times[0], times[0] + 350, 10) if t not in times], [])
+
     def test_nothing_twice(self) -> None:
         """
         A node that is stopped and started in good order sends nothing again.

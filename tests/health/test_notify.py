@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.health.log import Kept
 from netstream.health.notify.email import Server
+from netstream.health.notify.local import arguments as script_arguments
 from netstream.health.notify.message import Message, plain
 from netstream.health.notify.methods import Refused, TryLater, Wires
 from netstream.health.notify.notifier import METHODS, Notifier
@@ -116,8 +117,9 @@ class Recorder(Wires):
         self.mails.append((server, sender, recipient, content))
         return self._answer(server.host)
 
-    def datagram(self, host: str, port: int, data: bytes) -> None:
+    def datagram(self, host: str, port: int, data: bytes) -> Deferred[None]:
         self.datagrams.append((host, port, data))
+        return succeed(None)
 
     def run(self, program: str, arguments: list[str], environment: Mapping[str, str]) -> Deferred[int]:
         self.programs.append((program, arguments, environment))
@@ -334,6 +336,10 @@ class MethodTests(NotifyCase):
         )
         self.assertEqual(arguments[21:25], ["2", "0", "a.b.x=1,a.b.y=2", ""])
         self.assertEqual(arguments[28:30], [MESSAGE.transition_id, "Disk / is full"])
+        edit = "netstream edit-config health.d/disks.conf"
+        made = script_arguments(evolve(MESSAGE, edit=edit, hostname="a$(b)", value=90.0), "x")
+        # Someone may put this one into a shell.
+        self.assertEqual((made[10], made[20], made[26]), ("90", "[ $this = 98.5 ] ", f"{edit}=3=a__b_"))
         self.assertEqual(
             set(environment),
             {"PATH", "LANG", "NETDATA_HOSTNAME", "NETDATA_USER_CONFIG_DIR", "NETSTREAM_IDEMPOTENCY_KEY"},

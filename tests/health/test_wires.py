@@ -15,17 +15,28 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
-from attrs import evolve
+from attrs import define, evolve
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import DNSLookupError
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IHostResolution,
+    IReactorPluggableNameResolver,
+    IResolutionReceiver,
+)
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.internet.task import Clock
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import TestCase
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+from zope.interface import implementer
 
 from netstream.health.notify.email import Server, mail
-from netstream.health.notify.local import Program
+from netstream.health.notify.local import Program, Syslog
 from netstream.health.notify.methods import Refused, TryLater
 from netstream.health.notify.wires import Reactor
 from tests.health.test_notify import HOSTILE, MESSAGE
@@ -63,6 +74,50 @@ class _Sink(Resource):
         if self.retry:
             request.setHeader(b"Retry-After", self.retry)
         return b"because"
+
+
+@implementer(IHostResolution)
+@define
+class _Asked:
+    """
+    A name that is being looked up.
+    """
+
+    name: str
+    port: int
+    receiver: IResolutionReceiver
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@implementer(IReactorPluggableNameResolver, IHostnameResolver)
+class Names(Clock):
+    """
+    A reactor whose names are looked up when a test says so.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[_Asked] = []
+        self.nameResolver = self
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: IResolutionReceiver,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Any = None,
+        transportSemantics: str = "TCP",
+    ) -> IHostResolution:
+        asked = _Asked(hostName, portNumber, resolutionReceiver)
+        self.asked.append(asked)
+        resolutionReceiver.resolutionBegan(asked)
+        return asked
+
+    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
+        raise NotImplementedError
 
 
 class WiresTests(TestCase):
@@ -231,17 +286,49 @@ class WiresTests(TestCase):
             await Program({}, Reactor(reactor, 0.2)).send(MESSAGE, f"{slow} root", "k")
         self.assertIn("did not end within 0.2 s", str(caught.exception))
 
-    def test_datagrams(self) -> None:
+    async def test_datagrams(self) -> None:
         """
         Datagrams arrive, by UDP and at a Unix socket.
         """
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", 0))
-            Reactor(reactor).datagram("127.0.0.1", sock.getsockname()[1], b"one")
+            await Reactor(reactor).datagram("127.0.0.1", sock.getsockname()[1], b"one")
             self.assertEqual(sock.recv(100), b"one")
         path = os.path.join("/tmp", f"netstream-{os.getpid()}.sock")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.bind(path)
             self.addCleanup(os.unlink, path)
-            Reactor(reactor).datagram(path, 0, b"two")
+            await Reactor(reactor).datagram(path, 0, b"two")
             self.assertEqual(sock.recv(100), b"two")
+        with self.assertRaises(OSError):
+            await Reactor(reactor).datagram(f"{path}.none", 0, b"three")
+
+    async def test_slow_name(self) -> None:
+        """
+        A syslog server whose name takes long to look up holds up nothing, and gets its message once the name is known.
+        """
+        names = Names()
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.bind(("::1", 0))
+            port = sock.getsockname()[1]
+            sent = Syslog({}, Reactor(names)).send(MESSAGE, f"daemon.err@log.example:{port}/node", "key")
+            self.assertFalse(sent.called)
+            (asked,) = names.asked
+            self.assertEqual((asked.name, asked.port), ("log.example", port))
+            for address in (IPv6Address("UDP", "::1", port), IPv4Address("UDP", "127.0.0.1", port)):
+                asked.receiver.addressResolved(address)
+            asked.receiver.resolutionComplete()
+            await sent
+            self.assertIn(b"<27>1 ", sock.recv(1000))
+            with self.assertRaises(BlockingIOError):
+                sock.recv(1000)
+        sent = Reactor(names).datagram("nowhere.example", 514, b"four")
+        names.asked[1].receiver.resolutionComplete()
+        with self.assertRaises(DNSLookupError) as caught:
+            await sent
+        self.assertIn("nowhere.example", str(caught.exception))
+        sent = Reactor(names).datagram("slow.example", 514, b"five")
+        sent.cancel()
+        self.assertTrue(names.asked[2].cancelled)
+        await self.assertFailure(sent, CancelledError)

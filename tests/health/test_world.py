@@ -6,13 +6,14 @@ who tells people.
 from __future__ import annotations
 
 import json
+from re import findall
 from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
 
 from netstream.health.alerts import Transition
 from netstream.testing import WorldNode
-from tests.streaming.case import WorldCase
+from tests.streaming.case import CHART, ScriptedChild, WorldCase
 
 ROWS = """
 template: seconds_there
@@ -143,6 +144,88 @@ class DiskReconnectTests(ReconnectTests):
     """
 
     mode = "dbengine"
+
+
+class BusyChildTests(WorldCase):
+    """
+    A child that sends what is new at once, while what was missed is still on its way.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        rows = "template: there\non: a.b\nlookup: sum -30s unaligned of c\nevery: 1s\nwarn: $this < 26\n"
+        self.parent = self.world.node("parent", "parent", stream=AT_ONCE, health=rows)
+
+    def connected(self) -> ScriptedChild:
+        """
+        @return: A child that has collected for a long time.
+        """
+        child = self.child(self.parent, ver=str(17144 | 4096))
+        now = self.world.now
+        child.say(CHART + f"CHART_DEFINITION_END {now - 1000} {now} {now}\n".encode())
+        self.world.advance(0.1)
+        return child
+
+    def collect(self, child: ScriptedChild, seconds: int) -> None:
+        for _ in range(seconds):
+            self.world.advance(1)
+            child.sample(self.world.now, 1)
+
+    def tell_past(self, child: ScriptedChild) -> None:
+        """
+        Answer all that the parent has asked.
+        """
+        asked = findall(rb'REPLAY_CHART "a.b" "true" (\d+) (\d+)', child.received)
+        for after, before in asked:
+            first, last = int(after), min(int(before), self.world.now)
+            lines = ["RBEGIN 'a.b'"]
+            for second in range(first + 1, last + 1):
+                lines += [f"RBEGIN '' {second - 1} {second} {self.world.now}", "RSET c 1 A"]
+            child.say(("\n".join(lines) + f"\nREND 1 {first} {last} true 0 0 {self.world.now}\n").encode())
+        child.received = b""
+        self.assertTrue(asked)
+
+    def statuses(self) -> list[str]:
+        return [each.status.name for each in transitions(self.parent, "asker") if each.name == "there"]
+
+    def test_live_before_past(self) -> None:
+        """
+        Nobody is told of seconds that were collected but arrive after newer ones.
+        """
+        child = self.connected()
+        self.tell_past(child)
+        self.collect(child, 40)
+        self.assertEqual(self.statuses(), ["CLEAR"])
+        for away in (10, 25):
+            child.leave()
+            self.world.advance(away)
+            child = self.connected()
+            self.collect(child, 12)
+            self.assertEqual(self.statuses(), ["CLEAR"], f"{away} s of the past are missing")
+            self.tell_past(child)
+            self.collect(child, 40)
+            self.assertEqual(self.statuses(), ["CLEAR"])
+            host, health = self.parent.hub.find("asker"), self.parent.service.health
+            assert host is not None and health is not None
+            self.assertGreater(health.hosts[host.info.guid].alerts["a.b", "there"].updated, self.world.now - 3)
+
+    def test_live_alone(self) -> None:
+        """
+        As soon as what a lookup looks at has come as it was collected, it does not matter that older seconds are
+        missing.
+        """
+        child = self.connected()
+        self.tell_past(child)
+        self.collect(child, 40)
+        child.leave()
+        self.world.advance(10)
+        child = self.connected()
+        self.collect(child, 42)
+        for _ in range(8):
+            self.world.advance(1)
+            child.sample(self.world.now, 0)
+        self.assertTrue(self.host(self.parent).incomplete)
+        self.assertEqual(self.statuses(), ["CLEAR", "WARNING"])
 
 
 class OwnershipTests(WorldCase):

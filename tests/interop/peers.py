@@ -399,6 +399,7 @@ class RealAgent(Peer):
     @ivar alerts: Definitions of alerts; it evaluates none when empty.
     @ivar web: More of section C{[web]}, over what it has; C{PORT} stands for
         its port.
+    @ivar statsd: Section C{[statsd]}; there is none when empty.
     """
 
     def __init__(
@@ -417,8 +418,10 @@ class RealAgent(Peer):
         stream: Mapping[str, str] | None = None,
         alerts: str = "",
         web: Mapping[str, str] | None = None,
+        statsd: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(name, directory)
+        self.statsd = statsd or {}
         self.alerts = alerts
         self.web = web or {}
         if "ssl key" in self.web:
@@ -449,8 +452,9 @@ class RealAgent(Peer):
             (base / part).mkdir(parents=True, exist_ok=True)
         (base / "etc" / ".opt-out-from-anonymous-statistics").touch()
         (base / "lib" / "registry" / "netdata.public.unique.id").write_text(self.guid)
-        wanted = {"fixture": self.fixture, "proc": self.proc}
+        wanted = {"fixture": self.fixture, "proc": self.proc, "statsd": bool(self.statsd)}
         plugins = "\n".join(f"    {name} = {'yes' if wanted.get(name) else 'no'}" for name in (*COLLECTORS, "fixture"))
+        statsd = "\n".join(f"    {name} = {value}" for name, value in (self.statsd or {"enabled": "no"}).items())
         wanted_web = {"bind to": "127.0.0.1", "default port": "PORT", **self.web}
         web = "\n".join(f"    {name} = {value.replace('PORT', str(self.port))}" for name, value in wanted_web.items())
         facts = base / "plugins.d" / "system-info.sh"
@@ -502,7 +506,7 @@ class RealAgent(Peer):
     enabled = no
     registry to announce = http://127.0.0.1:{self.port}
 [statsd]
-    enabled = no
+{statsd}
 [logs]
     debug = none
     access = none

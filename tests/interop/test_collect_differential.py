@@ -89,14 +89,19 @@ class CollectingAgent(RealAgent):
     An agent that measures the machine and the space on its disks.
 
     @ivar more: More of its configuration.
+    @ivar groups: Whether it shows control groups, too.
     """
 
     more = ""
+    groups = False
 
     def _write(self) -> None:
         super()._write()
         conf = self.directory / "etc" / "netdata.conf"
-        conf.write_text(conf.read_text().replace("    diskspace = no", "    diskspace = yes") + self.more)
+        text = conf.read_text().replace("    diskspace = no", "    diskspace = yes")
+        if self.groups:
+            text = text.replace("    cgroups = no", "    cgroups = yes")
+        conf.write_text(text + self.more)
 
 
 class CollectTestCase(InteropTestCase):
@@ -122,12 +127,13 @@ class CollectTestCase(InteropTestCase):
         self.addCleanup(service.stopService)
         return hub.local, service
 
-    def both(self, machine: Machine | None = None, more: str = "") -> tuple[Host, Host]:
+    def both(self, machine: Machine | None = None, more: str = "", *, groups: bool = False) -> tuple[Host, Host]:
         """
         Let both measure for a while.
 
         @param machine: What netstream measures, if not this machine.
         @param more: More of the agent's configuration.
+        @param groups: Whether the agent shows control groups, too.
         @return: The agent and netstream as hosts.
         """
         listener = socket.create_server(("127.0.0.1", 0))
@@ -137,7 +143,7 @@ class CollectTestCase(InteropTestCase):
         agent = CollectingAgent(
             "collecting", self.directory / "agent", proc=True, sends_to=[address], stream={"enable compression": "no"}
         )
-        agent.more = more
+        agent.more, agent.groups = more, groups
         self._started(agent)
         connection, _ = listener.accept()
         self.addCleanup(connection.close)

@@ -51,9 +51,17 @@ class ImportTests(SynchronousTestCase):
 
     def test_parts(self) -> None:
         """
-        What makes a node loads no engine on disk, no alerts, no exporting and no site; each of them comes with its use.
+        What makes a node loads no engine on disk, no workers, no alerts, no exporting and no site; each comes with
+        its use.
         """
-        heavy = ("sqlite3", "treq", "klein", "netstream.db.dbengine.engine", "netstream.health.service")
+        heavy = (
+            "sqlite3",
+            "treq",
+            "klein",
+            "netstream.db.dbengine.engine",
+            "netstream.health.service",
+            "netstream.processes.crew",
+        )
         program = f"import sys, netstream.tap, netstream.roles; print([m for m in {heavy!r} if m in sys.modules])"
         loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
         self.assertEqual(loaded.strip(), "[]")

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.interop.peers import KEY, NetstreamNode, accepting, free_port, missing, sending, wait_for
@@ -24,13 +25,16 @@ class UDPTestCase(TLSTestCase):
     A test with a parent that listens by UDP.
     """
 
-    def udp_parent(self, name: str = "ns-parent") -> tuple[NetstreamNode, int]:
+    def udp_parent(
+        self, name: str = "ns-parent", *, above: str = "", options: Sequence[str] = ()
+    ) -> tuple[NetstreamNode, int]:
         """
+        @param above: The section of C{stream.conf} that sends what it has on.
         @return: A parent, and its UDP port.
         """
-        options = ["web/bind to=127.0.0.1:0 udp:127.0.0.1:0", f"web/ssl certificate={self.certificate}"]
+        options = [*options, "web/bind to=127.0.0.1:0 udp:127.0.0.1:0", f"web/ssl certificate={self.certificate}"]
         options += [f"web/ssl key={self.key}"]
-        parent = self.node(name, role="parent", stream=accepting(KEY, type="api"), options=options)
+        parent = self.node(name, role="parent", stream=accepting(KEY, type="api") + above, options=options)
         return parent, int(parent.wait_log(r"serves udp:127\.0\.0\.1:(\d+)")[1])
 
     def udp_child(self, port: int, name: str = "ns-child", **stream: str) -> NetstreamNode:
@@ -97,6 +101,21 @@ class DirectTests(UDPTestCase):
         self.assert_seamless(child, parent, 8)
         parent.wait_log(r"connected: netstream")
         self.assert_stopped(child, parent)
+
+    def test_workers(self) -> None:
+        """
+        Workers have children that come by UDP, and send what they have on by UDP.
+        """
+        options = ["global/workers=1", "plugins/proc=no"]
+        parent, port = self.udp_parent(options=options)
+        proxy, below = self.udp_parent(
+            "ns-proxy", options=["db/db=none", *options], above=sending(f"udp:localhost:{port}", CAfile=str(self.ca))
+        )
+        child = self.udp_child(below)
+        self.assert_seamless(child, parent, 8)
+        parent.wait_log(r"worker 1: .*ns-child.* connected")
+        proxy.wait_log(r"worker 1: .*ns-child.* connected")
+        self.assert_stopped(child, proxy, parent)
 
     def test_restart(self) -> None:
         """

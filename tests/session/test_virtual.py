@@ -86,6 +86,24 @@ class HostLinesTests(SynchronousTestCase):
         text = b"CHART x.HOST\nHOSTILE 1\nBEGIN x\n"
         self.assertEqual(list(HostLines().receive(text)), [(ITSELF, text)])
 
+    def test_answers(self) -> None:
+        """
+        What an answer to a call says, and be it lines about nodes, or one line of any length, is not obeyed.
+        """
+        body = f"{{\nHOST {B}\nHOST_DEFINE nonsense\n{'x' * 200}\n FUNCTION_RESULT_ENDLESS\n}}\n"
+        answer = f"FUNCTION_RESULT_BEGIN tx 200 text/plain 0\n{body}FUNCTION_RESULT_END\n".encode()
+        text = TEXT + answer + f"HOST {A}\nEND\n".encode()
+        expected = joined([*SAID, (ITSELF, answer), (A, b"END\n")])
+        self.assertEqual(joined(list(HostLines([OWN]).receive(text))), expected)
+        for at in range(len(TEXT), len(text)):
+            lines = HostLines([OWN])
+            self.assertEqual(joined([*lines.receive(text[:at]), *lines.receive(text[at:])]), expected)
+        lines = HostLines([OWN])
+        pieces = [said for at in range(len(text)) for said in lines.receive(text[at : at + 1])]
+        self.assertEqual(joined(pieces), expected)
+        long = b"FUNCTION_RESULT_BEGIN tx 200 text/plain 0\n" + b"y" * 100_000 + b"\nFUNCTION_RESULT_END\n"
+        self.assertEqual(joined([*lines.receive(long[:50_000]), *lines.receive(long[50_000:])]), [(A, long)])
+
     def test_wrong(self) -> None:
         """
         A line that makes no sense is said, after what was good before it.

@@ -528,12 +528,21 @@ class SlowTests(ChildCase):
 
     def test_version_1(self) -> None:
         """
-        Samples that only tell their distance from the ones before are never
-        left out: the connection begins anew, as the parent's clock then does.
+        Of samples that only tell their distance from the ones before, all that
+        wait go, and the parent's clock tells the time of the next one.
         """
-        _, wire = self.answered(b"Hit me baby, push them over with the version=4 ")
+        settings = evolve(SETTINGS, clock_resync_iterations=1)
+        uplink, wire = self.answered(b"Hit me baby, push them over with the version=4 ", settings)
         self.fill(wire, 60)
-        self.assertTrue(wire.aborted)
+        self.assertFalse(wire.aborted)
+        wire.read()
+        times = [line.split()[-1] for line in wire.value().split(b"\n") if line.startswith(b"BEGIN")]
+        after = len(times) - times.index(b"0", 1)
+        self.assertGreater(after, 1)
+        self.assertEqual(times[-after:], [b"0"] + [b"1000000"] * (after - 1))
+        self.assertEqual(uplink.upstream.dropped, 60 - len(times))
+        self.assertGreater(uplink.upstream.dropped, 1)
+        wire.close()
 
 
 class StopTests(ChildCase):

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config.settings import Listener, WebSettings
 from netstream.model.pattern import pattern
+from netstream.streaming.closing import CLOSED_WITHIN
 from netstream.streaming.front import (
-    CLOSED_WITHIN,
     CROWD_DECIDES_WITHIN,
     CROWD_PER_ADDRESS,
     UNDECIDED_PER_ADDRESS,

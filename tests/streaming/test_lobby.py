@@ -124,11 +124,11 @@ class RequestTests(WorldCase):
         asked[1].say(b"GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.world.advance(1)
         self.assertTrue(asked[0].received and asked[1].received)
-        self.assertEqual((len(front.lobby._waiting), len(front.connections)), (3, 5))
+        self.assertEqual((len(front.lobby._waiting), len(front._connections)), (3, 5))
         for child in (*begun, *asked):
             child.leave()
         self.world.advance(1)
-        self.assertEqual((len(front.lobby._waiting), len(front.connections)), (0, 0))
+        self.assertEqual((len(front.lobby._waiting), len(front._connections)), (0, 0))
 
 
 class SocketTests(SynchronousTestCase):

@@ -239,7 +239,7 @@ class ServingTests(TLSCase):
         self.assertTrue(transport.disconnected)
         protocol.connectionLost(Failure(connectionDone.value))
         self.assertIn("TLS handshake failed (hello): it was not complete within 10 s", self.logged[-1])
-        self.assertEqual((len(front.connections), sum(front.undecided.values())), (0, 0))
+        self.assertEqual((len(front._connections), sum(front.undecided.values())), (0, 0))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_garbage(self) -> None:
@@ -261,7 +261,7 @@ class ServingTests(TLSCase):
                 self.clock.advance(10)
             protocol.connectionLost(Failure(connectionDone.value))
             self.assertIn("TLS handshake failed", self.logged[-1])
-            self.assertEqual((front.connections, self.clock.getDelayedCalls()), (set(), []))
+            self.assertEqual((len(front._connections), self.clock.getDelayedCalls()), (0, []))
 
     def test_close(self) -> None:
         """

@@ -5,6 +5,8 @@ Tests for nodes that stream by TLS, on a simulated network.
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from netstream.config import ConfigError
 from netstream.control.lines import Request
 from netstream.testing import WorldNode
@@ -32,7 +34,8 @@ class NodeTests(WorldCase):
     def test_chain(self) -> None:
         """
         Samples travel from a child through a proxy to a parent, each way by
-        TLS, however the bytes are cut; and all end in good order.
+        TLS, however the bytes are cut; each knows how long the certificates
+        last that it sees; and all end in good order.
         """
         self.world.network.chunk = lambda size: min(size, 700)
         parent = self.world.node("parent", "parent", conf="[web]\n" + self.web)
@@ -42,6 +45,11 @@ class NodeTests(WorldCase):
         self.world.advance(30)
         self.assertGreater(self.values(proxy, "child"), 8)
         self.assertGreater(self.values(parent, "child"), 8)
+        ends = x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc.timestamp()
+        for node in (child, proxy):
+            assert node.hub.local.upstream is not None
+            self.assertEqual(node.hub.local.upstream.certificate, ends)
+        self.assertEqual((parent.hub.certificate(), child.hub.certificate()), (ends, None))
         for node in (child, proxy, parent):
             node.stop()
         self.assertEqual([line for line in self.logged if "handshake" in line], [])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Container
 from http.client import HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -25,7 +26,7 @@ from netstream.db.ram import RamDB
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.chart import Algorithm, Chart, ChartType, Dimension
 from netstream.model.host import HostInfo, Label
-from netstream.model.samples import EMPTY, SampleBatch
+from netstream.model.samples import ANOMALOUS, EMPTY, SampleBatch
 from netstream.model.updates import ChartDefined, LabelsReplaced, VariableSet
 from netstream.web import site
 
@@ -141,9 +142,13 @@ class Stage:
         """
         (host or self.local).apply(ChartDefined(chart))
 
-    def fill(self, chart: Chart, rows: dict[int, list[float]], host: Host | None = None) -> None:
+    def fill(
+        self, chart: Chart, rows: dict[int, list[float]], host: Host | None = None, anomalous: Container[int] = ()
+    ) -> None:
         """
         Define a chart and store samples.
+
+        @param anomalous: Seconds whose samples are.
 
         @param rows: Values of all its dimensions by second; NaN is a gap.  The
             collected value is the value times ten.
@@ -154,6 +159,7 @@ class Stage:
         width = len(chart.dimensions)
         numbers = [host.table.number(chart.id, dimension) for dimension in chart.dimensions]
         values = np.asarray(list(rows.values()), float).reshape(-1)
+        marks = np.repeat([ANOMALOUS if second in anomalous else 0 for second in rows], width)
         host.apply(
             SampleBatch(
                 host.table,
@@ -161,7 +167,7 @@ class Stage:
                 np.repeat(np.asarray(list(rows), np.int64), width),
                 (np.nan_to_num(values) * 10).astype(np.int64),
                 values,
-                np.where(np.isnan(values), EMPTY, 0).astype(np.uint8),
+                np.where(np.isnan(values), EMPTY, marks).astype(np.uint8),
             )
         )
 

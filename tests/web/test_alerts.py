@@ -7,9 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.config.access import Access, Section
+from netstream.config.settings import KeySettings
+from netstream.model.identity import fingerprint
+from netstream.model.updates import ChartForgotten
 from netstream.web.alerts import BUILT_IN
 from netstream.web.site import site
 from tests.health.stage import LOAD
@@ -64,6 +69,56 @@ class AlertsTests(SynchronousTestCase):
         Make one request.
         """
         return self.client.get(f"/api/v1/{target}", **headers)
+
+    def test_versions(self) -> None:
+        """
+        One number changes when there are other alerts, another when one is
+        raised.
+        """
+
+        def numbers() -> tuple[int, int]:
+            versions = self.client.get("/api/v3/versions").json()["versions"]
+            return versions["alerts_hard_hash"], versions["alerts_soft_hash"]
+
+        hard, soft = numbers()
+        self.assertEqual(numbers(), (hard, soft))
+        self.node.values = [9.0, 2.0]
+        self.node.advance(30)
+        self.assertEqual(numbers()[0], hard)
+        self.assertGreater(numbers()[1], soft)
+        self.node.hub.local.apply(ChartForgotten("system.load"))
+        self.node.advance(10)
+        self.assertNotEqual(numbers()[0], hard)
+
+    def test_keys(self) -> None:
+        """
+        API keys are told whole to whoever presents the token of the node, from
+        where that is allowed; to anyone else by fingerprint.
+        """
+        key, off = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
+        access = Access(KeySettings(False), (Section(key, "api", True), Section(off, "api", False)))
+        self.client.site = site(self.node.hub, evolve(settings(), access=access), self.node.clock, self.node.service)
+        marks = [{"fingerprint": fingerprint(key)}, {"fingerprint": fingerprint(off)}]
+        self.assertEqual(self.client.get("/api/v3/keys").json(), {"keys": marks})
+        token = self.node.service.token
+        shown = self.client.get("/api/v3/keys", X_Auth_Token=token)
+        self.assertEqual(shown.json(), {"keys": [{**marks[0], "key": key}, marks[1]]})
+        self.assertIn("no-store", shown.headers["Cache-Control"])
+        for headers, peer in (({"X_Auth_Token": "no"}, "127.0.0.1"), ({"X_Auth_Token": token}, "10.1.1.1")):
+            refused = self.client.get("/api/v3/keys", peer, **headers)
+            self.assertEqual(refused.status, 403)
+            self.assertNotIn(key, refused.text)
+
+    def test_of_many(self) -> None:
+        """
+        What many nodes have together is chosen by alerts as well, and says how
+        they stand.
+        """
+        answer = self.client.get("/api/v3/data?alerts=load_*:WARNING").json()
+        self.assertEqual(answer["totals"]["instances"]["sl"], 1)
+        self.assertIn({"nm": "load_high", "cl": 0, "wr": 1, "cr": 0}, answer["summary"]["alerts"])
+        self.assertEqual(answer["summary"]["nodes"][0]["al"]["wr"], 1)
+        self.assertEqual(self.client.get("/api/v3/data?alerts=none").json()["totals"]["instances"]["sl"], 0)
 
     def test_nodes(self) -> None:
         """
@@ -181,6 +236,30 @@ class AlertsTests(SynchronousTestCase):
         self.assertEqual(ask("after=-1")["transitions"], [])
         self.assertEqual(self.client.get("/api/v2/alert_transitions?last=x").status, 400)
         self.assertEqual(self.client.get("/host/nobody/api/v2/alert_transitions").status, 404)
+
+    def test_past(self) -> None:
+        """
+        What is no longer in memory is listed too, page by page.
+        """
+        node = Watching(Path(self.mktemp()), TEXT, log_entries=10)
+        self.addCleanup(node.start().stopService)
+        client = Client(node)
+        for number in range(30):
+            node.values = [4.0 * (number % 2), 2.0]
+            node.advance(15)
+        self.assertEqual(len(node.transitions()), 10)
+        every = client.get("/api/v1/alarm_log?last=1000").json()
+        self.assertGreater(len(every), 25)
+        self.assertEqual(len({each["unique_id"] for each in every}), len(every))
+        middle = every[20]["unique_id"]
+        self.assertEqual(client.get(f"/api/v1/alarm_log?last=3&anchor_gi={middle}").json(), every[21:24])
+        self.assertEqual(client.get(f"/api/v1/alarm_log?last=1000&after={middle}").json(), every[:20])
+        self.assertEqual(client.get("/api/v1/alarm_log?last=x").status, 400)
+        found = client.get(f"/api/v3/alert_transitions?last=5&anchor_gi={middle}").json()
+        self.assertEqual([each["gi"] for each in found["transitions"]], [each["unique_id"] for each in every[21:26]])
+        self.assertEqual(found["items"]["matched"], len(every))
+        listed = client.get("/api/v3/transitions?last=1000").json()["transitions"]
+        self.assertEqual([each["unique_id"] for each in listed], [each["unique_id"] for each in every])
 
     def test_variables(self) -> None:
         """

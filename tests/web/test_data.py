@@ -47,6 +47,25 @@ class DataTests(SynchronousTestCase):
         """
         return self.stage.get(f"/api/v1/data?chart=system.load&{self.window}&{question}").text
 
+    def test_anomalies(self) -> None:
+        """
+        Which samples are anomalous is told instead of the values, or beside
+        them, and not at all where none is.
+        """
+        stage = Stage()
+        seconds = range(NOW - 4, NOW)
+        stage.fill(LOAD, {s: [1, 2] if s != NOW - 4 else [NAN, 2] for s in seconds}, anomalous={NOW - 2})
+        ask = f"/api/v1/data?chart=system.load&after={NOW - 4}&before={NOW - 1}&options=flip,"
+        rates = [[NOW - 4, None, 0], [NOW - 3, 0, 0], [NOW - 2, 100, 100], [NOW - 1, 0, 0]]
+        self.assertEqual(stage.get(ask + "anomaly-bit").json()["data"], rates)
+        wrapped = stage.get(ask + "jsonwrap,jw-anomaly-rates").json()
+        self.assertEqual(wrapped["anomaly_rates"], {"labels": ["time", "load1", "load5"], "data": rates})
+        self.assertEqual(wrapped["result"]["data"][2], [NOW - 2, 1, 2])
+        folded = stage.get(ask + "anomaly-bit&points=1&group=max").json()["data"]
+        self.assertEqual([cell for row in folded for cell in row[1:]], [100, 100])
+        calm = f"/api/v1/data?chart=system.load&after={NOW - 1}&before={NOW - 1}&options=jsonwrap,jw-anomaly-rates"
+        self.assertNotIn("anomaly_rates", stage.get(calm).json())
+
     def test_json(self) -> None:
         """
         Rows come newest first, gaps are null, and numbers have seven decimals.

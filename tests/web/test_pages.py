@@ -71,6 +71,17 @@ class DashboardTests(SynchronousTestCase):
         self.stage = Stage()
         self.stage.usual()
 
+    def test_nodes_first(self) -> None:
+        """
+        Whoever comes to a node that knows others sees all of them first, and
+        the dashboard of the only one otherwise.
+        """
+        alone = Stage()
+        self.assertEqual(alone.get("/").body, alone.get("/index.html").body)
+        self.assertEqual(self.stage.get("/").body, self.stage.get("/nodes.html").body)
+        self.assertNotEqual(self.stage.get("/").body, self.stage.get("/host/parent.example/").body)
+        self.assertEqual(self.stage.get("/frame.html").status, 404)
+
     def test_index(self) -> None:
         """
         The dashboard is there for this node, and the same for each other.

@@ -5,12 +5,14 @@ HTTP: methods, headers, compression, connections.
 import json
 
 from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.defer import fail
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import datetimeToString
 
+from netstream.db.messages import Unavailable
 from tests.web.stage import CHILD, NOW, Stage
 
 
@@ -206,6 +208,29 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(answer.status, 500)
         self.assertNotIn("object", answer.text)
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+    def test_no_worker(self) -> None:
+        """
+        What is asked of a worker that does not run just now is refused for a
+        while, which is no error of ours; all nodes are shown all the same.
+        """
+
+        def bounds(node: str, charts: object = None) -> object:
+            return fail(Unavailable("worker 1 does not run just now"))
+
+        self.patch(self.stage.hub.local.db, "bounds", bounds)
+        answer = self.stage.get("/api/v1/charts")
+        self.assertEqual(answer.status, 503)
+        self.assertIn("worker 1 does not run just now", answer.text)
+        child = self.stage.hub.find("web1")
+        assert child is not None
+        self.patch(child.db, "bounds", bounds)
+        self.stage.hub.disconnect(child, NOW - 2)
+        child.latest.forget(range(len(child.latest.time)))
+        for path in ("overview", "node_instances"):
+            answer = self.stage.get(f"/api/v3/{path}")
+            self.assertEqual((answer.status, len(answer.json()["nodes"])), (200, 2), path)
+        self.assertEqual(self.stage.get("/api/v3/overview").json()["nodes"][1]["newest"], NOW - 2)
 
     def test_client_leaves(self) -> None:
         """

@@ -164,6 +164,23 @@ class NodesTests(SynchronousTestCase):
         self.assertEqual((stream["status"], stream["reason"]), ("offline", "the parent is busy"))
         self.assertEqual(stream["destination"]["capabilities"], [])
 
+    def test_certificates(self) -> None:
+        """
+        How long the certificates last: of this node, of a child that presents
+        one, and of the parent that takes its samples.
+        """
+        nodes = self.stage.get("/api/v3/node_instances").json()["nodes"]
+        self.assertNotIn("certificate", json.dumps(nodes))
+        self.stage.hub.certificate = lambda: NOW + 86400.5
+        self.child.link = Link("10.0.0.9:1234", NOW - 100, certificate=NOW + 10)
+        self.child.upstream = Upstream("top:19999:SSL", True, certificate=NOW + 20)
+        own, child = self.stage.get("/api/v3/node_instances").json()["nodes"]
+        self.assertEqual(own["certificate"], {"not_after": NOW + 86400})
+        self.assertNotIn("certificate", child)
+        instance = child["instances"][0]
+        self.assertEqual(instance["ingest"]["source"]["certificate"], {"not_after": NOW + 10})
+        self.assertEqual(instance["stream"]["destination"]["certificate"], {"not_after": NOW + 20})
+
     def test_path(self) -> None:
         """
         The agents that samples pass, in their order.
@@ -222,7 +239,7 @@ class NodesTests(SynchronousTestCase):
             self.assertEqual(self.stage.get(target).status, 404, target)
         for command in COMMANDS:
             for version in ("v2", "v3"):
-                self.assertEqual(self.stage.get(f"/api/{version}/{command}").json()["api"], 2)
+                self.assertEqual(self.stage.get(f"/api/{version}/{command}?q=web").json()["api"], 2)
 
 
 class StreamInfoTests(SynchronousTestCase):

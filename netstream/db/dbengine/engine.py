@@ -159,12 +159,11 @@ class DBEngine:
 
         @param retention: As many as there are tiers, as of C{__init__}.
         """
-        self._retention = Retention(tuple(retention), tuple(sizes))
+        self._retention.seconds = tuple(retention)
         self._cleanup = cleanup
-        if self._upkeep is not None:
-            self._upkeep.retention = self._retention
+        self.allot(sizes)
         if self._cleaning is not None:
-            self._cleaning.limit(self._retention, cleanup)
+            self._cleaning.cleanup = cleanup
 
     def _found(self, now: float, said: list[str]) -> Storage:
         """
@@ -431,6 +430,14 @@ class DBEngine:
         await self._workers.write(lambda: storage.forget(known.id))
         if self._upkeep is not None:
             self._upkeep.sweep()
+
+    def allot(self, sizes: Sequence[int]) -> None:
+        """
+        Change how much the files may use.
+
+        @param sizes: Bytes by tier; 0 is no limit.
+        """
+        self._retention.sizes = tuple(sizes)
 
     def health(self) -> Health:
         if self._storage is None:

@@ -6,18 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import define
 
 from netstream.db.dbengine.node import HotNode
 
 
-@frozen
+@define
 class Retention:
     """
     The limits of a database.
 
     @ivar seconds: By tier; 0 is no limit.
-    @ivar sizes: Bytes of the files, by tier; 0 is no limit.
+    @ivar sizes: Bytes of the files, by tier; 0 is no limit.  They may change.
     """
 
     seconds: Sequence[int]

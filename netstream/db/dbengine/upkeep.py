@@ -37,8 +37,6 @@ class Upkeep:
     """
     It is told the time by L{work}, in the reactor's thread, and has all that
     takes long done elsewhere.
-
-    @ivar retention: How long what is kept.
     """
 
     _log = Logger()
@@ -58,7 +56,7 @@ class Upkeep:
         """
         self._storage = storage
         self._nodes = nodes
-        self.retention = retention
+        self._retention = retention
         self._clock = clock
         self._workers = workers
         self._trouble = trouble
@@ -194,7 +192,7 @@ class Upkeep:
             self.sweep()
             return
         self._sealing = True
-        storage, retention = self._storage, self.retention
+        storage, retention = self._storage, self._retention
         jobs = [
             Sealed(
                 node.id,
@@ -259,8 +257,8 @@ class Upkeep:
 
     def _derive_one(self, node: HotNode, tier: int, stretch: int) -> None:
         touched = node.stale[tier, stretch]
-        oldest = self.retention.oldest(node, tier - 1, self._clock.seconds())
-        kept = self.retention.of(node, tier)
+        oldest = self._retention.oldest(node, tier - 1, self._clock.seconds())
+        kept = self._retention.of(node, tier)
         self._deriving = True
 
         def derived(done: bool) -> None:
@@ -292,7 +290,7 @@ class Upkeep:
                 self._log.info("{sentence}", sentence=sentence)
 
         self._trouble.attempt(
-            "files", lambda: said.extend(storage.expire(now, self.retention.sizes)), self._workers.write
+            "files", lambda: said.extend(storage.expire(now, self._retention.sizes)), self._workers.write
         ).addCallback(expired)
 
 

@@ -43,7 +43,7 @@ class Syslog(Method):
     def send(self, message: Message, address: str, key: str) -> Deferred[Any]:
         return maybeDeferred(self._send, message, address)
 
-    def _send(self, message: Message, address: str) -> None:
+    def _send(self, message: Message, address: str) -> Deferred[None]:
         found = _SYSLOG.match(address)
         if found is None:
             raise NotConfigured("DEFAULT_RECIPIENT_SYSLOG is not of the form FACILITY.LEVEL@HOST:PORT/PREFIX")
@@ -57,12 +57,11 @@ class Syslog(Method):
         tag = re.sub(r"[^A-Za-z0-9_-]", "_", prefix or "netstream")[:32]
         text = f"{message.headline} ({message.chart}, {message.status}, was {message.old_status}) {message.info}"
         if host is None:
-            self.wires.datagram(SOCKET, 0, f"<{priority}>{tag}: {text}".encode())
-            return
+            return self.wires.datagram(SOCKET, 0, f"<{priority}>{tag}: {text}".encode())
         at = datetime.fromtimestamp(message.when, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         origin = re.sub(r"[^!-~]", "_", message.hostname)[:255] or "-"
         line = f"<{priority}>1 {at} {origin} {tag} - {message.name[:32]} - {text}"
-        self.wires.datagram(host.strip("[]"), int(port or 514), line.encode())
+        return self.wires.datagram(host.strip("[]"), int(port or 514), line.encode())
 
 
 class Program(Method):
@@ -110,10 +109,23 @@ def is_program(exec: str) -> bool:
     return bool(exec) and PurePosixPath(exec).name != BUILT_IN_SCRIPT
 
 
+def _edit(message: Message) -> str:
+    """
+    @return: The command that opens the definition, its line and the host, as
+        scripts of agents take it apart.  People may put it into a shell.
+    """
+    line = message.source.partition(",")[0].removeprefix("line=")
+    host = re.sub(r"[^A-Za-z0-9._-]", "_", message.hostname)
+    return f"{message.edit}={line}={host}" if message.edit else ""
+
+
 def arguments(message: Message, roles: str) -> list[str]:
     """
     @return: The 33 arguments that agents of version 2 give their script.
     """
+
+    def exact(value: float | None) -> str:
+        return "nan" if value is None else str(value).removesuffix(".0")
 
     def listed(raised: Any) -> str:
         return ",".join(f"{name}={when}" for name, when in raised)
@@ -129,8 +141,8 @@ def arguments(message: Message, roles: str) -> list[str]:
         message.chart,
         message.status,
         message.old_status,
-        "nan" if message.value is None else message.value,
-        "nan" if message.old_value is None else message.old_value,
+        exact(message.value),
+        exact(message.old_value),
         message.source,
         message.duration,
         message.raised_for,
@@ -139,13 +151,13 @@ def arguments(message: Message, roles: str) -> list[str]:
         message.value_string,
         message.old_value_string,
         message.expression,
-        message.expression_values,
+        "".join(f"[ {each} ] " for each in message.expression_values.split(", ") if each),
         len(message.warnings),
         len(message.criticals),
         listed(message.warnings),
         listed(message.criticals),
         message.classification,
-        message.edit,
+        _edit(message),
         message.guid,
         message.transition_id,
         message.summary,

@@ -38,8 +38,8 @@ class Message:
     @ivar value_string: The value with its units.
     @ivar expression: What raised the alert.
     @ivar expression_values: The variables in it.
-    @ivar warnings: Names of the alerts of the host that are in warning, and
-        since when.
+    @ivar warnings: Names of the other alerts of the host that are in warning,
+        and since when.
     @ivar criticals: The same of critical ones.
     @ivar repeat: It was told before, and is still so.
     @ivar use_summary: Begin with the summary of the alert, not its name.

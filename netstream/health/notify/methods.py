@@ -64,12 +64,13 @@ class Wires:
         """
         raise NotImplementedError
 
-    def datagram(self, host: str, port: int, data: bytes) -> None:
+    def datagram(self, host: str, port: int, data: bytes) -> Deferred[None]:
         """
         Send a datagram.
 
-        @param host: Name; an absolute path is a Unix socket.
-        @raise OSError: It cannot be sent.
+        @param host: Name or address; an absolute path is a Unix socket.
+        @return: Fires when it is sent; fails with L{OSError}, also if the name
+            has no address.
         """
         raise NotImplementedError
 

@@ -10,10 +10,12 @@ from io import BytesIO
 from typing import Any, cast
 
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, execute, fail
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, DNSLookupError, ProcessDone, ProcessTerminated
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IAddress, IHostnameResolver, IHostResolution, IProtocol, IResolutionReceiver
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.internet.task import Cooperator
@@ -21,6 +23,7 @@ from twisted.mail.smtp import ESMTPClientError, ESMTPSender, ESMTPSenderFactory,
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer, ResponseFailed
 from twisted.web.http_headers import Headers
+from zope.interface import implementer
 
 from netstream.health.notify.email import Server
 from netstream.health.notify.methods import Refused, TryLater, Wires
@@ -136,6 +139,7 @@ class Reactor(Wires):
             requireAuthentication=bool(server.user),
             requireTransportSecurity=server.tls == "starttls",
         )
+        factory.noisy = False
         # With TLS from the first byte on, the sender has to be told that it is safe.
         factory.protocol = _Wrapped if server.tls == "tls" else _Sender
         endpoint: Any = HostnameEndpoint(self._reactor, host, server.port, timeout=CONNECT_WITHIN)
@@ -152,16 +156,21 @@ class Reactor(Wires):
             return optionsForClientTLS(host, trustRoot=self._trust)
         return optionsForClientTLS(host)
 
-    def datagram(self, host: str, port: int, data: bytes) -> None:
+    def datagram(self, host: str, port: int, data: bytes) -> Deferred[None]:
         if host.startswith("/"):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-                sock.setblocking(False)
-                sock.sendto(data, host)
-            return
-        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind, number) as sock:
-            sock.setblocking(False)
-            sock.sendto(data, address)
+            return execute(_send, socket.AF_UNIX, host, data)
+        if isIPAddress(host):
+            return execute(_send, socket.AF_INET, (host, port), data)
+        if isIPv6Address(host):
+            return execute(_send, socket.AF_INET6, (host, port), data)
+        found = _Address(host)
+        resolver: IHostnameResolver = self._reactor.nameResolver
+        resolver.resolveHostName(found, host, port, transportSemantics="UDP")
+        return found.result.addCallback(
+            lambda address: _send(
+                socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET, (address.host, port), data
+            )
+        )
 
     def run(self, program: str, arguments: list[str], environment: Mapping[str, str]) -> Deferred[int]:
         running = _Running()
@@ -180,6 +189,41 @@ class Reactor(Wires):
             late = self._reactor.callLater(self._program_timeout, give_up)
             running.done.addBoth(lambda result: (late.active() and late.cancel(), result)[1])
         return running.done
+
+
+@implementer(IResolutionReceiver)
+class _Address:
+    """
+    Takes the first address of a name.
+
+    @ivar result: Fires with it; fails with C{DNSLookupError} if there is none.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._resolution: IHostResolution | None = None
+        self.result: Deferred[IPv4Address | IPv6Address] = Deferred(self._cancel)
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
+        self._resolution = resolutionInProgress
+
+    def addressResolved(self, address: IAddress) -> None:
+        if not self.result.called:
+            self.result.callback(cast(IPv4Address | IPv6Address, address))
+
+    def resolutionComplete(self) -> None:
+        if not self.result.called:
+            self.result.errback(DNSLookupError(f"{self._name} has no address"))
+
+    def _cancel(self, result: object) -> None:
+        if self._resolution is not None:
+            self._resolution.cancel()
+
+
+def _send(family: socket.AddressFamily, address: Any, data: bytes) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.sendto(data, address)
 
 
 class _Sender(ESMTPSender):

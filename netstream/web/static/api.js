@@ -42,17 +42,18 @@ const TIMEOUT = 10_000;
  * @param {string} path relative to the page: `/` and `/host/NAME/` have the same API below them
  * @param {Record<string, string|number>} [query]
  * @param {AbortSignal} [signal]
+ * @param {Record<string, string>} [headers]
  * @returns {Promise<object>}
  * @throws {Refused} the status was not 200
  * @throws {Error} the node cannot be reached, or what it says is not JSON
  */
-export async function get(path, query = {}, signal = undefined) {
+export async function get(path, query = {}, signal = undefined, headers = {}) {
   // Agents decode a target once, before they split it: a blank must be %20, and a plus a plus.
   const words = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%2C", ",")}`);
   const address = words.length ? `${path}?${words.join("&")}` : path;
   const limit = AbortSignal.timeout(TIMEOUT);
   const sent = Date.now();
-  const response = await fetch(address, { cache: "no-store", signal: signal ? AbortSignal.any([signal, limit]) : limit });
+  const response = await fetch(address, { cache: "no-store", headers, signal: signal ? AbortSignal.any([signal, limit]) : limit });
   clock.observe(response.headers.get("date"), sent, Date.now());
   if (!response.ok) {
     await response.body?.cancel();

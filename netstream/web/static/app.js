@@ -19,7 +19,31 @@ import { Stream } from "./stream.js";
 const INFO_EVERY = 10_000;
 const CHARTS_EVERY = 30_000;
 
-const { nodes, tools } = shell("", "…");
+const { nodes, tools } = shell("index.html", "…");
+byId("bar").classList.add("with-tools");
+byId("side").append(element("nav", { className: "contents", id: "contents", "aria-label": "Contents" }));
+byId("charts").replaceChildren(
+  element("p", { className: "printed", id: "printed" }),
+  element("section", { className: "glance", id: "glance", "aria-label": "At a glance", hidden: true }),
+  element("div", { id: "sections" }),
+  element("p", { className: "empty", id: "empty", hidden: true }),
+  element("p", { className: "empty", id: "lost-way", hidden: true }, element("a", { id: "home", href: home(), textContent: "Go to the node that answers here" })),
+);
+document.body.append(
+  element(
+    "footer",
+    {},
+    element(
+      "p",
+      {},
+      element("span", { id: "version", textContent: "netstream" }),
+      " · Charts by ",
+      element("a", { href: "static/vendor/uPlot.LICENSE.txt", textContent: "uPlot" }),
+      " · ",
+      element("button", { className: "link", id: "print", type: "button", textContent: "Print" }),
+    ),
+  ),
+);
 /** @type {Map<string, Feed>} */
 const feeds = new Map();
 /** @type {Map<string, Card>} */
@@ -267,8 +291,6 @@ function useSpan() {
   contents.refresh();
 }
 
-byId("home").href = home();
-byId("brand").href = home();
 liveButton.addEventListener("click", () => {
   const { last } = live.span;
   if (live.paused) choose({ last });

@@ -186,6 +186,8 @@ export class Card {
     this.plot.marks = (marks?.of(feed.chart.id) ?? [])
       .filter(({ when }) => when >= view.from && when <= view.to)
       .map(({ when, status }) => ({ when, colour: shade(status) }));
+    this.plot.anomalies = [...(feed.anomalies ?? [])].map(([time, ids]) => ({ when: time, part: ids.filter((id) => !this.#hidden.has(id)).length / Math.max(1, feed.ids.length) }));
+    this.plot.step = feed.step;
     const some = feed.times.length > 0;
     this.blank.hidden = some;
     say(this.blank, feed.loaded ? "No data in this time" : "Loading…");
@@ -314,6 +316,8 @@ export class Card {
       .filter(({ when }) => Math.abs(when - times[at]) <= reach)
       .slice(-3)
       .map(({ name, status, old_status, value_string }) => `${name}: ${old_status} → ${status} (${value_string})`);
+    const odd = (this.feed.anomalies?.get(times[at]) ?? []).filter((id) => !this.#hidden.has(id)).map((id) => names[ids.indexOf(id)]);
+    if (odd.length) notes.push(`Anomalous: ${odd.slice(0, 5).join(", ")}${odd.length > 5 ? ` and ${odd.length - 5} more` : ""}`);
     return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes);
   }
 

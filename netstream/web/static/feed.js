@@ -6,6 +6,8 @@ const MOST_POINTS = 900;
 const GROUPED_POINTS = 360;
 // Seconds after which samples that should have come by themselves are asked for.
 const PATIENCE = 3;
+// Samples come by themselves without saying whether they are anomalous: that is asked for now and then.
+const LOOK_BACK = 30;
 
 export class Feed {
   /** UTC seconds, ascending. */
@@ -17,6 +19,8 @@ export class Feed {
   names = [];
   /** Grows with each change, so that views know when to draw. */
   version = 0;
+  /** @type {Map<number, string[]>} ids of the dimensions that were anomalous, by time */
+  anomalies = new Map();
   /** Whether the node has answered for this chart since the range changed. */
   loaded = false;
 
@@ -24,6 +28,7 @@ export class Feed {
   #end = 0;
   #step = 1;
   #due = 0;
+  #asked = 0;
   #newest = 0;
   #behind = false;
 
@@ -80,16 +85,18 @@ export class Feed {
   question(range, end, now, brought = false) {
     const native = Math.max(1, this.chart.update_every || 1);
     const grouped = range / native > MOST_POINTS;
-    const query = { chart: this.chart.id, format: "json", options: "seconds,flip,jsonwrap", before: end };
+    const query = { chart: this.chart.id, format: "json", options: "seconds,flip,jsonwrap,jw-anomaly-rates", before: end };
     if (range !== this.#range || end !== this.#end || !this.loaded) {
       this.loaded = false;
       this.#due = 0;
     } else if (end) return null;
-    if (now < this.#due + (brought && !grouped && !this.#behind ? PATIENCE + native : 0)) return null;
+    const back = brought && !grouped && now - this.#asked > LOOK_BACK ? LOOK_BACK : 0;
+    if (!back && now < this.#due + (brought && !grouped && !this.#behind ? PATIENCE + native : 0)) return null;
     const fresh = !this.loaded || grouped || now - this.#newest > range;
+    this.#asked = now;
     this.#range = range;
     this.#end = end;
-    if (!fresh) return { ...query, after: this.#newest - native, points: 0 };
+    if (!fresh) return { ...query, after: this.#newest - native - back, points: 0 };
     return {
       ...query,
       after: end ? end - range : -range,
@@ -118,8 +125,10 @@ export class Feed {
     if (!part) {
       this.times = [];
       this.values = (rows.length ? ids : this.ids).map(() => []);
+      this.anomalies.clear();
       this.#newest = 0;
     }
+    this.#suspect(rows, ids, reply.anomaly_rates?.data ?? []);
     if (rows.length) {
       this.ids = ids;
       this.names = names;
@@ -192,6 +201,14 @@ export class Feed {
     this.#cut(end);
   }
 
+  #suspect(rows, ids, rates) {
+    for (const [time] of rows) this.anomalies.delete(time);
+    for (const [time, ...cells] of rates) {
+      const found = ids.filter((_id, index) => cells[index] > 0);
+      if (found.length) this.anomalies.set(time, found);
+    }
+  }
+
   #cut(length) {
     this.times.length = length;
     for (const column of this.values) column.length = length;
@@ -202,6 +219,7 @@ export class Feed {
     const old = this.times.findIndex((time) => time >= oldest);
     // In strides, so that an array is not moved every second.
     if (old < 32) return;
+    for (const time of this.anomalies.keys()) if (time < oldest) this.anomalies.delete(time);
     this.times.splice(0, old);
     for (const column of this.values) column.splice(0, old);
   }

@@ -22,7 +22,7 @@ export class Marks {
   async refresh() {
     let found = [];
     try {
-      found = await get("api/v1/alarm_log", this.#newest ? { after: this.#newest } : {});
+      found = await get("api/v1/alarm_log", { last: MOST, ...(this.#newest ? { after: this.#newest } : {}) });
     } catch (problem) {
       if (!(problem instanceof Refused) || problem.status >= 500) throw problem;
     }

@@ -190,7 +190,7 @@ async function ofOne(info) {
   const whole = every.checked || wanted.alert ? { all: "true" } : {};
   const answer = await get("api/v1/alarms", whole);
   const own = { guid: info.uid, hostname: answer.hostname, hops: 1 };
-  const log = await get("api/v1/alarm_log");
+  const log = await get("api/v1/alarm_log", { last: most });
   say(byId("hostname"), `Alerts of ${answer.hostname}`);
   return {
     now: answer.now,

@@ -9,6 +9,8 @@ import { poll } from "./poll.js";
 import { SIZE, topology } from "./topology.js";
 
 const EVERY = 3000;
+// Seconds before a certificate expires from which on that matters.
+const SOON = 14 * 86400;
 
 const menu = frame("streaming.html", "Streaming");
 let shown = new URLSearchParams(location.hash.slice(1)).get("of") ?? "";
@@ -25,11 +27,17 @@ const picture = drawn("svg", { class: "topology", role: "group", "aria-label": "
 const details = element("aside", { className: "details", id: "details", "aria-live": "polite", "aria-label": "Details", hidden: true });
 const body = element("tbody");
 const none = element("p", { className: "empty", hidden: true });
-const COLUMNS = ["From", "To", "State", "Lag", "Backlog", "Traffic", "Samples", "Compression", "Replication", "Since"];
+const COLUMNS = ["From", "To", "State", "Lag", "Backlog", "Traffic", "Samples", "Compression", "Replication", "Certificate", "Since"];
+const CERTIFICATE = COLUMNS.indexOf("Certificate");
 const keyLine = element("code", { id: "child-lines" });
 const copied = element("span", { className: "quiet", role: "status" });
 const copy = element("button", { className: "button", type: "button", textContent: "Copy" });
 const keyNote = element("p", { className: "quiet" });
+const token = element("input", { type: "password", id: "token", autocomplete: "off", spellcheck: false });
+const fill = element("button", { className: "button", type: "submit", textContent: "Fill in the key" });
+const keyForm = element("form", { className: "questions", id: "key-form" }, element("label", {}, element("span", { textContent: "Token of this node" }), token), fill);
+let wholeKey = "";
+let keysShown = [];
 byId("charts").replaceChildren(
   element("div", { className: "stage" }, element("div", { className: "sheet canvas", tabIndex: 0, role: "region", "aria-label": "Topology" }, picture), details),
   none,
@@ -57,6 +65,7 @@ byId("charts").replaceChildren(
     keyLine,
     element("p", { className: "after-code" }, copy, copied),
     keyNote,
+    keyForm,
   ),
 );
 copy.addEventListener("click", async () => {
@@ -69,15 +78,36 @@ copy.addEventListener("click", async () => {
   }
 });
 
-/** The lines that a new child needs.  An API key is never told: a fingerprint names it. */
+keyForm.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const answer = await get(`${home()}api/v3/keys`, {}, undefined, { "X-Auth-Token": token.value.trim() });
+    wholeKey = (answer.keys ?? []).find(({ key }) => key)?.key ?? "";
+    say(copied, wholeKey ? "" : "No key is enabled.");
+  } catch (problem) {
+    say(copied, problem instanceof Refused && problem.status === 403 ? "That is not the token, or it may not be used from here." : "This node does not answer.");
+  }
+  token.value = "";
+  if (wholeKey) {
+    keyForm.hidden = true;
+    tellHow(keysShown);
+    copy.focus();
+  }
+});
+
+/** The lines that a new child needs.  An API key is told to whoever has the token; a fingerprint names it otherwise. */
 function tellHow(keys) {
   const port = location.port || (location.protocol === "https:" ? "443" : "80");
   const tls = location.protocol === "https:" ? ":SSL" : "";
-  say(keyLine, `[stream]\n    enabled = yes\n    destination = ${location.hostname}:${port}${tls}\n    api key = API-KEY`);
+  say(keyLine, `[stream]\n    enabled = yes\n    destination = ${location.hostname}:${port}${tls}\n    api key = ${wholeKey || "API-KEY"}`);
+  keysShown = keys;
+  keyForm.hidden = Boolean(wholeKey) || !keys.length;
   say(
     keyNote,
-    keys.length
-      ? `For API-KEY stands a key from stream.conf of this node, which nobody is told over the network. There is ${keys.length === 1 ? "one" : String(keys.length)}, which the log calls ${keys.join(", ")}.`
+    wholeKey
+      ? "The key opens this node for samples: hand it on with care."
+      : keys.length
+      ? `For API-KEY stands a key from stream.conf of this node, which is only told to whoever gives the token from management.key in its data directory. There is ${keys.length === 1 ? "one" : String(keys.length)}, which the log calls ${keys.join(", ")}.`
       : "This node has no API key yet: netstream genkey makes one, and stream.conf gets it as a section with enabled = yes.",
   );
 }
@@ -206,6 +236,13 @@ function tell() {
   explain();
 }
 
+/** How long the certificate of the other end lasts. */
+function certificateWords({ certificate }) {
+  if (!certificate) return "";
+  const left = certificate - now;
+  return left < 0 ? `expired ${age(-left)} ago` : left < SOON ? `${age(left)} left` : `until ${dateAndTime(certificate)}`;
+}
+
 function list() {
   const names = new Map(layout.vertices.map(({ id, name }) => [id, name]));
   body.replaceChildren(
@@ -220,6 +257,7 @@ function list() {
         hop.known ? `${reading(hop.samples, Math.max(10, hop.samples))}/s` : "",
         hop.ratio === null ? "" : `${reading(hop.ratio, hop.ratio)} : 1`,
         !hop.known ? "" : hop.replication === null ? "complete" : `${reading(hop.replication, 100)} %`,
+        certificateWords(hop),
         hop.since ? dateAndTime(hop.since) : "",
       ];
       const row = element("tr", {}, ...values.map((textContent, at) => {
@@ -228,6 +266,7 @@ function list() {
         return cell;
       }));
       row.dataset.hop = hopKey(hop);
+      if (hop.certificate && hop.certificate - now < SOON) row.cells[CERTIFICATE].dataset.status = hop.certificate < now ? "CRITICAL" : "WARNING";
       return row;
     }),
   );
@@ -267,7 +306,9 @@ function facts(vertex) {
   put("Database", [db.mode, db.first_time ? `${dateAndTime(db.first_time)} – ${dateAndTime(db.last_time)}` : ""].filter(Boolean).join(", "));
   put("Metrics", db.metrics === undefined ? "" : `${db.metrics} in ${db.instances} charts`);
   put("Path", (stream.path ?? []).map(({ hostname }) => hostname).join(" → "));
-  put("Certificate until", instance.certificate?.not_after ? dateAndTime(instance.certificate.not_after) : "");
+  const until = ({ not_after: end } = {}) => (end ? `until ${dateAndTime(end)}${end < now ? ", expired" : end - now < SOON ? `, ${age(end - now)} left` : ""}` : "");
+  put("Its certificate", until(instance.certificate ?? ingest.source?.certificate));
+  put("Certificate of its parent", until(stream.destination?.certificate));
   put("Capabilities", capabilities.join(" "));
   return found;
 }
@@ -283,7 +324,7 @@ function explain() {
     tell();
     boxes.get(vertex.id)?.focus();
   });
-  const link = (each) => element("a", { href: address({ guid: each.id, hostname: each.name, hops: each.own ? 0 : 1 }, hosts), textContent: each.name });
+  const link = (each) => element("a", { href: address({ guid: each.id, hostname: each.name }, hosts), textContent: each.name });
   const parts = [element("header", {}, element("h2", { textContent: vertex.name }), close), element("p", { className: "quiet", textContent: about(vertex) })];
   if (vertex.members.length) {
     parts.push(

@@ -81,12 +81,11 @@ export function home() {
 }
 
 /**
- * @param {{hostname: string, guid: string, hops?: number}} host
+ * @param {{hostname: string, guid: string}} host
  * @param {{hostname: string}[]} hosts all of them: a name that two have names neither
  * @returns {string} the address of that node's own dashboard; ends with a slash
  */
 export function address(host, hosts) {
-  if (host.hops === 0) return home();
   const plain = /^[A-Za-z0-9][\w.-]*$/.test(host.hostname);
   const alone = hosts.filter(({ hostname }) => hostname === host.hostname).length === 1;
   // A name that another node has as well, or that an address cannot hold, is not used.

@@ -96,6 +96,9 @@ export class Plot {
     this.onSpan = onSpan;
     /** @type {{when: number, colour: string}[]} moments that are marked */
     this.marks = [];
+    /** @type {{when: number, part: number}[]} points with anomalies, and which part of their dimensions has one */
+    this.anomalies = [];
+    this.step = 1;
   }
 
   /** The drawing, or null when it is not on the screen. */
@@ -178,6 +181,15 @@ export class Plot {
     const { ctx, bbox } = plot;
     const pixel = globalThis.devicePixelRatio || 1;
     ctx.save();
+    ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--odd").trim();
+    for (const { when, part } of this.anomalies) {
+      if (!part || when < this.view.from || when > this.view.to) continue;
+      const right = Math.min(plot.valToPos(when, "x", true), bbox.left + bbox.width);
+      const left = Math.max(bbox.left, Math.min(plot.valToPos(when - this.step, "x", true), right - 2 * pixel));
+      ctx.globalAlpha = 0.35 + 0.65 * part;
+      ctx.fillRect(left, bbox.top, right - left, 4 * pixel);
+    }
+    ctx.globalAlpha = 1;
     for (const { when, colour: ink } of this.marks) {
       if (when < this.view.from || when > this.view.to) continue;
       const x = Math.round(plot.valToPos(when, "x", true)) + 0.5;

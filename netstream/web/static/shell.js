@@ -5,17 +5,19 @@ import { Nodes } from "./nodes.js";
 import { home } from "./place.js";
 
 const PAGES = [
-  ["", "Dashboard", "M3 3h6v8H3zM11 3h6v5h-6zM11 10h6v7h-6zM3 13h6v4H3z"],
   ["nodes.html", "Nodes", "M3 4h14v4H3zM3 12h14v4H3zM6 6h.01M6 14h.01"],
+  ["index.html", "Dashboard", "M3 3h6v8H3zM11 3h6v5h-6zM11 10h6v7h-6zM3 13h6v4H3z"],
   ["alerts.html", "Alerts", "M10 3a4.5 4.5 0 0 1 4.5 4.5c0 4 1.5 5.5 1.5 5.5H4s1.5-1.5 1.5-5.5A4.5 4.5 0 0 1 10 3ZM8.5 16a1.6 1.6 0 0 0 3 0"],
   ["streaming.html", "Streaming", "M4 5.5h.01M4 14.5h.01M16 10h.01M6 5.5c4 0 4 4.5 8 4.5M6 14.5c4 0 4-4.5 8-4.5"],
   ["compare.html", "Compare", "M3 16V4M3 16h14M6 13l3-5 3 2 4-6"],
 ];
 
+const OF_A_NODE = ["index.html", "alerts.html"];
+
 /**
  * Put them on the page.
  *
- * @param {string} current the file of the page, "" for a node's dashboard
+ * @param {string} current the file of the page
  * @param {string} title
  * @returns {{nodes: Nodes, tools: HTMLElement}} the menu of nodes, and where in the bar there is room
  */
@@ -62,7 +64,7 @@ export function shell(current, title) {
   byId("pages").replaceChildren(
     ...PAGES.map(([file, name, path]) => {
       // A node's alerts are beside its dashboard, the other pages are about all nodes.
-      const link = element("a", { href: (file && file !== "alerts.html" ? home() : "./") + file }, icon(20, path), element("span", { textContent: name }));
+      const link = element("a", { href: (OF_A_NODE.includes(file) ? "./" : home()) + file }, icon(20, path), element("span", { textContent: name }));
       if (file === current) link.setAttribute("aria-current", "page");
       if (file === "alerts.html") link.append(element("span", { className: "count raised", id: "raised", hidden: true }));
       return element("li", {}, link);
@@ -78,7 +80,6 @@ export function shell(current, title) {
   addEventListener("themechange", tell);
   tell();
   drawer();
-  if (current) document.title = `${title} – netstream`;
   return { nodes: new Nodes(), tools };
 }
 

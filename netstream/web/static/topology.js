@@ -36,12 +36,18 @@ const MARGIN = 16;
  * @property {number|null} ratio of compression
  * @property {number|null} replication percent, null when there is nothing to do
  * @property {string} reason why it is down
+ * @property {number} certificate second at which that of the other end expires, 0 if it has none
  */
 
 const key = (from, to) => `${from}>${to}`;
 
 function emptyHop(from, to) {
-  return { from, to, known: false, up: true, hosts: 0, lag: null, backlog: 0, dropped: 0, bytes: 0, samples: 0, ratio: null, replication: null, reason: "", since: 0, remote: "" };
+  return { from, to, known: false, up: true, hosts: 0, lag: null, backlog: 0, dropped: 0, bytes: 0, samples: 0, ratio: null, replication: null, reason: "", since: 0, remote: "", certificate: 0 };
+}
+
+/** Of several certificates the one that expires first counts. */
+function expire(hop, { not_after: end } = {}) {
+  if (end) hop.certificate = hop.certificate ? Math.min(hop.certificate, end) : end;
 }
 
 function add(hop, side, traffic, lag) {
@@ -92,7 +98,7 @@ export function graph(answer) {
       if (up) add(coming, ingest, ingest.source?.traffic, ingest.lag);
       else coming.known = true;
       coming.remote ||= ingest.source?.remote ?? "";
-      coming.cipher ??= ingest.source?.tls;
+      if (up) expire(coming, ingest.source?.certificate);
     }
     // ... and what goes on from here.
     const next = here >= 0 ? path[here + 1] : undefined;
@@ -105,6 +111,7 @@ export function graph(answer) {
       going.dropped += stream.dropped ?? 0;
       going.reason ||= up ? "" : stream.reason ?? "";
       going.remote ||= stream.destination?.remote ?? "";
+      if (up) expire(going, stream.destination?.certificate);
     } else if (!next && node.mg === own.mg && stream.status === "offline" && stream.destination?.remote) {
       // A parent that was never reached has no name yet.
       const id = `destination:${stream.destination.remote}`;
@@ -166,6 +173,7 @@ function gather(vertices, hops) {
       samples: sum("samples"),
       lag: most("lag"),
       ratio: most("ratio"),
+      certificate: theirs.reduce((first, { certificate }) => (certificate && (!first || certificate < first) ? certificate : first), 0),
       replication: running.length ? Math.min(...running.map(({ replication }) => replication)) : null,
     });
     for (const one of ids) vertices.delete(one);

@@ -1,0 +1,3 @@
+"""
+External plugins: programs that write charts and samples on standard output.
+"""

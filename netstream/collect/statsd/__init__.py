@@ -1,0 +1,3 @@
+"""
+statsd: counters, gauges, timings and sets that programs send.
+"""

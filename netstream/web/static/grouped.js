@@ -1,0 +1,92 @@
+// One context over many nodes, put together by the node that is asked.
+
+import { Feed } from "./feed.js";
+
+/** How several values at one time become one: name and words. */
+export const WAYS = { sum: "Sum", avg: "Average", min: "Lowest", max: "Highest" };
+
+/** How series are grouped: name and words. */
+export const GROUPS = { node: "Node", dimension: "Dimension", both: "Node and dimension", all: "All together" };
+
+const BY = { both: "dimension,node", all: "selected" };
+const MOST_GROUPS = 60;
+// Seconds after which what is still missing is missing.
+const LATE = 10;
+const PARTIAL = 4;
+
+/** @returns {object} a group of `by` as the node takes it: a key of GROUPS, or `label:NAME` */
+export function grouping(by) {
+  if (by.startsWith("label:")) return { group_by: "label", group_by_label: by.slice(6) };
+  return { group_by: BY[by] ?? by };
+}
+
+/** @returns {string} what a group is called here */
+export function groupName(by, id, name) {
+  if (id === "__remaining_dimensions__") return name.replace("dimensions", "smaller ones");
+  if (by === "all") return "all";
+  if (by.startsWith("label:")) return name === "[unset]" ? "without this label" : name;
+  if (by !== "both") return name;
+  const at = name.lastIndexOf(",");
+  return `${name.slice(at + 1)}: ${name.slice(0, at)}`;
+}
+
+/**
+ * @param {object} reply `json2`, oldest row first
+ * @param {string} by
+ * @param {number} now UTC seconds
+ * @returns {object} the same as version 1 of the API answers for a chart: groups by name, and without the newest rows
+ *     for as long as some nodes are missing in them
+ */
+export function asChart(reply, by, now) {
+  const { ids = [], names = [] } = reply.view?.dimensions ?? {};
+  const called = ids.map((id, at) => groupName(by, id, names[at]));
+  const compare = new Intl.Collator(undefined, { numeric: true }).compare;
+  const order = ids.map((_id, at) => at).sort((a, b) => compare(called[a], called[b]) || a - b);
+  const data = reply.result?.data ?? [];
+  let end = data.length;
+  while (end && data[end - 1][0] > now - LATE && data[end - 1].slice(1).some(([, , notes]) => notes & PARTIAL)) end -= 1;
+  return {
+    dimension_ids: order.map((at) => ids[at]),
+    dimension_names: order.map((at) => called[at]),
+    view_update_every: reply.view?.update_every,
+    result: { data: data.slice(0, end).map(([time, ...cells]) => [time, ...order.map((at) => cells[at][0])]) },
+  };
+}
+
+export class GroupedFeed extends Feed {
+  /**
+   * @param {object} chart what it is to look like
+   * @param {string} path of `api/v3/data`
+   * @param {{context: string, nodes: string, by: string, way: string}} choice
+   * @param {(totals: object) => void} onTotals is told how many nodes there are in it
+   */
+  constructor(chart, path, choice, onTotals) {
+    super(chart, path);
+    this.choice = choice;
+    this.onTotals = onTotals;
+  }
+
+  question(...when) {
+    const query = super.question(...when);
+    if (!query) return null;
+    const { after, before, points } = query;
+    const { context, nodes, by, way } = this.choice;
+    return {
+      scope_contexts: context,
+      ...(nodes ? { nodes } : {}),
+      ...grouping(by),
+      aggregation: way,
+      // Whoever is late for some seconds is waited for.
+      after: points === 0 ? after - LATE : after,
+      before,
+      points,
+      cardinality_limit: MOST_GROUPS,
+      options: "flip,minify",
+    };
+  }
+
+  absorb(query, reply, now) {
+    if (reply.totals) this.onTotals(reply.totals);
+    super.absorb(query, asChart(reply, this.choice.by, now), now);
+  }
+}

@@ -1,0 +1,3 @@
+"""
+Tests of series as Prometheus has them.
+"""

@@ -1,0 +1,142 @@
+"""
+statsd beside a real agent.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from tests.interop.case import InteropTestCase
+from tests.interop.peers import Peer
+
+PACKETS = (
+    "g1:10|g\nc1:3|c\nm1:2|m\nh1:5|h\nh1:7|h\nh1:9.5|h\nt.one:320|ms\nt.one:100|ms\n"
+    "s1:a|s\ns1:b|s\ns1:a|s\nd1:x|d\nd1:y|d\nd1:x|d",
+    "g1:+5|g\nc1:4|c|@0.1\nm1:1|m\nh2:1|h|@0.5\nt.two:10|ms|@0.1\nd1:z:3|d",
+    "g1:-7|g\nd1:x|d|@0.5\nc1|c\nc1:|c\nm1\nm2\nc2:5\n",
+    "g1:1.25|g\ng1:-3|g\nc1:4|C\ng2:-2|g\nh3:4|h\nh3:8|h\ns2:c|s|@0.5",
+    "tag1:2|g|#units:req,name:hello,family:fam\nA.Bad/na me:4|g\r\neq=1|g\n"
+    + "\n".join(f"h21:{number}|h" for number in range(1, 22)),
+    "\n".join(f"t101:{number / 4}|ms" for number in range(101)),
+)
+"""Each timer, histogram and set is in one of them, since what is shown of it depends on what is collected at once."""
+SHOWN = (
+    "name",
+    "type",
+    "family",
+    "context",
+    "title",
+    "priority",
+    "plugin",
+    "module",
+    "units",
+    "chart_type",
+    "update_every",
+)
+
+
+class StatsdTests(InteropTestCase):
+    """
+    What programs send, sent to both.
+    """
+
+    def charts(self, peer: Peer) -> dict[str, dict[str, Any]]:
+        """
+        @return: The charts of statsd, with what is comparable of them.
+        """
+        return {
+            chart_id: {
+                **{name: chart[name] for name in SHOWN},
+                "dimensions": {each: about["name"] for each, about in sorted(chart["dimensions"].items())},
+            }
+            for chart_id, chart in peer.charts().items()
+            if chart_id.startswith("statsd_")
+        }
+
+    def totals(self, peer: Peer, chart: str) -> Mapping[str, float]:
+        """
+        @return: The sum of all values of each dimension of a chart.
+        """
+        return {name: round(sum(column.values()), 2) for name, column in peer.samples(chart).items()}
+
+    def wait_shown(self, chart: str, *peers: Peer) -> None:
+        """
+        Wait until all have values of a chart.
+        """
+        for peer in peers:
+            peer.wait_samples(chart, count=1)
+
+    def test_same(self) -> None:
+        """
+        Charts are those of a real agent, and so are their values, sent by datagrams and over a connection.
+        """
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            place = free.getsockname()
+        bind = f"udp:127.0.0.1:{place[1]} tcp:127.0.0.1:{place[1]}"
+        agent = self.agent("agent", statsd={"bind to": bind, "add dimension for number of events received": "yes"})
+        node = self.node(
+            "node",
+            role="standalone",
+            options=(
+                "plugins/statsd=yes",
+                "statsd/bind to=udp:127.0.0.1:0 tcp:127.0.0.1:0",
+                "statsd/add dimension for number of events received=yes",
+                "db/db=ram",
+            ),
+        )
+        udp = int(node.wait_log(r"statsd listens on udp 127\.0\.0\.1:(\d+)")[1])
+        tcp = int(node.wait_log(r"statsd listens on tcp 127\.0\.0\.1:(\d+)")[1])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for number, packet in enumerate(PACKETS):
+                for port in (place[1], udp):
+                    sender.sendto(f"{packet}\nstep{number}:1|g".encode(), ("127.0.0.1", port))
+                self.wait_shown(f"statsd_step{number}.gauge", agent, node)
+        for port in (place[1], tcp):
+            with socket.create_connection(("127.0.0.1", port)) as stream:
+                stream.sendall(b"last:1|g\nlast:2|")
+                stream.sendall(b"g")
+        self.wait_shown("statsd_last.gauge", agent, node)
+        for peer in (agent, node):
+            # What was counted last is spread over two seconds.
+            peer.wait_samples("statsd_last.gauge", count=3)
+        expected, found = self.charts(agent), self.charts(node)
+        self.assertEqual(set(found), set(expected))
+        for chart_id, chart in expected.items():
+            self.assertEqual(found[chart_id], chart)
+        for chart_id, chart in expected.items():
+            if chart["family"] in ("gauges", "fam"):
+                dimension = next(name for name in chart["dimensions"].values() if name != "events")
+                last = [list(peer.samples(chart_id)[dimension].values())[-1] for peer in (agent, node)]
+                self.assertEqual(last[0], last[1], chart_id)
+                continue
+            # How a counter's growth lies over the seconds depends on the moment at which each collects.
+            mine, theirs = self.totals(node, chart_id), self.totals(agent, chart_id)
+            self.assertEqual(mine, theirs, chart_id)
+        self.assert_stopped(node)
+
+    def test_unix_sockets(self) -> None:
+        """
+        Programs of the same machine send to Unix sockets, also again after the node was killed.
+        """
+        stream, datagrams = self.directory / "s.sock", self.directory / "d.sock"
+        node = self.node(
+            "node",
+            role="standalone",
+            options=("plugins/statsd=yes", f"statsd/bind to=unix:{stream} unixgram:{datagrams}", "db/db=ram"),
+        )
+        for number in range(2):
+            for place, kind in ((stream, socket.SOCK_STREAM), (datagrams, socket.SOCK_DGRAM)):
+                node.wait_log(rf"statsd listens on \w+ {place}")
+                with socket.socket(socket.AF_UNIX, kind) as sender:
+                    sender.connect(str(place))
+                    sender.sendall(f"{place.stem}.{number}:7|g\n".encode())
+                found = node.wait_samples(f"statsd_{place.stem}.{number}_gauge", count=1)
+                self.assertEqual(set(found["gauge"].values()), {7.0})
+            if not number:
+                node.kill()
+                (node.directory / "output.log").write_text("")
+                node.start()
+        self.assert_stopped(node)

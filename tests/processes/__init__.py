@@ -1,0 +1,3 @@
+"""
+One node in several processes.
+"""

@@ -1,0 +1,204 @@
+"""
+The document about the API, and whether the API is as it says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, assume, given
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import (
+    not_a_server_error,
+)
+from schemathesis.core.transport import Response as Answered
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from twisted.trial.unittest import SynchronousTestCase
+
+from netstream.model.host import Function
+from netstream.model.updates import FunctionOffered
+from netstream.web import site, version3
+from netstream.web.api import API, COMMANDS, IN_ALL_VERSIONS, OF_ALL
+from netstream.web.openapi import ENDPOINTS, document
+from tests.health.stage import CHILD
+from tests.health.stage import Stage as Watching
+from tests.web.stage import CPU, DISK, settings
+from tests.web.stage import Stage as Serving
+from tests.web.test_alerts import TEXT
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+SHOWN = ("/", "/<path:name>", "/host/<hostname>", "/host/<hostname>/", "/host/<hostname>/<path:name>")
+"""Paths of the dashboard."""
+ERRORS = ("/api", "/api/<version>", "/api/<version>/", "/host/<hostname>/api/<version>/")
+"""Paths where nothing is but a refusal."""
+EXAMPLES = 5
+"""Requests of each kind to each path."""
+LONGEST = 16_000
+"""Characters of a request line; longer ones end the connection."""
+KNOWN = {
+    **dict.fromkeys(("chart", "context"), "system.load"),
+    **dict.fromkeys(("dimensions", "nodes", "contexts", "instances"), "*"),
+    **{"scope_" + name: "*" for name in ("dimensions", "nodes", "contexts", "instances", "labels")},
+    "alert": "load_high",
+    "alerts": "*",
+    "labels": "*",
+    "machine_guid": CHILD,
+    "q": "load",
+}
+"""Parameters for which there is something."""
+CHECKS: list[Any] = [
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+class DocumentTests(SynchronousTestCase):
+    """
+    Tests for L{netstream.web.openapi}.
+    """
+
+    def test_complete(self) -> None:
+        """
+        Each path that is served is in the document, and each in the document
+        is in the page for people.
+        """
+        paths = set(document()["paths"])
+        served = {f"/api/v1/{name}" for name in (*COMMANDS, "live")}
+        served |= {f"/api/{v}/{name}" for v in ("v2", "v3") for name in (*version3.COMMANDS, *IN_ALL_VERSIONS)}
+        served |= {f"/api/v3/{name}" for name in OF_ALL}
+        rules = {rule.rule for rule in API.app.url_map.iter_rules()} - {*SHOWN, *ERRORS}
+        generic = {rule for rule in rules if "<version>" in rule}
+        served |= {rule.replace("<hostname>", "{host}") for rule in rules - generic}
+        self.assertEqual(generic, {"/api/<version>/<path:name>", "/host/<hostname>/api/<version>/<path:name>"})
+        served |= {"/host/{host}" + path for path in served if re.match("/api/v", path)} | {"/", "/host/{host}/"}
+        self.assertEqual(paths, served)
+        text = PAGE.read_text("utf-8")
+        for endpoint in ENDPOINTS:
+            name = endpoint.path if endpoint.path.startswith("/") else f"/api/{endpoint.versions[-1]}/{endpoint.path}"
+            self.assertTrue(f"`{name}" in text or f"`/api/v1/{endpoint.path}" in text, name)
+
+    def test_served(self) -> None:
+        """
+        A program finds the document where it is told to look, and gets it
+        again only if it has changed.
+        """
+        stage = Serving()
+        answer = stage.get("/api/openapi.json")
+        self.assertEqual(answer.json(), json.loads(json.dumps(document())))
+        self.assertEqual(stage.get("/api/openapi.json", If_None_Match=answer.headers["ETag"]).status, 304)
+
+
+class Node(Serving):
+    """
+    A node with everything: charts, alerts, a child with functions.
+    """
+
+    def __init__(self, watching: Watching) -> None:
+        self.clock = watching.clock
+        self.hub = watching.hub
+        self.local = watching.hub.local
+        self.db = watching.hub.local.db
+        self.site = site(watching.hub, settings(), watching.clock, watching.service)
+        child = watching.child()
+        now = int(self.clock.seconds())
+        for host in (self.local, child):
+            self.fill(CPU, {second: [25.0, 75.0] for second in range(now - 60, now)}, host)
+            self.fill(DISK, {second: [1.0, -2.0] for second in range(now - 60, now)}, host)
+        child.apply(FunctionOffered(Function("top")))
+
+
+class ConformanceTests(SynchronousTestCase):
+    """
+    What is asked as the document says, and what is asked otherwise, is answered
+    as the document says.
+    """
+
+    def setUp(self) -> None:
+        watching = Watching(Path(self.mktemp()), TEXT)
+        self.addCleanup(watching.start().stopService)
+        watching.values = [4.0, 2.0]
+        watching.advance(30)
+        self.node = Node(watching)
+        self.seen: set[tuple[str, int]] = set()
+        self.schema = schemathesis.openapi.from_dict(document())
+
+    def answered(self, case: Case) -> Answered:
+        """
+        @return: What the node answers to a request.
+        """
+        asked = requests.Request(**case.as_transport_kwargs("http://localhost")).prepare()
+        assume(len(asked.path_url) < LONGEST)
+        got = self.node.get(asked.path_url)
+        self.seen.add((asked.path_url.partition("?")[0], got.status))
+        headers = {name.lower(): [value] for name, value in got.headers.items()}
+        return Answered(got.status, headers, got.body, asked, 0.0, False, encoding="utf-8")
+
+    def _asking(self, checks: list[Any]) -> Callable[[Case], None]:
+        def ask(case: Case) -> None:
+            case.validate_response(self.answered(case), checks=checks)
+
+        return ask
+
+    def _check(self, mode: GenerationMode, known: Mapping[str, str] | None = None) -> None:
+        """
+        Ask each path some questions.
+
+        @param known: What parameters are to be.
+        """
+        known = known or {}
+        for found in self.schema.get_all_operations():
+            operation = found.ok()
+            if operation.path.endswith("/live"):
+                continue  # it never ends
+            if mode is GenerationMode.NEGATIVE and not operation.query:
+                continue  # there is nothing to get wrong
+            path_parameters = {"host": "child1"} if "{host}" in operation.path else None
+            query = {one.name: known[one.name] for one in operation.query if one.name in known}
+            strategy = operation.as_strategy(mode, path_parameters=path_parameters, query=query or None)
+            checks = [*CHECKS, *([] if operation.path.endswith("/function") else [not_a_server_error])]
+
+            ask = self._asking(checks)
+            quiet = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+            hypothesis.settings(
+                max_examples=EXAMPLES,
+                derandomize=True,
+                database=None,
+                deadline=timedelta(seconds=5),
+                phases=[Phase.explicit, Phase.generate],
+                suppress_health_check=quiet,
+            )(given(strategy)(ask))()
+
+    def test_as_it_says(self) -> None:
+        """
+        Whoever asks as the document says gets what it promises.
+        """
+        self._check(GenerationMode.POSITIVE)
+
+    def test_what_is_there(self) -> None:
+        """
+        The same for those who ask about what there is.
+        """
+        self._check(GenerationMode.POSITIVE, KNOWN)
+        for kind in ("/api/v1/data", "/api/v1/chart", "/api/v3/data", "/api/v3/stream_info", "/api/v1/explain"):
+            self.assertIn((kind, 200), self.seen)
+
+    def test_otherwise(self) -> None:
+        """
+        Whoever asks something else gets a refusal or an answer, never a failure.
+        """
+        self._check(GenerationMode.NEGATIVE)
