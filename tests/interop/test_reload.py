@@ -109,6 +109,33 @@ class ReloadTests(InteropTestCase):
             self.assertNotIn(OTHER, text)
         self.assert_stopped(parent)
 
+    def test_workers(self) -> None:
+        """
+        A real child that a worker process has stays connected through a reload, counts among those who use its key, and
+        is cut off when that is taken away.
+        """
+        options = ["global/workers=1"]
+        parent = self.node("parent", role="parent", stream=accepting(KEY), options=options)
+        child = self.agent("real-child", sends_to=[parent.address], fixture=True)
+        parent.wait_samples("fixture.simple", child.name, count=3)
+
+        def ctl(command: str) -> str:
+            words = [sys.executable, "-m", "netstream.cli", "ctl", command, "--data-dir", f"{parent.directory}/data"]
+            return subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+        row = next(line for line in ctl("keys").splitlines() if line.startswith(fingerprint(KEY)))
+        self.assertEqual(row.split()[1:6], ["valid", "-", "-", "1", "now"])
+        conf = self.directory / "parent" / "etc" / "stream.conf"
+        conf.write_text(accepting(KEY, OTHER))
+        self.assertIn(f"[key {fingerprint(OTHER)}] enabled: not given -> yes", ctl("reload"))
+        before = max(parent.samples("fixture.simple", child.name)["inc"])
+        wait_for("more samples", lambda: max(parent.samples("fixture.simple", child.name)["inc"]) > before + 3)
+        conf.write_text(accepting(OTHER))
+        told = ctl("reload")
+        self.assertIn(f"{child.name} ({child.guid}) is cut off: API key {fingerprint(KEY)} is not known", told)
+        parent.wait_host(child.name, online=False)
+        self.assert_stopped(parent)
+
     def test_sender_moves(self) -> None:
         """
         A node that streams to a real parent stays there while its file names it, and moves to another without a gap.
