@@ -4,7 +4,7 @@
 # make bench   what streaming costs, beside the real agent
 # make fuzz    look for bytes that do harm, a minute for each reader of bytes (MINUTES=30, FUZZ=lines)
 # make soak    whole clusters to which everything happens, seed after seed, for an hour (MINUTES=10, SEED=1), then the
-#              bench for as long, a row a minute
+#              bench for as long, a row a minute, then every reader of bytes as in 'make fuzz', together for as long
 #
 # make run PORT=8080 BIND=0.0.0.0 ROLE=parent ARGUMENTS="--set 'db/mode=ram'"
 # make test TESTS=tests.wire JOBS=1   make venv PYTHON=python3.12
@@ -86,6 +86,7 @@ fuzz: venv-dev
 soak: venv
 	$(BIN)/python -m netstream.testing.simulation --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python benchmarks/stream.py parent --target netstream --rates 100000 --protocols v1 --seconds 60 --repeat $(MINUTES)
+	$(MAKE) fuzz MINUTES=$$(( ($(MINUTES) + 17) / 18 ))
 soak: MINUTES = 60
 
 clean:

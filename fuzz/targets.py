@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from fuzz import connections, datagrams
+from fuzz import connections, datagrams, pages
 from netstream.db import encoded, records, recovery, rowgroups, segment
 from netstream.db.records import NewerVersion
 from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, RowGroup, encode, of_cells
@@ -387,6 +387,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         request,
         reply,
         first_bytes,
+        pages.pages,
         proxy,
         quic_strangers,
         quic_first_frames,
@@ -423,6 +424,8 @@ def seeds(name: str) -> list[bytes]:
         found = [b"\xff\xff\xff\x00\x01" + path.read_bytes()[:200] for path in sorted(CAPTURES.glob("**/*.p2c.bin"))]
     elif name == "first_bytes":
         found = list(connections.first_bytes_seeds())
+    elif name == "pages":
+        found = list(pages.seeds())
     elif name == "proxy":
         found = list(connections.PROXY_SEEDS)
     elif name == "quic_strangers":

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 import netstream
 from netstream.collect.facts import host_info, host_labels
-from netstream.collect.feeds import feeds
+from netstream.collect.feeds import feeds, writer
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.processes import left_to, of_workers
@@ -525,7 +525,10 @@ class Node(MultiService):
         from netstream.web.site import site
 
         lobby = Lobby(self._reactor)
-        pages = site(self.hub, self.settings, self._reactor, self.health, self._beside)
+        written = writer(self.hub, self.settings, self._reactor)
+        if written is not None:
+            written.setServiceParent(self)
+        pages = site(self.hub, self.settings, self._reactor, self.health, self._beside, written)
         for listener in self.settings.web.listeners:
             http = pages.of_port(listener.features)
             front = FrontFactory(

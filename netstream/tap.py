@@ -144,6 +144,7 @@ def makeService(options: Options) -> IService:
     from netstream.roles import CannotServe, Node
 
     _take_all_descriptors()
+    os.umask(os.umask(0o077) | 0o077)  # what a node keeps is for nobody else
     node = Node(options.settings, reactor, configuration=options.configuration)
     log = Logger("netstream")
 

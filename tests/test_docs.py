@@ -36,7 +36,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(
     r"`((?:\S*/)?(?:twistd|netstream (?=genkey|gencert|hash-password|check|edit-config|db |ctl ))[^`]+)`"
 )
-ELSEWHERE = ("git clone", "systemctl restart netdata")
+ELSEWHERE = ("git clone", "systemctl restart netdata", "systemctl daemon-reload", "systemctl enable")
 """Commands of other programs."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
 

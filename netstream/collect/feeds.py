@@ -7,12 +7,28 @@ What is not wanted is not even imported: a small node pays nothing for it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
+
+if TYPE_CHECKING:
+    from netstream.collect.prometheus.receiving import RemoteWrite
+
+
+def writer(hub: Hub, settings: Settings, clock: Any) -> RemoteWrite | None:
+    """
+    @param clock: Its seconds are UTC.
+    @return: A service that takes what is written to this node; L{None} if
+        nobody may.
+    """
+    if settings.feeds.writes is None:
+        return None
+    from netstream.collect.prometheus.receiving import RemoteWrite
+
+    return RemoteWrite(hub.local, settings.feeds.writes, clock, settings.db.update_every)
 
 
 def feeds(hub: Hub, settings: Settings, reactor: Any) -> Iterator[IService]:

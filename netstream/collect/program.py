@@ -17,12 +17,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.collect.charts import safe_id, safe_name
-from netstream.collect.feed import Feed
+from netstream.collect.feed import LIMITS, Feed
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
 from netstream.model.chart import Algorithm, Chart, ChartType, Dimension
 from netstream.model.host import Label
 from netstream.session.definitions import definition
+from netstream.session.limits import Limits
 from netstream.wire.capabilities import Capability
 from netstream.wire.commands import EndDefinition
 from netstream.wire.words import quote
@@ -269,15 +270,16 @@ class NumberCharts(Service):
             # Its definition is complete with the line after it, which may never come.
             self._say(chart.withdraw() + EndDefinition().line())
 
-    def attach(self, hub: Hub, settings: Settings, clock: Any, update_every: int = 0) -> None:
+    def attach(self, hub: Hub, settings: Settings, clock: Any, update_every: int = 0, limits: Limits = LIMITS) -> None:
         """
         Say whose charts they are, before the service starts.
 
         @param clock: Its seconds are UTC.
         @param update_every: Seconds; 0 is that of the node.
+        @param limits: How much the charts may be together.
         """
         self._every = update_every or settings.db.update_every
-        self._running = _Running(Feed(hub, settings, self._plugin, self._every), clock)
+        self._running = _Running(Feed(hub, settings, self._plugin, self._every, limits), clock)
         for each in self.charts.values():
             each.chart = evolve(each.chart, update_every=self._every)
             each.forget()

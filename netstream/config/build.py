@@ -122,7 +122,7 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
     @param directory: Of the configuration.
     @raise ConfigError: C{bind to} is malformed, names nothing to bind, or
         insists on TLS without a certificate; or the file of those who may look
-        cannot be used.
+        cannot be used; or C{dashboard files} names no dashboard.
     """
     listeners = () if values.get(_NODE[WEB, "mode"]) == "none" else _listeners(values)
     tls = server_tls(values, directory) if listeners else None
@@ -133,6 +133,7 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
         listeners=listeners,
         tls=tls,
         access_file=_access_file(values, directory),
+        files=_dashboard_files(values, directory),
         allow={what: pattern for what, pattern in allow.items() if pattern is not None},
     )
 
@@ -143,6 +144,17 @@ def _access_file(values: Values, directory: Path) -> Path | None:
         read_credentials(path)
         if path.stat().st_mode & 0o044:
             values.warnings.line(f"{path}: holds tokens or passwords, but others can read it; chmod 600 it")
+    return path
+
+
+def _dashboard_files(values: Values, directory: Path) -> Path | None:
+    entry = values.entry(_NODE[WEB, "dashboard files"])
+    text: str = values.get(_NODE[WEB, "dashboard files"]) or ""
+    if entry is None or not text:
+        return None
+    path = directory / Path(text).expanduser()
+    if not (path / "index.html").is_file():
+        raise refusal(entry, f"'{path}' is no folder with an index.html, such as /usr/share/netdata/web")
     return path
 
 

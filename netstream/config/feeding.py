@@ -12,11 +12,20 @@ from typing import Any
 from attrs import evolve
 
 from netstream.config.addresses import entries, statsd_socket
-from netstream.config.feeds import FeedSettings, PluginOptions, PluginSettings, ScrapeTarget, Socket, StatsdSettings
+from netstream.config.feeds import (
+    FeedSettings,
+    PluginOptions,
+    PluginSettings,
+    ScrapeTarget,
+    Socket,
+    StatsdSettings,
+    WriteSettings,
+)
 from netstream.config.layers import Values, Warnings, refusal
 from netstream.config.node_options import DIRECTORIES, NODE_OPTIONS, PLUGIN, PLUGIN_PROC, PLUGINS, PROMETHEUS
 from netstream.config.options import BOOLEAN, DURATION, NUMBER, PATH, PATTERN, PERIOD, TEXT, TIMEOUT, URL, Kind
 from netstream.config.reader import Entry
+from netstream.config.remote_write_options import REMOTE_WRITE_OPTIONS
 from netstream.config.statsd_options import KINDS, STATSD, STATSD_OPTIONS, gaps
 
 CUSTOM = "custom-plugins.d"
@@ -194,6 +203,18 @@ def scrape_targets(values: Values, directory: Path, update_every: int) -> tuple[
     return tuple(evolve(target, update_every=max(target.update_every, update_every)) for target in targets)
 
 
+def write_settings(values: Values) -> WriteSettings | None:
+    """
+    @param values: Of C{netstream.conf}.
+    @return: L{None} if nobody may write.
+    @raise ConfigError: An option is not of its language.
+    """
+    found = {option.name: values.get(option) for option in REMOTE_WRITE_OPTIONS}
+    if not found["enabled"]:
+        return None
+    return WriteSettings(**{option.field: found[option.name] for option in REMOTE_WRITE_OPTIONS if option.field})
+
+
 def feed_settings(values: Values, directory: Path, switches: Mapping[str, bool], update_every: int) -> FeedSettings:
     """
     @param values: Of C{netstream.conf}.
@@ -206,4 +227,5 @@ def feed_settings(values: Values, directory: Path, switches: Mapping[str, bool],
         plugin_settings(values, directory),
         statsd_settings(values, switches, update_every),
         scrape_targets(values, directory, update_every),
+        write_settings(values),
     )

@@ -137,14 +137,31 @@ class ScrapeTarget:
 
 
 @frozen
+class WriteSettings:
+    """
+    Section C{[remote write]}: what Prometheus may write to this node.
+
+    @ivar most_series: More are left out.
+    @ivar metrics: Which metrics are taken, by the name of the series.
+    @ivar labels: Which labels are kept, by name.
+    """
+
+    most_series: int = 20_000
+    metrics: SimplePattern = pattern("*")
+    labels: SimplePattern = pattern("*")
+
+
+@frozen
 class FeedSettings:
     """
     What feeds this node besides its own collectors.
 
     @ivar statsd: L{None} if there is none.
     @ivar targets: What is scraped.
+    @ivar writes: L{None} if nobody may write.
     """
 
     plugins: PluginSettings = PluginSettings()
     statsd: StatsdSettings | None = None
     targets: Sequence[ScrapeTarget] = ()
+    writes: WriteSettings | None = None

@@ -38,6 +38,7 @@ from netstream.config.options import (
     tiers,
     whole,
 )
+from netstream.config.remote_write_options import REMOTE_WRITE_OPTIONS
 from netstream.config.statsd_options import STATSD_OPTIONS
 
 GLOBAL, DB, WEB, HEALTH, ML = "global", "db", "web", "health", "ml"
@@ -224,6 +225,7 @@ WEB_OPTIONS = (
     option(WEB, "access token file", PATH),
     option(WEB, "access token for", FEATURES, "dashboard registry badges netdata.conf", field="protected"),
     option(WEB, "trusted proxies", NETWORKS, field="proxies"),
+    option(WEB, "dashboard files", PATH),
     *(later(WEB, f"allow {what} by dns", choice("yes", "no", "heuristic"), "heuristic") for what in ALLOW),
     option(
         WEB,
@@ -361,5 +363,6 @@ NODE_OPTIONS = (
     *REGISTRY_OPTIONS,
     *STATSD_OPTIONS,
     *CGROUP_OPTIONS,
+    *REMOTE_WRITE_OPTIONS,
 )
 """All of them."""

@@ -20,6 +20,7 @@ from netstream.config.node_options import DB, GLOBAL, HEALTH, NODE_OPTIONS, WEB
 from netstream.config.options import KEY, Option, by_spelling
 from netstream.config.places import STREAM_CONF
 from netstream.config.reader import Entry
+from netstream.config.remote_write_options import REMOTE_WRITE_OPTIONS
 from netstream.config.settings import Mode, Role, Settings, SocksProxy
 from netstream.config.stream_options import KEY_OPTIONS, STREAM, STREAM_OPTIONS
 
@@ -45,6 +46,8 @@ AT_START: frozenset[tuple[str, str]] = frozenset(
         (WEB, "tls version"),
         (WEB, "tls ciphers"),
         (WEB, "access token file"),
+        (WEB, "dashboard files"),
+        *((option.section, option.name) for option in REMOTE_WRITE_OPTIONS),
         (HEALTH, "notification execution timeout"),
         (HEALTH, "silencers file"),
         (STREAM, "spool"),

@@ -230,6 +230,8 @@ class WebSettings:
     @ivar protected: Features of C{bind to} for which it is.
     @ivar proxies: Whose word is taken for whom they ask, and how they were
         called.
+    @ivar files: A folder with another dashboard; L{None} shows that of the
+        program.
     @ivar streaming_every: Seconds between two accepted streaming requests.
     @ivar idle_timeout: Seconds after which an idle HTTP client is cut off.
     @ivar first_request_timeout: Seconds a client has for its first request.
@@ -243,6 +245,7 @@ class WebSettings:
     access_file: Path | None = None
     protected: frozenset[str] = frozenset(PROTECTABLE)
     proxies: Networks = NO_NETWORKS
+    files: Path | None = None
     streaming_every: int = 0
     idle_timeout: int = 60
     first_request_timeout: int = 60

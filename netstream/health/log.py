@@ -116,7 +116,6 @@ def _add_kinds(db: sqlite3.Connection) -> None:
             with suppress(ValueError, TypeError, AttributeError):
                 kinds.append((kind_of(Transition.of(json.loads(body)).kept()), number))
         db.executemany("UPDATE transition SET kind = ? WHERE id = ?", kinds)
-        db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 class AlertLog:
@@ -161,7 +160,8 @@ class AlertLog:
         self.path.chmod(0o600)  # addresses and tokens of receivers may be in it
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        if db.execute("PRAGMA user_version").fetchone() == (1,):
+        columns = [name for _, name, *_ in db.execute("PRAGMA table_info(transition)")]
+        if columns and "kind" not in columns:
             _add_kinds(db)
         db.executescript(_SCHEMA)
         db.execute(f"PRAGMA user_version = {VERSION}")

@@ -644,7 +644,7 @@ class Parent:
         self.quotas = Quotas()
         self._door = Door(hub, settings, clock, self.connections, self._begin, self.quotas, self._place)
         self._stopping = False
-        self._unwatch = hub.watch(self._forget_removed)
+        self._unwatch = hub.watch(self._told)
 
     def reconfigure(self, settings: Settings) -> list[str]:
         """
@@ -916,9 +916,20 @@ class Parent:
         some(0)
         return done
 
-    def _forget_removed(self, host: Host) -> None:
+    def _told(self, host: Host) -> None:
+        """
+        A host came, went or was removed; those of other processes count here
+        as well, since here it is decided who is let in.
+        """
+        guid = host.info.guid
+        if host.elsewhere:
+            settings = self.admitted.get(guid)
+            if settings is not None and host.online and not host.removed:
+                self.quotas.enter(guid, settings.quotas, host.table.living, self.clock.seconds())
+            else:
+                self.quotas.leave(guid)
         if host.removed:
-            self.admitted.pop(host.info.guid, None)
+            self.admitted.pop(guid, None)
 
     @property
     def waiting(self) -> int:

@@ -24,12 +24,24 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import charts as charted
-from netstream.web import fleet, formats, latest, management, metrics, node, openapi, prometheus, query, version3
+from netstream.web import (
+    fleet,
+    formats,
+    latest,
+    management,
+    metrics,
+    node,
+    openapi,
+    prometheus,
+    query,
+    registry,
+    version3,
+)
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
 from netstream.web.events import Events
-from netstream.web.pages import dashboard
+from netstream.web.pages import Dashboard
 from netstream.web.scraping import Visits
 from netstream.web.target import BadParameter, Parameters
 from netstream.web.transitions import transitions
@@ -105,7 +117,7 @@ class API:
         self._health = health
         self._settings = settings
         self._clock = clock
-        self._pages = dashboard()
+        self._pages = Dashboard(settings.web.files)
         self._visits = Visits()
         self._events = Events(clock)
 
@@ -177,8 +189,7 @@ class API:
     @app.route("/")
     @app.route("/<path:name>")
     def _page(self, request: IRequest, name: str = "") -> Deferred[bytes]:
-        name = name or ("nodes.html" if len(self._hub) > 1 else "index.html")
-        page = self._pages.get(name.removeprefix("static/"))
+        page = self._pages.get(name, len(self._hub) == 1)
         if page is None:
             raise Refusal(404, f"File does not exist, or is not accessible: {name}\n")
         return self._send(request, page)
@@ -407,6 +418,13 @@ class API:
         scraper = asked.text("server", default=ask.client)
         visits = {h.info.guid: self._visits.visit(h.info.guid, scraper, self._now()) for h in hosts}
         return Answer(await prometheus.expose(hosts, choice, visits, self._clock), prometheus.CONTENT_TYPE)
+
+    @_command("registry")
+    async def registry(self, host: Host, ask: Ask) -> Answer:
+        """
+        What older dashboards ask before anything else.
+        """
+        return json_answer(registry.answer(host, ask.parameters.text("action")))
 
     @_command("functions")
     async def functions(self, host: Host, ask: Ask) -> Answer:

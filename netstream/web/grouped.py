@@ -6,6 +6,7 @@ and what comes of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from twisted.python.failure import Failure
 
 from netstream.db.folding import times_of
 from netstream.db.interfaces import Columns, SeriesKey, Span, UnknownMethod, Window
+from netstream.db.messages import Unavailable
 from netstream.db.windows import window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
@@ -236,6 +238,8 @@ class _Reading:
                     await self._part(host, every, series, these[start : start + most])
         except UnknownMethod as problem:
             raise Refusal(400, f"time_group: {problem}.\n") from problem
+        except Unavailable:
+            self.failed.add(node)
         except (OSError, ValueError):
             self._log.failure("{host}: was not asked for its samples", Failure(), host=host.info.hostname)
             self.failed.add(node)
@@ -368,7 +372,8 @@ async def _planned(
     for node, places in of_node.items():
         host = scope[node]
         charts = dict.fromkeys(series.instances[place].chart.id for place in places)
-        spans += (await host.db.bounds(host.info.guid, list(charts))).values()
+        with suppress(Unavailable):  # as above
+            spans += (await host.db.bounds(host.info.guid, list(charts))).values()
     span = Span(min(s.first for s in spans), max(s.last for s in spans)) if spans else None
     every = min((instance.chart.update_every for instance in series.instances), default=1)
     tiers = scope[next(iter(of_node))].db.tiers if of_node else ()

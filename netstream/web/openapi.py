@@ -337,6 +337,12 @@ ENDPOINTS: Sequence[Endpoint] = (
         tag="Samples",
     ),
     Endpoint(
+        "registry",
+        "What the node is called, for older dashboards; it remembers nobody.",
+        {_JSON: shape.REGISTRY},
+        (Parameter("action", "hello; others are switched off."),),
+    ),
+    Endpoint(
         "functions", "What a node can be asked for.", {_JSON: shape.FUNCTIONS}, versions=("v1", *_V3), tag="Functions"
     ),
     Endpoint(

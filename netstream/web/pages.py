@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import islice
+from pathlib import Path
 from string import Template
 
 from netstream.web.answer import Answer
@@ -20,7 +22,12 @@ _TYPES = {
     "svg": "image/svg+xml",
     "png": "image/png",
     "ico": "image/x-icon",
+    "jpg": "image/jpeg",
+    "gif": "image/gif",
     "woff2": "font/woff2",
+    "woff": "font/woff",
+    "ttf": "font/ttf",
+    "otf": "font/otf",
     "txt": "text/plain; charset=utf-8",
     "map": "application/json; charset=utf-8",
 }
@@ -68,7 +75,17 @@ FRAMED: Mapping[str, Mapping[str, str]] = {
     ),
 }
 """The pages of the dashboard: what stands in the frame of each."""
-_COMPRESSED_ALREADY = ("png", "woff2", "ico")
+_COMPRESSED_ALREADY = ("png", "jpg", "gif", "woff2", "woff", "ico")
+_DEEPEST = 12
+"""Folders in folders that are looked into; a link may lead in a circle."""
+_MOST = 10_000
+"""Files of one folder with all that is below it."""
+_FOREIGN_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self'"
+)
+"""What pages may do that somebody else made: run what stands in them, but load nothing from elsewhere."""
 
 
 def packaged() -> Traversable:
@@ -85,13 +102,37 @@ def dashboard() -> Pages:
     return Pages(packaged(), FRAMED)
 
 
-def _walk(folder: Traversable, under: str = "") -> Iterator[tuple[str, Traversable]]:
-    if not folder.is_dir():
+class Dashboard:
+    """
+    The pages that a node shows: its own, and before them those of another
+    dashboard, if there is one.
+    """
+
+    def __init__(self, other: Path | None = None) -> None:
+        """
+        @param other: A folder with another one.
+        """
+        self._own = dashboard()
+        self._other = Pages(other, foreign=True) if other is not None else None
+
+    def get(self, path: str, alone: bool = True) -> Answer | None:
+        """
+        @param path: As it is asked for; C{""} is where one begins.
+        @param alone: Whether the node knows no other, or one is named.
+        @return: The file as a response; L{None} if there is none.
+        """
+        if self._other is not None and (found := self._other.get(path or "index.html")) is not None:
+            return found
+        return self._own.get((path or ("index.html" if alone else "nodes.html")).removeprefix("static/"))
+
+
+def _walk(folder: Traversable, under: str = "", depth: int = 0) -> Iterator[tuple[str, Traversable]]:
+    if not folder.is_dir() or depth > _DEEPEST:
         return
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         name = under + entry.name
         if entry.is_dir():
-            yield from _walk(entry, name + "/")
+            yield from _walk(entry, name + "/", depth + 1)
         elif entry.name.rpartition(".")[2] in _TYPES and not entry.name.startswith("."):
             yield name, entry
 
@@ -100,15 +141,21 @@ class Pages:
     """
     The files below one folder, by their path in it.
 
-    Only what was there at the start is served, so no path leads outside;
-    each is read again when it is asked for.
+    Only what was there at the start is served, so no path leads outside,
+    unless a link that was there then does; each is read again when it is asked
+    for.
     """
 
-    def __init__(self, folder: Traversable, framed: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(
+        self, folder: Traversable, framed: Mapping[str, Mapping[str, str]] | None = None, foreign: bool = False
+    ) -> None:
         """
         @param framed: Pages that are made of L{FRAME}: what stands in it.
+        @param foreign: Whether they are not ours, and may need more than ours
+            are allowed.
         """
-        self._files = dict(_walk(folder))
+        self._files = dict(islice(_walk(folder), _MOST))
+        self._headers = {"Content-Security-Policy": _FOREIGN_POLICY} if foreign else {}
         self._framed = framed or {}
         if FRAME in self._files and self._framed:
             frame = self._files.pop(FRAME)
@@ -129,4 +176,5 @@ class Pages:
             return None
         if path in self._framed:
             body = Template(body.decode()).substitute(self._framed[path]).encode()
-        return Answer(body, _TYPES[kind], revalidate=True, compress=kind not in _COMPRESSED_ALREADY)
+        compress = kind not in _COMPRESSED_ALREADY
+        return Answer(body, _TYPES[kind], revalidate=True, compress=compress, headers=self._headers)

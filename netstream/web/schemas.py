@@ -427,6 +427,13 @@ TREE = named(
         dimensions=named(things(name=TEXT, value=_MAYBE)),
     )
 )
+REGISTRY = things(
+    {"registry": TEXT, "cloud_base_url": TEXT, "anonymous_statistics": TRUTH},
+    action=TEXT,
+    status={"enum": ["ok", "disabled"]},
+    hostname=TEXT,
+    machine_guid=TEXT,
+)
 FUNCTIONS = things(functions=named(ref("Function")))
 STREAM_INFO = things(
     {

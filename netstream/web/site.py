@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from copy import copy
 from io import BytesIO
 from itertools import islice
-from typing import IO
+from typing import IO, cast
 from urllib.parse import unquote
 
 from klein.resource import KleinResource
@@ -32,6 +32,7 @@ from netstream.web.features import ALL, does_something, feature_of, not_served
 from netstream.web.login import Login, Work
 from netstream.web.target import Parameters, parse
 from netstream.web.visitor import Visitor, check_intent, visitor
+from netstream.web.writing import WRITE, Body, Writer, Writing
 
 STREAM_INFO = b"/api/v3/stream_info"
 """What children ask, who are no browsers."""
@@ -59,6 +60,17 @@ class APIRequest(server.Request):
     parameters = Parameters()
     visitor = Visitor("UNKNOWN", "", "")
 
+    def gotLength(self, length: int | None) -> None:
+        """
+        The headers are there, and the body begins (called by Twisted).
+        """
+        super().gotLength(length)
+        writing = cast(Channel, self.channel).site.writing
+        if writing is not None and length != 0 and self.requestHeaders.hasHeader("Authorization"):
+            address = getattr(self.channel.getPeer(), "host", None) or "localhost"
+            if writing.expects(address, self.requestHeaders):
+                self.content = Body()
+
     def process(self) -> None:
         """
         Take the target apart, then find what answers (called by Twisted).
@@ -83,10 +95,18 @@ class Gate(Resource):
     isLeaf = True
     features = ALL
 
-    def __init__(self, access: Access, login: Login | None, inside: Resource, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        access: Access,
+        login: Login | None,
+        inside: Resource,
+        clock: IReactorTime,
+        writing: Writing | None = None,
+    ) -> None:
         super().__init__()
         self.access = access
         self.login = login
+        self._writing = writing
         self._inside = inside
         self._clock = clock
         self._told_of: set[str] = set()
@@ -97,6 +117,8 @@ class Gate(Resource):
         """
         try:
             signed_in = self._check(request)
+            if self._writing is not None and request.path == WRITE:
+                return self._now(request, self._writing.answer(request, _address(request)))
         except Refusal as refusal:
             return self._now(request, refusal.answer)
         if signed_in is None or request.method == b"OPTIONS":
@@ -129,6 +151,8 @@ class Gate(Resource):
     def _inward(self, request: IRequest) -> bytes | int:
         if request.method == b"OPTIONS":
             return self._now(request, _options())
+        # It was looked at as far as it matters: what is left of it may be any bytes, which Klein does not take.
+        request.requestHeaders.setRawHeaders(b"Host", [b"localhost"])
         answered: bytes | int = self._inside.render(request)
         return answered
 
@@ -148,6 +172,8 @@ class Gate(Resource):
         feature = feature_of(path)
         if feature not in getattr(request, "site", self).features:
             raise Refusal(403, not_served(feature))
+        if self._writing is not None and request.path == WRITE:
+            return None  # who may write is asked for a key
         who = visitor(request, self.access.web.proxies)
         request.visitor = who  # type: ignore[attr-defined]
         self._tell_of(who)
@@ -177,6 +203,10 @@ class Gate(Resource):
         for name, value in headers_of(answer, self._clock.seconds()):
             request.setHeader(name, value)
         return answer.body
+
+
+def _address(request: IRequest) -> str:
+    return getattr(request.getClientAddress(), "host", None) or "localhost"
 
 
 def _options() -> Answer:
@@ -257,8 +287,8 @@ class Channel(HTTPChannel):
 
 class APISite(server.Site):
     """
-    The factory of HTTP connections.  It takes no bodies and writes no access
-    log.
+    The factory of HTTP connections.  It takes no bodies but of those who may
+    write, and writes no access log.
 
     @ivar features: What is served to its connections.
     @ivar first_within: Seconds that a connection has for its first request; 0
@@ -267,13 +297,14 @@ class APISite(server.Site):
     @ivar open: The connections on all ports, the one whose last request is
         longest ago first.
     @ivar most: How many there may be.
+    @ivar writing: Lets in who may write; L{None} if nobody may.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
     requestFactory = APIRequest
     features = ALL
     first_within = 0
-    parts: tuple[API | Access, ...] = ()
+    parts: tuple[API | Access | Writing, ...] = ()
     open: dict[Channel, None]
     most = 5000
 
@@ -304,6 +335,8 @@ class APISite(server.Site):
         idle.forceAbortClient()
         return True
 
+    writing: Writing | None = None
+
     def of_port(self, features: Collection[str]) -> APISite:
         """
         @return: The same for a port that serves these features alone.
@@ -330,24 +363,28 @@ def site(
     clock: IReactorTime,
     health: HealthService | None = None,
     work: Work = maybeDeferred,
+    writer: Writer | None = None,
 ) -> APISite:
     """
     @param hub: What is answered from.
     @param clock: Tells the time and lets other work go on in between.
     @param health: What watches the hosts.
     @param work: Does what takes long where it holds nobody up.
+    @param writer: Takes what is written to this node.
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
     login = Login(settings.web.access_file, clock, work) if settings.web.access_file is not None else None
     api, access = API(hub, settings, clock, health), Access(settings)
+    writing = Writing(settings, hub.local.info.guid, clock, writer) if writer is not None else None
     found = APISite(
-        Gate(access, login, KleinResource(api.app), clock),
+        Gate(access, login, KleinResource(api.app), clock, writing),
         requestFactory=APIRequest,
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
-    found.parts = (api, access)
+    found.parts = (api, access) if writing is None else (api, access, writing)
     found.open = {}
     found.most = settings.web.max_sockets
     found.first_within = settings.web.first_request_timeout
+    found.writing = writing
     return found

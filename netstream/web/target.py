@@ -13,6 +13,7 @@ from attrs import field, frozen
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d*)?\Z", re.ASCII)
 _SEPARATORS = re.compile(r"[,| ]+")
+_SLASHES = re.compile("/{2,}")
 _TRUE = frozenset(("yes", "true", "1", "on"))
 
 
@@ -106,7 +107,8 @@ def parse(uri: bytes) -> Target:
     Agents decode the whole target before they look for the question mark, and
     clients rely on it: they send C{/api/v1/alarms%3Fall&format=json}.  So a
     target without a question mark is decoded first.  One that has it is split
-    first, so that a value may hold an encoded C{&}.
+    first, so that a value may hold an encoded C{&}.  Several slashes are one,
+    as older dashboards ask for C{/host/NAME//api/v1/info}.
     """
     text = uri.decode("utf-8", "replace")
     if not text.startswith("/"):
@@ -118,4 +120,4 @@ def parse(uri: bytes) -> Target:
         name, _, value = pair.partition("=")
         if name and (value or not values.get(name)):
             values[name] = value
-    return Target("/" + path.lstrip("/"), Parameters(values))
+    return Target(_SLASHES.sub("/", "/" + path), Parameters(values))

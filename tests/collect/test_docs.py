@@ -12,12 +12,8 @@ from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import MakeCollector
 from netstream.collect.files import Machine
 from netstream.collect.modules import PLUGINS
-from netstream.collect.own import Workers
-from netstream.db.none import NoneDB
-from netstream.hub.hub import Hub
-from netstream.model.host import HostInfo
 from tests.collect.groups import GROUPS, first_version, second_version
-from tests.collect.test_own import stored
+from tests.collect.test_own import stored, working
 from tests.collect.test_streams import streaming
 from tests.collect.trees import (
     LOADAVG,
@@ -37,15 +33,6 @@ MACHINE = Path(__file__).with_name("machine")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "collection.md"
 CHART = re.compile(r'^CHART "[^"]*" "[^"]*" "[^"]*" "[^"]*" "[^"]*" "([^"]*)"', re.MULTILINE)
 DISK = "254 0 vda 100 3 1100 83 203 2 4064 90 1 637 1111 12 1 848 14 4 5\n"
-
-
-def two_workers(machine: Machine, update_every: int) -> Workers:
-    """
-    @return: What shows them, though neither runs.
-    """
-    hub = Hub(HostInfo("11111111-1111-4111-8111-111111111111", "here"), NoneDB())
-    hub.processes = lambda: {"worker 1": 0, "worker 2": 0}
-    return Workers(machine, hub, update_every)
 
 
 class PageTests(TreeTestCase):
@@ -102,7 +89,7 @@ class PageTests(TreeTestCase):
         for plugin, makers in PLUGINS.items():
             more: list[MakeCollector] = []
             if plugin == "netstream monitoring":
-                more = [stored(self)[1], streaming, two_workers]
+                more = [stored(self)[1], streaming, working]
             elif plugin == "cgroups":
                 more = [lambda _, update_every: Cgroups(older, update_every)]
             self.assertEqual(

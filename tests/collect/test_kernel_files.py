@@ -8,13 +8,10 @@ from netstream.collect.collector import Odd
 from netstream.collect.entropy import Entropy
 from netstream.collect.loadavg import LoadAverage
 from netstream.collect.meminfo import MemInfo
-from netstream.collect.own import Own, Workers
+from netstream.collect.own import Own
 from netstream.collect.stat import Stat
 from netstream.collect.uptime import Uptime
 from netstream.collect.vmstat import VMStat
-from netstream.db import NoneDB
-from netstream.hub.hub import Hub
-from netstream.model.host import HostInfo
 from tests.collect.trees import (
     LOADAVG,
     MEMINFO,
@@ -28,13 +25,6 @@ from tests.collect.trees import (
     defined,
     elapsed,
 )
-
-
-def stat_of(user: int, system: int, pages: int) -> str:
-    """
-    @return: C{/proc/PID/stat} of a process with an awkward name.
-    """
-    return f"7 (a) b) S {'0 ' * 10}{user} {system} {'0 ' * 8}{pages} 0\n"
 
 
 class StatTests(TreeTestCase):
@@ -282,27 +272,6 @@ class SmallFilesTests(TreeTestCase):
         found = blocks(text)
         self.assertEqual(found["netstream.memory"], {"resident": 512})
         self.assertGreater(found["netstream.cpu"]["user"], 0)
-
-    def test_workers(self) -> None:
-        """
-        What workers need is shown by worker, also when one is started again.
-        """
-        hub = Hub(HostInfo("11111111-1111-4111-8111-111111111111", "here"), NoneDB())
-        pids = {"worker 1": 10, "worker 2": 20}
-        hub.processes = lambda: pids
-        self.proc(**{"10__stat": stat_of(3, 4, 7), "20__stat": stat_of(10, 0, 8)})
-        collector = self.closing(Workers(self.machine, hub, 1))
-        self.assertEqual(defined(collector.collect(NOW)), ["netstream.workers_cpu", "netstream.workers_memory"])
-        self.proc(**{"10__stat": stat_of(4, 6, 9), "20__stat": stat_of(12, 0, 8)})
-        pids["worker 2"] = 0
-        found = blocks(collector.collect(NOW + SECOND))
-        self.assertEqual(found["netstream.workers_cpu"], {"worker_1": 3, "worker_2": 0})
-        self.assertEqual(found["netstream.workers_memory"], {"worker_1": 9, "worker_2": 0})
-        pids["worker 2"] = 30
-        self.proc(**{"30__stat": stat_of(5, 0, 6)})
-        found = blocks(collector.collect(NOW + 2 * SECOND))
-        self.assertEqual(found["netstream.workers_cpu"], {"worker_1": 3, "worker_2": 5})
-        self.assertEqual(found["netstream.workers_memory"], {"worker_1": 9, "worker_2": 6})
 
 
 class MemInfoTests(TreeTestCase):

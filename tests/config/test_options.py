@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config import ConfigError, load
 from netstream.config.cgroups import CgroupSettings
-from netstream.config.feeds import FeedSettings, ScrapeTarget, Socket, StatsdSettings
+from netstream.config.feeds import FeedSettings, ScrapeTarget, Socket, StatsdSettings, WriteSettings
 from netstream.config.node_options import ALLOW, FREE_SECTIONS, LATER_SECTIONS, NODE_OPTIONS
 from netstream.config.options import KEY, Option
 from netstream.config.places import STOCK
@@ -35,6 +35,7 @@ NOW = 1_800_000_000.0
 UUID = "11111111-2222-4333-8444-555555555555"
 GUID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 ALL = (*NODE_OPTIONS, *STREAM_OPTIONS, *KEY_OPTIONS)
+WRITES = "[remote write]\nenabled = yes\n"
 CLASSES = {
     "global": NodeSettings,
     "db": DBSettings,
@@ -42,6 +43,7 @@ CLASSES = {
     "health": HealthSettings,
     "statsd": StatsdSettings,
     "plugin:cgroups": CgroupSettings,
+    "remote write": WriteSettings,
     "stream": StreamSettings,
     KEY: KeySettings,
 }
@@ -110,6 +112,9 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("plugin:cgroups", "run script to rename cgroups matching", "!*", pattern("!*")),
     ("plugin:cgroups", "enable systemd services", "no", False),
     ("plugin:cgroups", "cgroups to match as systemd services", "/a/*.service", pattern("/a/*.service")),
+    ("remote write", "max series", "7", 7),
+    ("remote write", "metrics matching", "a*", pattern("a*")),
+    ("remote write", "labels matching", "!b *", pattern("!b *")),
 ]
 STREAM_VALUES: list[tuple[str, str, Any]] = [
     ("api key", UUID, UUID),
@@ -260,7 +265,7 @@ class EffectTests(ConfigCase):
         for section, name, text, value in NODE_VALUES:
             option = table[section, name]
             for old_section, old_name in option.spellings():
-                settings = self.load(f"[{old_section}]\n{old_name} = {text}\n[plugins]\nstatsd = yes\n")
+                settings = self.load(f"[{old_section}]\n{old_name} = {text}\n[plugins]\nstatsd = yes\n" + WRITES)
                 part: Any = {
                     "global": settings.node,
                     "db": settings.db,
@@ -268,6 +273,7 @@ class EffectTests(ConfigCase):
                     "health": settings.health,
                     "statsd": settings.feeds.statsd,
                     "plugin:cgroups": settings.cgroups,
+                    "remote write": settings.feeds.writes,
                 }[section]
                 self.assertEqual(getattr(part, option.field), value, (old_section, old_name, text))
                 self.assertEqual(len(settings.warnings), 0 if option.effective else 1, settings.warnings)
@@ -346,6 +352,7 @@ class EffectTests(ConfigCase):
         statsd listens where it shall, if it is wanted at all.
         """
         self.assertEqual(self.load("[statsd]\ndecimal detail = 10\n").feeds, FeedSettings())
+        self.assertEqual(self.load(WRITES).feeds.writes, WriteSettings())
         self.assertIsNone(self.load("[statsd]\nenabled = yes\n[plugins]\nstatsd = no\n").feeds.statsd)
         self.assertEqual(
             self.load("[statsd]\nenabled = yes\n").feeds.statsd,

@@ -305,7 +305,7 @@ class ReloadTests(WorldCase):
         self.assertEqual(AT_START - known, frozenset())
         page = (CHECKOUT / "docs" / "configuration.md").read_text()
         rows = dict(
-            re.findall(r"^\| `\[(\w+)\]` \| (.*) \|$", page.split("## Changes while")[1].split("\n## ")[0], re.M)
+            re.findall(r"^\| `\[([\w ]+)\]` \| (.*) \|$", page.split("## Changes while")[1].split("\n## ")[0], re.M)
         )
         told = {(section, name) for section, names in rows.items() for name in re.findall("`([^`]+)`", names)}
         self.assertEqual(told, AT_START)

@@ -37,13 +37,34 @@ def require(program: str, package: str) -> str:
     raise AssertionError
 
 
+def scraping(address: str) -> str:
+    """
+    @param address: Of a node whose newest metrics are to be fetched each
+        second.
+    @return: The part of a Prometheus configuration, as C{docs/api.md} has it.
+    """
+    return f"""scrape_configs:
+  - job_name: netstream
+    scrape_interval: 1s
+    scrape_timeout: 1s
+    metrics_path: /api/v1/allmetrics
+    params: {{ format: [prometheus_all_hosts], types: ["yes"] }}
+    honor_labels: true
+    static_configs: [{{ targets: ["{address}"] }}]
+"""
+
+
 class Receiver(Peer):
     """
     A receiver of metrics.
+
+    @ivar scrapes: The address of a node from which it fetches; C{""} for
+        none.
     """
 
     program = ""
     package = ""
+    scrapes = ""
 
     def logs(self) -> Sequence[Path]:
         return [self.directory / "output.log"]
@@ -122,7 +143,8 @@ class Prometheus(Receiver):
     program = package = "prometheus"
 
     def command(self) -> list[str]:
-        (self.directory / "prometheus.yml").write_text("global:\n  scrape_interval: 1h\n")
+        wanted = scraping(self.scrapes) if self.scrapes else "global:\n  scrape_interval: 1h\n"
+        (self.directory / "prometheus.yml").write_text(wanted)
         return [
             "--config.file=prometheus.yml",
             "--storage.tsdb.path=data",
@@ -188,7 +210,9 @@ class VictoriaMetrics(Receiver):
         return [self.port, self.graphite, self.opentsdb, self.put, self.influx]
 
     def command(self) -> list[str]:
+        (self.directory / "scrape.yml").write_text(scraping(self.scrapes) if self.scrapes else "scrape_configs: []\n")
         return [
+            "-promscrape.config=scrape.yml",
             "-storageDataPath=data",
             "-retentionPeriod=1",
             f"-httpListenAddr=127.0.0.1:{self.port}",

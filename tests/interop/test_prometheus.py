@@ -1,5 +1,5 @@
 """
-What Prometheus shows, scraped.
+What Prometheus shows, scraped, and what it writes.
 """
 
 from __future__ import annotations
@@ -7,13 +7,38 @@ from __future__ import annotations
 from functools import partial
 
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import Peer, wait_for
+from tests.interop.peers import KEY, Peer, accepting, wait_for
 from tests.interop.receivers import Prometheus
 
+OTHER_KEY = "99999999-2222-4333-8444-555555555555"
 
-class ScrapingTests(InteropTestCase):
+
+class WritingPrometheus(Prometheus):
     """
-    A real exporter: Prometheus itself, and another node.
+    Prometheus, which looks at itself each second and writes that to a node.
+
+    @ivar node: Address of the node.
+    @ivar key: The API key that it presents.
+    """
+
+    node = ""
+    key = KEY
+
+    def command(self) -> list[str]:
+        command = super().command()
+        (self.directory / "prometheus.yml").write_text(
+            "global:\n  scrape_interval: 1s\n"
+            "scrape_configs:\n- job_name: self\n  static_configs:\n"
+            f"  - targets: ['127.0.0.1:{self.port}']\n"
+            f"remote_write:\n- url: http://{self.node}/api/v1/write\n"
+            f"  authorization:\n    credentials: {self.key}\n"
+        )
+        return command
+
+
+class PrometheusTestCase(InteropTestCase):
+    """
+    A node beside a real Prometheus.
     """
 
     def chart(self, node: Peer, context: str, **labels: str) -> str | None:
@@ -32,6 +57,52 @@ class ScrapingTests(InteropTestCase):
         Wait until there is one.
         """
         return wait_for(f"{context} {labels}", partial(self.chart, node, context, **labels), 30, 0.5)
+
+
+class WrittenTests(PrometheusTestCase):
+    """
+    A real Prometheus writes to a node.
+    """
+
+    def test_written(self) -> None:
+        """
+        The node has what Prometheus has, with the same values at the same seconds; who has no key is turned away.
+        """
+        node = self.node(
+            "node",
+            role="standalone",
+            stream=accepting(KEY),
+            options=(
+                "remote write/enabled=yes",
+                "remote write/metrics matching=up go_threads prometheus_http*",
+                "db/db=ram",
+            ),
+        )
+        prometheus = WritingPrometheus("prometheus", self.directory / "prometheus")
+        prometheus.node = node.address
+        self._started(prometheus)
+        instance = f"127.0.0.1:{prometheus.port}"
+        threads = self.wait_chart(node, "prometheus.go_threads", job="self", instance=instance)
+        node.wait_samples(threads, count=6)
+        mine, theirs = node.samples(threads)["go_threads"], prometheus.points("go_threads")
+        self.assertGreaterEqual(len(mine), 6)
+        for second, value in mine.items():
+            self.assertEqual([value], theirs[second])
+        requests = self.wait_chart(node, "prometheus.prometheus_http_requests_total", handler="/metrics", code="200")
+        found = node.wait_samples(requests, count=4)["prometheus_http_requests_total"]
+        self.assertEqual(sorted(found.values())[len(found) // 2], 1.0)
+        self.assertNotIn("prometheus.go_goroutines", {chart["context"] for chart in node.charts().values()})
+        prometheus.kill()
+        prometheus.key = OTHER_KEY
+        prometheus.start()
+        node.wait_log("remote write refused: API key")
+        self.assert_stopped(node)
+
+
+class ScrapingTests(PrometheusTestCase):
+    """
+    A node looks at a real Prometheus.
+    """
 
     def test_scraped(self) -> None:
         """

@@ -5,6 +5,8 @@ Tests for what keys and hosts may use up.
 from __future__ import annotations
 
 from netstream.config.settings import Quota
+from netstream.hub.hub import Link
+from netstream.model.host import HostInfo
 from netstream.model.identity import fingerprint
 from netstream.streaming.quotas import AWAY_FOR, BURST, Quotas
 from netstream.testing import KEY
@@ -52,6 +54,24 @@ class QuotaTests(WorldCase):
         first.leave()
         self.world.advance(1)
         self.assertTrue(self.accepted(self.child(parent, key=OTHER, machine_guid=guid(3))))
+
+    def test_nodes_of_workers(self) -> None:
+        """
+        Nodes that another process of this one has count as well.
+        """
+        parent = self.world.node("parent", "parent", stream=section(OTHER, "max nodes = 1"))
+        streaming = parent.service._parent
+        assert streaming is not None
+        settings = parent.service.settings.admit(OTHER, guid(1), "127.0.0.1", self.world.now)
+        streaming.admitted[guid(1)] = settings
+        host = parent.hub.mirror(HostInfo(guid(1), "there"), parent.hub.local.db)
+        host.link = Link("127.0.0.1:1", self.world.now)
+        parent.hub.tell(host)
+        refused = self.child(parent, key=OTHER, machine_guid=guid(2))
+        self.assertEqual((refused.received, refused.closed), (Refusal.QUOTA.line(), True))
+        host.link = None
+        parent.hub.tell(host)
+        self.assertTrue(self.accepted(self.child(parent, key=OTHER, machine_guid=guid(2))))
 
     def test_metrics(self) -> None:
         """

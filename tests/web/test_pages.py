@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.web.pages import Pages, packaged
-from tests.web.stage import CHILD, Stage
+from tests.web.stage import CHILD, GUID, Stage
 
 
 class PagesTests(SynchronousTestCase):
@@ -55,6 +55,26 @@ class PagesTests(SynchronousTestCase):
         (self.folder / "index.html").unlink()
         self.assertIsNone(pages.get("index.html"))
 
+    def test_links(self) -> None:
+        """
+        Links that whoever made the folder put there are followed, but not for
+        ever, and not to what is no page.
+        """
+        outside = self.folder.parent.absolute() / "outside"
+        outside.mkdir()
+        (outside / "font.woff").write_text("W")
+        (outside / "shadow").write_text("secret")
+        (self.folder / "font.woff").symlink_to(outside / "font.woff")
+        (self.folder / "fonts").symlink_to(outside, target_is_directory=True)
+        (self.folder / "shadow").symlink_to(outside / "shadow")
+        (self.folder / "gone.js").symlink_to(outside / "gone.js")
+        (self.folder / "round").symlink_to(self.folder.absolute(), target_is_directory=True)
+        pages = Pages(self.folder)
+        for path in ("font.woff", "fonts/font.woff", "round/index.html"):
+            self.assertIsNotNone(pages.get(path), path)
+        for path in ("shadow", "fonts/shadow", "gone.js", "round/" * 40 + "index.html", "fonts/../../outside.txt"):
+            self.assertIsNone(pages.get(path), path)
+
     def test_no_folder(self) -> None:
         """
         Without files there are no pages, and no error.
@@ -90,6 +110,40 @@ class DashboardTests(SynchronousTestCase):
             page = self.stage.get(target)
             self.assertEqual((page.status, page.headers["Content-Type"]), (200, "text/html; charset=utf-8"), target)
             self.assertIn("<title>", page.text)
+
+    def test_other_dashboard(self) -> None:
+        """
+        Another dashboard takes the place of ours, for each node; what it has
+        not is ours.  Its pages may do more, but load nothing from elsewhere.
+        """
+        folder = Path(self.mktemp())
+        (folder / "static").mkdir(parents=True)
+        (folder / "index.html").write_text("<title>other</title>")
+        (folder / "static" / "app.js").write_text("other")
+        stage = Stage(files=folder)
+        stage.usual()
+        for target in ("/", "/host/web1/", "/index.html"):
+            page = stage.get(target)
+            self.assertEqual(page.text, "<title>other</title>", target)
+            self.assertIn("script-src 'self' 'unsafe-inline'", page.headers["Content-Security-Policy"])
+            self.assertIn("default-src 'self';", page.headers["Content-Security-Policy"])
+        self.assertEqual(stage.get("/static/app.js").text, "other")
+        own = stage.get("/nodes.html")
+        self.assertIn("Nodes", own.text)
+        self.assertNotIn("unsafe", own.headers["Content-Security-Policy"])
+        self.assertEqual(stage.get("/static/page-nodes.js").status, 200)
+        self.assertEqual(stage.get("/../static/app.js").status, 404)
+
+    def test_registry(self) -> None:
+        """
+        An older dashboard learns what the node is called, and that nobody is
+        remembered.
+        """
+        said = self.stage.get("/api/v1/registry?action=hello").json()
+        self.assertEqual((said["status"], said["hostname"], said["machine_guid"]), ("ok", "parent.example", GUID))
+        self.assertFalse(said["anonymous_statistics"])
+        said = self.stage.get("/api/v1/registry?action=access&machine=x&name=y&url=z").json()
+        self.assertEqual((said["action"], said["status"]), ("access", "disabled"))
 
     def test_files(self) -> None:
         """

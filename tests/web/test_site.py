@@ -231,6 +231,7 @@ class SiteTests(SynchronousTestCase):
             answer = self.stage.get(f"/api/v3/{path}")
             self.assertEqual((answer.status, len(answer.json()["nodes"])), (200, 2), path)
         self.assertEqual(self.stage.get("/api/v3/overview").json()["nodes"][1]["newest"], NOW - 2)
+        self.assertEqual(self.stage.get("/api/v3/data?after=-10&contexts=*").status, 200)
 
     def test_client_leaves(self) -> None:
         """

@@ -20,7 +20,7 @@ TARGETS = (
     ("/host/caf\xe9/".encode(), "/host/caf\xe9/", {}),
     (b"/%ff%00", "/\ufffd\x00", {}),
     (b"http://elsewhere:1/api/v1/info?x=1", "/api/v1/info", {"x": "1"}),
-    (b"//api//v1", "/api//v1", {}),
+    (b"//api//v1", "/api/v1", {}),
     (b"", "/", {}),
     (b"*", "/*", {}),
     (b"/%", "/%", {}),

@@ -78,6 +78,19 @@ class ForwardedTests(SynchronousTestCase):
         self.assertEqual(refused.status, 421)
         self.assertIn("allowed host names = evil.example\n", refused.text)
 
+    def test_odd_host(self) -> None:
+        """
+        What a proxy leaves in C{Host} does not matter where it says how it
+        was called, and neither does what a child says.
+        """
+        stage = self.stage(host_names=pattern("metrics.example"))
+        for head in (
+            b"GET /api/v1/info HTTP/1.1\r\nHost: \xb1:x\r\nX-Forwarded-Host: metrics.example\r\n\r\n",
+            b"GET /api/v3/stream_info HTTP/1.1\r\nHost: \xb1:x\r\n\r\n",
+        ):
+            (answer,) = stage.raw(head)
+            self.assertIn(answer.status, (200, 404), answer)
+
     def test_networks(self) -> None:
         """
         Proxies are addresses, networks, this machine or a socket.

@@ -15,13 +15,14 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from netstream.collect.program import Number, NumberChart, NumberCharts
-from netstream.collect.statsd.lines import Kind, Said
+from netstream.collect.statsd.lines import LONGEST_NAME, Kind, Said
 from netstream.collect.statsd.metrics import EVENTS, Metric, Metrics
 from netstream.collect.statsd.naming import FAMILIES, TYPES, UNITS, chart_id
 from netstream.collect.statsd.sockets import Datagrams, Streams
 from netstream.config.feeds import Socket, StatsdSettings
 from netstream.config.settings import Settings
 from netstream.hub.hub import Hub
+from netstream.session.limits import Limits
 from netstream.streaming.listening import remove_unserved
 from netstream.wire.errors import excerpt
 
@@ -43,6 +44,20 @@ _FRACTIONS = frozenset({Kind.GAUGE, Kind.COUNTER, Kind.METER, Kind.HISTOGRAM, Ki
 
 _NAMED = frozenset({Kind.GAUGE, Kind.COUNTER, Kind.METER, Kind.SET})
 """Kinds with one dimension, which a tag may name."""
+
+
+def _limits(statsd: StatsdSettings) -> Limits:
+    """
+    @return: How much the metrics that are allowed can be.
+    """
+    most = statsd.most_texts + 10
+    dimensions = statsd.most_charts * most
+    return Limits(
+        charts=statsd.most_charts + 1,
+        dimensions=dimensions,
+        chart_dimensions=most,
+        text=(statsd.most_charts + dimensions) * 8 * LONGEST_NAME,
+    )
 
 
 @define(eq=False)
@@ -81,7 +96,7 @@ class Statsd(NumberCharts):
         self._told: dict[str, tuple[float, int]] = {}
         self._streams = Streams(self.take, statsd.idle_timeout, statsd.most_connections)
         self.ports: list[IListeningPort] = []
-        self.attach(hub, settings, reactor, statsd.update_every)
+        self.attach(hub, settings, reactor, statsd.update_every, _limits(statsd))
 
     def startService(self) -> None:
         """

@@ -178,6 +178,15 @@ class StatsdTests(SynchronousTestCase):
         self.say(*["c:1|c"] * 10)
         self.assertEqual(self.values("statsd_c.counter", "counter"), {5: 1.0, 10: 1.0})
 
+    def test_most(self) -> None:
+        """
+        As many texts as are allowed have dimensions, also more than a child's chart may have.
+        """
+        self.start(most_charts=2, most_texts=12_000)
+        self.say("\n".join(f"d:{text}|d" for text in range(13_000)))
+        self.assertEqual(len(self.hub.local.charts["statsd_d.dictionary"].dimensions), 12_001)
+        self.assertFalse([message for message in self.messages if "could not be taken in" in message])
+
     def test_same_id(self) -> None:
         """
         Names that differ only in what ids cannot hold are charts of their own.

@@ -1,0 +1,32 @@
+"""
+The registry of older dashboards: which machines a person has looked at.
+
+It needs a cookie and remembers people, so there is none here; but dashboards
+ask a node for it, and learn from the answer what the node is called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netstream.hub.hub import Host
+
+CLOUD = "https://app.netdata.cloud"
+"""What agents name.  The dashboard of 1.37 draws nothing if it is empty; its
+pages may not go there."""
+
+
+def answer(host: Host, action: str) -> dict[str, Any]:
+    """
+    @param action: What is asked for.
+    @return: Who the node is; anything but C{hello} is switched off.
+    """
+    hello = action in ("", "hello")
+    told: dict[str, Any] = {
+        "action": action or "hello",
+        "status": "ok" if hello else "disabled",
+        "hostname": host.info.hostname,
+        "machine_guid": host.info.guid,
+    }
+    # The registry is where the question was asked, seen from there.
+    return told | {"registry": ".", "cloud_base_url": CLOUD, "anonymous_statistics": False} if hello else told
