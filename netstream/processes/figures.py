@@ -45,6 +45,7 @@ def host_fields(host: Host, now: float) -> dict[str, Any]:
             "reason": upstream.reason,
             "spoken": list(upstream.spoken),
             "peer": upstream.peer,
+            "certificate": upstream.certificate,
             "traffic": _traffic(upstream.traffic),
             "dropped": upstream.dropped,
             "backlog": upstream.backlog(),

@@ -164,8 +164,8 @@ class Mirror:
             host.link = None
             self.online.discard(host.info.guid)
         else:
-            peer, since, capabilities, spoken = facts["link"]
-            link = Link(peer, since, capabilities, tuple(spoken))
+            peer, since, capabilities, spoken, certificate = facts["link"]
+            link = Link(peer, since, capabilities, tuple(spoken), certificate=certificate)
             if host.link != link:
                 host.link = link
                 host.replication = None

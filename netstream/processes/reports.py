@@ -159,7 +159,9 @@ def _facts(host: Host, engines: Sequence[IMetricsDB]) -> dict[str, Any]:
         "db": engines.index(host.db),
         "known": host.known_since,
         "left": host.left,
-        "link": None if link is None else [link.peer, link.since, link.capabilities, list(link.spoken)],
+        "link": None
+        if link is None
+        else [link.peer, link.since, link.capabilities, list(link.spoken), link.certificate],
         "callable": host.callee is not None,
         "claim": host.claim_id,
         "path": [host.route.own, list(host.route.before), list(host.route.after)],

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -62,9 +62,8 @@ def handed_fields(handed: Handed) -> Message:
     """
     @return: What another process is told of a connection.
     """
-    papers = handed.papers
-    said = [list(papers.names), sorted(papers.guids), papers.description, papers.local]
-    return Message({"host": handed.host, "port": handed.port, "papers": said}, (handed.head, handed.rest))
+    papers = asdict(handed.papers) | {"guids": sorted(handed.papers.guids)}
+    return Message({"host": handed.host, "port": handed.port, "papers": papers}, (handed.head, handed.rest))
 
 
 def handed_of(message: Message) -> Handed:
@@ -72,8 +71,8 @@ def handed_of(message: Message) -> Handed:
     @return: What L{handed_fields} was given.
     """
     fields, (head, rest) = message.fields, message.parts
-    names, guids, description, local = fields["papers"]
-    papers = Papers(tuple(names), frozenset(guids), description, local)
+    said = fields["papers"]
+    papers = Papers(**said | {"names": tuple(said["names"]), "guids": frozenset(said["guids"])})
     return Handed(fields["host"], fields["port"], bytes(head), bytes(rest), papers)
 
 

@@ -21,7 +21,11 @@ from netstream.model.updates import ChartDefined, FunctionOffered, PathKnown
 from netstream.processes.crew import Crew
 from netstream.processes.member import Member
 from netstream.processes.reports import EVERY, FIGURES_EVERY
+from netstream.processes.work import handed_fields, handed_of
+from netstream.streaming.papers import Papers
+from netstream.streaming.passing import Handed
 from tests.processes.test_crew import CrewCase, child
+from tests.processes.test_remote import over_the_wire
 from tests.processes.test_reports import chart
 
 
@@ -73,7 +77,7 @@ class WholeTests(CrewCase):
         self.the_crew: Crew = self.crew(1)
         self.worker = self.newest("worker 1").worker
         engine: IMetricsDB = self.worker.engines[-1]
-        link = Link("127.0.0.1:1", self.clock.seconds(), 7, ("one", "two"))
+        link = Link("127.0.0.1:1", self.clock.seconds(), 7, ("one", "two"), certificate=3.0)
         self.theirs = self.worker.hub.connect(child(1), engine, link)
         self.theirs.apply(ChartDefined(chart("a.b", "x")))
         self.settle()
@@ -170,7 +174,7 @@ class WholeTests(CrewCase):
         link.clock.note(now + 7, now)
         self.theirs.replication = Progress(charts=4, complete=1)
         self.theirs.incomplete.add("a.b")
-        self.theirs.upstream = Upstream("up", connected=True, spoken=("v",), backlog=lambda: 9)
+        self.theirs.upstream = Upstream("up", connected=True, spoken=("v",), certificate=5.0, backlog=lambda: 9)
         counts = self.worker.hub.counts
         counts.accepted += 1
         counts.refused["denied"] += 2
@@ -186,6 +190,7 @@ class WholeTests(CrewCase):
         self.assertEqual(
             (shown.upstream.destination, shown.upstream.spoken, shown.upstream.backlog()), ("up", ("v",), 9)
         )
+        self.assertEqual((shown.link.certificate, shown.upstream.certificate), (3.0, 5.0))
         self.assertEqual((self.hub.counts.accepted, self.hub.counts.refused["denied"]), (1, 2))
         self.assertEqual(self.hub.counts.received.wire, 10)
         counts.accepted += 1
@@ -246,6 +251,18 @@ class WholeTests(CrewCase):
         moved = self.the_crew.choose_anew([child(1).guid])
         self.settle()
         self.assertEqual(self.successResultOf(moved), 0)
+
+    def test_handed(self) -> None:
+        """
+        All that is known of a connection goes with it.
+        """
+        papers = Papers(("a", "b"), frozenset({"x", "y"}), "CN=a", 7.0, True)
+        for handed in (
+            Handed("::1", 5, b"head", b"rest", papers),
+            Handed(None, 0, b"", b"", Papers(local=True)),
+            Handed("127.0.0.1", 1, b"h", b""),
+        ):
+            self.assertEqual(handed_of(over_the_wire(handed_fields(handed))), handed)
 
     def test_removed(self) -> None:
         """
