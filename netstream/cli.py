@@ -10,21 +10,19 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from netstream import __version__
 from netstream.alertcommands import add_alert
 from netstream.certcommands import add_gencert
-from netstream.config import ConfigError, load
-from netstream.config.keys import mark, new_key
+from netstream.checkcommands import add_check
+from netstream.config import ConfigError
+from netstream.config.keys import new_key
 from netstream.config.places import NOTIFY_CONF, STOCK, STREAM_CONF, config_directory
-from netstream.config.settings import Role, Settings, StreamSettings
 from netstream.ctlcommands import add_commands as add_control
 from netstream.dbcommands import CannotDo, add_commands
 from netstream.passwordcommands import add_hash_password
-from netstream.tls.client import Client
-from netstream.tls.server import Server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     @param arguments: Without the name of the program; L{None} takes those of
         the process.
-    @return: The exit status: 0 is well, 1 is a wrong configuration, a file
-        that cannot be edited, or a damaged database.
+    @return: The exit status: 0 is well, 1 is a wrong configuration, a parent
+        that cannot be streamed to, a file that cannot be edited, or a damaged
+        database.
     """
     chosen = _parser().parse_args(arguments)
     try:
@@ -68,20 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     genkey.set_defaults(run=_genkey)
 
-    check = commands.add_parser(
-        "check",
-        help="read the configuration and say what is wrong with it",
-        description="Read the configuration as 'twistd netstream' with the same options would, "
-        "print what is odd in it and what it amounts to. The exit status is 1 if a node would not start with it.",
-    )
-    check.add_argument("--role", choices=[role.value for role in Role], default=Role.STANDALONE.value)
-    check.add_argument("--config-dir", type=Path, metavar="DIR")
-    check.add_argument("--data-dir", type=Path, metavar="DIR")
-    check.add_argument("--hostname", metavar="NAME")
-    check.add_argument("--destination", metavar="HOST[:PORT]")
-    check.add_argument("--api-key", metavar="KEY")
-    check.add_argument("--set", action="append", default=[], metavar="SECTION/OPTION=VALUE", dest="overrides")
-    check.set_defaults(run=_check)
+    add_check(commands)
 
     edit = commands.add_parser(
         "edit-config",
@@ -109,57 +95,6 @@ def _genkey(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _check(chosen: argparse.Namespace) -> int:
-    settings = load(
-        chosen.role,
-        config_dir=chosen.config_dir,
-        data_dir=chosen.data_dir,
-        overrides=chosen.overrides,
-        hostname=chosen.hostname,
-        destination=chosen.destination,
-        api_key=chosen.api_key,
-    )
-    if settings.web.tls is not None:
-        Server(settings.web.tls)
-    if any(parent.tls for parent in settings.stream.destinations):
-        Client(settings.stream.tls)
-    for warning in settings.warnings:
-        print(f"warning: {warning}")
-    for name, value in _summary(settings):
-        print(f"{name + ':':<15}{value}")
-    return 0
-
-
-def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
-    db = settings.db
-    yield "role", settings.role.value
-    yield "hostname", settings.node.hostname
-    yield "read from", ", ".join(map(str, settings.sources))
-    yield "data in", str(settings.data_dir)
-    yield "database", f"{db.mode.value}, one point every {db.update_every} s"
-    yield "listens on", " ".join(listener.text for listener in settings.web.listeners) or "nothing"
-    dashboard = settings.web.allow.get("dashboard")
-    near = (
-        "everyone who signs in"
-        if settings.web.access_file
-        else "this machine, private networks and link-local addresses"
-    )
-    yield "dashboard for", dashboard.text if dashboard else near
-    if settings.web.access_file is not None:
-        yield "signed in by", f"{settings.web.access_file}, for {' '.join(sorted(settings.web.protected)) or 'nothing'}"
-    yield "TLS", f"with {settings.web.tls.certificate}" if settings.web.tls is not None else "no"
-    yield "streams to", _sending(settings.stream)
-    receives = settings.role in (Role.PARENT, Role.PROXY)
-    none = "none yet; the first start makes one" if receives else "none, so no host can stream here"
-    yield "API keys", " ".join(settings.keys) or none
-
-
-def _sending(stream: StreamSettings) -> str:
-    if not stream.enabled:
-        return "nobody"
-    return f"{' '.join(parent.text for parent in stream.destinations)} with API key {mark(stream.api_key)}"
-
-
 def _edit(chosen: argparse.Namespace) -> int:
     if chosen.list:
         for path in sorted(path for path in STOCK.rglob("*") if path.is_file()):
@@ -174,7 +109,10 @@ def _edit(chosen: argparse.Namespace) -> int:
     _provide(path, STOCK / path.relative_to(directory))
     status = subprocess.run([*editor, str(path)], check=False).returncode
     if status == 0:
-        print(f"{path} is saved; 'netstream check' says whether it is right, a running node reads it when restarted.")
+        print(
+            f"{path} is saved; 'netstream check' says whether it is right, and 'netstream ctl reload' lets a node that "
+            "runs go by it."
+        )
     return 0 if status == 0 else 1
 
 

@@ -40,7 +40,18 @@ def add_commands(commands: Any) -> None:
 
     action("status", "print how it is doing", "Print who the node is and how it is doing.")
     action("nodes", "list the nodes it knows", "List the nodes that it knows, and those that were removed.")
-    action("keys", "list its API keys", "List its API keys by the first digits of their SHA-256, as logs name them.")
+    action(
+        "keys",
+        "list its API keys",
+        "List its API keys by the first digits of their SHA-256, as logs name them: whether they open the door, how "
+        "many nodes are connected with each, and when it was used last since the node started.",
+    )
+    action(
+        "refusals",
+        "list who was refused lately, and why",
+        "List the children that were not admitted since the node started, a hundred at most, each with the reason and "
+        "the line that would admit it, of which they themselves hear nothing.",
+    )
     remove = action(
         "remove-node",
         "forget a node that is gone",
@@ -64,6 +75,12 @@ def add_commands(commands: Any) -> None:
         "Let all children go and take none until 'drain --end' or a restart of the node.",
     )
     drain.add_argument("--end", action="store_true", help="take children again")
+    action(
+        "reload",
+        "read all files again",
+        "Read the configuration again and go by it, without ending a connection that it still allows; print what "
+        "changed. If anything in it is wrong, all stays as it was.",
+    )
     action(
         "reload-health",
         "read alert definitions again",
@@ -115,10 +132,7 @@ def _status(said: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _nodes(said: Mapping[str, Any]) -> Iterator[str]:
-    rows = [_HEADINGS, *map(_row, said["nodes"])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from _table([_HEADINGS, *map(_row, said["nodes"])])
     for each in said["removed"]:
         yield f"removed {_moment(each['at'])}: {each['hostname']} ({each['guid']})"
 
@@ -137,7 +151,33 @@ def _moment(second: int) -> str:
 
 
 def _keys(said: Mapping[str, Any]) -> Iterator[str]:
-    yield from said["keys"] or ("there are none",)
+    if not said["keys"]:
+        yield "there are none"
+        return
+    rows = [("key", "state", "valid from", "valid until", "nodes", "last used", "section")]
+    for key in said["keys"]:
+        moments = [
+            _moment(round(key[name])) if key[name] is not None else "-" for name in ("valid_from", "valid_until")
+        ]
+        used = "now" if key["nodes"] else _moment(key["used"]) if key["used"] is not None else "-"
+        rows.append((key["key"], key["state"], moments[0], moments[1], str(key["nodes"]), used, key["section"]))
+    yield from _table(rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """
+    @param rows: As many cells each; the first are headings.
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _refusals(said: Mapping[str, Any]) -> Iterator[str]:
+    for each in said["refusals"]:
+        yield f"{_moment(each['at'])} {each['peer']} {each['hostname']} ({each['guid']}): {each['reason']}"
+    if not said["refusals"]:
+        yield "nobody was refused"
 
 
 def _removed(said: Mapping[str, Any]) -> Iterator[str]:
@@ -158,17 +198,30 @@ def _drained(said: Mapping[str, Any]) -> Iterator[str]:
         yield "children are taken again" if said["was"] else "it was not being drained"
 
 
-def _reloaded(said: Mapping[str, Any]) -> Iterator[str]:
+def _reloaded_health(said: Mapping[str, Any]) -> Iterator[str]:
     yield f"{said['definitions']} alert definitions are in use"
     yield from said["problems"]
+
+
+def _reloaded(said: Mapping[str, Any]) -> Iterator[str]:
+    yield from said["changed"] or ("nothing changed",)
+    for line in said["restart"]:
+        yield f"needs a restart: {line}"
+    yield from said["went"]
+    for line in said["warnings"]:
+        yield f"warning: {line}"
+    if said["definitions"] is not None:
+        yield from _reloaded_health(said)
 
 
 _TOLD = {
     "status": _status,
     "nodes": _nodes,
     "keys": _keys,
+    "refusals": _refusals,
     "remove-node": _removed,
     "rebalance": _rebalanced,
     "drain": _drained,
-    "reload-health": _reloaded,
+    "reload": _reloaded,
+    "reload-health": _reloaded_health,
 }

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -26,8 +26,10 @@ from netstream.collect.feeds import feeds, writer
 from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.processes import left_to, of_workers
-from netstream.config.settings import KeySettings, Listener, Mode, Settings, StreamSettings
+from netstream.config.reload import Configuration
+from netstream.config.settings import Destination, KeySettings, Listener, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
+from netstream.control.reloading import Reloaded, Reloading
 from netstream.control.service import ControlSocket
 from netstream.db.databases import Databases
 from netstream.db.interfaces import IMetricsDB
@@ -53,10 +55,26 @@ if TYPE_CHECKING:
     from netstream.processes.member import Spawn
     from netstream.streaming.front import FrontFactory
     from netstream.streaming.parent import Parent
+    from netstream.tls.reminders import Reminders
     from netstream.tls.server import Server
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
+
+
+def _secure(stream: StreamSettings) -> list[Destination]:
+    return [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
+
+
+def _unverified(stream: StreamSettings) -> list[Destination]:
+    return _secure(stream) if stream.tls.skip_verification else []
+
+
+def _replaced(settings: Settings) -> tuple[object, ...]:
+    """
+    @return: What feeds and exports are made of.
+    """
+    return settings.exporting, settings.feeds, settings.plugins.get("twisted", False)
 
 
 class CannotServe(Exception):
@@ -102,6 +120,7 @@ class Node(MultiService):
         workers: Workers | None = None,
         jitter: Callable[[], float] = random.random,
         spawn: Spawn | None = None,
+        configuration: Configuration | None = None,
     ) -> None:
         """
         @param reactor: Provides time, TCP, Unix sockets, names and threads.
@@ -112,6 +131,8 @@ class Node(MultiService):
             the choice among equal parents.
         @param spawn: Starts the processes of C{[global] workers}; fresh
             interpreters if not given.
+        @param configuration: What reads the files again; L{None} if the
+            settings are not of files.
         """
         super().__init__()
         self.settings = settings
@@ -125,6 +146,13 @@ class Node(MultiService):
         self._crew: Crew | None = None
         self._sharing: Sharing | None = None
         self._program: NumberCharts | None = None
+        self._configuration = configuration
+        self._reloading: Reloading | None = None
+        self._told: list[Callable[[Settings], object]] = []
+        self._reminders: Reminders | None = None
+        self._uplinks: Uplinks | None = None
+        self._anew: list[IService] = []
+        self._left: Sequence[int] = ()
         self._databases: Databases | None = None
         self._fronts: list[FrontFactory] = []
         self._ports: list[IListeningPort] = []
@@ -162,15 +190,16 @@ class Node(MultiService):
             raise CancelledError()
 
     async def _start(self) -> None:
-        settings = self.settings
+        settings, self._told, self._reminders = self.settings, [], None
         for warning in settings.warnings:
             self._log.warn("{text}", text=warning)
         guid = machine_guid(settings.data_dir)
-        uplinks = Uplinks(self._reactor, self._jitter, guid)
-        self._prepare_tls(uplinks)
+        self._uplinks = uplinks = Uplinks(self._reactor, self._jitter, guid)
+        self._prepare_tls()
         count = settings.node.workers
-        left = left_to(0, count, of_workers(settings.data_dir))
+        self._left = left = left_to(0, count, of_workers(settings.data_dir))
         self._databases = Databases(settings, self._reactor, self._workers, left=left)
+        self._told.append(self._databases.reconfigure)
         await self._databases.open()
         self._go_on()
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
@@ -191,8 +220,8 @@ class Node(MultiService):
             self._go_on()
         self.hub.local.info = info
         self.hub.local.save()
-        labels = host_labels(settings)
-        self.hub.local.apply(LabelsReplaced(labels))
+        self._label(settings)
+        self._told.append(self._label)
         Paths(self.hub, self._reactor).setServiceParent(self)
         Figures(self.hub, self._reactor).setServiceParent(self)
         if settings.web.listeners or count:
@@ -200,32 +229,36 @@ class Node(MultiService):
 
             self._parent = Parent(self.hub, settings, self._database, self._reactor)
         self.health = self._watching()
+        if self.health is not None:
+            self._told.append(self.health.reconfigure)
         if count and self._parent is not None:
             await self._start_crew(self._parent)
             self._go_on()
-        self._sharing = Sharing(self._engines, settings.db.tier_size, self._reactor)
+        sharing = self._sharing = Sharing(self._engines, settings.db.tier_size, self._reactor)
+        self._told.append(lambda new: sharing.limit(new.db.tier_size))
         self._sharing.start()
         if self._parent is not None:
             await self._listen(self._parent)
         self._go_on()
         self._collector = self._make_collector(self.hub, settings, self._reactor)
         self._collector.setServiceParent(self)
+        if isinstance(self._collector, CollectService):
+            self._told.append(self._collector.reconfigure)
         db = settings.db
-        NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral).setServiceParent(self)
+        cleaning = NodeCleaning(self.hub, self._reactor, db.cleanup_hosts, db.cleanup_ephemeral)
+        cleaning.setServiceParent(self)
+        self._told.append(lambda new: cleaning.reconfigure(new.db.cleanup_hosts, new.db.cleanup_ephemeral))
         if self._program is not None:
             self._run_program(self._program)
-        for feed in feeds(self.hub, settings, self._reactor):
-            feed.setServiceParent(self)
-        self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make)
+        forwarder = self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make, uplinks.connector)
         self._forwarder.setServiceParent(self)
-        if settings.exporting:
-            from netstream.export.service import exports
-
-            connect = partial(uplinks.plain, StreamSettings())
-            for export in exports(self.hub, settings, self._reactor, connect, left=left):
-                export.setServiceParent(self)
+        self._told.append(lambda new: forwarder.reconfigure())
+        self._begin_anew(settings)
         if self.health is not None:
             self.health.setServiceParent(self)
+        reload_health = self.reload_health if self.health is not None else None
+        if self._configuration is not None:
+            self._reloading = Reloading(self._configuration, self._prepare, self._reconfigure, reload_health)
         self.control = Control(
             self.hub,
             settings,
@@ -235,8 +268,10 @@ class Node(MultiService):
             self._jitter,
             netstream.__version__,
             self._crew,
-            self.reload_health if self.health is not None else None,
+            reload_health,
+            self._reloading,
         )
+        self._told.append(self.control.reconfigure)
         ControlSocket(self.control, settings.data_dir, self._reactor).setServiceParent(self)
         self._greet()
 
@@ -264,29 +299,113 @@ class Node(MultiService):
         elif not program.running:
             program.startService()
 
-    def _prepare_tls(self, uplinks: Uplinks) -> None:
+    def _prepare_tls(self) -> None:
         """
         Read certificates, so that a wrong one stops the start.
 
         @raise ConfigError: One cannot be used.
         """
-        web, stream = self.settings.web, self.settings.stream
-        secure = [destination for destination in stream.destinations if destination.tls] if stream.enabled else []
-        if web.tls is None and not secure:
-            return
-        from netstream.tls.reminders import Reminders
-        from netstream.tls.server import Server
+        if self.settings.web.tls is not None:
+            from netstream.tls.server import Server
 
-        if web.tls is not None:
-            self._tls = Server(web.tls)
+            self._tls = Server(self.settings.web.tls)
             if self._tls.left_out:
                 self._log.warn(
                     "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
                     names=", ".join(self._tls.left_out),
                 )
-        if secure:
-            uplinks.trust(stream.tls)
-        Reminders(self._reactor, self._tls, secure if stream.tls.skip_verification else ()).setServiceParent(self)
+        self._prepare(self.settings)
+        self._remind(self.settings)
+        self._told.append(self._remind)
+
+    def _remind(self, settings: Settings) -> None:
+        """
+        Have the log remind of what its owner should look at.
+        """
+        unverified = _unverified(settings.stream)
+        if self._reminders is not None:
+            self._reminders.reconfigure(unverified)
+        elif self._tls is not None or unverified:
+            from netstream.tls.reminders import Reminders
+
+            self._reminders = Reminders(self._reactor, self._tls, unverified)
+            self._reminders.setServiceParent(self)
+
+    def _prepare(self, settings: Settings) -> None:
+        """
+        Read the certificates that settings name for what this node connects
+        to.
+
+        @raise ConfigError: One cannot be used.
+        """
+        if _secure(settings.stream):
+            assert self._uplinks is not None
+            self._uplinks.trust(settings.stream.tls)
+        encrypted = [target for target in settings.exporting if any(each.tls for each in target.destinations)]
+        if encrypted:
+            from netstream.export.tls import TLS
+
+            for target in encrypted:
+                TLS(target)
+
+    def reconfigure(self, settings: Settings) -> Deferred[Sequence[str]]:
+        """
+        Go by other settings while it runs; those that
+        L{netstream.config.reload.AT_START} names have to be as they were.
+
+        @return: Fires with a line for each child that had to go; fails with
+            L{ConfigError}, and then nothing has changed.
+        """
+        return Deferred.fromCoroutine(self._prepare_and_reconfigure(settings))
+
+    async def _prepare_and_reconfigure(self, settings: Settings) -> Sequence[str]:
+        self._prepare(settings)
+        return await self._reconfigure(settings)
+
+    async def _reconfigure(self, settings: Settings) -> Sequence[str]:
+        before, self.settings = self.settings, settings
+        went = self._parent.reconfigure(settings) if self._parent is not None else []
+        for tell in self._told:
+            tell(settings)
+        if self._crew is not None:
+            went += await self._crew.reconfigure(settings, self.hub.local.labels)
+        if _replaced(settings) != _replaced(before):
+            services, self._anew = self._anew, []
+            for service in services:
+                await maybeDeferred(service.disownServiceParent)
+            if not self._stopping:
+                self._begin_anew(settings)
+        return went
+
+    def reload(self) -> Deferred[Reloaded]:
+        """
+        Read the files again, and go by them.
+
+        @return: Fires when it does; fails with L{ConfigError}, and then
+            nothing has changed.
+        """
+        if self._reloading is None or self._stopping:
+            return fail(CancelledError())
+        return self._reloading.reload()
+
+    def _label(self, settings: Settings) -> None:
+        labels = host_labels(settings)
+        if labels != self.hub.local.labels:
+            self.hub.local.apply(LabelsReplaced(labels))
+
+    def _begin_anew(self, settings: Settings) -> None:
+        """
+        Begin what is made anew whenever its settings change.
+        """
+        self._anew += feeds(self.hub, settings, self._reactor)
+        if settings.exporting:
+            from netstream.export.service import exports
+
+            assert self._uplinks is not None
+            connect = partial(self._uplinks.plain, StreamSettings())
+            self._anew += exports(self.hub, settings, self._reactor, connect, left=self._left)
+        for service in self._anew:
+            service.setServiceParent(self)
 
     async def _start_crew(self, parent: Parent) -> None:
         """
@@ -428,8 +547,10 @@ class Node(MultiService):
             written.setServiceParent(self)
         pages = site(self.hub, self.settings, self._reactor, self.health, self._beside, written)
         for listener in self.settings.web.listeners:
-            http = pages.of_port(listener.features).buildProtocol
-            front = FrontFactory(self._reactor, listener, self.settings.web, parent.protocol, http, self._tls, lobby)
+            http = pages.of_port(listener.features)
+            front = FrontFactory(
+                self._reactor, listener, self.settings.web, parent.protocol, http.buildProtocol, self._tls, lobby
+            )
             try:
                 ports = await self._ports_of(listener, front)
             except CannotListenError as problem:
@@ -437,6 +558,7 @@ class Node(MultiService):
                 self._log.error("{problem}", problem=problems[-1])
                 continue
             self._fronts.append(front)
+            self._told += [http.reconfigure, front.reconfigure]
             self._ports += ports
             self.urls.append(self._url(listener, ports[0]))
         if problems and not self._ports:

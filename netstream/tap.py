@@ -21,7 +21,8 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 import netstream
-from netstream.config import ConfigError, ensure_key, load
+from netstream.config import ConfigError, ensure_key
+from netstream.config.reload import Configuration
 from netstream.config.settings import Role, Settings
 from netstream.plain import leave_out_tls
 
@@ -33,10 +34,10 @@ class Options(usage.Options):
     """
     The command line, and the settings that it gives with the files.
 
-    @ivar settings: Set once the options are read.
+    @ivar configuration: Set once the options are read.
     """
 
-    settings: Settings
+    configuration: Configuration
 
     optParameters: ClassVar[list[list[str | None]]] = [
         ["role", "r", "standalone", "What the node is for: standalone, parent, child or proxy."],
@@ -93,12 +94,19 @@ class Options(usage.Options):
             names = ", ".join(r.value for r in Role)
             raise usage.UsageError(f"--role: {self['role']!r} is not one of {names}") from None
         try:
-            self.settings = self._load(role)
+            self.configuration = self._read(role)
             if role in (Role.PARENT, Role.PROXY) and not self.settings.keys:
                 self._print_key(*ensure_key(self.settings))
-                self.settings = self._load(role)
+                self.configuration = self._read(role)
         except ConfigError as problem:
             raise usage.UsageError(str(problem)) from problem
+
+    @property
+    def settings(self) -> Settings:
+        """
+        What they give, once they are read.
+        """
+        return self.configuration.settings
 
     def _print_key(self, key: str, path: Path) -> None:
         """
@@ -115,8 +123,8 @@ class Options(usage.Options):
             flush=True,
         )
 
-    def _load(self, role: Role) -> Settings:
-        return load(
+    def _read(self, role: Role) -> Configuration:
+        return Configuration(
             role,
             config_dir=Path(self["config-dir"]) if self["config-dir"] else None,
             data_dir=Path(self["data-dir"]) if self["data-dir"] else None,
@@ -142,7 +150,7 @@ def makeService(options: Options) -> IService:
     os.umask(os.umask(0o077) | 0o077)  # what a node keeps is for nobody else
     # Of classes that were made from text, the text: tracebacks do without it.
     linecache.clearcache()
-    node = Node(options.settings, reactor)
+    node = Node(options.settings, reactor, configuration=options.configuration)
     log = Logger("netstream")
 
     def failed(failure: Failure) -> None:
@@ -154,16 +162,40 @@ def makeService(options: Options) -> IService:
         register(_end_with_failure)
         reactor.callWhenRunning(reactor.stop)
 
-    def reload() -> None:
+    def reload_health() -> None:
         Deferred.fromCoroutine(node.reload_health()).addErrback(
             lambda failure: log.failure("alert definitions were not read again", failure)
         )
 
-    # As agents have it.
+    def not_reloaded(failure: Failure) -> None:
+        if not failure.check(ConfigError, CancelledError):  # what is wrong in the files was said
+            log.failure("the files were not read again", failure)
+
+    def hung_up() -> None:
+        if terminal and not _has_terminal():
+            log.info("the terminal is gone")
+            cast(Any, reactor).stop()
+            return
+        node.reload().addErrback(not_reloaded)
+
+    terminal = _has_terminal()
+    # SIGUSR2 as agents have it.
     later = cast(Any, reactor).callFromThread
-    reactor.callWhenRunning(signal.signal, signal.SIGUSR2, lambda *_: later(reload))
+    for number, action in ((signal.SIGUSR2, reload_health), (signal.SIGHUP, hung_up)):
+        reactor.callWhenRunning(signal.signal, number, lambda *_, action=action: later(action))
     node.ready.addErrback(failed)
     return node
+
+
+def _has_terminal() -> bool:
+    """
+    @return: Whether a terminal controls this process, and is still there.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _take_all_descriptors() -> None:

@@ -84,13 +84,34 @@ class CommandTests(SynchronousTestCase):
         (self.config / "stream.conf").write_text(f"[{KEY}]\nenabled = yes\n[stream]\nbad line\n")
         (self.config / "stream.conf").chmod(0o600)
         status, out, err = self.check(
-            "--role", "proxy", "--destination", "up:1", "--api-key", KEY, "--hostname", "box", "--set", "db/mode=none"
+            "--files",
+            "--role",
+            "proxy",
+            "--destination",
+            "up:1",
+            "--api-key",
+            KEY,
+            "--hostname",
+            "box",
+            "--set",
+            "db/mode=none",
         )
         self.assertEqual((status, err), (0, ""))
         self.assertIn("warning: stream.conf:4: ", out)
         for words in ("proxy", "box", "none", f"up:1 with API key {fingerprint(KEY)}", str(self.config)):
             self.assertIn(words, out)
         self.assertNotIn(KEY, out)
+
+    def test_check_keys(self) -> None:
+        """
+        A key that opens nothing is marked as such.
+        """
+        sections = (
+            f"[{KEY[:-1]}{n}]\ntype = api\n{line}\n" for n, line in enumerate(("enabled = yes", "enabled = no"))
+        )
+        (self.config / "stream.conf").write_text("".join(sections) + "valid until = 2020-01-01\n")
+        _, out, _ = self.check("--role", "parent")
+        self.assertIn(f"API keys:      {fingerprint(KEY[:-1] + '0')} {fingerprint(KEY[:-1] + '1')} (disabled)\n", out)
 
     def test_check_writes_nothing(self) -> None:
         """

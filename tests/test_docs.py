@@ -105,8 +105,11 @@ class CommandTests(SynchronousTestCase):
             elif arguments[0] == "ctl":
                 self.tell_a_node(arguments)
             elif arguments[0] in ("genkey", "check"):
+                more = ["--files"] if arguments[0] == "check" else []  # no test connects to the parents of an example
+                if "child" in arguments:
+                    more += ["--destination", "parent.example", "--api-key", "6ea7d4b2-52f0-4f43-9d5e-0d7cbbd1a3ba"]
                 with contextlib.redirect_stdout(io.StringIO()):
-                    self.assertIn(main([*arguments]), (None, 0))
+                    self.assertIn(main([*arguments, *more]), (None, 0))
             else:
                 self.assertIn(arguments[0], ("edit-config",))
         elif program == "curl":

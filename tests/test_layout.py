@@ -39,16 +39,18 @@ ROOMS: Mapping[str, frozenset[str]] = {
 }
 """What each room may import of the others; nothing looks up."""
 
-COMMANDS = ("alert", "cert", "ctl", "db", "password")
+COMMANDS = ("alert", "cert", "check", "ctl", "db", "password")
 """What the command C{netstream} has modules for, besides its own."""
 
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset(ROOMS),
     "tap": frozenset({"config", "plain", "roles"}),
     "plain": frozenset({"config"}),
-    "cli": frozenset({"config", "roles", "tap", "tls", *(f"{name}commands" for name in COMMANDS)}),
+    "cli": frozenset({"config", *(f"{name}commands" for name in COMMANDS)}),
     "alertcommands": frozenset({"config", "db", "dbcommands", "health", "hub", "model"}),
     "certcommands": frozenset({"config", "tls"}),
+    "checkcommands": frozenset({"checkwalk", "config", "tls"}),
+    "checkwalk": frozenset({"collect", "config", "control", "db", "hub", "model", "streaming"}),
     "ctlcommands": frozenset({"config", "control"}),
     "dbcommands": frozenset({"config", "db"}),
     "passwordcommands": frozenset({"config"}),

@@ -70,6 +70,7 @@ class CollectService(Service):
         self._plugins = plugins
         self._every = settings.db.update_every
         self._collectors: list[Collector] = []
+        self._made: dict[MakeCollector, list[Collector]] = {}
         self._measuring: set[str] = set()
         self._collected: Collected | None = None
         self._resume = 0.0
@@ -83,22 +84,53 @@ class CollectService(Service):
         """
         super().startService()
         self._collected = self._begin()
-        for plugin, makers in self._plugins.items():
-            if self._settings.plugins.get(plugin, True):
-                for make in makers:
-                    if not self._settings.modules.get(MODULES.get(make, ""), True):
-                        continue
-                    self._collectors.append(self._made(make))
-                    if make is Own:
-                        self._collectors += (Stored(self._hub, self._every), Streams(self._hub, self._every))
-                        if self._settings.node.workers:
-                            self._collectors.append(Workers(self._machine, self._hub, self._every))
+        for make in self._wanted():
+            self._add(make)
         self._plan(self._clock.seconds())
 
-    def _made(self, make: MakeCollector) -> Collector:
+    def _wanted(self) -> list[MakeCollector]:
+        settings = self._settings
+        return [
+            make
+            for plugin, makers in self._plugins.items()
+            if settings.plugins.get(plugin, True)
+            for make in makers
+            if settings.modules.get(MODULES.get(make, ""), True)
+        ]
+
+    def _add(self, make: MakeCollector) -> None:
+        made = [self._measuring_with(make)]
+        if make is Own:
+            made += (Stored(self._hub, self._every), Streams(self._hub, self._every))
+            if self._settings.node.workers:
+                made.append(Workers(self._machine, self._hub, self._every))
+        self._made[make] = made
+        self._collectors += made
+
+    def _measuring_with(self, make: MakeCollector) -> Collector:
         if make is Cgroups:
             return Cgroups(self._machine, self._every, self._settings.cgroups)
         return make(self._machine, self._every)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Begin to run what was switched on, and end what was switched off or is
+        set up otherwise; the rest goes on.
+        """
+        before, self._settings = self._settings, settings
+        if not self.running:
+            return
+        wanted, text = self._wanted(), b""
+        for make in list(self._made):
+            if make in wanted and (make is not Cgroups or settings.cgroups == before.cgroups):
+                continue
+            for collector in self._made.pop(make):
+                if collector in self._collectors:
+                    text += self._remove(collector)
+        self._tell(text, self._clock.seconds())
+        for make in wanted:
+            if make not in self._made:
+                self._add(make)
 
     def stopService(self) -> None:
         """
@@ -111,6 +143,7 @@ class CollectService(Service):
         for collector in self._collectors:
             collector.close()
         self._collectors.clear()
+        self._made.clear()
         self._measuring.clear()
         if self._collected is not None:
             self._collected.stop(self._clock.seconds())

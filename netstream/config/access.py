@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from netstream.config.errors import at
-from netstream.config.settings import KeySettings, Mode, Quota, Refused
+from netstream.config.settings import KeyRecord, KeySettings, Mode, Quota, Refused
 from netstream.model.address import peer_name
 from netstream.model.identity import fingerprint
 from netstream.model.identity import guid as checked_guid
@@ -123,6 +123,17 @@ class Access:
         return tuple(fingerprint(section.name) for section in self.sections if section.is_key)
 
     @property
+    def records(self) -> tuple[KeyRecord, ...]:
+        """
+        The same keys, with what there is to say of them.
+        """
+        return tuple(
+            KeyRecord(fingerprint(each.name), bool(each.enabled), each.place(""), each.valid_from, each.valid_until)
+            for each in self.sections
+            if each.is_key
+        )
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """
         The API keys that are enabled, whole: for nobody but their owner.
@@ -153,17 +164,20 @@ class Access:
         given = {what: value for what, value in section.given.items() if what != "update_every"}
         quotas = [section.limit(mark)]
         proxy = dict(section.proxy)
+        ends = [section.valid_until]
         for machine in self._machine(host):
             mark = f"machine GUID {host}"
             self._check_time(machine, mark, now)
             self._check_address(machine, mark, name)
             self._check_certificate(machine, mark, certificate)
+            ends.append(machine.valid_until)
             given.update(machine.given)
             quotas.append(machine.limit(mark))
             proxy.update(machine.proxy)
         return evolve(
             self.base,
             enabled=True,
+            until=min((end for end in ends if end is not None), default=None),
             proxy=evolve(self.base.proxy, **proxy),
             quotas=tuple(quota for quota in quotas if quota is not None),
             **given,

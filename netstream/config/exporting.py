@@ -35,7 +35,7 @@ from netstream.config.values import quoted
 PREFIX = "exporting.conf:"
 """Begins what C{--set} says of this file."""
 
-__all__ = ["PREFIX", "SECRETS", "exporting"]
+__all__ = ["PREFIX", "SECRETS", "exporting", "exporting_override"]
 
 _SPELLINGS = by_spelling(EXPORT_OPTIONS)
 _OPTIONS = {option.name: option for option in EXPORT_OPTIONS}
@@ -67,7 +67,7 @@ def _kind(section: str) -> _Kind | None:
     return _Kind(kind, "", rest)
 
 
-def _override(text: str) -> Entry:
+def exporting_override(text: str) -> Entry:
     """
     Read C{exporting.conf:SECTION/OPTION=VALUE}.
 
@@ -88,15 +88,14 @@ def _warn(warnings: Warnings, entry: Entry, message: str) -> None:
     warnings.line(at(entry.file, entry.line, entry.section, entry.name) + message)
 
 
-def exporting(found: Iterable[Entry], overrides: Sequence[str], warnings: Warnings) -> tuple[ExportTarget, ...]:
+def exporting(found: Iterable[Entry], warnings: Warnings) -> tuple[ExportTarget, ...]:
     """
-    @param found: Of the file.
-    @param overrides: Of the command line, each beginning with L{PREFIX}.
+    @param found: Of the file, then of the command line.
     @return: The targets that are enabled, if exporting is at all.
     @raise ConfigError: Something is wrong that must not be guessed.
     """
     sections: dict[str, dict[str, Entry]] = {}
-    for entry in (*found, *map(_override, overrides)):
+    for entry in found:
         if entry.section != GLOBAL and _kind(entry.section) is None:
             if entry.section not in sections:
                 close = close_to(entry.section.partition(":")[0], (*TYPES, GLOBAL))

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from netstream.config.build import (
     access,
@@ -20,7 +20,7 @@ from netstream.config.build import (
     stream_settings,
     web_settings,
 )
-from netstream.config.exporting import PREFIX, SECRETS, exporting
+from netstream.config.exporting import PREFIX, SECRETS, exporting, exporting_override
 from netstream.config.feeding import GENERAL, feed_settings
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
 from netstream.config.node_options import HOST_LABELS, NODE_OPTIONS, PLUGIN_PROC, PLUGINS
@@ -71,6 +71,29 @@ def _holds_password(entry: Entry) -> bool:
     return entry.section == STREAM and entry.name == "proxy" and "@" in entry.value
 
 
+@frozen
+class Written:
+    """
+    What the files and the command line of a node say, the layers put over each
+    other.
+
+    @ivar node: Of C{netstream.conf}.
+    @ivar stream: Of C{stream.conf}.
+    @ivar targets: Of C{exporting.conf}.
+    @ivar hostname: Of the command line.
+    """
+
+    role: Role
+    config_dir: Path
+    data_dir: Path
+    node: Given
+    stream: Given
+    targets: tuple[Entry, ...] = field(repr=False)
+    hostname: str | None
+    sources: tuple[Path, ...]
+    warnings: tuple[str, ...]
+
+
 def load(
     role: Role | str,
     config_dir: Path | None = None,
@@ -95,6 +118,23 @@ def load(
     @param api_key: Over C{[stream] api key}.
     @raise ConfigError: Something is wrong that must not be guessed.
     """
+    return settings_of(written(role, config_dir, data_dir, overrides, hostname, destination, api_key))
+
+
+def written(
+    role: Role | str,
+    config_dir: Path | None = None,
+    data_dir: Path | None = None,
+    overrides: Sequence[str] = (),
+    hostname: str | None = None,
+    destination: str | None = None,
+    api_key: str | None = None,
+) -> Written:
+    """
+    The first half of L{load}: what is said, without what it means.
+
+    @raise ConfigError: A file cannot be read.
+    """
     role = Role(role)
     chosen = config_dir
     config_dir, data_dir = config_directory(config_dir), data_directory(data_dir)
@@ -118,31 +158,53 @@ def load(
         line.append(Entry(STREAM, "api key", api_key, "--api-key"))
     stream = stream_given(line, warnings).over(stream)
     export_path = config_dir / EXPORTING_CONF
-    targets = exporting(
-        files.entries(export_path) if export_path.exists() else (),
-        [text for text in overrides if text.startswith(PREFIX)],
-        warnings,
-    )
+    targets = [
+        *(files.entries(export_path) if export_path.exists() else ()),
+        *(exporting_override(text) for text in overrides if text.startswith(PREFIX)),
+    ]
     for for_stream, entry in map(override, (text for text in overrides if not text.startswith(PREFIX))):
         if for_stream:
             stream = stream_given([entry], warnings).over(stream)
         else:
             node = node_given([entry], warnings).over(node)
+    return Written(
+        role,
+        config_dir,
+        data_dir,
+        node,
+        stream,
+        tuple(targets),
+        hostname,
+        tuple(files.sources),
+        tuple(warnings.lines),
+    )
 
-    node_values, stream_values = Values(node, warnings), Values(stream, warnings)
+
+def settings_of(said: Written) -> Settings:
+    """
+    The second half of L{load}: what it means.
+
+    @raise ConfigError: Something is wrong that must not be guessed.
+    """
+    warnings = Warnings()
+    for text in said.warnings:
+        warnings.line(text)
+    node, config_dir = said.node, said.config_dir
+    targets = exporting(said.targets, warnings)
+    node_values, stream_values = Values(node, warnings), Values(said.stream, warnings)
     node_values.check(NODE_OPTIONS)
     stream_values.check(STREAM_OPTIONS)
-    sending = stream_settings(stream_values, role, config_dir)
+    sending = stream_settings(stream_values, said.role, config_dir)
     db = db_settings(node_values)
-    admission = access(stream_values, node_values, db, sending, str(stream_path))
-    name = node_settings(node_values, hostname or socket.gethostname(), fixed=bool(hostname))
+    admission = access(stream_values, node_values, db, sending, str(config_dir / STREAM_CONF))
+    name = node_settings(node_values, said.hostname or socket.gethostname(), fixed=bool(said.hostname))
     web = web_settings(node_values, config_dir)
     plugins = _switches(node, PLUGINS, warnings)
     feeds = feed_settings(node_values, config_dir, plugins, db.update_every)
     return Settings(
-        role=role,
+        role=said.role,
         config_dir=config_dir,
-        data_dir=data_dir,
+        data_dir=said.data_dir,
         node=name,
         db=db,
         web=web,
@@ -152,7 +214,7 @@ def load(
         plugins=plugins,
         cgroups=cgroup_settings(node_values),
         modules=_switches(node, PLUGIN_PROC, warnings),
-        sources=tuple(files.sources),
+        sources=said.sources,
         warnings=tuple(warnings.lines),
         access=admission,
         exporting=targets,

@@ -42,6 +42,19 @@ def machine_guid(data_dir: Path) -> str:
         ) from None
 
 
+def known_guid(data_dir: Path) -> str:
+    """
+    @return: The machine GUID of a node that has started before; C{""} if there
+        is none.
+    @raise ConfigError: The file is damaged, or cannot be read.
+    """
+    try:
+        found = _read(data_dir / FILE) is not None
+    except (OSError, UnicodeDecodeError):
+        found = True  # what is wrong with it is said below
+    return machine_guid(data_dir) if found else ""
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text("ascii")

@@ -371,6 +371,8 @@ class KeySettings:
         evaluated.
     @ivar log_retention: Seconds that its transitions are kept; L{None} is
         what C{[health]} says.
+    @ivar until: UTC seconds at which the first of its sections expires; L{None}
+        if none does.
     @ivar compression: Whether to accept it.
     @ivar compressions: Names of the algorithms to accept, the preferred
         first.
@@ -392,8 +394,38 @@ class KeySettings:
     replication: bool = True
     replication_period: int = 86400
     replication_step: int = 3600
+    until: float | None = None
     quotas: Sequence[Quota] = ()
     tiers: bool = True
+
+
+@frozen
+class KeyRecord:
+    """
+    What there is to say of an API key without telling it.
+
+    @ivar mark: The first digits of its SHA-256.
+    @ivar place: File and line of its section.
+    @ivar valid_from: UTC seconds before which it opens nothing; L{None} if not
+        given.
+    @ivar valid_until: UTC seconds from which on it opens nothing.
+    """
+
+    mark: str
+    enabled: bool
+    place: str
+    valid_from: float | None = None
+    valid_until: float | None = None
+
+    def state(self, now: float) -> str:
+        """
+        @return: C{valid}, C{disabled}, C{not yet valid} or C{expired}.
+        """
+        if not self.enabled:
+            return "disabled"
+        if self.valid_from is not None and now < self.valid_from:
+            return "not yet valid"
+        return "expired" if self.valid_until is not None and now >= self.valid_until else "valid"
 
 
 class Refused(Exception):
@@ -421,6 +453,12 @@ class Admission(Protocol):
         """
 
     @property
+    def records(self) -> Sequence[KeyRecord]:
+        """
+        The same keys, with what there is to say of them.
+        """
+
+    @property
     def secrets(self) -> Sequence[str]:
         """
         The API keys that are enabled, whole: for nobody but their owner.
@@ -445,6 +483,7 @@ class Nobody:
     """
 
     keys: Sequence[str] = ()
+    records: Sequence[KeyRecord] = ()
     secrets: Sequence[str] = ()
     modes: frozenset[Mode] = frozenset()
 

@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from attrs import asdict
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from netstream.config.errors import ConfigError
 from netstream.config.settings import Settings
 from netstream.control.lines import CannotDo, Request
+from netstream.control.reloading import Reloading
 from netstream.hub.hub import Host, Hub
 from netstream.streaming.proxy import Forwarder
 
@@ -69,6 +72,12 @@ class Crew(Protocol):
         @return: Fires with how many moved.
         """
 
+    def key_use(self) -> Deferred[list[tuple[Mapping[str, int], Mapping[str, float]]]]:
+        """
+        @return: Fires for each with how many children use each key, and when
+            each was used last.
+        """
+
 
 class Control:
     """
@@ -88,6 +97,7 @@ class Control:
         version: str = "",
         crew: Crew | None = None,
         reload_health: Callable[[], Awaitable[tuple[int, Sequence[str]]]] | None = None,
+        reloading: Reloading | None = None,
     ) -> None:
         """
         @param parent: What takes in streams; L{None} if nothing does.
@@ -96,6 +106,8 @@ class Control:
         @param reload_health: Reads the definitions of alerts again, and gives
             how many are in use and what is wrong with them; L{None} if this
             node has no alerts.
+        @param reloading: Reads the files again; L{None} if this node was not
+            made of files.
         """
         self._hub = hub
         self._settings = settings
@@ -106,6 +118,7 @@ class Control:
         self._version = version
         self._crew = crew
         self._reload_health = reload_health
+        self._reloading = reloading
         self._since = clock.seconds()
 
     def run(self, request: Request) -> Deferred[Any]:
@@ -116,6 +129,12 @@ class Control:
             L{CannotDo}.
         """
         return Deferred.fromCoroutine(self._run(request))
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Tell of other settings.
+        """
+        self._settings = settings
 
     async def _run(self, request: Request) -> Any:
         command = _COMMANDS.get(request.command)
@@ -195,6 +214,7 @@ class Control:
             "every": host.info.update_every,
             "program": f"{host.info.program} {host.info.version}".strip(),
             "peer": link.peer if link is not None else None,
+            "key": self._key_of(host),
             "since": round(link.since) if link is not None else None,
             "seen": round(host.seen) if link is None and host.seen else None,
             "skew": None if skew is None else round(skew, 1),
@@ -206,12 +226,45 @@ class Control:
             "destinations": [d.text for d in uplink.settings.destinations] if uplink is not None else [],
         }
 
+    def _key_of(self, host: Host) -> str | None:
+        connection = self._parent.connections.get(host.info.guid) if self._parent is not None else None
+        return connection.key if connection is not None else None
+
     @_command("keys")
     async def keys(self, arguments: Mapping[str, Any]) -> Any:
         """
-        The API keys, by the first digits of their SHA-256.
+        The API keys, by the first digits of their SHA-256: whether they open
+        the door, and who is using them.
         """
-        return {"keys": list(self._settings.keys)}
+        now = self._clock.seconds()
+        used = dict(self._parent.used) if self._parent is not None else {}
+        nodes = self._parent.key_use if self._parent is not None else Counter()
+        for theirs, when in await self._crew.key_use() if self._crew is not None else ():
+            nodes.update(theirs)
+            for key, at in when.items():
+                used[key] = max(at, used.get(key, 0.0))
+        return {
+            "keys": [
+                {
+                    "key": each.mark,
+                    "state": each.state(now),
+                    "valid_from": each.valid_from,
+                    "valid_until": each.valid_until,
+                    "section": each.place,
+                    "nodes": nodes[each.mark],
+                    "used": round(now if nodes[each.mark] else used[each.mark]) if each.mark in used else None,
+                }
+                for each in self._settings.access.records
+            ]
+        }
+
+    @_command("refusals")
+    async def refusals(self, arguments: Mapping[str, Any]) -> Any:
+        """
+        The children that were refused lately, and why.
+        """
+        turned = self._parent.turned if self._parent is not None else ()
+        return {"refusals": [{**asdict(each), "at": round(each.at)} for each in turned]}
 
     @_command("remove-node")
     async def remove_node(self, arguments: Mapping[str, Any]) -> Any:
@@ -319,6 +372,18 @@ class Control:
         self._log.info("this node is drained: it takes no children until that is ended, or until it is restarted")
         told = await self._let_go(self._children([]), "this node is drained")
         return {"draining": True, "told": told}
+
+    @_command("reload")
+    async def reload(self, arguments: Mapping[str, Any]) -> Any:
+        """
+        Read all files again, and go by what changed.
+        """
+        if self._reloading is None:
+            raise CannotDo("this node was not made of files")
+        try:
+            return asdict(await self._reloading.reload())
+        except ConfigError as problem:
+            raise CannotDo(f"the settings stay as they were: {problem}") from problem
 
     @_command("reload-health")
     async def reload_health(self, arguments: Mapping[str, Any]) -> Any:

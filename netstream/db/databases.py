@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from netstream.config.processes import DATABASE, SPOOL, directory_of, of_workers
-from netstream.config.settings import Mode, Settings
+from netstream.config.settings import DBSettings, Mode, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.none import NoneDB
 from netstream.db.spool import Spool
@@ -19,7 +19,14 @@ from netstream.db.workers import Workers
 from netstream.model.chart import Chart
 
 if TYPE_CHECKING:
+    from netstream.db.dbengine.cleaning import Cleanup
     from netstream.db.dbengine.engine import DBEngine
+
+
+def _cleanup(db: DBSettings) -> Cleanup:
+    from netstream.db.dbengine.cleaning import Cleanup
+
+    return Cleanup(db.cleanup_charts, db.cleanup_hosts, db.cleanup_ephemeral)
 
 
 class Databases:
@@ -52,6 +59,7 @@ class Databases:
         self._reactor = reactor
         self._workers = workers
         self._disks: list[DBEngine] = []
+        self._kept: list[DBEngine] = []
         self._engines: dict[Mode, IMetricsDB] = {Mode.NONE: NoneDB()}
         # An engine that no host uses is not even imported.
         if Mode.RAM in settings.modes:
@@ -60,7 +68,8 @@ class Databases:
             self._engines[Mode.RAM] = RamDB(settings.db.retention, settings.db.update_every)
         self._left: list[IMetricsDB] = []
         if Mode.DBENGINE in settings.modes:
-            own, *others = [self._database(path) for path in self._directories(DATABASE, number, left)]
+            self._kept += [self._database(path) for path in self._directories(DATABASE, number, left)]
+            own, *others = self._kept
             self._engines[Mode.DBENGINE] = own
             self._left += others
         self.spool: IMetricsDB | None = None
@@ -85,15 +94,13 @@ class Databases:
         return [directory_of(self._settings.data_dir, what, number), *filter(Path.is_dir, others)]
 
     def _database(self, directory: Path) -> DBEngine:
-        from netstream.db.dbengine.cleaning import Cleanup
-
         db = self._settings.db
         return self._disk(
             directory,
             retention=db.tier_retention,
             sizes=db.tier_size,
             single=db.precision == "float32",
-            cleanup=Cleanup(db.cleanup_charts, db.cleanup_hosts, db.cleanup_ephemeral),
+            cleanup=_cleanup(db),
         )
 
     def _disk(self, directory: Path, **options: Any) -> DBEngine:
@@ -102,6 +109,15 @@ class Databases:
         engine = DBEngine(directory, self._reactor, workers=self._workers, **options)
         self._disks.append(engine)
         return engine
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Keep samples for as long as other settings say.
+        """
+        db = settings.db
+        self._settings = settings
+        for engine in self._kept:
+            engine.limit(db.tier_retention, db.tier_size, _cleanup(db))
 
     def __iter__(self) -> Iterator[IMetricsDB]:
         return iter((*self._engines.values(), *self._left))

@@ -66,6 +66,12 @@ class Sharing:
         self._loop = LoopingCall(self.share)
         self._loop.clock = clock
 
+    def limit(self, sizes: Sequence[int]) -> None:
+        """
+        Share another room from the next look on.
+        """
+        self._sizes = sizes
+
     def start(self) -> None:
         """
         Begin; until then each has the limit of all.

@@ -227,6 +227,15 @@ class HealthService(Service):
             await self.journal.close()
         self._workers.stop()
 
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Watch by other settings; L{reload} reads the definitions.
+        """
+        self.settings = settings
+        if self._loop.running:
+            for host in self.hub:
+                self._seen(host)
+
     def reload(self) -> Deferred[None]:
         """
         Read the definitions and who is told again; alerts whose definition is

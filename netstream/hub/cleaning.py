@@ -38,6 +38,12 @@ class NodeCleaning(Service):
         self._next: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
 
+    def reconfigure(self, cleanup: float, cleanup_ephemeral: float) -> None:
+        """
+        Forget nodes after other times, as of C{__init__}.
+        """
+        self._cleanup, self._cleanup_ephemeral = cleanup, cleanup_ephemeral
+
     def startService(self) -> None:
         """
         Begin to look (called by Twisted).

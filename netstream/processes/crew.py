@@ -5,9 +5,10 @@ All workers of a node: which has which host.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -17,8 +18,9 @@ from netstream.config.settings import Settings
 from netstream.db.messages import Message
 from netstream.db.remote import RemoteDB
 from netstream.hub.hub import Host, Hub
+from netstream.model.host import Label
 from netstream.processes.member import NEW_HOST, Member, Spawn
-from netstream.processes.work import CHOOSE, LET_GO, REMOVE, Orders
+from netstream.processes.work import CHOOSE, KEY_USE, LET_GO, RECONFIGURE, REMOVE, Orders
 from netstream.streaming.passing import Taker
 from netstream.wire.handshake import Refusal
 
@@ -119,6 +121,37 @@ class Crew:
         workers have.
         """
         return self._all(LET_GO, guids, {"reason": reason})
+
+    def reconfigure(self, settings: Settings, labels: Mapping[str, Label]) -> Deferred[list[str]]:
+        """
+        Let workers go by other settings, also those that are started again.
+
+        @return: Fires with a line for each child that had to go.
+        """
+        asked = []
+        for member in self.members:
+            orders = member.orders = evolve(member.orders, settings=settings, labels=labels)
+            if member.ready:
+                asked.append(
+                    member.ask(RECONFIGURE, orders.message()).addCallbacks(
+                        lambda said: list(said.fields["went"]), lambda failure: []
+                    )
+                )
+        return gatherResults(asked).addCallback(lambda found: [line for lines in found for line in lines])
+
+    def key_use(self) -> Deferred[list[tuple[Mapping[str, int], Mapping[str, float]]]]:
+        """
+        @return: Fires with what L{netstream.streaming.parent.Parent.key_use}
+            and C{used} are in each worker.
+        """
+        asked = [
+            member.ask(KEY_USE).addCallbacks(
+                lambda said: (said.fields["nodes"], said.fields["used"]), lambda failure: ({}, {})
+            )
+            for member in self.members
+            if member.ready
+        ]
+        return gatherResults(asked)
 
     def choose_anew(self, guids: Sequence[str]) -> Deferred[int]:
         """

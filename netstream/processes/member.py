@@ -169,7 +169,7 @@ class Member:
         self.calls = Calls(self.ask, self.tell)
         self.mirror = Mirror(hub, self.name, self.calls)
         self.first: Deferred[None] = Deferred()
-        self._orders = orders
+        self.orders = orders
         self._spawn = spawn
         self._clock = clock
         self._jitter = jitter
@@ -232,7 +232,7 @@ class Member:
             self._ended(str(problem))
             return
         process.ended.addCallback(self._ended)
-        channel.ask(BEGIN, self._orders.message()).addCallbacks(self._begun, self._not_begun)
+        channel.ask(BEGIN, self.orders.message()).addCallbacks(self._begun, self._not_begun)
 
     def _begun(self, message: Message) -> None:
         assert self._process is not None

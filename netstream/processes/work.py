@@ -14,12 +14,13 @@ from typing import Any
 
 from attrs import asdict, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netstream.config.settings import KeySettings, Mode, Settings, StreamSettings
+from netstream.config.settings import Destination, KeySettings, Mode, Settings, StreamSettings
 from netstream.db.databases import Databases
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.messages import NOTHING, Message
@@ -49,6 +50,9 @@ BEGIN = "begin"
 LET_GO, CHOOSE, REMOVE = "let go", "choose", "remove"
 """Verbs: children shall go elsewhere, hosts that are sent shall choose a parent
 anew, a host is to be forgotten."""
+
+RECONFIGURE, KEY_USE = "reconfigure", "key use"
+"""Verbs: go by other settings, say who uses which API key."""
 
 ADOPT = "adopt"
 """The verb that hands a connection over; its descriptor comes with it."""
@@ -157,6 +161,9 @@ class Worker:
         self._forwarder: Forwarder | None = None
         self._reports: Reports | None = None
         self._services: list[Service] = []
+        self._exports: list[Service] = []
+        self._orders: Orders
+        self._connect: Callable[[Destination, float], IStreamClientEndpoint]
         self._connections = Connections(reactor)
         self._stopping = False
         self._starting: Deferred[Message] | None = None
@@ -165,6 +172,8 @@ class Worker:
         channel.verbs[LET_GO] = self._let_go
         channel.verbs[CHOOSE] = self._choose
         channel.verbs[REMOVE] = self._remove
+        channel.verbs[RECONFIGURE] = self._reconfigure
+        channel.verbs[KEY_USE] = self._key_use
 
     # Its life.
 
@@ -206,16 +215,12 @@ class Worker:
         uplinks = Uplinks(self._reactor, random.random, orders.info.guid, self.hub.counts)
         uplinks.spool = self._databases.spool_of
         count_spills(self._databases.spool, self.hub)
-        self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make)
+        self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make, uplinks.connector)
         self._services.append(Paths(self.hub, self._reactor))
         self._services.append(self._forwarder)
-        if settings.exporting:
-            from netstream.export.service import exports
-
-            connect = partial(uplinks.plain, StreamSettings())
-            self._services += exports(
-                self.hub, settings, self._reactor, connect, number=orders.number, left=orders.left
-            )
+        self._connect = partial(uplinks.plain, StreamSettings())
+        self._orders = orders
+        self._exports += self._made_exports(settings)
         self._reactor.callLater(0, self._go)
         return Message(
             {
@@ -224,13 +229,53 @@ class Worker:
             }
         )
 
+    def _made_exports(self, settings: Settings) -> Sequence[Service]:
+        if not settings.exporting:
+            return ()
+        from netstream.export.service import exports
+
+        orders = self._orders
+        return tuple(exports(self.hub, settings, self._reactor, self._connect, number=orders.number, left=orders.left))
+
+    def _reconfigure(self, message: Message) -> Deferred[Message]:
+        return Deferred.fromCoroutine(self._go_by(Orders.read(message)))
+
+    async def _go_by(self, orders: Orders) -> Message:
+        """
+        Go by other settings, as L{netstream.roles.Node.reconfigure}.
+        """
+        assert self._parent is not None and self._databases is not None and self._forwarder is not None
+        before, settings = self._settings, orders.settings
+        self._settings, self._orders = settings, orders
+        self._databases.reconfigure(settings)
+        went = self._parent.reconfigure(settings)
+        self._forwarder.reconfigure()
+        if orders.labels != self.hub.local.labels:
+            self.hub.local.apply(LabelsReplaced(orders.labels))
+        if before is not None and settings.exporting != before.exporting:
+            services, self._exports = self._exports, []
+            for service in services:
+                await maybeDeferred(service.stopService)
+            if not self._stopping:
+                self._exports += self._made_exports(settings)
+                for service in self._exports:
+                    service.startService()
+        return Message({"went": went})
+
+    def _key_use(self, message: Message) -> Deferred[Message]:
+        """
+        @return: How many children use each key, and when each was used last.
+        """
+        assert self._parent is not None
+        return succeed(Message({"nodes": dict(self._parent.key_use), "used": self._parent.used}))
+
     def _go(self) -> None:
         """
         Begin, once the other process knows the databases.
         """
         if not self._stopping and self._reports is not None and self._forwarder is not None:
             self._reports.start()
-            for service in self._services:
+            for service in (*self._services, *self._exports):
                 service.startService()
 
     def _database(self, settings: KeySettings) -> IMetricsDB:
@@ -300,7 +345,7 @@ class Worker:
         if self._parent is not None:
             self._parent.stop()
         await self._connections.close()
-        for service in reversed(self._services):
+        for service in reversed((*self._services, *self._exports)):
             if service.running:
                 await maybeDeferred(service.stopService)
         databases, self._databases = self._databases, None

@@ -98,11 +98,17 @@ class Admissions(Generic[_Child]):
         self._clock = clock
         self._admit = admit
         self._refuse = refuse
-        rate, burst = (1.0 / every, 1.0) if every else (RATE, BURST)
-        self._bucket = Bucket(rate, burst, clock.seconds())
+        self.pace(every)
         self._waiting: dict[_Child, float] = {}
         self._timer: IDelayedCall | None = None
         self._due = 0.0
+
+    def pace(self, every: float) -> None:
+        """
+        Admit children at another pace from now on, as of C{__init__}.
+        """
+        rate, burst = (1.0 / every, 1.0) if every else (RATE, BURST)
+        self._bucket = Bucket(rate, burst, self._clock.seconds())
 
     def __len__(self) -> int:
         return len(self._waiting)

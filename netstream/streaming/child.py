@@ -371,6 +371,13 @@ class ChildProtocol(Protocol):
         """
         self._give_up(f"it did not read the rest within {STOP_WITHIN:g} s")
 
+    def forsake(self, reason: str) -> None:
+        """
+        Wait no longer for the answer of a parent.
+        """
+        if not self._reason:
+            self._give_up(reason)
+
     def leave(self, reason: str) -> None:
         """
         End the connection once all that was said is sent.
@@ -486,6 +493,25 @@ def _certificate_ends(transport: object) -> float:
     return expires(transport)
 
 
+def _destinations(settings: StreamSettings, jitter: Callable[[], float]) -> Destinations:
+    return Destinations(settings.destinations, Backoff(1.0, max(settings.reconnect_delay, 1.0), jitter), jitter)
+
+
+def _levels(settings: StreamSettings) -> Levels:
+    return Levels(settings.zstd_level, settings.lz4_acceleration, settings.brotli_level, settings.gzip_level)
+
+
+def _alike(one: StreamSettings, other: StreamSettings) -> bool:
+    """
+    @return: Whether both make the same of a connection to one destination.
+    """
+
+    def made(settings: StreamSettings) -> tuple[object, ...]:
+        return settings.api_key, settings.tls, settings.proxy, settings.charts, settings.compression
+
+    return made(one) == made(other)
+
+
 class _Client(ClientService):
     """
     Tells the log nothing of each attempt; what matters is said by L{Uplink}.
@@ -533,11 +559,11 @@ class Uplink(Service):
         self.dropped = 0
         self._counts = counts or Counts()
         self.upstream = Upstream()
-        backoff = Backoff(1.0, max(settings.reconnect_delay, 1.0), jitter)
-        self.destinations = Destinations(settings.destinations, backoff, jitter)
+        self.destinations = _destinations(settings, jitter)
         factory = Factory.forProtocol(self._protocol)
         factory.noisy = False
         self.handover = Handover(host, clock)
+        self._jitter = jitter
         self._choice = Choice(host, self.destinations, connector, clock, settings.timeout, jitter, self._failed, node)
         self._client = _Client(
             self._choice,
@@ -545,7 +571,7 @@ class Uplink(Service):
             retryPolicy=lambda attempt: self.destinations.delay(clock.seconds()),
             clock=clock,
         )
-        self.levels = Levels(settings.zstd_level, settings.lz4_acceleration, settings.brotli_level, settings.gzip_level)
+        self.levels = _levels(settings)
         self._avoided = Capability(0)
         self._said: set[tuple[str, str]] = set()
         self._connection: ChildProtocol | None = None
@@ -557,6 +583,29 @@ class Uplink(Service):
         self.upstream.traffic = Traffic(self._counts.sent)
         self._connection = ChildProtocol(self, self.destinations.current)
         return self._connection
+
+    def reconfigure(self, settings: StreamSettings, connector: Connector) -> None:
+        """
+        Send by other settings.  A connection that they would make alike stays;
+        else another one follows it at once, and what is said between the two
+        is held.  Levels, sizes and pauses hold from the next connection on.
+        """
+        before, self.settings = self.settings, settings
+        self.levels = _levels(settings)
+        self.destinations = _destinations(settings, self._jitter)
+        self._choice.reconfigure(self.destinations, connector, settings.timeout)
+        self._said.clear()
+        connection, connected = self._connection, self.connected
+        if connection is not None and connected is not None:
+            if connected in settings.destinations and _alike(before, settings):
+                self.destinations.current = connected
+            else:
+                connection.leave("where and how it is sent was changed")
+            return
+        if connection is not None:
+            connection.forsake("where and how it is sent was changed")
+        # Do not wait for the rest of a pause, nor for who is no parent any more.
+        self._client.stopService().addCallback(lambda _: self._client.startService() if self.running else None)
 
     def startService(self) -> None:
         """

@@ -79,6 +79,12 @@ class Choice:
         self._wanted = False
         self._nodes = frozenset({host.info.guid, node} - {""})
 
+    def reconfigure(self, destinations: Destinations, connector: Connector, timeout: float) -> None:
+        """
+        Choose among others from the next attempt on, as of C{__init__}.
+        """
+        self._destinations, self._connector, self._timeout = destinations, connector, timeout
+
     def __repr__(self) -> str:
         return f"<the parents of {self._host.info.hostname}>"
 
@@ -113,7 +119,8 @@ class Choice:
             # A name is resolved anew each time, and each of its addresses is tried.
             connected: IProtocol = await self._connector(destination, self._timeout).connect(factory)
         except Exception as problem:
-            self._unreachable(destination, problem)
+            if self._wanted:
+                self._unreachable(destination, problem)
             raise
         return connected
 

@@ -4,6 +4,7 @@ Whom a parent lets in, and when.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from attrs import frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from netstream.config.settings import Refused, Settings
+from netstream.config.settings import KeySettings, Refused, Settings
 from netstream.hub.hub import Host, Hub
 from netstream.model.identity import fingerprint
 from netstream.streaming.admissions import Admissions
@@ -23,6 +24,15 @@ from netstream.wire.handshake import Refusal, StreamRequest
 
 HOSTS_MOST = 20_000
 """Hosts that this node knows at most; a new one beyond is refused as busy."""
+
+CHECKER = "netstream-check"
+"""The program that asks whether its key is good, in the name of this node."""
+
+REMEMBERED = 100
+"""Refusals that are remembered."""
+
+SHOWN = 100
+"""Characters that are remembered of what one of them is called."""
 
 PASSING = frozenset({Refusal.BUSY, Refusal.INITIALIZING})
 """Reasons that pass, which old agents do not know."""
@@ -77,9 +87,30 @@ class Candidate:
     papers: Papers = Papers()
 
 
+@frozen
+class Turned:
+    """
+    A child that was not admitted.
+
+    @ivar at: When, UTC seconds.
+    @ivar guid: The machine GUID that it says is its own.
+    @ivar key: The first digits of the SHA-256 of its key.
+    @ivar reason: Why, and which line would admit it.
+    """
+
+    at: float
+    peer: str
+    hostname: str
+    guid: str
+    key: str
+    reason: str
+
+
 class Door:
     """
     Lets children in: those who may, in their turn, and each machine GUID once.
+
+    @ivar turned: Those that were refused for good lately, the latest last.
     """
 
     _log = Logger()
@@ -107,6 +138,7 @@ class Door:
         self._clock = clock
         self._connections = connections
         self._begin = begin
+        self.turned: deque[Turned] = deque(maxlen=REMEMBERED)
         self._place = place
         self._candidates: dict[Claimant, Candidate] = {}
         self._probing: dict[str, tuple[Candidate, IDelayedCall]] = {}
@@ -120,6 +152,29 @@ class Door:
         @return: How many children wait.
         """
         return len(self._candidates)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Let children in by other settings; those who wait are judged by them in
+        their turn.
+        """
+        every, self._settings = self._settings.web.streaming_every, settings
+        if settings.web.streaming_every != every:
+            self._admissions.pace(settings.web.streaming_every)
+
+    def check(self, candidate: Candidate) -> KeySettings:
+        """
+        Whether C{stream.conf} and C{[web]} admit a child.
+
+        @return: What holds for it.
+        @raise Refused: They do not.
+        """
+        request = candidate.request
+        candidate.papers.check(self._settings.web.tls, request.info.guid)
+        self._check_no_machine(request.key)
+        return self._settings.admit(
+            request.key, request.info.guid, candidate.address, self._clock.seconds(), candidate.papers.names
+        )
 
     def close(self) -> None:
         """
@@ -182,14 +237,9 @@ class Door:
         """
         @return: Why a child is not admitted; L{None} if it may be.
         """
-        connection, request, address = candidate.connection, candidate.request, candidate.address
-        info = request.info
+        connection, info = candidate.connection, candidate.request.info
         try:
-            candidate.papers.check(self._settings.web.tls, info.guid)
-            self._check_no_machine(request.key)
-            settings = self._settings.admit(
-                request.key, info.guid, address, self._clock.seconds(), candidate.papers.names
-            )
+            settings = self.check(candidate)
         except Refused as refused:
             self._log.warn(
                 "{peer}: {host} ({guid}) refused: {reason}",
@@ -198,7 +248,11 @@ class Door:
                 guid=info.guid,
                 reason=refused.reason,
             )
+            self._remember(candidate, refused.reason)
             return Refusal.DENIED
+        if info.guid == self._hub.local.info.guid and info.program == CHECKER:
+            self._log.info("{peer}: 'netstream check' there has a key that is good", peer=connection.peer)
+            return Refusal.LOCALHOST
         if info.guid == self._hub.local.info.guid:
             self._log.warn(
                 "{peer}: {host} streams this node's own machine GUID {guid} back; give each node its own machine.guid",
@@ -219,6 +273,7 @@ class Door:
                 guid=info.guid,
                 reason=over,
             )
+            self._remember(candidate, over)
             return Refusal.QUOTA
         if len(self._hub) >= HOSTS_MOST and self._hub.get(info.guid) is None:
             self._log.warn(
@@ -240,6 +295,13 @@ class Door:
             )
             return Refusal.VIRTUAL_NODE
         return Refusal.BUSY if self._stopping or self._hub.draining else None
+
+    def _remember(self, candidate: Candidate, reason: str) -> None:
+        info = candidate.request.info
+        mark = fingerprint(candidate.request.key.lower())
+        now = self._clock.seconds()
+        name = info.hostname[:SHOWN]
+        self.turned.append(Turned(now, candidate.connection.peer, name, info.guid, mark, reason))
 
     def _check_no_machine(self, key: str) -> None:
         """
@@ -277,6 +339,7 @@ class Door:
                 name=name,
                 advice="" if name == info.hostname else "; if they are two machines, remove the machine.guid of one",
             )
+            self._remember(candidate, f"{info.guid} is already streaming from {older.peer} as {name}")
         elif decided is Claim.TAKES_OVER:
             self._log.warn(
                 "{peer}: {host} takes over from {name} at {older}, which has been silent for {silent:.0f} s",

@@ -26,7 +26,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from netstream.config.settings import Listener, WebSettings
+from netstream.config.settings import Listener, Settings, WebSettings
 from netstream.streaming.closing import Connections
 from netstream.streaming.listening import accept_few
 from netstream.streaming.liveness import watch_over
@@ -347,6 +347,12 @@ class FrontFactory(Factory):
         self._browsers_need_certificate = needed == "yes"
         self.undecided: Counter[str] = Counter()
         self._connections = Connections(clock)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Admit connections by another list, from the next one on.
+        """
+        self._allowed = settings.web.allow.get("connections")
 
     def buildProtocol(self, addr: IAddress | None) -> FrontProtocol | None:
         """

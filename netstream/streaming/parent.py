@@ -5,7 +5,8 @@ The receiving side: children connect, are checked, and stream into the hub.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from attrs import evolve
@@ -22,12 +23,13 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from netstream.config.settings import KeySettings, Mode, Settings
+from netstream.config.settings import KeySettings, Mode, Refused, Settings
 from netstream.db import NoneDB
 from netstream.db.interfaces import IMetricsDB, exchange_of
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.host import HostInfo
+from netstream.model.identity import fingerprint
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
@@ -39,7 +41,7 @@ from netstream.session.vocabulary import Vocabulary
 from netstream.streaming.backfill import Backfill
 from netstream.streaming.calls import AskedChild
 from netstream.streaming.completion import Completion
-from netstream.streaming.door import PASSING, Candidate, Door
+from netstream.streaming.door import PASSING, Candidate, Door, Turned
 from netstream.streaming.pace import Pace
 from netstream.streaming.papers import Papers, papers_of
 from netstream.streaming.passing import Handed, Relay, Taker, hand_over
@@ -72,6 +74,10 @@ AHEAD_MOST = 60
 SWEPT_EVERY = 60.0
 """Seconds between two looks for charts that have been obsolete for long."""
 
+EXPIRY_LOOKED_AT = 3600.0
+"""Seconds after which it is looked again at when keys expire, at most: the
+clock may be set."""
+
 TOLD_EVERY = 3600.0
 """Seconds between two lines of a log about a child that has to wait."""
 
@@ -99,6 +105,7 @@ class ParentProtocol(Protocol):
     @ivar at_request: Is called when it has asked.
     @ivar waits: Whether it has asked, and waits for its answer.
     @ivar host: Who it is, once it is admitted.
+    @ivar candidate: As what it was admitted.
     @ivar heard: When its last bytes came, UTC seconds.
     @ivar refused: Samples that were refused, being ahead of our clock.
     @ivar removed_at: When the host was removed here, if others bring it
@@ -140,6 +147,7 @@ class ParentProtocol(Protocol):
         self._rest = b""
         self._parting: IDelayedCall | None = None
         self.host: Host | None = None
+        self.candidate: Candidate | None = None
         self.heard = 0.0
         self.refused = 0
         self.removed_at = 0.0
@@ -150,6 +158,13 @@ class ParentProtocol(Protocol):
         Where the child is, for a log.
         """
         return peer_text(self._address)
+
+    @property
+    def key(self) -> str:
+        """
+        The first digits of the SHA-256 of its API key, once it is admitted.
+        """
+        return fingerprint(self.candidate.request.key.lower()) if self.candidate is not None else ""
 
     @property
     def reason(self) -> str:
@@ -519,6 +534,13 @@ class ParentProtocol(Protocol):
         self.host = None
         self._abort()
 
+    def expel(self, reason: str) -> None:
+        """
+        The child is not admitted any more.
+        """
+        self._reason = reason
+        self._abort()
+
     def let_go(self, reason: str) -> None:
         """
         Let the child go elsewhere: end our side of the connection, and read
@@ -610,6 +632,8 @@ class Parent:
     @ivar turns: When each may be dealt with.
     @ivar completing: How many hosts' older history may be fetched at once.
     @ivar counts: What is counted.
+    @ivar used: When each API key was used last, UTC seconds, by the first
+        digits of its SHA-256.
     @ivar quotas: What is used of quotas.
     @ivar admitted: What C{stream.conf} says for each host that was admitted,
         by machine GUID.
@@ -633,14 +657,15 @@ class Parent:
         self.clock = clock
         self.connections: dict[str, ParentProtocol] = {}
         self.admitted: dict[str, KeySettings] = {}
+        self.used: dict[str, float] = {}
+        self._expiring: IDelayedCall | None = None
         self.elsewhere: Callable[[str], Taker | Refusal | None] = lambda guid: None
         self.spoiled = Spoiled()
         self.turns = Turns(clock)
         self.completing = DeferredSemaphore(COMPLETED_AT_ONCE)
         self.vocabulary = Vocabulary()
         self._sweeping: IDelayedCall | None = None
-        if settings.db.cleanup_charts:
-            self._sweeping = clock.callLater(SWEPT_EVERY, self._sweep)
+        self._plan_sweep()
         self._hub = hub
         self.counts = hub.counts
         self._database = database
@@ -648,6 +673,80 @@ class Parent:
         self._door = Door(hub, settings, clock, self.connections, self._begin, self.quotas, self._place)
         self._stopping = False
         self._unwatch = hub.watch(self._told)
+
+    def reconfigure(self, settings: Settings) -> list[str]:
+        """
+        Go by other settings.  Who is admitted by them as before stays
+        connected; who is not is cut off, and who needs another database or
+        period is asked to connect anew.
+
+        @return: One line for each child that had to go.
+        """
+        self.settings = settings
+        self._door.reconfigure(settings)
+        if self._sweeping is None:
+            self._plan_sweep()
+        went = [line for each in tuple(self.connections.values()) for line in self._judge(each)]
+        known = set(settings.keys)
+        self.used = {key: at for key, at in self.used.items() if key in known}
+        self._plan_expiry()
+        return went
+
+    def _plan_expiry(self) -> None:
+        """
+        Wait for the moment at which the first section of a child that is
+        connected expires.
+        """
+        if self._expiring is not None and self._expiring.active():
+            self._expiring.cancel()
+        ends = [self.admitted[guid].until for guid in self.connections if guid in self.admitted]
+        first = min((end for end in ends if end is not None), default=None)
+        self._expiring = None
+        if first is not None:
+            wait = min(max(0.0, first - self.clock.seconds()), EXPIRY_LOOKED_AT)
+            self._expiring = self.clock.callLater(wait, self._expire)
+
+    def _expire(self) -> None:
+        now = self.clock.seconds()
+        for connection in tuple(self.connections.values()):
+            settings = self.admitted.get(connection.host.info.guid) if connection.host is not None else None
+            if settings is not None and settings.until is not None and settings.until <= now:
+                list(self._judge(connection))
+        self._plan_expiry()
+
+    def _judge(self, connection: ParentProtocol) -> Iterable[str]:
+        """
+        Hold a child that is connected against the settings as they are now.
+
+        @return: What became of it, if it had to go.
+        """
+        host, candidate = connection.host, connection.candidate
+        if host is None or candidate is None:
+            return
+        try:
+            if not self._allows(candidate.address):
+                raise Refused(f"[web] allow streaming from does not admit {candidate.address}")
+            settings = self._door.check(candidate)
+        except Refused as refused:
+            self._log.warn(
+                "{peer}: {host} ({guid}) is cut off: {reason}",
+                peer=connection.peer,
+                host=host.info.hostname,
+                guid=host.info.guid,
+                reason=refused.reason,
+            )
+            connection.expel("stream.conf does not admit it any more")
+            yield f"{host.info.hostname} ({host.info.guid}) is cut off: {refused.reason}"
+            return
+        before, self.admitted[host.info.guid] = self.admitted[host.info.guid], settings
+        if (settings.mode, settings.update_every) != (before.mode, before.update_every):
+            connection.let_go("its settings in stream.conf changed")
+            yield f"{host.info.hostname} ({host.info.guid}) connects anew, since its database or period changed"
+            return
+        if settings.quotas != before.quotas:
+            self.quotas.enter(host.info.guid, settings.quotas, host.table.living, self.clock.seconds())
+        if (settings.retention, settings.kept) != (before.retention, before.kept):
+            self._retain(host, self._database(settings), settings)
 
     def protocol(self, address: IAddress, allowed: bool) -> ParentProtocol:
         """
@@ -659,14 +758,31 @@ class Parent:
         """
         @return: Whether C{[web] allow streaming from} admits a peer.
         """
+        return self._allows(address_text(address))
+
+    def _allows(self, address: str) -> bool:
         allowed = self.settings.web.allow.get("streaming")
-        return allowed is None or allowed.matches(address_text(address))
+        return allowed is None or allowed.matches(address)
 
     def consider(self, candidate: Candidate) -> None:
         """
         Admit a child at once or in its turn, or refuse it.
         """
         self._door.consider(candidate)
+
+    @property
+    def key_use(self) -> Counter[str]:
+        """
+        How many children are connected with each API key.
+        """
+        return Counter(connection.key for connection in self.connections.values())
+
+    @property
+    def turned(self) -> Sequence[Turned]:
+        """
+        The children that were refused for good lately, the latest last.
+        """
+        return tuple(self._door.turned)
 
     def gave_up(self, connection: ParentProtocol) -> None:
         """
@@ -714,6 +830,7 @@ class Parent:
         info, now = request.info, self.clock.seconds()
         settings = self.settings.admit(request.key, info.guid, candidate.address, now, candidate.papers.names)
         self.admitted[info.guid] = settings
+        connection.candidate = candidate
         if settings.update_every:
             info = evolve(info, update_every=settings.update_every)
         wanted = settings.compressions if settings.compression else ()
@@ -734,8 +851,11 @@ class Parent:
         host = self._known(connection, info, database, link)
         self._retain(host, database, settings)
         self.connections[info.guid] = connection
+        self.used[fingerprint(request.key.lower())] = now
         self.quotas.enter(info.guid, settings.quotas, host.table.living, now)
         connection.begin(agreed, host)
+        if settings.until is not None and not self._expires_before(settings.until):
+            self._plan_expiry()
         self._log.info(
             "{peer}: {host} ({guid}) connected: {program} {version}, {hops} hops, {compression}, database {mode}",
             peer=connection.peer,
@@ -747,6 +867,10 @@ class Parent:
             compression=algorithm_of(agreed) or "not compressed",
             mode=host.db.mode,
         )
+
+    def _expires_before(self, moment: float) -> bool:
+        due = self._expiring.getTime() if self._expiring is not None and self._expiring.active() else math.inf
+        return due <= moment
 
     def _known(self, connection: ParentProtocol, info: HostInfo, database: IMetricsDB, link: Link) -> Host:
         """
@@ -851,13 +975,21 @@ class Parent:
         host = connection.host
         if host is not None and self.connections.get(host.info.guid) is connection:
             del self.connections[host.info.guid]
+            if connection.key in self.used:
+                self.used[connection.key] = self.clock.seconds()
             self.quotas.leave(host.info.guid)
             host.left = connection.reason
             if not connection.removed_at:
                 self._hub.disconnect(host, self.clock.seconds())
 
+    def _plan_sweep(self) -> None:
+        after = self.settings.db.cleanup_charts
+        self._sweeping = self.clock.callLater(SWEPT_EVERY, self._sweep) if after else None
+
     def _sweep(self) -> None:
-        self._sweeping = self.clock.callLater(SWEPT_EVERY, self._sweep)
+        self._plan_sweep()
+        if self._sweeping is None:
+            return
         now = self.clock.seconds()
         for host in self._hub:
             host.sweep(now, self.settings.db.cleanup_charts)
@@ -869,7 +1001,8 @@ class Parent:
         self._stopping = True
         self._unwatch()
         self._door.close()
-        if self._sweeping is not None and self._sweeping.active():
-            self._sweeping.cancel()
+        for timer in (self._sweeping, self._expiring):
+            if timer is not None and timer.active():
+                timer.cancel()
         for connection in tuple(self.connections.values()):
             connection.close()

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from netstream.config.settings import StreamSettings
 from netstream.hub.hub import Host, Hub
 from netstream.streaming.child import Uplink
+from netstream.streaming.choice import Connector
 
 
 class Forwarder(Service):
@@ -30,14 +31,17 @@ class Forwarder(Service):
         hub: Hub,
         forwarding: Callable[[Host], StreamSettings | None],
         uplink: Callable[[Host, StreamSettings], Uplink],
+        connector: Callable[[StreamSettings], Connector],
     ) -> None:
         """
         @param forwarding: Says where a host goes; L{None} if nowhere.
         @param uplink: Makes the service that sends a host's samples.
+        @param connector: Gives what connects by other settings.
         """
         self._hub = hub
         self._forwarding = forwarding
         self._make = uplink
+        self._connector = connector
         self._cancel: Callable[[], None] | None = None
         self._stopping: dict[str, Deferred[None]] = {}
         self.uplinks: dict[str, Uplink] = {}
@@ -51,6 +55,13 @@ class Forwarder(Service):
         for host in self._hub:
             self._changed(host)
 
+    def reconfigure(self) -> None:
+        """
+        Where hosts go may have changed.
+        """
+        for host in self._hub:
+            self._changed(host)
+
     def _changed(self, host: Host) -> None:
         guid = host.info.guid
         running = self.uplinks.get(guid)
@@ -59,6 +70,8 @@ class Forwarder(Service):
         if running is not None and not wanted:
             del self.uplinks[guid]
             self._end(host, running)
+        elif running is not None and settings is not None and running.settings != settings:
+            running.reconfigure(settings, self._connector(settings))
         elif running is None and wanted and guid not in self._stopping:
             assert settings is not None
             self.uplinks[guid] = self._make(host, settings)

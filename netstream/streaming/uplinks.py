@@ -17,6 +17,7 @@ from netstream.db.interfaces import IMetricsDB
 from netstream.hub.figures import Counts
 from netstream.hub.hub import Host
 from netstream.streaming.child import Uplink
+from netstream.streaming.choice import Connector
 from netstream.streaming.socks import SocksEndpoint
 from netstream.streaming.strangers import recognised
 
@@ -53,8 +54,13 @@ class Uplinks:
         if host.spool is None and not host.db.keeps:
             host.spool = self.spool(host.info.guid)
             host.save()
-        connector = partial(self._endpoint, settings)
-        return Uplink(host, settings, self._reactor, connector, self._jitter, self._node, self.counts)
+        return Uplink(host, settings, self._reactor, self.connector(settings), self._jitter, self._node, self.counts)
+
+    def connector(self, settings: StreamSettings) -> Connector:
+        """
+        @return: What makes the endpoints of destinations by these settings.
+        """
+        return partial(self._endpoint, settings)
 
     def trust(self, settings: ClientTLS) -> Client:
         """

@@ -21,8 +21,9 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from netstream.collect.virtual import Collected
-from netstream.config import load
+from netstream.config.reload import Configuration
 from netstream.config.settings import Role, Settings
+from netstream.control.reloading import Reloaded
 from netstream.db.interfaces import Columns
 from netstream.db.workers import Inline
 from netstream.hub.hub import Hub
@@ -133,7 +134,7 @@ class WorldNode:
         name: str,
         machine: Machine,
         data: Path,
-        make: Callable[[Path, str | None], Settings],
+        make: Callable[[Path, str | None], Configuration],
         destination: str | None,
     ) -> None:
         """
@@ -158,14 +159,29 @@ class WorldNode:
         """
         self.machine.power_on()
         self.crashed = False
-        settings, chance = self._make(self._data, self.destination), self._world.random.random
-        self.service = Node(settings, self.machine, self._collector, Inline(), chance)
+        files, chance = self._make(self._data, self.destination), self._world.random.random
+        self.service = Node(files.settings, self.machine, self._collector, Inline(), chance, configuration=files)
         self.service.startService()
         self._world.settle(self.service.ready)
 
     def _collector(self, hub: Hub, settings: Settings, clock: IReactorTime) -> Script:
         self._script = Script(hub, settings, clock)
         return self._script
+
+    def write(self, file: str, text: str) -> None:
+        """
+        Put other text into one of its configuration files.
+        """
+        (self.service.settings.config_dir / file).write_text(text)
+
+    def reload(self) -> Reloaded:
+        """
+        Let it read its files again.
+
+        @raise ConfigError: Something is wrong in them.
+        """
+        found: Reloaded = self._world.settle(self.service.reload())
+        return found
 
     def stop(self) -> None:
         """
@@ -319,8 +335,8 @@ class World:
             (config / "exporting.conf").write_text(exporting)
             (config / "exporting.conf").chmod(0o600)
 
-        def make(data: Path, destination: str | None) -> Settings:
-            return load(
+        def make(data: Path, destination: str | None) -> Configuration:
+            return Configuration(
                 Role(role),
                 config_dir=config,
                 data_dir=data,

@@ -37,6 +37,12 @@ class Reminders(TimerService):
         self._unverified = unverified
         self._hours = 0
 
+    def reconfigure(self, unverified: Sequence[Destination]) -> None:
+        """
+        Remind of others, as of C{__init__}.
+        """
+        self._unverified = unverified
+
     def _remind(self) -> None:
         if self._unverified:
             _log.warn(

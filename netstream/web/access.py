@@ -77,8 +77,14 @@ class Access:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.web = settings.web
         self._names = own_names(settings.node.hostname, socket.gethostname())
+        self.reconfigure(settings)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Go by other lists from the next request on.
+        """
+        self.web = settings.web
 
     def check_peer(self, address: str, streaming: bool = False) -> None:
         """

@@ -71,6 +71,8 @@ def alert_filter(text: str, alerts: Alerts) -> Callable[[Host, Chart], bool]:
 class Alerts:
     """
     What there is to say of alerts.
+
+    @ivar settings: What the node was told.
     """
 
     def __init__(self, health: HealthService | None, settings: Settings, clock: IReactorTime) -> None:
@@ -79,7 +81,7 @@ class Alerts:
         """
         self._clock = clock
         self._health = health
-        self._settings = settings
+        self.settings = settings
 
     def _of(self, host: Host) -> HostAlerts | None:
         return self._health.find(host) if self._health is not None else None
@@ -179,7 +181,7 @@ class Alerts:
             "active": not alert.disabled,
             "disabled": alert.disabled,
             "silenced": alert.silenced,
-            "exec": definition.exec or self._settings.health.exec or BUILT_IN,
+            "exec": definition.exec or self.settings.health.exec or BUILT_IN,
             "recipient": definition.to,
             "source": definition.source,
             "units": these.units(alert, chart),
@@ -197,8 +199,8 @@ class Alerts:
             "delay_multiplier": round(delay.multiplier, 6),
             "delay": alert.delay,
             "delay_up_to_timestamp": alert.delay_until,
-            "warn_repeat_every": str(repeat.warning if repeat is not None else self._settings.health.repeat_warning),
-            "crit_repeat_every": str(repeat.critical if repeat is not None else self._settings.health.repeat_critical),
+            "warn_repeat_every": str(repeat.warning if repeat is not None else self.settings.health.repeat_warning),
+            "crit_repeat_every": str(repeat.critical if repeat is not None else self.settings.health.repeat_critical),
             "value_string": value_text(alert.value, these.units(alert, chart)),
             "last_repeat": str(alert.repeated if alert.times_repeated else 0),
             "times_repeat": alert.times_repeated,
@@ -452,7 +454,7 @@ class Alerts:
     def _quiet(self, these: HostAlerts, alert: Alert, told: Status | None) -> str:
         assert self._health is not None
         if not self._health.owned(these.host):
-            return f"[health] notification ownership = {self._settings.health.ownership} leaves it to another node"
+            return f"[health] notification ownership = {self.settings.health.ownership} leaves it to another node"
         return reason_not_to_tell(these.would_say(alert), told, alert.silenced)
 
     async def manage(self, parameters: Parameters, client: str, token: str) -> str | dict[str, Any]:
@@ -465,7 +467,7 @@ class Alerts:
         @raise Refusal: It may not.
         """
         health = self._health
-        check(self._settings, health, client, token, "Alerts are not managed")
+        check(self.settings, health, client, token, "Alerts are not managed")
         assert health is not None
         values: Mapping[str, str] = parameters.values
         if values.get("cmd", "").upper() == "LIST":

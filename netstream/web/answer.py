@@ -144,7 +144,7 @@ def headers_of(answer: Answer, now: float) -> list[tuple[str, str]]:
     @return: Names and values of all headers of a response but those that
         depend on how it is sent.
     """
-    headers = [*_ALWAYS, ("Content-Type", answer.content_type)]
+    headers = [*_ALWAYS, ("Date", format_date_time(now)), ("Content-Type", answer.content_type)]
     if answer.lifetime:
         headers += [
             ("Cache-Control", f"public, max-age={answer.lifetime}"),

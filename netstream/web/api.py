@@ -121,6 +121,13 @@ class API:
         self._visits = Visits()
         self._events = Events(clock)
 
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Answer by other settings from the next request on.
+        """
+        self._settings = settings
+        self._alerts.settings = settings
+
     # -- paths ---------------------------------------------------------------
 
     @app.route("/api", branch=False)

@@ -293,6 +293,7 @@ class APISite(server.Site):
     @ivar features: What is served to its connections.
     @ivar first_within: Seconds that a connection has for its first request; 0
         is no limit.
+    @ivar parts: What goes by settings besides.
     @ivar open: The connections on all ports, the one whose last request is
         longest ago first.
     @ivar most: How many there may be.
@@ -303,8 +304,20 @@ class APISite(server.Site):
     requestFactory = APIRequest
     features = ALL
     first_within = 0
+    parts: tuple[API | Access | Writing, ...] = ()
     open: dict[Channel, None]
     most = 5000
+
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Serve by other settings: connections from the next one on, requests at
+        once.
+        """
+        self.timeOut = settings.web.idle_timeout or None
+        self.first_within = settings.web.first_request_timeout
+        self.most = settings.web.max_sockets
+        for part in self.parts:
+            part.reconfigure(settings)
 
     def make_room(self) -> bool:
         """
@@ -361,14 +374,15 @@ def site(
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
     login = Login(settings.web.access_file, clock, work) if settings.web.access_file is not None else None
-    inside = KleinResource(API(hub, settings, clock, health).app)
+    api, access = API(hub, settings, clock, health), Access(settings)
     writing = Writing(settings, hub.local.info.guid, clock, writer) if writer is not None else None
     found = APISite(
-        Gate(Access(settings), login, inside, clock, writing),
+        Gate(access, login, KleinResource(api.app), clock, writing),
         requestFactory=APIRequest,
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
+    found.parts = (api, access) if writing is None else (api, access, writing)
     found.open = {}
     found.most = settings.web.max_sockets
     found.first_within = settings.web.first_request_timeout

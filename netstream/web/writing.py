@@ -99,6 +99,12 @@ class Writing:
         self._writer = writer
         self._told = -TOLD_EVERY
 
+    def reconfigure(self, settings: Settings) -> None:
+        """
+        Let others write from the next request on.
+        """
+        self._settings = settings
+
     def _reason(self, address: str, headers: Headers) -> str | None:
         """
         @param address: Numeric, or C{localhost} for a Unix socket.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
@@ -178,6 +179,24 @@ class ServiceTests(TreeTestCase):
         self.clock.pump([0.25] * 20)
         self.assertEqual([time % 1_000_000 for time in script.times], [0] * 5)
         self.assertEqual(self.samples("test.script"), [(1_800_000_000 + n, float(n)) for n in (2, 3, 4, 5)])
+
+    def test_switched_while_it_runs(self) -> None:
+        """
+        A collector that is switched off while the node runs ends and its chart
+        is obsolete; the others go on, and one that is switched on begins.
+        """
+        stays, goes = Script("test.stays"), Script("test.goes")
+        service = self.service({"stays": [making(stays)], "goes": [making(goes)]})
+        self.clock.pump([1.0] * 3)
+        settings = service._settings
+        service.reconfigure(evolve(settings, plugins={"goes": False}))
+        self.clock.pump([1.0] * 3)
+        self.assertTrue(self.hub.local.charts["test.goes"].obsolete)
+        self.assertEqual((len(stays.times), len(goes.times)), (6, 3))
+        service.reconfigure(settings)
+        self.clock.pump([1.0] * 2)
+        self.assertEqual((len(stays.times), len(goes.times)), (8, 5))
+        self.assertFalse(self.hub.local.charts["test.goes"].obsolete)
 
     def test_longer_period(self) -> None:
         """

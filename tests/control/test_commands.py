@@ -9,6 +9,7 @@ from typing import Any
 
 from netstream.control.commands import COMMANDS
 from netstream.control.lines import CannotDo, Request
+from netstream.model.identity import fingerprint
 from netstream.testing import KEY, WorldNode
 from tests.streaming.case import CHART, GUID
 from tests.streaming.test_choice import ChoiceCase
@@ -73,9 +74,26 @@ class LookingTests(CommandCase):
         """
         Keys are named by their fingerprints, and never told.
         """
-        parent = self.world.node("parent", "parent")
+        late, early = (KEY[:-1] + digit for digit in "89")
+        parent = self.world.node(
+            "parent",
+            "parent",
+            stream=f"[{late}]\ntype = api\nenabled = yes\nvalid until = 2020-01-01\n"
+            f"[{early}]\ntype = api\nenabled = yes\nvalid from = 2099-01-01\n",
+        )
         said = self.tell(parent, "keys")
-        self.assertEqual(len(said["keys"]), 1)
+        self.assertEqual([key["state"] for key in said["keys"]], ["valid", "expired", "not yet valid"])
+        self.assertEqual([(key["nodes"], key["used"]) for key in said["keys"]], [(0, None)] * 3)
+        child = self.world.node("child", "child", destination="parent")
+        self.world.advance(5)
+        mine = self.tell(parent, "keys")["keys"][0]
+        self.assertEqual((mine["key"], mine["nodes"], mine["used"]), (fingerprint(KEY), 1, self.world.now))
+        self.assertEqual(self.tell(parent, "nodes")["nodes"][1]["key"], fingerprint(KEY))
+        left = self.world.now
+        child.stop()
+        self.world.advance(5)
+        mine = self.tell(parent, "keys")["keys"][0]
+        self.assertEqual((mine["nodes"], mine["used"]), (0, left))
         for command in ("keys", "status", "nodes"):
             self.assertNotIn(KEY, str(self.tell(parent, command)))
 
@@ -92,7 +110,8 @@ class LookingTests(CommandCase):
         self.assert_cannot(parent, "no node is called", "rebalance", nodes=["nobody"])
         self.assert_cannot(parent, "is not connected", "rebalance", nodes=["parent"])
         self.assertEqual(
-            set(COMMANDS), {"status", "nodes", "keys", "remove-node", "rebalance", "drain", "reload-health"}
+            set(COMMANDS),
+            {"status", "nodes", "keys", "refusals", "remove-node", "rebalance", "drain", "reload", "reload-health"},
         )
 
 

@@ -227,7 +227,28 @@ class SocketTests(TestCase):
         status, _, problem = await deferToThread(run, "remove-node", "x")
         self.assertEqual((status, problem), (1, "netstream ctl: there is none\n"))
         answers: dict[str, Any] = {
-            "keys": {"keys": ["12345678"]},
+            "keys": {
+                "keys": [
+                    {
+                        "key": "12345678",
+                        "state": "valid",
+                        "valid_from": None,
+                        "valid_until": 1_800_000_000.0,
+                        "section": "s.c:3",
+                        "nodes": 0,
+                        "used": 1_790_000_000,
+                    },
+                    {
+                        "key": "9abcdef0",
+                        "state": "disabled",
+                        "valid_from": 1_700_000_000.0,
+                        "valid_until": None,
+                        "section": "s.c:7",
+                        "nodes": 2,
+                        "used": 1_790_000_000,
+                    },
+                ]
+            },
             "drain": {"draining": True, "told": 3},
             "rebalance": {"told": 2, "of": 5},
             "remove-node": {"hostname": "a\x1b[2J", "guid": "g"},
@@ -240,7 +261,12 @@ class SocketTests(TestCase):
 
         self.told.run = answer  # type: ignore[method-assign]
         for arguments, expected in (
-            (["keys"], "12345678\n"),
+            (
+                ["keys"],
+                "key       state     valid from            valid until           nodes  last used             section\n"
+                "12345678  valid     -                     2027-01-15T08:00:00Z  0      2026-09-21T14:13:20Z  s.c:3\n"
+                "9abcdef0  disabled  2023-11-14T22:13:20Z  -                     2      now                   s.c:7\n",
+            ),
             (["drain"], "3 children were told to go; none is taken until 'netstream ctl drain --end'\n"),
             (["rebalance", "--share", "40", "web-1"], "2 of 5 children were told to choose anew\n"),
             (["remove-node", "a"], "a?[2J (g)\n"),

@@ -4,13 +4,47 @@ Definitions of alerts that change while a node runs.
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.request import Request, urlopen
 
+from netstream.model.identity import fingerprint
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import wait_for
+from tests.interop.peers import CHECKOUT, KEY, NetstreamNode, accepting, sending, wait_for
 
+OTHER = "2b1a6f0e-7a53-4c1b-8a70-3f5d0f7f6a11"
 HEALTH = "template: {}\non: system.load\ncalc: 1\nevery: 1s\nwarn: $this > 0\n\n"
+
+
+class InTerminal(NetstreamNode):
+    """
+    A node that runs in a terminal.
+
+    @ivar terminal: The other end of the terminal.
+    """
+
+    terminal = -1
+
+    def _launch(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path) -> None:
+        self.terminal, inside = os.openpty()
+        begin = (
+            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        with output.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", begin, *command],
+                stdin=inside,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=directory,
+                start_new_session=True,
+            )
+        os.close(inside)
 
 
 class ReloadTests(InteropTestCase):
@@ -43,4 +77,96 @@ class ReloadTests(InteropTestCase):
         self.assertIn("1 alert definitions are in use", said)
         self.assertIn("test.conf:9: ", said)
         wait_for("the new one alone is there", lambda: names() == {"third"})
+        self.assert_stopped(node)
+
+    def test_children_stay(self) -> None:
+        """
+        A real child stays connected through SIGHUP and 'netstream ctl reload', whatever changes for others, and is cut
+        off when its own key is taken away; files that are wrong change nothing.
+        """
+        parent = self.node("parent", role="parent", stream=accepting(KEY))
+        child = self.agent("real-child", sends_to=[parent.address], fixture=True)
+        parent.wait_samples("fixture.simple", child.name, count=4)
+        conf = self.directory / "parent" / "etc" / "stream.conf"
+        conf.write_text(accepting(KEY, OTHER) + "[stream]\n    timeout = 30s\n")
+        parent.signal(signal.SIGHUP)
+        mark = fingerprint(OTHER)
+        parent.wait_log(rf"changed: stream.conf:\d+: \[key {mark}\] enabled: not given -> yes")
+        conf.write_text(accepting(OTHER) + "[stream]\n    timeout = soon\n")
+        parent.signal(signal.SIGHUP)
+        parent.wait_log(r"the settings stay as they were: stream.conf:4: \[stream\] timeout: 'soon' is not a duration")
+        before = max(parent.samples("fixture.simple", child.name)["inc"])
+        wait_for("more samples", lambda: max(parent.samples("fixture.simple", child.name)["inc"]) > before + 3)
+        self.assertEqual(parent.log().count(f"{child.name} ({child.guid}) connected"), 1)
+        conf.write_text(accepting(OTHER))
+        command = [sys.executable, "-m", "netstream.cli", "ctl", "reload", "--data-dir", f"{parent.directory}/data"]
+        told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True).stdout
+        self.assertIn(f"[key {fingerprint(KEY)}] enabled: yes -> not given", told)
+        self.assertIn(f"{child.name} ({child.guid}) is cut off: API key {fingerprint(KEY)} is not known", told)
+        parent.wait_host(child.name, online=False)
+        for text in (told, parent.log()):
+            self.assertNotIn(KEY, text)
+            self.assertNotIn(OTHER, text)
+        self.assert_stopped(parent)
+
+    def test_workers(self) -> None:
+        """
+        A real child that a worker process has stays connected through a reload, counts among those who use its key, and
+        is cut off when that is taken away.
+        """
+        options = ["global/workers=1"]
+        parent = self.node("parent", role="parent", stream=accepting(KEY), options=options)
+        child = self.agent("real-child", sends_to=[parent.address], fixture=True)
+        parent.wait_samples("fixture.simple", child.name, count=3)
+
+        def ctl(command: str) -> str:
+            words = [sys.executable, "-m", "netstream.cli", "ctl", command, "--data-dir", f"{parent.directory}/data"]
+            return subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True).stdout
+
+        row = next(line for line in ctl("keys").splitlines() if line.startswith(fingerprint(KEY)))
+        self.assertEqual(row.split()[1:6], ["valid", "-", "-", "1", "now"])
+        conf = self.directory / "parent" / "etc" / "stream.conf"
+        conf.write_text(accepting(KEY, OTHER))
+        self.assertIn(f"[key {fingerprint(OTHER)}] enabled: not given -> yes", ctl("reload"))
+        before = max(parent.samples("fixture.simple", child.name)["inc"])
+        wait_for("more samples", lambda: max(parent.samples("fixture.simple", child.name)["inc"]) > before + 3)
+        conf.write_text(accepting(OTHER))
+        told = ctl("reload")
+        self.assertIn(f"{child.name} ({child.guid}) is cut off: API key {fingerprint(KEY)} is not known", told)
+        parent.wait_host(child.name, online=False)
+        self.assert_stopped(parent)
+
+    def test_sender_moves(self) -> None:
+        """
+        A node that streams to a real parent stays there while its file names it, and moves to another without a gap.
+        """
+        real = self.agent("real-parent", accepts=[KEY])
+        other = self.node("other", role="parent", stream=accepting(KEY))
+        node = self.node("sender", role="child", stream=sending(real.address))
+        real.wait_samples("system.load", node.name, count=4)
+        conf = self.directory / "sender" / "etc" / "stream.conf"
+        conf.write_text(sending(real.address, other.address, timeout="20s"))
+        node.signal(signal.SIGHUP)
+        node.wait_log(r"changed: stream.conf:\d+: \[stream\] timeout: 60s \(default\) -> 20s")
+        conf.write_text(sending(other.address))
+        first = max(real.samples("system.ctxt", node.name)["switches"])
+        node.signal(signal.SIGHUP)
+        node.wait_log(rf"sender streams to {other.address}")
+        self.assertEqual(node.log().count(f"sender streams to {real.address}"), 2)  # it began, it ended
+        wait_for("samples", lambda: max(other.samples("system.ctxt", node.name).get("switches", {0: 0.0})) > first + 5)
+        found = other.samples("system.ctxt", node.name)["switches"]
+        self.assertEqual([second for second in range(first, first + 5) if second not in found], [])
+        self.assert_stopped(node, other)
+
+    def test_terminal(self) -> None:
+        """
+        A node in the foreground goes by its files on SIGHUP, but stops when its terminal is closed.
+        """
+        node = InTerminal("node", self.directory / "node", role="standalone")
+        self._started(node)
+        node.signal(signal.SIGHUP)
+        node.wait_log("the files were read again: 0 options changed")
+        os.close(node.terminal)
+        node.wait_log("the terminal is gone")
+        wait_for("its end", lambda: "Server Shut Down." in node.log())
         self.assert_stopped(node)

@@ -2,6 +2,8 @@
 Tests for who may stream to a node.
 """
 
+from datetime import UTC, datetime
+
 from netstream.model.identity import fingerprint
 from netstream.testing import KEY
 from netstream.wire.handshake import Refusal
@@ -61,6 +63,40 @@ class MachineGUIDTests(WorldCase):
             self.assertEqual((child.received, child.closed), (Refusal.DENIED.line(), True))
             self.assertIn(f"API key {fingerprint(key)}", self.logged[-1])
             self.assertNotIn(key, " ".join(self.logged))
+
+    def test_expires(self) -> None:
+        """
+        A child whose key expires while it is connected is cut off at that
+        moment, with the reason in the log; a child with another key stays, and
+        so does one whose key was given more time.
+        """
+        date = "%Y-%m-%d %H:%M:%S"
+        ends = datetime.fromtimestamp(self.world.now + 30, UTC).strftime(date)
+        later = datetime.fromtimestamp(self.world.now + 60, UTC).strftime(date)
+        section = f"[{KEY}]\ntype = api\nenabled = yes\n"
+        parent = self.world.node(
+            "parent",
+            "parent",
+            stream=f"valid until = {later}\n[{OTHER}]\ntype = api\nenabled = yes\nvalid until = {ends}\n",
+        )
+        stays, goes = (
+            self.world.node("stays", "child", destination="parent"),
+            self.world.node(
+                "goes", "child", stream=f"[stream]\nenabled = yes\ndestination = parent\napi key = {OTHER}\n"
+            ),
+        )
+        self.world.advance(3)
+        link = self.host(parent, stays.hub.local.info.guid).link
+        self.world.advance(20)
+        self.assertTrue(self.host(parent, goes.hub.local.info.guid).online)
+        self.world.advance(11)
+        host = self.host(parent, goes.hub.local.info.guid)
+        self.assertEqual((host.online, host.left), (False, "stream.conf does not admit it any more"))
+        self.assertIn(f"is cut off: API key {fingerprint(OTHER)} was valid until", "\n".join(self.logged))
+        parent.write("stream.conf", section)
+        parent.reload()
+        self.world.advance(60)
+        self.assertIs(self.host(parent, stays.hub.local.info.guid).link, link)
 
     def test_capitals(self) -> None:
         """

@@ -71,6 +71,8 @@ class Cleanup:
 class Cleaning:
     """
     Looks at all nodes every ten minutes, at some of them each second.
+
+    @ivar cleanup: When what is forgotten.
     """
 
     _log = Logger()
@@ -93,7 +95,7 @@ class Cleaning:
         self._storage = storage
         self._nodes = nodes
         self._retention = retention
-        self._cleanup = cleanup
+        self.cleanup = cleanup
         self._clock = clock
         self._workers = workers
         self._forget = forget
@@ -143,7 +145,7 @@ class Cleaning:
                 )
             if not any(node.hot()):
                 last, empty = self._rest(node, now)
-                if empty or self._cleanup.ephemeral:
+                if empty or self.cleanup.ephemeral:
                     quiet[node.id] = node, last, empty
         if not quiet:
             return
@@ -151,7 +153,7 @@ class Cleaning:
         for id, record in records.items():
             node, last, empty = quiet[id]
             current = not self._stopped and self._nodes.get(node.guid) is node and not any(node.hot())
-            if current and self._cleanup.forgets(record, last, empty, now):
+            if current and self.cleanup.forgets(record, last, empty, now):
                 await self._forget(node.guid, None)
                 self._log.info(
                     "{host} ({guid}) was forgotten: {why}",

@@ -159,6 +159,18 @@ class DBEngine:
         self.exchange = Exchange(storage, self._nodes, self._retention, self._reactor, self._workers, self._name)
         self._loop.start(SYNC_EVERY, now=False)
 
+    def limit(self, retention: Sequence[int], sizes: Sequence[int], cleanup: Cleanup) -> None:
+        """
+        Keep samples for another time, or in another space, from now on.
+
+        @param retention: As many as there are tiers, as of C{__init__}.
+        """
+        self._retention.seconds = tuple(retention)
+        self._cleanup = cleanup
+        self.allot(sizes)
+        if self._cleaning is not None:
+            self._cleaning.cleanup = cleanup
+
     def _found(self, now: float, said: list[str]) -> Storage:
         """
         @param said: Gets what is worth a line in the log.

@@ -305,6 +305,17 @@ class LimitTests(SynchronousTestCase):
         self.assertLessEqual(samples, DAY)
         self.assertEqual(rows, 3600)
 
+    def test_changed(self) -> None:
+        """
+        What a reload says of retention holds without a restart.
+        """
+        self.start("dbengine tier 0 retention time = 3d\n")
+        self.run_for(2 * DAY)
+        self.assertGreater(self.first()[0], DAY + 3600)
+        self.db.limit((DAY, 2 * DAY, 0), (0, 0, 0), Cleanup())
+        self.run_for(3600)
+        self.assertLessEqual(self.first()[0], DAY)
+
     def test_one_tier(self) -> None:
         """
         With one tier nothing is left of samples that are too old.
