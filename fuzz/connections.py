@@ -56,7 +56,7 @@ def first_bytes(cut: Iterator[bytes]) -> None:
     assert len(transport.value()) <= _ANSWERED
     protocol.connectionLost(Failure(connectionDone.value))
     clock.advance(0)
-    assert not front.connections and not front.undecided and not clock.getDelayedCalls()
+    assert not front._connections and not front.undecided and not clock.getDelayedCalls()
 
 
 def proxy(cut: Iterator[bytes]) -> None:
