@@ -17,7 +17,6 @@ from netstream.db.interfaces import IMetricsDB
 from netstream.hub.figures import Counts
 from netstream.hub.hub import Host
 from netstream.streaming.child import Uplink
-from netstream.streaming.socks import SocksEndpoint
 from netstream.streaming.strangers import recognised
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ class Uplinks:
         if destination.protocol == "unix":
             return UNIXClientEndpoint(self._reactor, destination.host, timeout=timeout)
         if settings.proxy is not None:
+            from netstream.streaming.socks import SocksEndpoint
+
             return SocksEndpoint(self._reactor, settings.proxy, destination.host, destination.port, timeout)
         if isIPAddress(destination.host):
             # There is no name to be found, which would take a thread and tables of letters.
