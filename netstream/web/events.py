@@ -4,6 +4,7 @@ New samples as they come, for pages that show them: Server-Sent Events.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +29,8 @@ EVERY = 0.5
 that no sample is passed over."""
 QUIET = 15.0
 """Seconds after which a line without meaning keeps proxies from hanging up."""
+_SPREAD = (math.sqrt(5) - 1) / 2
+"""Multiples of this, less their whole parts, lie evenly between 0 and 1, however many there are."""
 SETTLED = 3
 """Seconds after which a sample is sent although dimensions are missing."""
 
@@ -56,10 +59,11 @@ class _Stream:
     and nothing piles up for it.
     """
 
-    def __init__(self, request: IRequest, host: Host, charts: Sequence[str], clock: IReactorTime) -> None:
+    def __init__(self, request: IRequest, host: Host, charts: Sequence[str], clock: IReactorTime, phase: float) -> None:
         """
         @param request: Has its headers already.
         @param charts: Ids.
+        @param phase: From 0 to 1: when in the time between two looks it looks.
         """
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
         self._request = request
@@ -72,6 +76,7 @@ class _Stream:
         self._known: tuple[int, int] | None = None
         self._online: bool | None = None
         self._wrote = clock.seconds()
+        self._due = self._wrote - EVERY * (1 - phase) if phase else self._wrote
         self._look()
 
     def pauseProducing(self) -> None:
@@ -98,7 +103,10 @@ class _Stream:
         self._call = None
 
     def _look(self) -> None:
-        self._call = self._clock.callLater(EVERY, self._look)
+        # By the schedule, not by the last look: after a pause all would look at once, and go on so.
+        now = self._clock.seconds()
+        self._due += EVERY * max(1, math.ceil((now - self._due) / EVERY))
+        self._call = self._clock.callLater(max(0.0, self._due - now), self._look)
         if self._paused:
             return
         said = self._news()
@@ -168,6 +176,7 @@ class Events:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._streams = 0
+        self._opened = -1
 
     def follow(self, request: IRequest, host: Host, charts: str) -> Deferred[bytes]:
         """
@@ -193,7 +202,8 @@ class Events:
             done.callback(b"")
             return done
         request.write(b"retry: 5000\n\n")
-        stream = _Stream(request, host, ids, self._clock)
+        self._opened += 1
+        stream = _Stream(request, host, ids, self._clock, self._opened * _SPREAD % 1)
         IConsumer(request).registerProducer(stream, True)
         self._streams += 1
 

@@ -135,6 +135,7 @@ class Endpoint:
 
 _REFUSALS: Mapping[int, str] = {
     400: "Something in the request means nothing; the text says what.",
+    401: "Whoever asks has to sign in first; the text says how.",
     403: "Whoever asks is not let in from that address; the text says which line of the configuration would.",
     421: "The node does not know itself by that name; the text says which line of the configuration would change it.",
 }
