@@ -17,12 +17,14 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import selectors
 import socket
 import statistics
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -94,6 +96,16 @@ class Listeners:
             one.close()
 
 
+def preferred(pid: int) -> None:
+    """
+    Let a process that leads a session of its own have the priority of this
+    one, where the kernel weighs sessions and not processes.
+    """
+    priority, group = os.getpriority(os.PRIO_PROCESS, 0), Path(f"/proc/{pid}/autogroup")
+    if priority and group.exists():
+        group.write_text(str(priority))
+
+
 def _charts(port: int) -> list[str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", f"/host/{child_name(0)}/api/v1/charts")
@@ -111,6 +123,7 @@ def watched(options: argparse.Namespace) -> dict[str, Any]:
         assert isinstance(parent, ProbedNode)
         try:
             parent.start()
+            preferred(parent.pid)
             load = Load(
                 parent.port,
                 {
@@ -175,6 +188,7 @@ def answered(target: str, options: argparse.Namespace) -> dict[str, Any]:
         parent = make_parent(target, directory)
         try:
             parent.start()
+            preferred(parent.pid)
             load = Load(
                 parent.port,
                 {

@@ -70,6 +70,24 @@ class EventsTests(SynchronousTestCase):
         page.heard()
         return page
 
+    def test_spread(self) -> None:
+        """
+        Pages that are opened at once are not all told in one turn of the
+        reactor, nor are they after the node stood still for a while.
+        """
+        for _ in range(20):
+            page = Page(self.stage, "/api/v1/live?charts=system.load")
+            self.addCleanup(page.leave)
+
+        def crowd() -> int:
+            turns = [call.getTime() for call in self.stage.clock.getDelayedCalls() if call.func.__name__ == "_look"]
+            self.assertEqual(len(turns), 20)
+            return max(sum(first <= turn < first + EVERY / 20 for turn in turns) for first in turns)
+
+        self.assertLessEqual(crowd(), 3)
+        self.stage.clock.advance(7.3)
+        self.assertLessEqual(crowd(), 3)
+
     def test_samples(self) -> None:
         """
         A page hears of each new sample of its charts once, with the values of
