@@ -10,6 +10,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from netstream.config.errors import ConfigError
 from netstream.config.settings import Mode, Settings
 
 _LEFT_OUT = "OpenSSL"
@@ -41,6 +42,15 @@ def needs_tls(settings: Settings) -> bool:
     encrypted = stream.enabled and any(it.tls or it.protocol == "udp" for it in stream.destinations)
     others = settings.web.listeners or settings.exporting or settings.node.workers or settings.feeds.targets
     return bool(others or settings.modes != {Mode.NONE} or encrypted)
+
+
+def check(settings: Settings) -> None:
+    """
+    @raise ConfigError: They need TLS, which this process was started without.
+    """
+    if needs_tls(settings) and any(isinstance(finder, LeftOut) for finder in sys.meta_path):
+        what = "this node was started without TLS, which its files ask for now; restart it"
+        raise ConfigError("configuration", "", "", what)
 
 
 def leave_out_tls(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 import netstream
+from netstream import plain
 from netstream.collect.facts import host_info, host_labels
 from netstream.collect.feeds import feeds, writer
 from netstream.collect.service import CollectService
@@ -336,8 +337,9 @@ class Node(MultiService):
         Read the certificates that settings name for what this node connects
         to.
 
-        @raise ConfigError: One cannot be used.
+        @raise ConfigError: One cannot be used, or this process has no TLS.
         """
+        plain.check(settings)
         if _secure(settings.stream):
             assert self._uplinks is not None
             self._uplinks.trust(settings.stream.tls)

@@ -43,7 +43,7 @@ COMMANDS = ("alert", "cert", "check", "ctl", "db", "password")
 """What the command C{netstream} has modules for, besides its own."""
 
 TOP: Mapping[str, frozenset[str]] = {
-    "roles": frozenset(ROOMS),
+    "roles": frozenset({*ROOMS, "plain"}),
     "tap": frozenset({"config", "plain", "roles"}),
     "plain": frozenset({"config"}),
     "cli": frozenset({"config", *(f"{name}commands" for name in COMMANDS)}),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.config import load
+from netstream.config import ConfigError, load
 from netstream.config.settings import Role, Settings
-from netstream.plain import LeftOut, leave_out_tls, needs_tls
+from netstream.plain import LeftOut, check, leave_out_tls, needs_tls
 from netstream.testing import KEY
 
 
@@ -59,6 +59,17 @@ class PlainTests(SynchronousTestCase):
             problem = self.assertRaises(ModuleNotFoundError, finder.find_spec, name, None)
             self.assertIn("TLS was left out", str(problem))
         self.assertIsNone(finder.find_spec("OpenSSLish", None))
+
+    def test_asked_for_later(self) -> None:
+        """
+        A node that was started without TLS refuses settings that need it, and
+        says that it has to be restarted.
+        """
+        check(self.settings(destination="a:SSL"))
+        self.patch(sys, "meta_path", [LeftOut(), *sys.meta_path])
+        check(self.settings())
+        problem = self.assertRaises(ConfigError, check, self.settings(destination="a:SSL"))
+        self.assertIn("restart it", str(problem))
 
     def test_loaded(self) -> None:
         """
