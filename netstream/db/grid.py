@@ -11,6 +11,7 @@ import numpy as np
 
 from netstream.db.interfaces import Columns, SeriesKey, Span
 from netstream.db.overlay import chained
+from netstream.db.packed import Packed
 from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable, distinct
 
 SECONDS = 128
@@ -30,12 +31,12 @@ class Block:
 
     @ivar start: Its first second, a multiple of L{SECONDS}.
     @ivar values: float64 of shape (rows made so far, columns made so far);
-        NaN where there is no sample.
+        NaN where there is no sample. Empty while it is packed.
     @ivar flags: uint8 of the same shape; L{None} as long as every sample is an
         ordinary one, which is how it nearly always is.
     """
 
-    __slots__ = ("_row", "_used", "flags", "start", "values")
+    __slots__ = ("_packed", "_row", "_used", "flags", "start", "values")
 
     def __init__(self, start: int, width: int) -> None:
         self.start = start
@@ -43,6 +44,7 @@ class Block:
         self.flags: Bytes | None = None
         self._row = np.full(SECONDS, -1, np.int8)
         self._used = 0
+        self._packed: Packed | None = None
 
     @property
     def end(self) -> int:
@@ -59,11 +61,33 @@ class Block:
         return self._used
 
     @property
+    def width(self) -> int:
+        """
+        Columns made so far.
+        """
+        return self.values.shape[1] if self._packed is None else self._packed.shape[1]
+
+    @property
     def nbytes(self) -> int:
         """
-        Bytes of its arrays.
+        Bytes of its samples.
         """
-        return self.values.nbytes + (0 if self.flags is None else self.flags.nbytes) + self._row.nbytes
+        packed = 0 if self._packed is None else self._packed.nbytes
+        return packed + self.values.nbytes + (0 if self.flags is None else self.flags.nbytes) + self._row.nbytes
+
+    def pack(self) -> None:
+        """
+        Take less memory until it is written again; reading takes longer.
+        """
+        if self._packed is None and self._used:
+            flags = None if self.flags is None else self.flags[: self._used]
+            self._packed = Packed(self.values[: self._used], flags)
+            self.values, self.flags = np.empty((0, 0)), None
+
+    def _unpack(self) -> None:
+        if self._packed is not None:
+            self.values, self.flags = self._packed.all()
+            self._packed = None
 
     def _fit(self, rows: int, width: int) -> None:
         have_rows, have_width = self.values.shape
@@ -87,6 +111,7 @@ class Block:
         @param offset: Seconds after C{start}.
         @param flags: L{None} if all are ordinary.
         """
+        self._unpack()
         rows = self._row[offset]
         if rows.min() < 0:
             new = distinct(offset[rows < 0])
@@ -104,6 +129,7 @@ class Block:
         """
         Write samples of one second; otherwise as L{put}.
         """
+        self._unpack()
         row = int(self._row[offset])
         if row < 0:
             row = self._row[offset] = self._used
@@ -128,7 +154,14 @@ class Block:
         rows = rows[offset]
         values = np.full((len(rows), len(column)), np.nan)
         flags = np.zeros(values.shape, np.uint8)
-        here = np.flatnonzero((column >= 0) & (column < self.values.shape[1]))
+        here = np.flatnonzero((column >= 0) & (column < self.width))
+        if self._packed is not None:
+            if len(rows) and len(here):
+                all_values, all_flags = self._packed.take(column[here])
+                values[:, here] = all_values[rows]
+                if all_flags is not None:
+                    flags[:, here] = all_flags[rows]
+            return Columns(offset + (self.start + lowest), values, flags)
         values[:, here] = self.values[np.ix_(rows, column[here])]
         if self.flags is not None:
             flags[:, here] = self.flags[np.ix_(rows, column[here])]
@@ -138,6 +171,7 @@ class Block:
         """
         Empty columns.
         """
+        self._unpack()
         column = column[column < self.values.shape[1]]
         self.values[:, column] = np.nan
         if self.flags is not None:
@@ -147,7 +181,8 @@ class Block:
         """
         @return: Samples it holds.
         """
-        return int(np.count_nonzero(~np.isnan(self.values)))
+        values = self.values if self._packed is None else self._packed.all()[0]
+        return int(np.count_nonzero(~np.isnan(values)))
 
 
 class Grid:
@@ -315,6 +350,14 @@ class Grid:
         if block is None:
             block = self.blocks[number] = Block(number * SECONDS, len(self._keys))
         return block
+
+    def pack(self, before: int) -> None:
+        """
+        Pack the blocks that end before a second.
+        """
+        for number, block in self.blocks.items():
+            if (number + 1) * SECONDS <= before:
+                block.pack()
 
     def trim(self, oldest: int) -> None:
         """

@@ -25,6 +25,15 @@ ROOM = 16
 so that it is not looked for with each sample."""
 
 
+LATE = 16
+"""Seconds after the end of a block in which samples of it may still come; then
+it is packed."""
+
+WIDEST = 2048
+"""Series of a node whose blocks are packed.  With more of them that would keep
+others waiting for more than some ten milliseconds."""
+
+
 class _Node:
     """
     @ivar size: Bytes of its samples.
@@ -35,6 +44,25 @@ class _Node:
         self.grid = Grid()
         self.size = 0
         self.delivered = 0
+        self._packed = 0
+
+    def pack(self, newest: int) -> None:
+        """
+        Pack what is complete.
+
+        @param newest: The second of the samples that came last.
+        """
+        number = (newest - LATE) // SECONDS
+        if number > self._packed:
+            self._packed = number
+            self.pack_again()
+
+    def pack_again(self) -> None:
+        """
+        Pack what was complete and was written again.
+        """
+        if len(self.grid.keys) <= WIDEST:
+            self.grid.pack(self._packed * SECONDS)
 
     def measure(self) -> int:
         """
@@ -51,7 +79,7 @@ class _Node:
         block = self.grid.blocks[number]
         lost = 0
         if block.end > self.delivered:
-            columns = np.arange(block.values.shape[1], dtype=np.int32)
+            columns = np.arange(block.width, dtype=np.int32)
             rows = block.get(columns, max(self.delivered, block.start - 1), block.end)
             lost = int(np.count_nonzero(~np.isnan(rows.values)))
         self.grid.trim((number + 1) * SECONDS)
@@ -64,6 +92,7 @@ class Spool(InMemory[_Node]):
     The newest samples of all nodes, in so many bytes of memory; the oldest go.
 
     What a parent was given is kept for L{KEPT} seconds of the node's time.
+    What is complete is packed, to a quarter of its size or less.
 
     @ivar most: Bytes, over all nodes.
     @ivar lost: Samples that were dropped and that no parent was given.
@@ -100,6 +129,7 @@ class Spool(InMemory[_Node]):
             if node is None:
                 node = self._nodes[batch.table.node] = _Node()
             node.grid.append(batch)
+            node.pack(int(batch.time.max()))
             self._size += node.measure()
             if self._size > self.most:
                 self._make_room()
@@ -109,6 +139,9 @@ class Spool(InMemory[_Node]):
         """
         Drop the oldest samples of all.
         """
+        for node in self._nodes.values():
+            node.pack_again()
+            self._size += node.measure()
         least = self.most - self.most // ROOM
         while self._size > least:
             filled = [(min(node.grid.blocks), guid) for guid, node in self._nodes.items() if node.grid.blocks]

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import Spool
 from netstream.db.grid import SECONDS
-from netstream.db.spool import KEPT
+from netstream.db.spool import KEPT, LATE, WIDEST
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.testing import metrics_db
 from netstream.testing.metrics_db import NODE, NOW, X
@@ -50,6 +50,7 @@ class BoundTests(SynchronousTestCase):
         self.told: list[tuple[str, int]] = []
         self.spool.spilled = lambda guid, samples: self.told.append((guid, samples))
         self.tables: dict[str, SeriesTable] = {}
+        self.rng = np.random.default_rng(3)
 
     def collect(self, guid: str, first: int, last: int) -> None:
         """
@@ -63,7 +64,7 @@ class BoundTests(SynchronousTestCase):
                 numbers,
                 np.full(100, second, np.int64),
                 np.zeros(100, np.int64),
-                np.full(100, float(second)),
+                self.rng.random(100),
                 np.zeros(100, np.uint8),
             )
             self.successResultOf(self.spool.append(batch))
@@ -110,3 +111,64 @@ class BoundTests(SynchronousTestCase):
         self.assertGreaterEqual(first, T + SECONDS)
         self.assertLessEqual(first, T + 2 * SECONDS)
         self.assertEqual(roomy.lost, 0)
+
+
+class PackingTests(SynchronousTestCase):
+    """
+    What is complete takes less memory.
+    """
+
+    def setUp(self) -> None:
+        self.spool = Spool(1 << 30)
+        self.table = SeriesTable("one")
+
+    def collect(self, first: int, last: int, width: int) -> None:
+        """
+        Gauges that move a little each second.
+        """
+        numbers = np.array([self.table.number("a.b", f"d{each}") for each in range(width)], np.int32)
+        zeros = np.zeros(width, np.int64)
+        for second in range(first, last + 1):
+            values = 1000.0 * np.arange(width) + second % 7
+            batch = SampleBatch(self.table, numbers, zeros + second, zeros, values, zeros.astype(np.uint8))
+            self.successResultOf(self.spool.append(batch))
+
+    def memory(self) -> int:
+        return self.successResultOf(self.spool.stats()).memory
+
+    def value(self, second: int, dimension: str) -> float:
+        columns = self.successResultOf(self.spool.read("one", [("a.b", dimension)], second - 1, second))
+        return float(columns.values[0, 0])
+
+    def test_quarter(self) -> None:
+        """
+        A child that runs for twenty minutes needs a quarter of the memory for its spool, and what it held is the same.
+        """
+        first = T - T % SECONDS
+        self.collect(first, first + SECONDS * 9 + LATE, 500)
+        self.assertLess(self.memory(), 1200 * 500 * 8 / 3)
+        for at in (0, 1, 127, 128, 1000):
+            self.assertEqual(self.value(first + at, "d31"), 31000.0 + (first + at) % 7)
+        self.assertEqual(self.spool.lost, 0)
+
+    def test_written_again(self) -> None:
+        """
+        Samples of the past find their place, beside the others, and are packed in turn.
+        """
+        first = T - T % SECONDS
+        self.collect(first, first + SECONDS + LATE, 100)
+        before = self.memory()
+        self.collect(first + 5, first + 5, 1)
+        self.assertGreater(self.memory(), before)
+        self.assertEqual(self.value(first + 5, "d0"), (first + 5) % 7)
+        self.assertEqual(self.value(first + 5, "d99"), 99000.0 + (first + 5) % 7)
+        self.collect(first + SECONDS + LATE + 1, first + 2 * SECONDS + LATE, 100)
+        self.assertLess(self.memory(), before + 100_000)
+
+    def test_too_wide(self) -> None:
+        """
+        The samples of a node so large that packing them would keep others waiting stay as they are.
+        """
+        first = T - T % SECONDS
+        self.collect(first, first + SECONDS + LATE, WIDEST + 1)
+        self.assertGreater(self.memory(), SECONDS * WIDEST * 8)

@@ -1,0 +1,166 @@
+"""
+All formats of C{allmetrics}, beside those of the real agent whose metrics they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.interop.case import PRECISION, InteropTestCase
+from tests.interop.peers import KEY, Peer, accepting, wait_for
+from tests.interop.receivers import require
+
+SAMPLE = re.compile(r"(?P<series>[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{.*\})?) (?P<value>[-+.eE0-9]+)(?: (?P<moment>\d+))?")
+"""A line of Prometheus's format that is no comment."""
+
+ASSIGNED = re.compile(r"^(NETDATA_\w+)=\"(.*?)\"", re.MULTILINE)
+
+QUESTIONS = (
+    {},
+    {"source": "sum"},
+    {"data": "volume", "names": "no"},
+    {"source": "as-collected"},
+    {"data": "raw", "names": "no", "prefix": "my"},
+    {"hideunits": "yes"},
+    {"oldunits": "yes"},
+    {"timestamps": "no", "prefix": "other"},
+    {"filter": "!system.io system.* disk*"},
+    {"filter": "system.*", "variables": "yes", "help": "yes", "types": "yes"},
+)
+"""All parameters of the formats of Prometheus."""
+
+OWN = "netdata."
+"""What charts of the agent about itself begin with: they come and go with what is asked of it."""
+
+
+def told(text: str) -> dict[str, tuple[float, int]]:
+    """
+    @return: Value and time of each series of a chart in a text in Prometheus's format. Variables of a host are not
+        compared: an agent streams them only when they change.
+    """
+    found = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            matched = SAMPLE.fullmatch(line)
+            if matched is None:
+                raise AssertionError(f"not a sample: {line!r}")
+            series = matched["series"]
+            if 'chart="' in series and f'chart="{OWN}' not in series:
+                found[series] = float(matched["value"]), int(matched["moment"] or 0)
+    return found
+
+
+class FormatTests(InteropTestCase):
+    """
+    A parent is asked for what an agent that streams to it tells itself.
+    """
+
+    maxDiff = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.parent = self.node("atlas", role="parent", stream=accepting(KEY), options=["db/mode=ram"])
+        self.theirs = self.agent("origin", proc=True, sends_to=[self.parent.address])
+        self.parent.wait_samples("system.load", self.theirs.name, count=2)
+        wait_for("the parent has all charts of the agent", self._whole, 40)
+
+    def _whole(self) -> bool:
+        theirs = {chart for chart in self.theirs.charts() if not chart.startswith(OWN)}
+        return theirs <= set(self.parent.charts(self.theirs.name)) and "system.net" in theirs
+
+    def _asked(self, host: str = "", **parameters: str) -> Callable[[Peer], str]:
+        query = "/api/v1/allmetrics?" + urlencode(parameters)
+        return lambda node: node.fetch((f"/host/{host}" if host and node is self.parent else "") + query).decode()
+
+    def _alike(self, what: str, ours: set[str], theirs: set[str]) -> None:
+        self.assertTrue(theirs, what)
+        self.assertEqual((sorted(theirs - ours), sorted(ours - theirs)), ([], []), what)
+
+    def test_shell(self) -> None:
+        """
+        A script that reads an agent's variables finds each of them at the parent.
+        """
+        ask = self._asked(self.theirs.name, format="shell")
+        # Charts of the agent about itself and its alerts, which are not streamed, are its own.
+        names = [
+            {
+                name
+                for name, _ in ASSIGNED.findall(ask(node))
+                if not name.startswith(("NETDATA_NETDATA", "NETDATA_ALARM"))
+            }
+            for node in (self.parent, self.theirs)
+        ]
+        self._alike("shell", *names)
+        said = self._asked(self.theirs.name)(self.parent)
+        self.assertEqual({n for n, _ in ASSIGNED.findall(said)} & names[0], names[0], "shell is the default")
+
+    def test_json(self) -> None:
+        """
+        A program that reads an agent's tree finds each chart and dimension, described alike, and of the same second
+        the same number.
+        """
+        ask = self._asked(self.theirs.name, format="json", help="no", types="no", timestamps="yes", names="yes")
+
+        def trees() -> list[dict[str, Any]]:
+            found = [json.loads(ask(node)) for node in (self.parent, self.theirs)]
+            return [{id: chart for id, chart in tree.items() if not id.startswith(OWN)} for tree in found]
+
+        compared: set[str] = set()
+
+        def look() -> bool:
+            ours, theirs = trees()
+            self._alike("charts", set(ours), set(theirs))
+            for id, chart in theirs.items():
+                mine = ours[id]
+                for key in ("name", "family", "context", "units"):
+                    self.assertEqual(mine[key], chart[key], f"{id}: {key}")
+                self.assertEqual(
+                    {key: d["name"] for key, d in mine["dimensions"].items()},
+                    {key: d["name"] for key, d in chart["dimensions"].items()},
+                    id,
+                )
+                if mine["last_updated"] == chart["last_updated"]:
+                    compared.add(id)
+                    for key, dimension in chart["dimensions"].items():
+                        one, other = dimension["value"], mine["dimensions"][key]["value"]
+                        if one is None or other is None:
+                            continue
+                        self.assertLessEqual(abs(one - other), PRECISION * max(1.0, abs(one)), f"{id} {key}")
+            return len(compared) * 2 > len(theirs)
+
+        wait_for("half of the charts are of the same second", look, 30, 0.3)
+
+    def test_prometheus(self) -> None:
+        """
+        A scraper that leaves an agent for its parent finds the same series, whatever it asks for, and each value that
+        was collected in the same second is the same.
+        """
+        promtool = require("promtool", "prometheus")
+        for number, parameters in enumerate(QUESTIONS):
+            scraper = {"format": "prometheus", "server": f"s{number}", **parameters}
+            ask = self._asked(self.theirs.name, **scraper)
+            ours, theirs = told(ask(self.parent)), told(ask(self.theirs))
+            self._alike(str(parameters), set(ours), set(theirs))
+            collected = scraper.get("source", scraper.get("data")) in ("as-collected", "raw")
+            same = [series for series, (_, moment) in theirs.items() if moment and ours[series][1] == moment]
+            for series in same if collected else ():
+                self.assertEqual(ours[series][0], theirs[series][0], series)
+        for parameters in ({}, {"source": "as-collected"}, {"source": "sum", "variables": "yes"}):
+            asked = {"format": "prometheus_all_hosts", "help": "yes", "types": "yes", **parameters}
+            text = self._asked(**asked)(self.parent)
+            everything = told(text)
+            for name in ("atlas", "origin"):
+                alone = self._asked(name, **{**asked, "format": "prometheus", "server": "alone"})(self.parent)
+                mine = {series for series in everything if f',instance="{name}"' in series}
+                bare = {series.replace(f',instance="{name}"', "") for series in mine}
+                self._alike(f"{name} among all hosts, {parameters}", bare, set(told(alone)))
+            ran = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, timeout=60)
+            complaint = (ran.stdout + ran.stderr).decode()
+            # 3 is advice about names and units, which are those of agents.
+            self.assertIn(ran.returncode, (0, 3), complaint[:2000])
+            self.assertNotIn("error while linting", complaint)
