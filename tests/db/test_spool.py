@@ -151,7 +151,7 @@ class DiskTests(SynchronousTestCase):
         times = np.tile(np.arange(first, first + count, dtype=np.int64), 2)
         series = np.repeat(np.array(numbers, np.int32), count)
         zeros = np.zeros(2 * count, np.int64)
-        batch = SampleBatch(self.table, series, times, zeros, times % 7 * 1.5, zeros.astype(np.uint8))
+        batch = SampleBatch(self.table, series, times, zeros, (times % 7).astype(np.float64), zeros.astype(np.uint8))
         self.successResultOf(self.spool.append(batch))
 
     def stretches(self, delivered: int = 0) -> None:

@@ -153,7 +153,8 @@ class HeadlessTests(WorldCase):
         host = self.nodes["child"].hub.local
         numbers = np.full(count, host.table.number("test.clock", "second"), np.int32)
         times, zeros = np.arange(first, first + count, dtype=np.int64), np.zeros(count, np.int64)
-        batch = SampleBatch(host.table, numbers, times, zeros, np.sin(times * 7919.0), zeros.astype(np.uint8), past=True)
+        values, flags = np.sin(times * 7919.0), zeros.astype(np.uint8)
+        batch = SampleBatch(host.table, numbers, times, zeros, values, flags, past=True)
         self.world.settle(host.past.append(batch))
 
     def test_none(self) -> None:
