@@ -24,6 +24,7 @@ from statistics import median
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
+from benchmarks.dashboards import preferred  # noqa: E402
 from tests.interop.peers import KEY, NetstreamNode, Peer, RealAgent, accepting, sending, wait_for  # noqa: E402
 
 CHART, WITHIN = "system.cpu", 120.0
@@ -68,6 +69,7 @@ def rounds(child: Peer, parents: Sequence[Peer], count: int) -> list[float]:
         wait_for("the second parent has a newer sample", arrived, WITHIN, 0.02)
         found.append(time.time() - killed)
         first.start()
+        preferred(first.pid)
     return found
 
 
@@ -98,6 +100,8 @@ def main() -> None:
                 "bench-child", directory / "child", role="child", stream=stream, options=["db/mode=ram"]
             ).start()
             peers.append(child)
+            for peer in peers:
+                preferred(peer.pid)
             first = wait_for("one of them has the child", partial(taker, peers[:2], child), WITHIN)
             parents = [first, *(peer for peer in peers[:2] if peer is not first)]
             took = rounds(child, parents, options.rounds)

@@ -432,7 +432,10 @@ static void open_child(Child *child) {
     put_format(&child->out,
                "STREAM key=%s&hostname=%s-%04d&registry_hostname=%s-%04d&machine_guid=%08x-0000-4000-8000-%012x"
                "&update_every=1&os=linux&timezone=Etc/UTC&abbrev_timezone=UTC&utc_offset=0&hops=1&ml_capable=0"
-               "&ml_enabled=0&mc_version=1&tags=&ver=%u&NETDATA_PROTOCOL_VERSION=1.1 HTTP/1.1\r\n"
+               "&ml_enabled=0&mc_version=1&tags=&ver=%u&NETDATA_PROTOCOL_VERSION=1.1"
+               /* An agent 1.37 that is a proxy crashes when a child does not say these. */
+               "&NETDATA_HOST_OS_NAME=Linux&NETDATA_HOST_OS_ID=linux&NETDATA_HOST_OS_VERSION=1"
+               "&NETDATA_SYSTEM_KERNEL_NAME=Linux&NETDATA_SYSTEM_KERNEL_VERSION=1 HTTP/1.1\r\n"
                "User-Agent: benchmark/1\r\nAccept: */*\r\n\r\n",
                options.key, options.prefix, child->number, options.prefix, child->number, 0x10adf000 + options.seed,
                child->number, can);

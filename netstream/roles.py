@@ -211,7 +211,7 @@ class Node(MultiService):
         uplinks.counts, uplinks.spool = self.hub.counts, self._databases.spool_of
         self.hub.certificate = lambda: self._tls.expires if self._tls is not None else None
         self._databases.ask(self.hub.definition)
-        count_spills(self._databases.spool, self.hub)
+        count_spills(self._databases.spools, self.hub)
         for database in self._databases:
             for stored in await database.stored():
                 if tombstones.of(stored.record.info.guid) is not None:

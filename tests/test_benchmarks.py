@@ -25,6 +25,7 @@ from benchmarks import (
     idle,
     latency,
     parent,
+    proxy,
     recording,
     saturation,
     stall,
@@ -163,6 +164,15 @@ class SmokeTests(SynchronousTestCase):
         found = {figure.name: figure.values["netstream"] for figure in parent.measure(small(parent, *given))}
         self.assertEqual(len(found), 5)
         self.assertTrue(all(value is not None and value >= 0 for value in found.values()), found)
+
+    def test_proxy(self) -> None:
+        """
+        What a proxy takes goes on to the parent, all of it.
+        """
+        given = ["--rate=200", "--charts=10", "--seconds=6", "--warmup=1", "--pause=2"]
+        used, _, missing = proxy.measure(small(proxy, *given))
+        self.assertIsNotNone(used.values["netstream"])
+        self.assertEqual(missing.values, {"netstream": 0})
 
     def test_saturation(self) -> None:
         """

@@ -15,12 +15,14 @@ from netstream.config.settings import DBSettings, Mode, Settings
 from netstream.db.interfaces import IMetricsDB
 from netstream.db.none import NoneDB
 from netstream.db.spool import Spool
+from netstream.db.spooling import Spooling
 from netstream.db.workers import Workers
 from netstream.model.chart import Chart
 
 if TYPE_CHECKING:
     from netstream.db.dbengine.cleaning import Cleanup
     from netstream.db.dbengine.engine import DBEngine
+    from netstream.db.dbengine.spool import DiskSpool
 
 
 def _cleanup(db: DBSettings) -> Cleanup:
@@ -73,7 +75,7 @@ class Databases:
             self._engines[Mode.DBENGINE] = own
             self._left += others
         self.spool: IMetricsDB | None = None
-        self._spools: list[IMetricsDB] = []
+        self._spools: list[Spool | DiskSpool] = []
         self._spooled: dict[str, IMetricsDB] = {}
         if Mode.NONE in settings.modes and settings.stream.spool != "no":
             # All processes have the same part of the room, those whose files are left as well.
@@ -81,7 +83,7 @@ class Databases:
             size = settings.stream.spool_size // (1 + settings.node.workers + len(gone))
             if settings.stream.spool == "disk":
                 paths = self._directories(SPOOL, number, left)
-                self._spools += [self._disk(path, retention=(0,), sizes=(size,)) for path in paths]
+                self._spools += [self._spool(path, size) for path in paths]
             else:
                 self._spools.append(Spool(size))
             self.spool = self._spools[0]
@@ -110,6 +112,13 @@ class Databases:
         self._disks.append(engine)
         return engine
 
+    def _spool(self, directory: Path, size: int) -> DiskSpool:
+        from netstream.db.dbengine.spool import DiskSpool
+
+        spool = DiskSpool(directory, self._reactor, most=size, workers=self._workers)
+        self._disks.append(spool)
+        return spool
+
     def reconfigure(self, settings: Settings) -> None:
         """
         Keep samples for as long as other settings say.
@@ -135,6 +144,13 @@ class Databases:
             does.
         """
         return self._spooled.get(guid, self.spool)
+
+    @property
+    def spools(self) -> Sequence[Spooling]:
+        """
+        All spools.
+        """
+        return self._spools
 
     @property
     def spooled(self) -> Collection[str]:

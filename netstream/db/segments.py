@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -394,7 +394,13 @@ class Segments:
 
     # Getting rid of data.
 
-    def expire(self, now: int, most_bytes: int | None, oldest: Mapping[int, int] | None = None) -> list[str]:
+    def expire(
+        self,
+        now: int,
+        most_bytes: int | None,
+        oldest: Mapping[int, int] | None = None,
+        dropped: Callable[[Sequence[Place]], object] | None = None,
+    ) -> list[str]:
         """
         Delete the files that are past their retention; then, while there are
         more bytes than there should be, those of the oldest stretch, but never
@@ -404,6 +410,8 @@ class Segments:
         @param most_bytes: L{None} if there is no limit.
         @param oldest: Nodes of which older row groups do not count, to be
             given again each time.
+        @param dropped: Told what was in the files that were deleted, which can
+            be read still.
         @return: What was done, in sentences.
         """
         # What was replaced by what is deleted now must not come back, so the disk is to have the drops.
@@ -428,6 +436,10 @@ class Segments:
                         gone.append(segment)
                         done.append(f"{segment.path} was deleted: there were more than {most_bytes} bytes")
         problems = self._unlink(gone)
+        if dropped is not None and gone:
+            left_here = self._segments()
+            lost = [segment for segment in gone if segment not in left_here]
+            dropped([Place(*Row(*row), segment) for segment in lost for row in segment.index.rows().tolist()])
         self._skip(oldest or {})
         return [*done, *problems]
 

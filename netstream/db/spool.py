@@ -4,7 +4,7 @@ The spool: samples of nodes without a database, for parents that are away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from twisted.internet.defer import Deferred, succeed
@@ -13,6 +13,7 @@ from zope.interface import implementer
 from netstream.db.grid import SECONDS, Grid
 from netstream.db.interfaces import Health, HostRecord, IMetricsDB, StoredHost
 from netstream.db.memory import InMemory
+from netstream.db.spooling import Spooling
 from netstream.model.chart import Chart
 from netstream.model.samples import SampleBatch
 
@@ -87,26 +88,20 @@ class _Node:
 
 
 @implementer(IMetricsDB)
-class Spool(InMemory[_Node]):
+class Spool(Spooling, InMemory[_Node]):
     """
     The newest samples of all nodes, in so many bytes of memory; the oldest go.
 
     What a parent was given is kept for L{KEPT} seconds of the node's time.
     What is complete is packed, to a quarter of its size or less.
 
-    @ivar most: Bytes, over all nodes.
-    @ivar lost: Samples that were dropped and that no parent was given.
-    @ivar spilled: Told of each loss: the machine GUID of the node, and how
-        many samples.
     """
 
     mode = "spool"
 
     def __init__(self, most: int) -> None:
-        super().__init__()
-        self.most = most
-        self.lost = 0
-        self.spilled: Callable[[str, int], None] | None = None
+        Spooling.__init__(self, most)
+        InMemory.__init__(self)
         self._size = 0
 
     def close(self) -> Deferred[None]:
@@ -151,14 +146,9 @@ class Spool(InMemory[_Node]):
             node = self._nodes[guid]
             lost = node.drop_oldest()
             self._size += node.measure()
-            self.lost += lost
-            if lost and self.spilled is not None:
-                self.spilled(guid, lost)
+            self.spill(guid, lost)
 
     def delivered(self, node: str, second: int) -> None:
-        """
-        A parent was given all samples of a node up to a second.
-        """
         known = self._nodes.get(node)
         if known is None or second <= known.delivered:
             return

@@ -214,7 +214,7 @@ class Worker:
         )
         uplinks = Uplinks(self._reactor, random.random, orders.info.guid, self.hub.counts)
         uplinks.spool = self._databases.spool_of
-        count_spills(self._databases.spool, self.hub)
+        count_spills(self._databases.spools, self.hub)
         self._forwarder = Forwarder(self.hub, self._forwarding, uplinks.make, uplinks.connector)
         self._services.append(Paths(self.hub, self._reactor))
         self._services.append(self._forwarder)

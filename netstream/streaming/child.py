@@ -29,7 +29,7 @@ from zope.interface import implementer
 
 from netstream.config.settings import Destination, StreamSettings
 from netstream.db.interfaces import exchange_of
-from netstream.db.spool import Spool
+from netstream.db.spooling import Spooling
 from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.hub import Host
 from netstream.model.samples import SampleBatch
@@ -267,7 +267,11 @@ class ChildProtocol(Protocol):
         """
         assert self._sender is not None and self._outbox is not None
         spool = self._uplink.host.spool
-        if isinstance(spool, Spool) and len(batch) and not (batch.past or self._sender.dormant or self._outbox.paused):
+        if (
+            isinstance(spool, Spooling)
+            and len(batch)
+            and not (batch.past or self._sender.dormant or self._outbox.paused)
+        ):
             spool.delivered(self._uplink.host.info.guid, int(batch.time.max()))
 
     def _say_dropping(self, what: str) -> None:

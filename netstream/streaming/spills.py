@@ -4,10 +4,11 @@ Samples that no parent will ever have, since the spool was full.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twisted.logger import Logger
 
-from netstream.db.interfaces import IMetricsDB
-from netstream.db.spool import Spool
+from netstream.db.spooling import Spooling
 from netstream.hub.hub import Hub
 
 
@@ -48,9 +49,9 @@ class Spills:
             )
 
 
-def count_spills(spool: IMetricsDB | None, hub: Hub) -> None:
+def count_spills(spools: Iterable[Spooling], hub: Hub) -> None:
     """
-    Count what a spool drops, if it is one that says so.
+    Count what spools drop.
     """
-    if isinstance(spool, Spool):
+    for spool in spools:
         spool.spilled = Spills(hub, spool.most).spilled

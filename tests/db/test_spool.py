@@ -1,15 +1,21 @@
 """
-Tests for the spool: samples that wait in memory for parents.
+Tests for the spools: samples that wait for parents, in memory or on disk.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import Spool
+from netstream.db.dbengine.spool import DELIVERED, DiskSpool
+from netstream.db.dbengine.storage import STRETCHES
 from netstream.db.grid import SECONDS
 from netstream.db.spool import KEPT, LATE, WIDEST
+from netstream.db.workers import Inline
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.testing import metrics_db
 from netstream.testing.metrics_db import NODE, NOW, X
@@ -172,3 +178,105 @@ class PackingTests(SynchronousTestCase):
         first = T - T % SECONDS
         self.collect(first, first + SECONDS + LATE, WIDEST + 1)
         self.assertGreater(self.memory(), SECONDS * WIDEST * 8)
+
+
+class DiskTests(SynchronousTestCase):
+    """
+    The spool on disk counts what it drops.
+    """
+
+    STRETCH = STRETCHES[0]
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.start = -(-T // self.STRETCH) * self.STRETCH
+        self.clock.advance(self.start)
+        self.directory = Path(self.mktemp())
+        self.told: list[tuple[str, int]] = []
+        self.table = SeriesTable("one")
+        self.open()
+
+    def open(self) -> None:
+        """
+        Open it, as a node does that starts.
+        """
+        self.spool = DiskSpool(self.directory, self.clock, most=1, workers=Inline())
+        self.spool.spilled = lambda guid, samples: self.told.append((guid, samples))
+        self.successResultOf(self.spool.open())
+        self.addCleanup(self.spool.close)
+
+    def collect(self, first: int, count: int) -> None:
+        """
+        Two series collect a sample each second.
+        """
+        numbers = [self.table.number("a.b", dimension) for dimension in "xy"]
+        times = np.tile(np.arange(first, first + count, dtype=np.int64), 2)
+        series = np.repeat(np.array(numbers, np.int32), count)
+        zeros = np.zeros(2 * count, np.int64)
+        batch = SampleBatch(self.table, series, times, zeros, (times % 7).astype(np.float64), zeros.astype(np.uint8))
+        self.successResultOf(self.spool.append(batch))
+
+    def stretches(self, delivered: int = 0) -> None:
+        """
+        Two files are filled, a third is begun, and there is no room for more
+        than one.
+
+        @param delivered: What a parent was given, as it turns out soon.
+        """
+        for number in range(3):
+            begin = self.start + number * self.STRETCH
+            self.clock.advance(begin + 1000 - self.clock.seconds())
+            self.collect(begin + 10, 300)
+            self.spool.delivered("one", delivered)
+            for _ in range(20):
+                self.clock.advance(100)
+
+    def make_room(self) -> None:
+        """
+        Let the time pass until it looks how much it uses.
+        """
+        for _ in range(700):
+            self.clock.advance(1)
+
+    def test_counted(self) -> None:
+        """
+        What went and no parent was given is counted, and told of which node
+        it was.
+        """
+        self.stretches()
+        self.make_room()
+        self.assertEqual(sum(samples for _, samples in self.told), 1200)
+        self.assertEqual({guid for guid, _ in self.told}, {"one"})
+        self.assertEqual((self.spool.lost, self.spool.health().lost), (1200, 1200))
+        self.assertEqual(self.successResultOf(self.spool.stats()).samples, 600)
+
+    def test_delivered(self) -> None:
+        """
+        What a parent was given is not lost when it goes, not even if that was
+        in an earlier life of the node.
+        """
+        self.stretches(self.start + self.STRETCH + 109)
+        self.make_room()
+        self.assertEqual(self.spool.lost, 400)
+        self.spool.delivered("one", self.start + 2 * self.STRETCH + 309)
+        self.clock.advance(20)
+        self.successResultOf(self.spool.close())
+        self.open()
+        self.collect(self.start + 3 * self.STRETCH + 10, 300)
+        self.clock.advance(2 * self.STRETCH)
+        self.make_room()
+        self.assertEqual(self.spool.lost, 0)
+        self.assertEqual(self.successResultOf(self.spool.stats()).samples, 600)
+
+    def test_unreadable(self) -> None:
+        """
+        If what parents were given cannot be read any more, rather too much
+        counts as lost.
+        """
+        self.stretches(self.start + 9 * self.STRETCH)
+        self.successResultOf(self.spool.close())
+        for text in ("{", "[]", '{"one": "late"}'):
+            (self.directory / DELIVERED).write_text(text)
+            self.open()
+            self.assertEqual(self.spool._delivered, {})
+            self.successResultOf(self.spool.close())

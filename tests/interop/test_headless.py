@@ -16,8 +16,11 @@ from tests.interop.peers import KEY, accepting, sending
 
 SAMPLES = 4
 
-MEMORY = 60.0
-"""MB that a child of some 500 metrics a second may have resident."""
+MEMORY = 66.0
+"""
+MB that a child of some 500 metrics a second may have resident.  The goal is 60; a tenth more, as Pythons and C libraries
+differ: this is against what grows unseen.
+"""
 
 
 def resident(pid: int) -> float:

@@ -4,7 +4,12 @@ Tests for nodes without a database whose parent is away.
 
 from __future__ import annotations
 
+import numpy as np
+
+from netstream.model.samples import SampleBatch
 from tests.streaming.case import WorldCase
+
+HOUR = 3600
 
 
 class HeadlessTests(WorldCase):
@@ -118,6 +123,39 @@ class HeadlessTests(WorldCase):
         self.assertEqual(max(found), self.world.now - 2)
         self.assertEqual(sorted(found), list(range(min(found), max(found) + 1)))
         self.assertLess(len(found), 1500)
+
+    def test_full_disk(self) -> None:
+        """
+        So does one on disk, of what no parent was given, and no more: it is
+        among the node's losses, and a parent that comes later gets the rest.
+        """
+        parent = self.nodes["parent"]
+        parent.stop()
+        self.child(stream="[stream]\n    spool = disk\n    spool size = 4KiB\n")
+        child = self.nodes["child"]
+        now = self.world.now
+        self.keep(now - 10 * HOUR, 3000)
+        self.world.advance(1300)
+        self.assertEqual(child.hub.counts.spilled, 3000)
+        self.assertEqual(child.get("/api/v1/info")["losses"]["samples_spilled"], 3000)
+        self.assertIn('netstream_samples_lost_total{reason="spool_full"} 3000.0', child.get("/metrics"))
+        self.assertEqual(len([text for text in self.logged if "spool size of" in text]), 1)
+        parent.start()
+        self.world.advance(120)
+        self.keep(now - 20 * HOUR, 3000)
+        self.world.advance(1300)
+        self.assertEqual(child.hub.counts.spilled, 3000)
+
+    def keep(self, first: int, count: int) -> None:
+        """
+        Have the child's spool keep a sample a second of long ago.
+        """
+        host = self.nodes["child"].hub.local
+        numbers = np.full(count, host.table.number("test.clock", "second"), np.int32)
+        times, zeros = np.arange(first, first + count, dtype=np.int64), np.zeros(count, np.int64)
+        values, flags = np.sin(times * 7919.0), zeros.astype(np.uint8)
+        batch = SampleBatch(host.table, numbers, times, zeros, values, flags, past=True)
+        self.world.settle(host.past.append(batch))
 
     def test_none(self) -> None:
         """

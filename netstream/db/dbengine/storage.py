@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,8 @@ class Storage:
     @ivar damage: What could not be used, one sentence each.
     @ivar next_id: For the next new node.
     @ivar single: Whether values are kept as float32.
+    @ivar dropped: Told which samples were deleted to make room, in the thread
+        that writes.
     """
 
     directory: Path
@@ -104,6 +106,7 @@ class Storage:
     damage: list[str] = field(factory=list)
     next_id: int = 1
     single: bool = False
+    dropped: Callable[[Sequence[Place]], object] | None = None
 
     def close(self, now: float) -> None:
         """
@@ -284,7 +287,8 @@ class Storage:
         """
         said: list[str] = []
         for segments, size in zip(self.tiers, sizes, strict=False):
-            said += segments.expire(now, size or None)
+            dropped = self.dropped if segments is self.tiers[0] else None
+            said += segments.expire(now, size or None, dropped=dropped)
             while segments.compact():
                 pass
         return said
