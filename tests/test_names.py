@@ -15,6 +15,7 @@ from urllib.parse import quote
 from prometheus_client.parser import text_string_to_metric_families
 
 from netstream.testing import WorldNode
+from tests.export.receivers import LineReceiver
 from tests.streaming.case import GUID, WorldCase
 
 NAMES = (
@@ -30,6 +31,7 @@ NAMES = (
     "a\x1b[31mred",
     "\u202ereversed",
     "..",
+    "a,b=c \\d",
 )
 HOSTNAME = "<b>host</b>../../evil\r\nSet-Cookie: a=b\n2026-01-01T00:00:00+0000 [forged] a line of a log\x1b[0m"
 FILE = re.compile(r"[A-Za-z0-9._-]+\Z")
@@ -43,6 +45,35 @@ def word(text: str) -> str:
     return '"' + text.replace('"', "''") + '"'
 
 
+def definitions() -> bytes:
+    """
+    @return: Charts of such names, as a child tells them once it is let in.
+    """
+    lines = [f"LABEL {word(name)} = 2 {word(name)}" for name in NAMES] + ["OVERWRITE labels"]
+    for number, name in enumerate(NAMES):
+        lines += [
+            f"CHART {word(f't{number}.{name}')} {' '.join([word(name)] * 5)} line 100 1 '' {word(name)} {word(name)}",
+            f"CLABEL {word(name)} {word(name)} 1",
+            "CLABEL_COMMIT",
+            *(f"DIMENSION {word(each)} {word(each)} absolute 1 1" for each in NAMES),
+        ]
+    lines.append(f'FUNCTION GLOBAL {word(NAMES[0])} 10 {word(NAMES[3])} "top" "member" 100')
+    return ("\n".join(lines) + "\n").encode()
+
+
+def samples(now: int) -> bytes:
+    """
+    @param now: UTC second.
+    @return: A sample of each.
+    """
+    lines = []
+    for number, name in enumerate(NAMES):
+        lines.append(f"BEGIN2 {word(f't{number}.{name}')} 1 {now} #")
+        lines += [f"SET2 {word(each)} {number} # A" for each in NAMES]
+        lines.append("END2")
+    return ("\n".join(lines) + "\n").encode()
+
+
 class NameTests(WorldCase):
     """
     A parent with a database on disk, and a child whose every name is meant to
@@ -54,25 +85,8 @@ class NameTests(WorldCase):
         self.top = Path(self.world._directory)
         self.parent = self.world.node("parent", "parent", mode="dbengine")
         self.told = self.child(self.parent, hostname=quote(HOSTNAME, safe=""))
-        lines = [f"LABEL {word(name)} = 2 {word(name)}" for name in NAMES] + ["OVERWRITE labels"]
-        now = self.world.now
-        for number, name in enumerate(NAMES):
-            id = word(f"t{number}.{name}")
-            lines += [
-                f"CHART {id} {word(name)} {word(name)} {word(name)} {word(name)} {word(name)} line 100 1 '' "
-                f"{word(name)} {word(name)}",
-                f"CLABEL {word(name)} {word(name)} 1",
-                "CLABEL_COMMIT",
-                *(f"DIMENSION {word(each)} {word(each)} absolute 1 1" for each in NAMES),
-            ]
-            lines += [
-                f"BEGIN2 {id} 1 {now} #",
-                *(f"SET2 {word(each)} {number} # A" for each in NAMES),
-                "END2",
-            ]
-        lines.append(f'FUNCTION GLOBAL {word(NAMES[0])} 10 {word(NAMES[3])} "top" "member" 100')
-        lines.append(f"NO-SUCH-LINE {word(NAMES[0])}")
-        self.told.say(("\n".join(lines) + "\n").encode())
+        self.told.say(definitions() + samples(self.world.now))
+        self.told.say(f"NO-SUCH-LINE {word(NAMES[0])}\n".encode())
         self.world.advance(5)
 
     def answer(self, target: str, node: WorldNode | None = None) -> tuple[bytes, bytes]:
@@ -165,3 +179,124 @@ class NameTests(WorldCase):
             head, body = self.answer(target)
             self.assertNotIn(b" 200 ", head.partition(b"\r\n")[0], target)
             self.assertNotIn(b"type = api", body)
+
+    def test_live(self) -> None:
+        """
+        Samples that a page is told as they come are lines of JSON of one
+        event each, with nothing between them that a name has put there.
+        """
+        charts = quote("\n".join(self.host(self.parent).charts), safe="")
+        listener = self.connect(self.parent)
+        listener.say(f"GET /host/{GUID}/api/v1/live?charts={charts} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.world.advance(2)
+        self.told.say(samples(self.world.now))
+        self.world.advance(3)
+        head, _, body = listener.received.partition(b"\r\n\r\n")
+        self.assertIn(b"text/event-stream", head)
+        self.assertNotIn(b"set-cookie", head.lower())
+        listener.leave()
+        told = []
+        for line in re.split(r"\r\n|\r|\n", body.decode()):
+            self.assertRegex(line, r"\A(event: [a-z]+|data: [\[{].*|:.*|[0-9a-f]+|retry: [0-9]+|)\Z")
+            if line.startswith("data: "):
+                told.append(json.dumps(json.loads(line[6:])))
+        for chart in self.host(self.parent).charts:
+            self.assertTrue(any(json.dumps(chart) in each for each in told), chart)
+
+    def test_badges(self) -> None:
+        """
+        Where an agent has badges, no name comes back as an image.
+        """
+        for chart in self.host(self.parent).charts:
+            for prefix in ("", f"/host/{GUID}"):
+                head, body = self.answer(f"{prefix}/api/v1/badge.svg?chart={quote(chart, safe='')}")
+                self.assertNotIn(b"svg", head)
+                self.assertNotIn(b"<", body)
+
+
+class ExportedTests(WorldCase):
+    """
+    A parent that sends the samples of such a child on, to each kind of receiver
+    of text.
+    """
+
+    PORTS = {"graphite": 2003, "opentsdb": 4242, "influxdb": 8094, "json": 5448}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.receivers = {kind: LineReceiver(self.world, kind, port) for kind, port in self.PORTS.items()}
+        for receiver in self.receivers.values():
+            receiver.start()
+        targets = "".join(f"[{kind}:far]\n    enabled = yes\n    destination = {kind}\n" for kind in self.PORTS)
+        every = "[exporting:global]\n    enabled = yes\n    update every = 2\n    send automatic labels = yes\n"
+        every += "    send hosts matching = !localhost *\n"
+        self.parent = self.world.node("parent", "parent", exporting=every + targets)
+        child = self.child(self.parent, hostname=quote(HOSTNAME, safe=""))
+        child.say(definitions())
+        for _ in range(10):
+            child.say(samples(self.world.now))
+            self.world.advance(1)
+        self.world.advance(5)
+        self.assertFalse(child.closed, self.logged[-3:])
+
+    def lines(self, kind: str) -> list[str]:
+        """
+        @return: What came: as many lines for each interval as there are
+            dimensions.
+        """
+        lines = self.receivers[kind].lines
+        self.assertGreaterEqual(len(lines), 2 * len(NAMES) ** 2)
+        self.assertEqual(len(lines) % len(NAMES) ** 2, 0)
+        for line in lines:
+            self.assertRegex(line, PLAIN)
+            self.assertNotRegex(line, r"\A(Set-Cookie|2026-01-01)")
+        return lines
+
+    def test_graphite(self) -> None:
+        """
+        Graphite gets a path, a number and a time a line, and labels that are
+        each one.
+        """
+        for line in self.lines("graphite"):
+            path, value, time = line.split(" ")
+            self.assertIn(float(value), range(len(NAMES)))
+            self.assertLess(abs(int(time) - self.world.now), 60)
+            name, *tags = path.split(";")
+            self.assertRegex(name, r"\A[A-Za-z0-9._-]+\Z")
+            self.assertTrue(all(tag.count("=") == 1 for tag in tags), path)
+
+    def test_opentsdb(self) -> None:
+        """
+        OpenTSDB gets C{put} with a metric, a time, a number, and tags of plain
+        words.
+        """
+        for line in self.lines("opentsdb"):
+            put, metric, _, value, *tags = line.split(" ")
+            self.assertEqual(put, "put")
+            self.assertRegex(metric, r"\A[\w./-]+\Z")
+            self.assertIn(float(value), range(len(NAMES)))
+            for tag in tags:
+                self.assertRegex(tag, r"\A[\w./-]+=[\w./-]+\Z")
+
+    def test_influx(self) -> None:
+        """
+        InfluxDB gets a measurement, one field and a time a line, however
+        often blanks, commas and equals signs are in names.
+        """
+        for line in self.lines("influxdb"):
+            measurement, field, time = re.split(r"(?<!\\) ", line)
+            self.assertFalse(line.startswith("#"))
+            self.assertRegex(field, r"\A([^ ,=\\]|\\.)+=\d+(\.\d+)?\Z")
+            self.assertEqual(int(time) % 10**9, 0)
+            for tag in re.split(r"(?<!\\),", measurement)[1:]:
+                self.assertEqual(len(re.split(r"(?<!\\)=", tag)), 2, tag)
+
+    def test_json(self) -> None:
+        """
+        A receiver of JSON gets an object a line, with names as the node has
+        them.
+        """
+        found = [json.loads(line) for line in self.lines("json")]
+        charts = self.host(self.parent).charts.values()
+        self.assertEqual({point["id"] for point in found}, {id for chart in charts for id in chart.dimensions})
+        self.assertEqual({point["chart_id"] for point in found}, {chart.id for chart in charts})
