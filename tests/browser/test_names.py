@@ -82,6 +82,7 @@ class PageTests(BrowserTestCase):
         self.addCleanup(child.leave)
         wait_for("alerts are raised", lambda: parent.get("alarms", GUID)["alarms"], 40)
         first = next(iter(parent.charts(GUID)))
+        text = "return document.documentElement.textContent"
         for page in (
             "",
             f"host/{GUID}/",
@@ -92,7 +93,6 @@ class PageTests(BrowserTestCase):
         ):
             self.browser.get("about:blank")
             self.browser.get(f"http://{parent.address}/{page}")
-            text = "return document.documentElement.textContent"
             if page and "compare" not in page:
                 wait_for(f"{page}: a name is there", lambda: "<b>host</b>" in self.browser.execute_script(text))
             else:

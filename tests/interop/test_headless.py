@@ -18,8 +18,8 @@ SAMPLES = 4
 
 MEMORY = 66.0
 """
-MB that a child of some 500 metrics a second may have resident.  The goal is 60; a tenth more, as Pythons and C libraries
-differ: this is against what grows unseen.
+MB that a child of some 500 metrics a second may have resident.  The goal is 60; a tenth more, as Pythons and C
+libraries differ: this is against what grows unseen.
 """
 
 
