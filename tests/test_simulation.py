@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.testing.simulation import Plan, Simulation, again, plan, simulate
+from netstream.testing.simulation import NEW, Plan, Simulation, again, plan, simulate
 from tests.test_world import START, WorldCase
 
 SEEDS, BATCH = 120, 10
@@ -84,7 +84,7 @@ class PlanTests(SynchronousTestCase):
             for member in it.members:
                 self.assertIn(f"{member.name}: {member.role}", text)
                 names = [other.name for other in it.members]
-                self.assertTrue(set(member.destinations) <= set(names) - {member.name})
+                self.assertTrue(set(member.destinations) <= {*names, NEW} - {member.name})
             for fault in it.faults:
                 self.assertIn(f"{fault.kind} {' '.join(fault.who)}", text)
 
@@ -105,6 +105,22 @@ class SimulationTests(SynchronousTestCase):
         """
         self.assertEqual(self.outcome(plan(21, 8)), self.outcome(plan(21, 8)))
 
+    def test_incomplete(self) -> None:
+        """
+        It is seen when a parent that is new does not get the past of the
+        others.
+        """
+        it = next(it for it in map(plan, range(SEEDS)) if it.joins)
+        self.assertIn("a new parent above top-0", str(it))
+        directory = Path(self.mktemp())
+        directory.mkdir(parents=True)
+        simulation = Simulation(it, directory)
+        simulation.joining = "[db]\n    replicate tiers = no\n"
+        problems = list(simulation.run())
+        self.assertEqual(len(problems), 2, problems)
+        self.assertIn("rows of top-0 otherwise", problems[0])
+        self.assertIn("does not know charts of top-0: old.gone", problems[1])
+
     def check(self, seeds: range) -> None:
         for seed in seeds:
             it, problems = simulate(seed)
@@ -116,7 +132,8 @@ def _batch(first: int) -> Callable[[SimulationTests], None]:
         """
         Whatever happens, all comes together again: each node has each second
         of all nodes below it, with its value, and none that was never
-        collected; and everybody knows which way samples take.
+        collected; and everybody knows which way samples take. A parent that
+        is added at the end has every tier and chart of the one below it.
         """
         self.check(range(first, first + BATCH))
 

@@ -24,6 +24,8 @@ from random import Random
 
 from attrs import evolve, frozen
 
+from netstream.model.updates import ChartForgotten
+from netstream.testing.holdings import exchange_at, holdings, keep
 from netstream.testing.world import World, WorldNode
 
 TROUBLE = 120.0
@@ -32,8 +34,22 @@ TROUBLE = 120.0
 SETTLED_WITHIN = 900.0
 """Seconds after everything was healed in which all must be well again."""
 
+NEW = "new"
+"""The name of a parent that comes at the end."""
+
 QUIET = 30.0
 """Seconds that pass before the samples are looked at, once all is well."""
+
+AGED = 420.0
+"""Seconds until a node has made tiers of an old past."""
+
+JOINED_WITHIN = 900.0
+"""Seconds in which a parent that is new must have what the others have."""
+
+HOUR = 3600
+
+LONG, SHORT = (f"[db]\n    dbengine tier 0 retention time = {time}\n" for time in ("30d", "6h"))
+"""How long samples are kept before and after they have become old."""
 
 LATE = 5
 """Newest seconds that may still be under way."""
@@ -90,11 +106,16 @@ ALONE = ("stop", "kill", "power")
 class Plan:
     """
     All that happens in a simulation.
+
+    @ivar joins: Whether another parent is put above C{top-0} at the end.  Then
+        that one has tiers of a time of which it has no samples any more, and
+        samples of a chart that was forgotten.
     """
 
     seed: int
     members: Sequence[Member]
     faults: Sequence[Fault]
+    joins: bool = False
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}"]
@@ -103,6 +124,8 @@ class Plan:
             lines.append(f"  {member.name}: {member.role}, {member.mode}, clock {member.skew:+.1f} s{to}")
         for fault in self.faults:
             lines.append(f"  {fault.at:6.1f} s: {fault.kind} {' '.join(fault.who)} for {fault.lasts:.1f} s")
+        if self.joins:
+            lines.append("  at the end: a new parent above top-0")
         return "\n".join(lines)
 
 
@@ -128,7 +151,11 @@ def plan(seed: int, most: int = 6) -> Plan:
         chosen = tuple(rng.sample(above, rng.randint(1, min(3, len(above)))))
         members.append(Member(f"child-{number}", "child", chosen, _mode(rng, "none")))
     members = [evolve(member, skew=rng.choice((0.0, 0.0, rng.uniform(-4, 4)))) for member in members]
-    return Plan(seed, tuple(members), tuple(_faults(rng, members)))
+    faults = tuple(_faults(rng, members))
+    joins = len(tops) == 1 and rng.random() < 0.15
+    if joins:
+        members[0] = evolve(members[0], role="proxy", destinations=(NEW,), mode="dbengine", skew=0.0)
+    return Plan(seed, tuple(members), faults, joins)
 
 
 def _mode(rng: Random, *more: str) -> str:
@@ -149,7 +176,10 @@ class Simulation:
 
     @ivar world: Its nodes, and the time.
     @ivar problems: What was found to be wrong at the end.
+    @ivar joining: Settings of the parent that comes at the end.
     """
+
+    joining = ""
 
     def __init__(self, plan: Plan, directory: Path) -> None:
         """
@@ -188,6 +218,8 @@ class Simulation:
             if self._settle():
                 self.world.advance(QUIET)
                 self.problems += self._compare()
+                if self.plan.joins:
+                    self.problems += self._join()
         finally:
             self.world.stop()
             random.setstate(chance)
@@ -195,14 +227,73 @@ class Simulation:
 
     def _start(self) -> None:
         for member in self.plan.members:
-            self._nodes[member.name] = self.world.node(
+            old = self.plan.joins and member.name == "top-0"
+            node = self._nodes[member.name] = self.world.node(
                 member.name,
                 member.role,
                 destination=" ".join(member.destinations) or None,
                 mode=member.mode,
                 skew=member.skew,
-                conf=CONFIGURED,
+                conf=(LONG if old else "") + CONFIGURED,
             )
+            if old:
+                self._age(node)
+        self._began = self.world.network.clock.seconds()
+
+    def _age(self, node: WorldNode) -> None:
+        """
+        Give a node a past: two charts, of which the samples became too old and
+        the tiers made of them did not; one was collected yesterday for the
+        last time, and forgotten.
+        """
+        now = self.world.now
+        keep(self.world, node, node.name, "old.kept", now - 30 * HOUR, now - 29 * HOUR)
+        keep(self.world, node, node.name, "old.kept", now - 4 * HOUR, now - 3 * HOUR)
+        keep(self.world, node, node.name, "old.gone", now - 30 * HOUR, now - 29 * HOUR)
+        self.world.advance(AGED)
+        node.stop()
+        path = node.service.settings.config_dir / "netstream.conf"
+        path.write_text(path.read_text().replace(LONG, SHORT))
+        node.start()
+        node.hub.local.apply(ChartForgotten("old.gone"))
+
+    def _join(self) -> Iterator[str]:
+        """
+        @return: What a parent that is new has not, or not as the one below.
+        """
+        new = self._nodes[NEW] = self.world.node(NEW, "parent", mode="dbengine", conf=self.joining + CONFIGURED)
+        top, end = self._nodes["top-0"], self.elapsed + JOINED_WITHIN
+        while True:
+            self.world.advance(30)
+            lacks = list(self._unequal(top, new))
+            if not lacks or self.elapsed >= end:
+                break
+        yield from lacks
+        if not lacks:
+            yield from self._compare()
+
+    def _unequal(self, top: WorldNode, new: WorldNode) -> Iterator[str]:
+        """
+        @return: What one parent has of some host that rests, and the other
+            has otherwise.
+        """
+        settled = self.world.now - 2 * HOUR
+        for host in top.hub:
+            name, guid = host.info.hostname, host.info.guid
+            oldest = exchange_at(top).oldest(guid)
+            theirs, mine = (
+                {key: value for key, value in holdings(self.world, node, guid).items() if oldest[key[0]] <= key[1]}
+                for node in (top, new)
+            )
+            wrong = sorted(key for key in {*theirs, *mine} if key[1] < settled and theirs.get(key) != mine.get(key))
+            if wrong:
+                yield f"{new.name} has {len(wrong)} rows of {name} otherwise than {top.name}, such as {wrong[:3]}"
+            if name == top.name and not {0, 1, 2} <= {key[0] for key in theirs if key[2] == "old.kept"}:
+                yield f"{top.name} lost tiers of its own past"
+            charts = {key[2] for key in theirs}
+            known = {chart.id for chart in self.world.settle(exchange_at(new).definitions(guid, sorted(charts)))}
+            if charts - known:
+                yield f"{new.name} does not know charts of {name}: {' '.join(sorted(charts - known))}"
 
     def _suffer(self) -> None:
         """

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from netstream.db.interfaces import IExchange, exchange_of
-from netstream.model.chart import Chart, Dimension
-from netstream.model.samples import SampleBatch
-from netstream.model.updates import ChartDefined, ChartForgotten
+from netstream.db.interfaces import IExchange
+from netstream.model.updates import ChartForgotten
 from netstream.session.handshake import OFFER
 from netstream.testing import WorldNode
+from netstream.testing.holdings import exchange_at, holdings, keep
 from netstream.wire.capabilities import COMPRESSIONS
 from tests.streaming.case import CHART, WorldCase
 
@@ -31,26 +30,13 @@ class CompletionCase(WorldCase):
     """
 
     def exchange(self, node: WorldNode) -> IExchange:
-        found = exchange_of(node.hub.local.db)
-        assert found is not None
-        return found
+        return exchange_at(node)
 
     def keep(self, node: WorldNode, owner: str, chart: str, first: int, last: int) -> None:
         """
         Have a node keep samples of a chart of two dimensions.
         """
-        host = node.hub.find(owner)
-        assert host is not None
-        host.apply(ChartDefined(Chart(chart, dimensions={"a": Dimension("a"), "b": Dimension("b")})))
-        numbers = [host.table.number(chart, dimension) for dimension in ("a", "b")]
-        for begin in range(first, last + 1, HOUR):
-            times = np.arange(begin, min(begin + HOUR, last + 1))
-            series = np.repeat(np.array(numbers, np.int32), len(times))
-            time = np.tile(times, 2)
-            value = np.round(np.sin(time / 700) * 100) + series % 7
-            zeros = np.zeros(len(time), np.int64)
-            batch = SampleBatch(host.table, series, time, zeros, value, zeros.astype(np.uint8), past=True)
-            self.world.settle(host.db.append(batch))
+        keep(self.world, node, owner, chart, first, last)
 
     def equal(self, child: WorldNode, parent: WorldNode) -> dict[tuple[Any, ...], Any]:
         """
@@ -61,7 +47,7 @@ class CompletionCase(WorldCase):
         settled = self.world.now - 2 * HOUR
         for _ in range(20):
             self.world.advance(30)
-            theirs, mine = self.everything(child, "child"), self.everything(parent, "child")
+            theirs, mine = holdings(self.world, child, "child"), holdings(self.world, parent, "child")
             oldest = self.exchange(child).oldest(child.hub.local.info.guid)
             theirs, mine = (
                 {key: value for key, value in found.items() if oldest[key[0]] <= key[1] < settled}
@@ -72,25 +58,6 @@ class CompletionCase(WorldCase):
         wrong = sorted(key for key in {*theirs, *mine} if theirs.get(key) != mine.get(key))
         self.assertEqual(wrong[:20], [])
         return theirs
-
-    def everything(self, node: WorldNode, owner: str) -> dict[tuple[int, int], Any]:
-        """
-        @return: All that is stored of a host and changes no more: by tier and
-            first second, by series, the fields.
-        """
-        exchange, host = self.exchange(node), node.hub.find(owner)
-        assert host is not None
-        found = {}
-        for where in exchange.kept(host.info.guid):
-            if where.samples > 0:
-                charts = sorted(self.world.settle(exchange.counts(host.info.guid, where)))
-                charts = [chart for chart in charts if not chart.startswith("netstream.")]
-                cells, _ = self.world.settle(exchange.cells(host.info.guid, where, charts, 0, 10_000))
-                for place, key in enumerate(cells.series):
-                    values = cells.fields[:, place]
-                    for row in np.flatnonzero(~np.isnan(values[0])).tolist():
-                        found[where.tier, where.start + where.step * row, *key] = tuple(values[:, row].tolist())
-        return found
 
 
 class NewParentTests(CompletionCase):
