@@ -21,7 +21,7 @@ UNWANTED = {".git", ".venv", "__pycache__", "_trial_temp", "build", "dist", "run
 
 
 def run(
-    command: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None, timeout: float = 300
+    command: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None, timeout: float = 600
 ) -> str:
     """
     @return: What a command prints, which must succeed within so many seconds.

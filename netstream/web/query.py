@@ -274,10 +274,9 @@ def _share(values: Float64s, owners: Sequence[str], count: int) -> Float64s:
     for owner in dict.fromkeys(owners[:count]):
         of_owner = np.array([name == owner for name in owners])
         total = np.nansum(values[:, of_owner], axis=1)
-        total[total == 0] = np.nan
         shown = np.flatnonzero(of_owner[:count])
-        share = values[:, shown] * 100 / total[:, None]
-        shares[:, shown] = np.where(values[:, shown] == 0, 0.0, share)
+        total[total == 0] = 1.0  # as agents do; values of both signs can make up nothing
+        shares[:, shown] = values[:, shown] * 100 / total[:, None]
     return shares
 
 

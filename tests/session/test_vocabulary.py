@@ -3,14 +3,12 @@ Tests for what definitions have in common.
 """
 
 from typing import Any
-from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.model.chart import Chart
 from netstream.model.samples import SeriesTable
 from netstream.model.updates import ChartDefined
-from netstream.session import vocabulary as module
 from netstream.session.handshake import OFFER
 from netstream.session.receiver import Receiver
 from netstream.session.vocabulary import Vocabulary
@@ -91,14 +89,14 @@ class VocabularyTests(SynchronousTestCase):
         Ever new charts cannot fill the memory, and are right although what
         was remembered is forgotten again and again.
         """
-        with patch.object(module, "MOST", 7), patch.object(lexicon, "LINES", 5):
-            text = b"".join(DEFINITION % (n, n, 1) for n in range(100))
-            for _ in range(2):
-                charts = defined(self.vocabulary, text)
-                self.assertEqual([chart.title for chart in charts], [f"Title {n}" for n in range(100)])
-                for chart in charts:
-                    self.assertEqual((list(chart.dimensions), chart.labels["place"].value), (["x"], "here"))
-            self.assertLessEqual(len(self.vocabulary.lexicon.lines), 5)
+        self.vocabulary = Vocabulary(lexicon.Lexicon(5), 7)
+        text = b"".join(DEFINITION % (n, n, 1) for n in range(100))
+        for _ in range(2):
+            charts = defined(self.vocabulary, text)
+            self.assertEqual([chart.title for chart in charts], [f"Title {n}" for n in range(100)])
+            for chart in charts:
+                self.assertEqual((list(chart.dimensions), chart.labels["place"].value), (["x"], "here"))
+        self.assertLessEqual(len(self.vocabulary.lexicon.lines), 5)
         long = DEFINITION.replace(b"Title", b"Title" + b"-" * lexicon.LONGEST) % (0, 0, 1)
         before = set(self.vocabulary.lexicon.lines)
         self.assertEqual(len(defined(self.vocabulary, long)[0].title), lexicon.LONGEST + 7)
