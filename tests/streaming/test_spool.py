@@ -113,7 +113,7 @@ class HeadlessTests(WorldCase):
         once, and counts them.
         """
         self.nodes["parent"].stop()
-        first = self.child(stream="[stream]\n    spool size = 8KiB\n")
+        first = self.child(stream="[stream]\n    spool size = 5KiB\n")
         self.world.advance(1500)
         child = self.nodes["child"]
         self.assertGreater(child.hub.counts.spilled, 100)
