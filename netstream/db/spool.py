@@ -94,7 +94,6 @@ class Spool(Spooling, InMemory[_Node]):
 
     What a parent was given is kept for L{KEPT} seconds of the node's time.
     What is complete is packed, to a quarter of its size or less.
-
     """
 
     mode = "spool"
