@@ -415,6 +415,6 @@ class DataTests(SynchronousTestCase):
         Where dimensions of both signs make up nothing, their shares are told
         as an agent tells them: of 1.
         """
-        self.stage.fill(DISK, {NOW - 1: [2, -2], NOW: [3, -1]})
+        self.stage.fill(DISK, {NOW - 2: [2, -2], NOW - 1: [3, -1]})
         read = json.loads(self.stage.get("/api/v1/data?chart=disk.sda&after=-2&options=percentage").body)
         self.assertEqual([row[1:] for row in read["data"]], [[150, -50], [200, -200]])
