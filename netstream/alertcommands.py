@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 
 from netstream.config.places import data_directory
+from netstream.config.token import HELP, VARIABLE, token_of
 from netstream.db import metadata
 from netstream.db.dbengine.archive import Archive, ArchivedNode, NotFound, opened
 from netstream.db.interfaces import Columns, SeriesKey, Span
@@ -67,6 +69,7 @@ def add_alert(commands: Any) -> None:
         help="a data directory on this machine, which may be in use, or the URL of a node such as "
         "http://parent:19999; default: the data directory of this machine",
     )
+    test.add_argument("--token-file", type=Path, metavar="FILE", help=f"with a URL: {HELP}")
     test.add_argument("--host", metavar="HOST", help="whose history: name or machine GUID; default: the node itself")
     test.add_argument("--from", dest="after", metavar="TIME", default="1d ago", help="default: '1d ago'")
     test.add_argument("--to", dest="before", metavar="TIME", help="default: now")
@@ -95,7 +98,8 @@ def _test(chosen: argparse.Namespace) -> int:
         raise CannotDo(f"{chosen.file}: there is no definition that can be used")
     against = chosen.against or str(data_directory())
     if urlsplit(against).scheme in ("http", "https"):
-        return _report(chosen, found, Remote(against, chosen.host), after, before)
+        remote = Remote(against, chosen.host, token_of(chosen.token_file, os.environ))
+        return _report(chosen, found, remote, after, before)
     directory = Path(against).expanduser()
     archive = _archive(directory, chosen.host)
     try:
@@ -203,11 +207,13 @@ class Remote:
     What a node shows of a host through its API.
     """
 
-    def __init__(self, url: str, host: str | None) -> None:
+    def __init__(self, url: str, host: str | None, token: str = "") -> None:
         """
         @param url: Of the node.
+        @param token: What lets in there; C{""} if everyone is.
         @raise CannotDo: It cannot be asked.
         """
+        self._token = token
         self._base = url.rstrip("/") + (f"/host/{quote(host, safe='')}" if host else "")
         about = self._asked("/api/v1/info", {})
         listed = self._asked("/api/v1/charts", {})
@@ -230,13 +236,17 @@ class Remote:
     def _asked(self, path: str, parameters: Mapping[str, Any]) -> Any:
         query = "?" + urlencode(parameters) if parameters else ""
         request = Request(self._base + path + query, headers={"User-Agent": "netstream"})
+        if self._token:  # for this node alone, wherever it sends us
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
             with urlopen(request, timeout=PATIENCE) as answer:
                 return json.loads(answer.read(MOST_ANSWER))
         except HTTPError as problem:
             with problem:
                 said = problem.read(500).decode("utf-8", "replace").strip().splitlines()
-            raise CannotDo(f"{self._base}{path}: HTTP {problem.code}: {said[0] if said else problem.reason}") from None
+            advice = f" (--token-file FILE, or {VARIABLE} in the environment)" if problem.code == 401 else ""
+            why = said[0] if said else problem.reason
+            raise CannotDo(f"{self._base}{path}: HTTP {problem.code}: {why}{advice}") from None
         except URLError as problem:
             raise CannotDo(f"{self._base}: cannot be reached: {problem.reason}") from None
         except (OSError, ValueError) as problem:

@@ -6,6 +6,7 @@ collected reach the parents?
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 from netstream.config.keys import mark
 from netstream.config.reload import Configuration
 from netstream.config.settings import KeyRecord, Role, Settings, StreamSettings
+from netstream.config.token import HELP, token_of
 from netstream.tls.client import Client
 from netstream.tls.server import Server
 
@@ -42,6 +44,7 @@ def add_check(commands: Any) -> None:
     check.add_argument("--destination", metavar="HOST[:PORT]")
     check.add_argument("--api-key", metavar="KEY")
     check.add_argument("--set", action="append", default=[], metavar="SECTION/OPTION=VALUE", dest="overrides")
+    check.add_argument("--token-file", type=Path, metavar="FILE", help=f"for the parents: {HELP}")
     check.add_argument("--files", action="store_true", help="only read the files, connect to nobody")
     check.set_defaults(run=_check)
 
@@ -67,10 +70,11 @@ def _check(chosen: argparse.Namespace) -> int:
         print(f"{name + ':':<15}{value}")
     if chosen.files or not settings.stream.enabled:
         return 0
+    token = token_of(chosen.token_file, os.environ)
     # What most commands do without takes a while to import.
     from netstream.checkwalk import walk
 
-    return _run(lambda reactor: walk(configuration, reactor, partial(print, flush=True)))
+    return _run(lambda reactor: walk(configuration, reactor, partial(print, flush=True), token))
 
 
 def _run(checking: Callable[[Any], Deferred[bool]]) -> int:

@@ -29,17 +29,18 @@ from netstream.streaming.uplinks import Uplinks
 Print = Callable[[str], None]
 
 
-def walk(configuration: Configuration, reactor: Any, tell: Print) -> Deferred[bool]:
+def walk(configuration: Configuration, reactor: Any, tell: Print, token: str = "") -> Deferred[bool]:
     """
     Walk to all destinations.
 
     @param tell: Is given each line.
+    @param token: What opens the API of the parents; C{""} if there is none.
     @return: Fires with whether all can be streamed to.
     """
-    return Deferred.fromCoroutine(_walk(configuration, reactor, tell))
+    return Deferred.fromCoroutine(_walk(configuration, reactor, tell, token))
 
 
-async def _walk(configuration: Configuration, reactor: Any, tell: Print) -> bool:
+async def _walk(configuration: Configuration, reactor: Any, tell: Print, token: str) -> bool:
     settings, good = configuration.settings, True
     guid = known_guid(settings.data_dir)
     running = _running(settings)
@@ -61,6 +62,7 @@ async def _walk(configuration: Configuration, reactor: Any, tell: Print) -> bool
                 host=hub.local if guid else None,
                 chart="system.uptime",
                 dimension="uptime",
+                token=token,
             )
             async for finding in steps.findings():
                 good = good and finding.verdict is not Verdict.BAD

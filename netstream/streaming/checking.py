@@ -247,6 +247,7 @@ class Walk:
         host: Host | None = None,
         chart: str = "",
         dimension: str = "",
+        token: str = "",
     ) -> None:
         """
         @param connector: Makes endpoints of destinations.
@@ -258,6 +259,7 @@ class Walk:
         @param host: What is streamed for a moment where the node does not run;
             someone collects into it.  L{None} streams nothing.
         @param chart: Id of the chart that is collected.
+        @param token: What opens the API of the parent.
         """
         self._destination = destination
         self._settings = settings
@@ -270,6 +272,8 @@ class Walk:
         self._within = min(settings.timeout, CONNECT_MOST)
         self._agent = self._called = ""
         self._shows = False
+        self._token = token
+        self._hides = "does not show itself to this address"
         self._others: frozenset[str] = frozenset()
 
     async def findings(self) -> AsyncIterator[Finding]:
@@ -372,6 +376,8 @@ class Walk:
         """
         self._agent = _guid(page.said.get("host_id"))
         info = await self._fetch("/api/v1/info")
+        if info is not None and info.status == 401:
+            self._hides = "does not know the token" if self._token else "shows itself with --token-file alone"
         if info is None or info.status != 200:
             return
         self._shows = True
@@ -518,7 +524,7 @@ class Walk:
                 if isinstance(row, list) and len(row) > 1 and row[1] is not None and row[0] >= begin:
                     return Finding(SAMPLE, Verdict.GOOD, f"{chart} of second {row[0]} is at the parent")
         if not self._shows:
-            return Finding(SAMPLE, Verdict.UNKNOWN, "it was sent, but the parent does not show itself to this address")
+            return Finding(SAMPLE, Verdict.UNKNOWN, f"it was sent, but the parent {self._hides}")
         text = f"it was sent, but the parent does not show it after {within:g} s"
         return Finding(SAMPLE, Verdict.ODD, text, "the log of the parent says why")
 
@@ -558,7 +564,7 @@ class Walk:
             state = "connected" if host.get("reachable") else "known, but not connected"
             return Finding(PARENT, Verdict.GOOD, f"it has {self._info.hostname}: {state}")
         if page is not None and page.status in (401, 403, 421):
-            return Finding(PARENT, Verdict.UNKNOWN, "it does not show itself to this address")
+            return Finding(PARENT, Verdict.UNKNOWN, f"it {self._hides}")
         if page is None:
             return Finding(PARENT, Verdict.UNKNOWN, "it does not say what it has")
         return Finding(PARENT, Verdict.ODD, f"it does not know {self._info.hostname} ({self._info.guid})", "see above")
@@ -567,8 +573,10 @@ class Walk:
         destination = self._destination
         host = f"[{destination.host}]" if ":" in destination.host else destination.host
         name = "localhost" if destination.protocol == "unix" else f"{host}:{destination.port}"
+        # What everyone is told, and who is asked first of all may be a stranger, does without it.
+        token = f"Authorization: Bearer {self._token}\r\n" if self._token and "/api/v1/" in path else ""
         return (
-            f"GET {path} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: {CHECKER}/{self._info.version}\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: {CHECKER}/{self._info.version}\r\n{token}"
             "Accept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
         ).encode()
 

@@ -26,6 +26,7 @@ from tests.streaming.case import GUID
 from tests.test_names import HOSTNAME, NAMES, PLAIN, definitions, samples
 
 ALERT = "a<img src=x onerror=alert(1)>$(touch evil)"
+TEXT = "return document.documentElement.textContent"
 STREAM = accepting(KEY, type="api", default_postpone_alarms_on_connect_seconds="0")
 
 
@@ -94,11 +95,11 @@ class PageTests(BrowserTestCase):
             self.browser.get("about:blank")
             self.browser.get(f"http://{parent.address}/{page}")
             if page and "compare" not in page:
-                wait_for(f"{page}: a name is there", lambda: "<b>host</b>" in self.browser.execute_script(text))
+                wait_for(f"{page}: a name is there", lambda: "<b>host</b>" in self.browser.execute_script(TEXT))
             else:
                 self.find("main")
             if page.startswith("host/"):
-                wait_for("charts are there", lambda: NAMES[0] in self.browser.execute_script(text))
+                wait_for("charts are there", lambda: NAMES[0] in self.browser.execute_script(TEXT))
             found = self.browser.find_elements("css selector", "img, b, main script, [onerror]")
             markup = [str(each.get_attribute("outerHTML")) for each in found]
             self.assertEqual([], [each for each in markup if not each.startswith("<b") or "<b>host" in each], page)

@@ -7,8 +7,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import time
 from typing import Any
+from unittest import mock
 
 from netstream.cli import main
 from tests.interop.case import InteropTestCase
@@ -69,3 +71,30 @@ class BacktestTests(InteropTestCase):
             self.assertEqual([status for _, status in events], [status for _, status in expected], place)
             for (one, _), (other, _) in zip(events, expected, strict=True):
                 self.assertLessEqual(abs(one - other), 2)
+
+    def test_signed_in(self) -> None:
+        """
+        A node that wants a token is asked with one from a file or the
+        environment, and what it is is not said; without, the way is.
+        """
+        etc = self.directory / "parent" / "etc"
+        etc.mkdir(parents=True)
+        for name in ("access", "mine", "wrong"):
+            (etc / name).write_text("another-token-of-others" if name == "wrong" else "the-token-of-the-node")
+            (etc / name).chmod(0o600)
+        health = "template: t\non: system.uptime\nlookup: max -3s unaligned\nevery: 1s\nwarn: $this < 0\n"
+        node = self.node("parent", role="parent", options=["web/access token file=access"], health=health)
+        node.token = "the-token-of-the-node"
+        node.wait_samples("system.uptime")
+        asked = (str(etc / "health.d" / "test.conf"), "--against", f"http://127.0.0.1:{node.port}", "--from", "1m ago")
+        self.assertEqual(self.tried(*asked, "--token-file", str(etc / "mine"))["hostname"], "parent")
+        with mock.patch.dict(os.environ, {"NETSTREAM_TOKEN": "the-token-of-the-node"}):
+            self.assertEqual(self.tried(*asked)["hostname"], "parent")
+        for more in ((), ("--token-file", str(etc / "wrong"))):
+            err = io.StringIO()
+            with contextlib.redirect_stderr(err):
+                self.assertEqual(main(["alert", "test", *asked, *more]), 1)
+            self.assertIn("HTTP 401", err.getvalue())
+            self.assertIn("--token-file FILE, or NETSTREAM_TOKEN", err.getvalue())
+            self.assertNotIn("another-token-of-others", err.getvalue())
+        self.assertNotIn("the-token-of-the-node", node.log())

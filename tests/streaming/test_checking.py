@@ -87,7 +87,13 @@ class CheckCase(WorldCase):
         self.data.mkdir()
 
     def check(
-        self, destination: str = "parent", key: str = KEY, more: str = "", guid: str = GUID, name: str = "laptop"
+        self,
+        destination: str = "parent",
+        key: str = KEY,
+        more: str = "",
+        guid: str = GUID,
+        name: str = "laptop",
+        token: str = "",
     ) -> tuple[bool, str]:
         """
         @param guid: Who the node is; C{""} before its first start.
@@ -100,7 +106,7 @@ class CheckCase(WorldCase):
             (self.data / "machine.guid").write_text(guid)
         configuration = Configuration("child", self.etc, self.data, hostname=name)
         lines: list[str] = []
-        good = self.world.settle(walk(configuration, self.laptop, lines.append))
+        good = self.world.settle(walk(configuration, self.laptop, lines.append, token))
         text = "\n".join(lines)
         self.assertNotIn(key, text)
         return good, text
@@ -401,6 +407,26 @@ class KeyTests(CheckCase):
         good, text = self.check()
         self.assertTrue(good, text)
         self.assertIn("first sample  -       it was sent, but the parent does not show itself to this address", text)
+
+    def test_token(self) -> None:
+        """
+        A parent whose API wants a token shows what it has to who presents it,
+        and to others says how.
+        """
+        access = Path(self.mktemp()).absolute()
+        access.write_text("the-right-token-of-all\n")
+        access.chmod(0o600)
+        self.parent(f"access token file = {access}\n")
+        for token, said in (
+            ("", "first sample  -       it was sent, but the parent shows itself with --token-file alone"),
+            ("a-token-that-is-wrong", "first sample  -       it was sent, but the parent does not know the token"),
+            ("the-right-token-of-all", "system.uptime of second"),
+        ):
+            good, text = self.check(token=token)
+            self.assertTrue(good, text)
+            self.assertIn(said, text)
+            if token:
+                self.assertNotIn(token, text)
 
     def test_itself(self) -> None:
         """
