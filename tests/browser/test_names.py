@@ -83,7 +83,6 @@ class PageTests(BrowserTestCase):
         self.addCleanup(child.leave)
         wait_for("alerts are raised", lambda: parent.get("alarms", GUID)["alarms"], 40)
         first = next(iter(parent.charts(GUID)))
-        text = "return document.documentElement.textContent"
         for page in (
             "",
             f"host/{GUID}/",
