@@ -5,6 +5,8 @@ What a running node writes, and does without.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 from unittest import SkipTest
 
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import KEY, NetstreamNode, accepting, sending
+from tests.interop.peers import KEY, NetstreamNode, accepting, missing, sending, wait_for
 from tests.tls.papers import pair, write
 
 NO_NEW_CODE = (
@@ -25,6 +27,51 @@ NO_NEW_CODE = (
 C{MemoryDenyWriteExecute} does."""
 
 
+FILTERED = """
+import ctypes, os, sys
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+lib.seccomp_init.argtypes = [ctypes.c_uint32]
+lib.seccomp_rule_add.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint]
+lib.seccomp_load.argtypes = [ctypes.c_void_p]
+refuse, allow, number = 0x00050001, 0x7FFF0000, lib.seccomp_syscall_resolve_name
+context = lib.seccomp_init(refuse)
+for name in sys.argv[1].split():
+    if number(name.encode()) != -1:
+        lib.seccomp_rule_add(context, allow, number(name.encode()), 0)
+if lib.seccomp_load(context): sys.exit(77)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Refuses all system calls but some from then on, as C{SystemCallFilter} does."""
+UNIT = Path(__file__).resolve().parents[2] / "packaging" / "netstream.service"
+
+
+def permitted() -> str:
+    """
+    @return: The system calls that the unit permits, with a blank between.
+    """
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        missing("systemd-analyze is not there (apt-get install systemd)")
+    assert program is not None
+    said = subprocess.run([program, "syscall-filter"], capture_output=True, text=True, check=False, timeout=60).stdout
+    groups: dict[str, list[str]] = {}
+    for line in said.splitlines():
+        if line.startswith("@"):
+            group = groups.setdefault(line.strip(), [])
+        elif line.strip() and not line.strip().startswith("#"):
+            group.append(line.strip())
+
+    def names(of: str) -> set[str]:
+        return set().union(*map(names, groups[of])) if of.startswith("@") else {of}
+
+    found = names("@default")
+    for value in re.findall(r"^SystemCallFilter=(.*)$", UNIT.read_text(), re.MULTILINE):
+        called = set().union(*map(names, value.removeprefix("~").split()))
+        found = found - called if value.startswith("~") else found | called
+    return " ".join(sorted(found))
+
+
 class StrictNode(NetstreamNode):
     """
     A node whose memory holds no code but that of files.
@@ -32,6 +79,16 @@ class StrictNode(NetstreamNode):
 
     def _launch(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path) -> None:
         super()._launch([sys.executable, "-c", NO_NEW_CODE, *command], environment, directory, output)
+
+
+class FilteredNode(NetstreamNode):
+    """
+    A node that may call of the system what the unit permits.
+    """
+
+    def _launch(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path) -> None:
+        filtered = [sys.executable, "-c", FILTERED, permitted(), *command]
+        super()._launch(filtered, environment, directory, output)
 
 
 class PrivilegeTests(InteropTestCase):
@@ -75,21 +132,51 @@ class PrivilegeTests(InteropTestCase):
         """
         if subprocess.run([sys.executable, "-c", NO_NEW_CODE, "/bin/true"], check=False, timeout=20).returncode == 77:
             raise SkipTest("this kernel cannot refuse memory that is written and run, as Linux 6.3 does")
+        self.well(StrictNode)
+
+    def test_system_calls(self) -> None:
+        """
+        Under the filter of the unit a node does all that it does: collects,
+        streams with TLS, stores, tells of alerts with a program, and ends in
+        good order.
+        """
+        known = [sys.executable, "-c", FILTERED, permitted(), "/bin/true"]
+        done = subprocess.run(known, check=False, timeout=20, capture_output=True)
+        if done.returncode:
+            raise SkipTest(f"no filter of system calls can be set here: {done.returncode} {done.stderr[-200:]!r}")
+        refused = subprocess.run(
+            [*known[:-1], sys.executable, "-c", "import os; os.sched_setaffinity(0, [0])"],
+            check=False,
+            timeout=20,
+            capture_output=True,
+        )
+        self.assertIn(b"Operation not permitted", refused.stderr)
+        self.well(FilteredNode)
+
+    def well(self, kind: type[NetstreamNode]) -> None:
+        """
+        A node that is started in a special way works.
+        """
         certificate, key = write(pair("localhost", "127.0.0.1"), self.directory / "papers")
-        node = StrictNode(
+        told, program = self.directory / "told", self.directory / "tell"
+        program.write_text(f"#!/bin/sh\necho $7 >> {told}\n")
+        program.chmod(0o755)
+        node = kind(
             "atlas",
-            self.directory / "strict",
+            self.directory / "special",
             role="parent",
             stream=accepting(KEY),
             options=[
                 "db/mode=dbengine",
                 f"web/ssl certificate={certificate}",
                 f"web/ssl key={key}",
-                "web/bind to=127.0.0.1^SSL=optional",
+                "web/bind to=127.0.0.1:0^SSL=optional",
             ],
+            health=f"template: up\non: system.uptime\nevery: 1s\nwarn: $uptime > 0\nexec: {program}\nto: sysadmin\n",
         )
+        self._peers.append(node)
         node.start()
-        self.addCleanup(node.stop)
+        self.addCleanup(node.kill)
         child = self.node(
             "borealis",
             role="child",
@@ -97,3 +184,6 @@ class PrivilegeTests(InteropTestCase):
         )
         node.scheme = "http"
         node.wait_samples("system.cpu", child.name, count=3)
+        wait_for("the program is run", told.exists, 60)
+        child.stop()
+        self.assert_stopped(node)
