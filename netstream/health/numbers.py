@@ -12,14 +12,19 @@ _WORDS = {
     "ok/error": ("ok", "error"),
     "ok/failed": ("ok", "failed"),
 }
-_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
+MOST_DECIMALS = 50
+"""Decimals that can be asked for."""
 _DECIMALS = ((1000, 0), (10, 1), (1, 2), (0.1, 2), (0.01, 4), (0.001, 5), (0.0001, 6))
 
 
-def number_text(value: float) -> str:
+def number_text(value: float, precision: int = -1) -> str:
     """
-    @return: A finite number with as many decimals as its size deserves.
+    @param precision: Decimals; fewer than none is as many as the size of the
+        number deserves.
+    @return: A finite number.
     """
+    if precision >= 0:
+        return f"{value:.{min(precision, MOST_DECIMALS)}f}"
     size = abs(value)
     decimals = next((count for least, count in _DECIMALS if size >= least), 7)
     text = f"{value:.{decimals}f}"
@@ -37,23 +42,42 @@ def span_text(seconds: int) -> str:
     return f"{days} day{'s' if days != 1 else ''} {clock}" if days else clock
 
 
-def value_text(value: float, units: str) -> str:
+def _minutes_text(minutes: int) -> str:
+    days, rest = divmod(minutes, 1440)
+    hours, rest = divmod(rest, 60)
+    return f"{days}d {hours:02}h {rest:02}m" if days else f"{hours}h {rest}m"
+
+
+def _hours_text(hours: int) -> str:
+    days, rest = divmod(hours, 24)
+    return f"{days}d {rest}h" if days else f"{rest}h"
+
+
+_SPANS = {"seconds": span_text, "minutes": _minutes_text, "hours": _hours_text}
+
+
+def _duration_text(value: float, unit: str) -> str:
+    if not math.isfinite(value):
+        return "undefined"
+    if value == 0:
+        return "now"
+    plain = unit.removesuffix(" ago")
+    return ("-" if value < 0 else "") + _SPANS[plain](int(abs(value))) + unit.removeprefix(plain)
+
+
+def value_text(value: float, units: str, precision: int = -1) -> str:
     """
-    @return: A value with its units; C{-} for none.
+    @param precision: As for L{number_text}.
+    @return: A value with its units, as agents write it; C{-} for none.
     """
+    if units.removesuffix(" ago") in _SPANS:
+        return _duration_text(value, units)
     if not math.isfinite(value):
         return "-"
-    plain = units.removesuffix(" ago") if units.endswith(" ago") else units
-    if plain in _SECONDS:
-        seconds = int(value * _SECONDS[plain])
-        if seconds == 0 and plain != units:
-            return "now"
-        text = span_text(abs(seconds))
-        return ("-" if seconds < 0 else "") + text + (" ago" if plain != units else "")
     if units in _WORDS:
         yes, no = _WORDS[units]
         return yes if value else no
-    text = number_text(value)
+    text = number_text(value, precision)
     if units in ("", "empty", "null"):
         return text
     if units in ("%", "percentage", "percent", "pcent"):

@@ -83,21 +83,24 @@ class Alerts:
         self._health = health
         self.settings = settings
 
-    def _of(self, host: Host) -> HostAlerts | None:
+    def of(self, host: Host) -> HostAlerts | None:
+        """
+        @return: The alerts of a host; L{None} if nothing watches it.
+        """
         return self._health.find(host) if self._health is not None else None
 
     def counts(self, host: Host) -> dict[str, int]:
         """
         @return: How many alerts of a host are clear, warning and critical.
         """
-        these = self._of(host)
+        these = self.of(host)
         return these.counts() if these is not None else {"normal": 0, "warning": 0, "critical": 0}
 
     def summary(self, host: Host) -> dict[str, Any]:
         """
         @return: What is known of a host's alerts, as C{nodes} answers it.
         """
-        these, health = self._of(host), self._health
+        these, health = self.of(host), self._health
         counts = Counter(alert.status.name.lower() for alert in these.alerts.values()) if these is not None else {}
         watched = these is not None and health is not None and health.watched(host)
         return {
@@ -119,14 +122,14 @@ class Alerts:
         """
         @return: How the alerts of a chart stand, by name.
         """
-        these = self._of(host)
+        these = self.of(host)
         return {} if these is None else {alert.name: alert.status.name for alert in these.of_chart(chart_id)}
 
     def of_chart(self, host: Host, chart_id: str) -> dict[str, Any]:
         """
         @return: The alerts of a chart, as a description of the chart has them.
         """
-        these = self._of(host)
+        these = self.of(host)
         if these is None:
             return {}
         return {
@@ -140,7 +143,7 @@ class Alerts:
         }
 
     def _shown(self, host: Host, every: bool) -> list[Alert]:
-        these = self._of(host)
+        these = self.of(host)
         if these is None:
             return []
         return [alert for alert in these.alerts.values() if every or alert.status.raised]
@@ -151,7 +154,7 @@ class Alerts:
         """
         health = self._health
         every = "all" in parameters and parameters.text("all").lower() not in ("false", "no", "0")
-        these = self._of(host)
+        these = self.of(host)
         recent = health.journal.of(host.info.guid) if health is not None else ()
         return {
             "hostname": host.info.hostname,
@@ -354,7 +357,7 @@ class Alerts:
                 of_chart[f"{spelled}_last_collected_t"] = second
         of_chart |= {name: _number(v) for (owner, name), v in host.variables.items() if owner == chart.id}
         of_chart |= {"update_every": chart.update_every, "last_collected_t": newest(host, chart)}
-        these = self._of(host)
+        these = self.of(host)
         if these is not None:
             of_chart |= {alert.name: _number(alert.value) for alert in these.of_chart(chart.id)}
         return {
@@ -375,7 +378,7 @@ class Alerts:
         @raise Refusal: There is no such alert.
         """
         name, chart_name = parameters.text("alert", "alarm"), parameters.text("chart")
-        these = self._of(host)
+        these = self.of(host)
         found = [
             alert
             for alert in self._shown(host, bool(name))

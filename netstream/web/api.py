@@ -23,8 +23,8 @@ from netstream.db.messages import Unavailable
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
-from netstream.web import charts as charted
 from netstream.web import (
+    badges,
     fleet,
     formats,
     latest,
@@ -37,6 +37,7 @@ from netstream.web import (
     registry,
     version3,
 )
+from netstream.web import charts as charted
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
@@ -50,7 +51,7 @@ SETTLED = 3600
 """Seconds after which what happened is taken as settled, and for which an
 answer about it may be kept."""
 
-IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function"))
+IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg"))
 """Commands of version 1 that the later ones have as well."""
 
 _Command = Callable[["API", Host, "Ask"], Awaitable[Answer]]
@@ -150,6 +151,8 @@ class API:
     @app.route("/host/<hostname>/api/<version>/")
     @app.route("/host/<hostname>/api/<version>/<path:name>")
     def _other(self, request: IRequest, hostname: str, version: str, name: str = "") -> Deferred[bytes]:
+        if name == "badge.svg" and self._hub.find(hostname) is None:
+            return self._send(request, badges.failed("host not found"))
         return self._run(request, self._host(hostname), version, name)
 
     @app.route("/metrics")
@@ -418,6 +421,14 @@ class API:
         scraper = asked.text("server", default=ask.client)
         visits = {h.info.guid: self._visits.visit(h.info.guid, scraper, self._now()) for h in hosts}
         return Answer(await prometheus.expose(hosts, choice, visits, self._clock), prometheus.CONTENT_TYPE)
+
+    @_command("badge.svg")
+    async def badge(self, host: Host, ask: Ask) -> Answer:
+        """
+        A value as a small picture.
+        """
+        missed, these = self._settings.db.gap_when_lost, self._alerts.of(host)
+        return await badges.badge(host, ask.parameters, these, self._now(), missed)
 
     @_command("registry")
     async def registry(self, host: Host, ask: Ask) -> Answer:

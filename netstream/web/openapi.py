@@ -11,18 +11,22 @@ from typing import Any
 from attrs import evolve, frozen
 
 from netstream import __version__
+from netstream.health.numbers import MOST_DECIMALS
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import schemas as shape
+from netstream.web.badges import CONTENT_TYPE, LONGEST_REFRESH
 from netstream.web.formats import FORMATS
 from netstream.web.grouped import MORE_OPTIONS, MOST_SERIES
 from netstream.web.grouping import AGGREGATIONS
 from netstream.web.passes import GROUP_BY
 from netstream.web.query import FAR, MOST_ROWS, OPTIONS
 from netstream.web.schemas import Schema
+from netstream.web.svg import LARGEST_SCALE, WIDEST
 
 _JSON = "application/json"
 _PLAIN = "text/plain"
 _SECOND: Schema = {"type": "integer", "minimum": -FAR, "maximum": FAR}
+_INTEGER: Schema = {"type": "integer"}
 _TRUTH: Schema = {"enum": ["yes", "no", "true", "false", "1", "0", "on", "off"]}
 
 
@@ -328,6 +332,48 @@ ENDPOINTS: Sequence[Endpoint] = (
             ),
         ),
         tag="Samples",
+    ),
+    Endpoint(
+        "badge.svg",
+        "The value of a chart or an alert as a small picture, which also says what is wrong.",
+        {CONTENT_TYPE: None},
+        (
+            _CHART,
+            Parameter("alarm", "Name of an alert of the chart, whose value and status is shown."),
+            Parameter("dimensions", "Patterns of ids or names of dimensions, of which the sum is shown."),
+            *_WINDOW[:2],
+            _number("points", "Rows the window is divided into; the newest is shown.", 1, 1, MOST_ROWS),
+            Parameter(
+                "group", "How several points become one row, as for data.", {"enum": _METHODS, "default": "average"}
+            ),
+            Parameter("group_options", "Argument of the method."),
+            _OPTION,
+            Parameter("label", "What stands left; else the alert, the dimensions or the chart."),
+            Parameter("units", "What stands behind the value; else those of the alert or chart."),
+            Parameter("multiply", "The value is multiplied by it.", _INTEGER),
+            Parameter("divide", "The value is divided by it.", _INTEGER),
+            _number("precision", "Decimals; -1 is as many as the value deserves.", -1, -1, MOST_DECIMALS),
+            Parameter("value_color", "Colours with conditions, as red>90|yellow>=70|grey:null|green."),
+            *(
+                Parameter(name, "A name of a colour, or 3 or 6 hexadecimal digits.")
+                for name in ("label_color", "text_color_lbl", "text_color_val")
+            ),
+            _number("scale", "Size in percent.", 100, 100, LARGEST_SCALE),
+            _number("fixed_width_lbl", "Pixels of the left side; needs fixed_width_val.", -1, -1, WIDEST),
+            _number("fixed_width_val", "Pixels of the right side; needs fixed_width_lbl.", -1, -1, WIDEST),
+            Parameter(
+                "refresh",
+                "Seconds after which a browser looks again.",
+                {"anyOf": [{"const": "auto"}, {**_INTEGER, "minimum": 0, "maximum": LONGEST_REFRESH}]},
+            ),
+        ),
+        ("v1", *_V3),
+        {
+            400: "Something in the request means nothing; the picture says what.",
+            503: "The database does not answer for the moment.",
+        },
+        tag="Samples",
+        refused={CONTENT_TYPE: None, _PLAIN: None},
     ),
     Endpoint(
         "live",
