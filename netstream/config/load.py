@@ -20,6 +20,7 @@ from netstream.config.build import (
     stream_settings,
     web_settings,
 )
+from netstream.config.effective import effective
 from netstream.config.exporting import PREFIX, SECRETS, exporting, exporting_override
 from netstream.config.feeding import GENERAL, feed_settings
 from netstream.config.layers import Given, Values, Warnings, is_uuid, node_given, override, stream_given
@@ -218,6 +219,7 @@ def settings_of(said: Written) -> Settings:
         warnings=tuple(warnings.lines),
         access=admission,
         exporting=targets,
+        effective=effective(node, said.stream),
         feeds=feeds,
     )
 

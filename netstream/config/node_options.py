@@ -203,7 +203,7 @@ ALLOW = {
     "netdata.conf": NEAR,
 }
 """What C{allow ... from} guards, with the defaults; C{dashboard} has none in words."""
-GUARDED = frozenset(("connections", "dashboard", "management", "streaming"))
+GUARDED = frozenset(("badges", "connections", "dashboard", "management", "netdata.conf", "streaming"))
 """What there is to guard yet."""
 
 WEB_OPTIONS = (

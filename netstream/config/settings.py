@@ -561,6 +561,8 @@ class Settings:
     @ivar access: Who may stream here.
     @ivar exporting: Where metrics are sent besides other nodes.
     @ivar feeds: What feeds it besides its own collectors.
+    @ivar effective: What it goes by, in the form of its file and without a
+        secret.
     """
 
     role: Role
@@ -580,6 +582,7 @@ class Settings:
     access: Admission = Nobody()
     exporting: Sequence[ExportTarget] = ()
     feeds: FeedSettings = FeedSettings()
+    effective: str = field(default="", repr=False, eq=False)
 
     @property
     def keys(self) -> Sequence[str]:

@@ -16,6 +16,8 @@ from netstream.web.answer import Refusal
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)(?:%25[\w.-]+)?\]|([^:\[\]]*))(?::\d{1,5})?\Z", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}\Z", re.ASCII)
 _NEAR_DOMAINS = ("local", "localdomain", "lan", "internal", "home.arpa")
+_NARROWED = frozenset(("badges", "netdata.conf"))
+"""Features with a list of their own, for some of those who may look."""
 _RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -109,6 +111,25 @@ class Access:
             "To let it, its owner writes in netstream.conf:\n\n"
             f"[web]\n    allow dashboard from = {was} {name}\n"
             + ("" if allowed else "\nor lets those in who sign in, from anywhere, with 'access token file'.\n"),
+        )
+
+    def check_feature(self, address: str, feature: str) -> None:
+        """
+        Admit a client that may look at this node to what not everyone who may
+        is shown.
+
+        @param feature: One of C{bind to}.
+        @raise Refusal: It may not see that.
+        """
+        allowed = self.web.allow.get(feature) if feature in _NARROWED else None
+        name = peer_name(address)
+        if allowed is None or allowed.matches(name):
+            return
+        raise Refusal(
+            403,
+            f"This node does not show '{feature}' to {name}.\n"
+            "To let it, its owner writes in netstream.conf:\n\n"
+            f"[web]\n    allow {feature} from = {allowed.text} {name}\n",
         )
 
     def check_name(self, host: str) -> None:

@@ -164,6 +164,13 @@ class API:
         body = await metrics.expose(own, self._clock)
         return await prepare(request, Answer(body, metrics.CONTENT_TYPE), self._clock, self._settings.web.gzip)
 
+    @app.route("/netdata.conf")
+    @app.route("/host/<hostname>/netdata.conf")
+    def _configuration(self, request: IRequest, hostname: str = "") -> Deferred[bytes]:
+        if hostname and self._host(hostname) is not self._hub.local:
+            raise Refusal(404, "Only the node itself knows its configuration.\n")
+        return self._send(request, text_answer(self._settings.effective))
+
     @app.route("/api/v2/alert_transitions")
     @app.route("/api/v3/alert_transitions")
     @app.route("/host/<hostname>/api/v2/alert_transitions")

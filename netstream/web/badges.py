@@ -64,15 +64,17 @@ def value_color(text: str, value: float) -> str:
     """
     @param text: A list such as C{red>90|yellow>=70|grey:null|green}.
     @param value: NaN if there is none.
-    @return: Hexadecimal digits of the first colour whose condition fits, or
-        what a badge has without any.
+    @return: Hexadecimal digits of the first colour whose condition fits, else
+        of the last one; without any, what a badge has of itself.
     """
-    usual = "999" if math.isnan(value) else COLORS["brightgreen"]
-    for choice in text.split("|") if text else ():
+    color = ""
+    for choice in text.split("|"):
         color, operator, limit = _CONDITION.match(choice).groups()  # type: ignore[union-attr]  # it fits any text
         if operator is None or _fits(value, _SAME.get(operator, operator), limit):
-            return color_of(color.strip(), _UNKNOWN)
-    return usual
+            break
+    if color := color.strip():
+        return color_of(color, _UNKNOWN)
+    return "999" if math.isnan(value) else COLORS["brightgreen"]
 
 
 def _answer(badge: Badge, status: int = 200, refresh: int = 0) -> Answer:

@@ -505,6 +505,12 @@ ENDPOINTS: Sequence[Endpoint] = (
         (Parameter("nodes", "Whether each node is told of.", _TRUTH),),
         hosts=False,
     ),
+    Endpoint(
+        "/netdata.conf",
+        "What the node goes by, in the form of its file, without secrets.",
+        {_PLAIN: None},
+        refusals={404: "Another node, whose configuration only it knows."},
+    ),
     Endpoint("/api/openapi.json", "This document.", {_JSON: {"type": "object"}}, hosts=False),
     Endpoint("/", "The dashboard.", {"text/html": None}),
 )

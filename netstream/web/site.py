@@ -179,6 +179,7 @@ class Gate(Resource):
         self._tell_of(who)
         asks = request.path == STREAM_INFO
         self.access.check_peer(who.address, streaming=asks)
+        self.access.check_feature(who.address, feature)
         if not asks:  # a child says its destination there, as its owner wrote it
             self.access.check_name(who.host)
         if request.method not in (b"GET", b"HEAD", b"OPTIONS"):

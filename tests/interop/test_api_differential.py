@@ -27,6 +27,7 @@ from tests.db.history import History, gaps
 from tests.interop.case import InteropTestCase
 from tests.interop.peers import KEY, RealAgent, wait_for
 from tests.web.stage import NOW, Stage
+from tests.web.test_badges import Seen
 
 CHARTS = ("system.cpu", "system.load", "system.processes", "system.io")
 SECONDS = 20
@@ -75,6 +76,42 @@ TEXTS: tuple[Mapping[str, str], ...] = (
     {"format": "ssvcomma"},
     {"format": "markdown"},
 )
+
+BADGES: tuple[Mapping[str, str], ...] = (
+    {},
+    {"dimension": "user"},
+    {"dimensions": "user,system"},
+    {"dimensions": "user|system", "options": "percentage"},
+    {"dimension": "none"},
+    {"chart": "none"},
+    {"chart": "system.processes"},
+    {"chart": "system.io", "options": "abs"},
+    {"chart": "system.io", "options": "min2max", "units": "x<y"},
+    {"alarm": "none"},
+    {"label": "a <b>c</b>", "units": "empty"},
+    {"points": "4", "options": "flip"},
+    {"group": "max", "precision": "3"},
+    {"group": "min", "multiply": "2", "divide": "3"},
+    {"multiply": "-1", "units": "days"},
+    *({"units": units, "multiply": "100"} for units in ("seconds", "minutes", "hours", "seconds ago", "minutes ago")),
+    *({"units": units} for units in ("on/off", "up/down", "ok/error", "ok/failed", "percent", "pcent", "null", " z")),
+    *(
+        {"value_color": color}
+        for color in (
+            *("red", "f0f", "nothing", "RED", "red<1|blue>=1", "red:null|yellow>0", "nothing>0|red", "red|blue>0"),
+            *("red>1000000|blue<0", "red(1000000|blue", "red)1000000|blue", "red}0|blue", "red{0|green", "red!5|blue"),
+            *("red:0|green!0", "red=0|green", "red:null", "red>1000000"),
+        )
+    ),
+    {"value_color": "red:null|yellow", "dimension": "none"},
+    {"value_color": "yellow", "dimension": "none"},
+    {"value_color": "yellow>5", "dimension": "none"},
+    {"label_color": "red", "text_color_lbl": "000", "text_color_val": "yellow"},
+    {"scale": "200"},
+    {"scale": "50"},
+    {"fixed_width_lbl": "50", "fixed_width_val": "80"},
+)
+"""Asked over the same fixed window, of C{system.cpu} unless another chart is named."""
 
 
 def kind(value: object) -> str:
@@ -239,6 +276,7 @@ class DifferentialTests(InteropTestCase):
         self._compare_metrics()
         self._compare_data()
         self._compare_refusals()
+        self._compare_badges()
 
     def _compare_metrics(self) -> None:
         theirs, ours = (json.loads(body) for body in self._ask("allmetrics", format="json"))
@@ -286,6 +324,16 @@ class DifferentialTests(InteropTestCase):
             ours = self.ours.get(path)
             theirs = self._status(path)
             self.assertEqual((theirs[0], theirs[1].strip()), (ours.status, ours.text.strip()), path)
+
+    def _compare_badges(self) -> None:
+        # Aligned, it ends up to its length later, which must still be before ours do.
+        window = {"chart": "system.cpu", "after": str(self.last - 16), "before": str(self.last - 10)}
+        for question in BADGES:
+            asked = {**window, **question}
+            theirs, ours = map(Seen, self._ask("badge.svg", **asked))
+            self.assertEqual(theirs.said, ours.said, str(asked))
+            if "fixed_width_lbl" in asked:
+                self.assertEqual(theirs.widths, ours.widths)
 
 
 METHODS = (

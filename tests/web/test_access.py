@@ -52,6 +52,21 @@ class AccessTests(SynchronousTestCase):
         self.assertEqual(refused.status, 403)
         self.assertIn("allow dashboard from = localhost 203.0.113.* 10.1.2.3\n", refused.text)
 
+    def test_narrowed(self) -> None:
+        """
+        The configuration and badges are for some of those who may look.
+        """
+        stage = Stage(allow={name: pattern("10.*") for name in ("badges", "netdata.conf")})
+        for target, name in (("/netdata.conf", "netdata.conf"), ("/api/v1/badge.svg?chart=x", "badges")):
+            self.assertEqual(stage.get(target, peer="10.1.2.3").status, 200)
+            self.assertEqual(stage.get(target, peer="203.0.113.7").status, 403)
+            refused = stage.get(target, peer="192.168.1.1")
+            self.assertEqual(refused.status, 403)
+            self.assertIn(f"allow {name} from = 10.* 192.168.1.1\n", refused.text)
+        self.assertEqual(stage.get("/host/parent.example/netdata.conf", peer="10.1.2.3").status, 200)
+        stage.child()
+        self.assertEqual(stage.get("/host/web1/netdata.conf", peer="10.1.2.3").status, 404)
+
     def test_children(self) -> None:
         """
         A child from anywhere may ask what children ask, if it may stream.

@@ -28,12 +28,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 class Seen:
     """
-    What someone sees of a badge.
+    What someone sees of a badge, ours or that of an agent.
     """
 
-    def __init__(self, response: Response) -> None:
-        assert response.headers["Content-Type"] == "image/svg+xml", response.headers
-        self.root = ElementTree.fromstring(response.body)
+    def __init__(self, picture: Response | bytes) -> None:
+        if not isinstance(picture, bytes):
+            assert picture.headers["Content-Type"] == "image/svg+xml", picture.headers
+            picture = picture.body
+        self.root = ElementTree.fromstring(picture)
         assert self.root.tag == f"{SVG}svg"
         texts = [each.text or "" for each in self.root.iter(f"{SVG}text")]
         assert texts[0::2] == texts[1::2] or texts[0] == texts[1], texts
@@ -45,6 +47,13 @@ class Seen:
         self.text_colors = tuple(
             each.attrib["fill"] for each in self.root.iter(f"{SVG}text") if "fill-opacity" not in each.attrib
         )
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """
+        All of it but how wide it is.
+        """
+        return self.label, self.value, self.colors, self.text_colors, self.height
 
 
 class BadgeTests(SynchronousTestCase):
@@ -102,7 +111,7 @@ class BadgeTests(SynchronousTestCase):
 
     def test_colors(self) -> None:
         """
-        The first colour whose condition fits is shown.
+        The first colour whose condition fits is shown, else the last.
         """
         for text, value, wanted in (
             ("red<1|blue>=1", 5.0, "007ec6"),
@@ -114,15 +123,15 @@ class BadgeTests(SynchronousTestCase):
             ("red{5|blue}4", 5.0, "007ec6"),
             ("red!5|blue:5", 5.0, "007ec6"),
             ("red!=5|blue<>4", 5.0, "007ec6"),
-            ("red>1000|blue<0", 5.0, "4c1"),
-            ("red>1000", math.nan, "999"),
+            ("red>1000|blue<0", 5.0, "007ec6"),
+            ("red>1000", math.nan, "e05d44"),
             ("yellow", math.nan, "dfb317"),
             ("nothing", 5.0, "555"),
             ("RED", 5.0, "555"),
             ("red>x", 5.0, "e05d44"),
-            ("|", 5.0, "555"),
+            ("|", 5.0, "4c1"),
             ("", 5.0, "4c1"),
-            ("red<\n>", 5.0, "4c1"),
+            ("red<\n>", 5.0, "e05d44"),
         ):
             self.assertEqual(value_color(text, value), wanted, (text, value))
 
