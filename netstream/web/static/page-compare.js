@@ -28,7 +28,7 @@ const option = (value, textContent, chosen) => element("option", { value, textCo
 const list = element("datalist", { id: "contexts" });
 const context = element("input", { type: "text", value: choice.context, autocomplete: "off", spellcheck: false });
 context.setAttribute("list", "contexts");
-const nodesInput = element("input", { type: "search", value: choice.nodes, placeholder: "all, or names such as web*" });
+const nodesInput = element("input", { type: "search", value: choice.nodes, placeholder: "all, or e.g. web*" });
 const by = element("select");
 const way = element("select", {}, ...Object.entries(WAYS).map(([key, name]) => option(key, name, choice.way)));
 const kind = element("select", {}, ...[["line", "Lines"], ["area", "Areas"], ["stacked", "Stacked"]].map(([key, name]) => option(key, name, choice.kind)));

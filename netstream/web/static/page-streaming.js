@@ -2,11 +2,11 @@
 
 import { get, Refused } from "./api.js";
 import { byId, drawn, element, say } from "./dom.js";
-import { age, bytes, dateAndTime, reading } from "./format.js";
+import { age, bytes, dateAndTime, reading, timeOfDay } from "./format.js";
 import { frame } from "./frame.js";
 import { address, home } from "./place.js";
 import { poll } from "./poll.js";
-import { SIZE, topology } from "./topology.js";
+import { topology } from "./topology.js";
 
 const EVERY = 3000;
 // Seconds before a certificate expires from which on that matters.
@@ -16,7 +16,8 @@ const menu = frame("streaming.html", "Streaming");
 let shown = new URLSearchParams(location.hash.slice(1)).get("of") ?? "";
 let now = 0;
 let hosts = [];
-let layout = { vertices: [], hops: [] };
+let layout = topology({});
+const narrow = matchMedia("(max-width: 719px)");
 let drawnShape = "";
 /** @type {Map<string, SVGElement>} */
 const boxes = new Map();
@@ -26,9 +27,12 @@ const lines = new Map();
 const picture = drawn("svg", { class: "topology", role: "group", "aria-label": "Nodes and the connections between them" });
 const details = element("aside", { className: "details", id: "details", "aria-live": "polite", "aria-label": "Details", hidden: true });
 const body = element("tbody");
+const ownCertificate = element("p", { className: "found", id: "own-certificate", hidden: true });
 const none = element("p", { className: "empty", hidden: true });
 const COLUMNS = ["From", "To", "State", "Lag", "Backlog", "Traffic", "Samples", "Compression", "Replication", "Certificate", "Since"];
-const CERTIFICATE = COLUMNS.indexOf("Certificate");
+const [STATE, CERTIFICATE, SINCE] = ["State", "Certificate", "Since"].map((name) => COLUMNS.indexOf(name));
+const heads = COLUMNS.map((textContent) => element("th", { scope: "col", textContent }));
+const certificateHead = heads[CERTIFICATE];
 const keyLine = element("code", { id: "child-lines" });
 const copied = element("span", { className: "quiet", role: "status" });
 const copy = element("button", { className: "button", type: "button", textContent: "Copy" });
@@ -52,10 +56,11 @@ byId("charts").replaceChildren(
         "table",
         { className: "hops-table" },
         element("caption", { className: "unseen", textContent: "Connections between nodes" }),
-        element("thead", {}, element("tr", {}, ...COLUMNS.map((textContent) => element("th", { scope: "col", textContent })))),
+        element("thead", {}, element("tr", {}, ...heads)),
         body,
       ),
     ),
+    ownCertificate,
   ),
   element(
     "section",
@@ -135,23 +140,24 @@ function about(vertex) {
   const into = layout.hops.some(({ to }) => to === vertex.id);
   const out = layout.hops.some(({ from }) => from === vertex.id);
   const role = vertex.cluster.length > 1 ? "parent of a cluster" : into && out ? "proxy" : into ? "parent" : out ? "child" : "alone";
-  return `${vertex.own ? "this node, " : ""}${role}${state === "live" || vertex.own ? "" : `, ${WORDS[state]}`}`;
+  return `${!vertex.own ? "" : narrow.matches ? "here, " : "this node, "}${role}${state === "live" || vertex.own ? "" : `, ${WORDS[state]}`}`;
 }
 
 const hopKey = ({ from, to }) => `${from}>${to}`;
 
 function curve(from, to) {
-  const [x1, y1] = [from.x + SIZE.width, from.y + SIZE.height / 2];
-  const [x2, y2] = [to.x, to.y + SIZE.height / 2];
+  const { size } = layout;
+  const [x1, y1] = [from.x + size.width, from.y + size.height / 2];
+  const [x2, y2] = [to.x, to.y + size.height / 2];
   if (from.x === to.x) {
     // Within a cluster: one bends out to the right, the other to the left.
     const down = to.y > from.y;
-    const x = down ? from.x + SIZE.width * 0.62 : from.x + SIZE.width * 0.38;
-    return { path: down ? `M${x} ${from.y + SIZE.height}L${x} ${to.y}` : `M${x} ${from.y}L${x} ${to.y + SIZE.height}`, x: x + (down ? 6 : -6), y: (from.y + to.y + SIZE.height) / 2, anchor: down ? "start" : "end" };
+    const x = down ? from.x + size.width * 0.62 : from.x + size.width * 0.38;
+    return { path: down ? `M${x} ${from.y + size.height}L${x} ${to.y}` : `M${x} ${from.y}L${x} ${to.y + size.height}`, x: x + (down ? 6 : -6), y: (from.y + to.y + size.height) / 2, anchor: down ? "start" : "end" };
   }
   // Words stand nearer to where the samples come from, as there several meet less often.
   const at = (a, b, c, d) => 0.216 * a + 0.432 * b + 0.288 * c + 0.064 * d;
-  const bend = Math.max(40, Math.abs(x2 - x1) / 2);
+  const bend = Math.max(size.across / 3, Math.abs(x2 - x1) / 2);
   return { path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, x: at(x1, x1 + bend, x2 - bend, x2), y: at(y1, y1, y2, y2) - 6, anchor: "middle" };
 }
 
@@ -160,7 +166,8 @@ function lagWords({ lag }) {
 }
 
 function build() {
-  const { vertices, hops, clusters, width, height } = layout;
+  const { vertices, hops, clusters, width, height, size } = layout;
+  const room = Math.min(10, size.margin);
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
   picture.setAttribute("width", width);
   picture.setAttribute("height", height);
@@ -169,9 +176,9 @@ function build() {
   const byGuid = new Map(vertices.map((vertex) => [vertex.id, vertex]));
   const rings = clusters.map((ids) => {
     const members = ids.map((id) => byGuid.get(id)).filter(Boolean);
-    const top = Math.min(...members.map(({ y }) => y)) - 10;
-    const bottom = Math.max(...members.map(({ y }) => y)) + SIZE.height + 10;
-    return drawn("rect", { class: "cluster", x: members[0].x - 10, y: top, width: SIZE.width + 20, height: bottom - top, rx: 14 });
+    const top = Math.min(...members.map(({ y }) => y)) - room;
+    const bottom = Math.max(...members.map(({ y }) => y)) + size.height + room;
+    return drawn("rect", { class: "cluster", x: members[0].x - room, y: top, width: size.width + 2 * room, height: bottom - top, rx: 14 });
   });
   const paths = hops.map((hop) => {
     const { path, x, y, anchor } = curve(byGuid.get(hop.from), byGuid.get(hop.to));
@@ -180,14 +187,16 @@ function build() {
     const label = drawn("text", { class: "hop-label", x, y, "text-anchor": anchor });
     const under = drawn("text", { class: "hop-label under", x, y: y + 18, "text-anchor": anchor });
     lines.set(hopKey(hop), { line, flow, label, under });
-    return drawn("g", {}, line, flow, label, under);
+    return drawn("g", {}, line, flow);
   });
+  // Words stand over all lines, also those of others.
+  const words = [...lines.values()].flatMap(({ label, under }) => [label, under]);
   const nodes = vertices.map((vertex) => {
     const box = drawn(
       "g",
       { class: "vertex", tabindex: 0, role: "button", transform: `translate(${vertex.x} ${vertex.y})` },
-      vertex.members.length ? drawn("rect", { class: "behind", x: 5, y: 5, width: SIZE.width, height: SIZE.height, rx: 10 }) : null,
-      drawn("rect", { class: "box", width: SIZE.width, height: SIZE.height, rx: 10 }),
+      vertex.members.length ? drawn("rect", { class: "behind", x: 5, y: 5, width: size.width, height: size.height, rx: 10 }) : null,
+      drawn("rect", { class: "box", width: size.width, height: size.height, rx: 10 }),
       drawn("circle", { cx: 16, cy: 20, r: 4.5 }),
       drawn("text", { class: "vertex-name", x: 28, y: 24 }),
       drawn("text", { class: "vertex-about", x: 28, y: 41 }),
@@ -207,7 +216,7 @@ function build() {
     boxes.set(vertex.id, box);
     return box;
   });
-  picture.replaceChildren(...rings, ...paths, ...nodes);
+  picture.replaceChildren(...rings, ...paths, ...words, ...nodes);
 }
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
@@ -221,8 +230,8 @@ function tell() {
     box.setAttribute("aria-pressed", String(vertex.id === shown));
     box.setAttribute("aria-label", `${vertex.name}, ${about(vertex)}`);
     const [name, words] = box.querySelectorAll("text");
-    say(name, cut(vertex.name, 19));
-    say(words, cut(about(vertex), 25));
+    say(name, cut(vertex.name, narrow.matches ? 11 : 19));
+    say(words, cut(about(vertex), narrow.matches ? 14 : 25));
   }
   for (const hop of layout.hops) {
     const { line, flow, label, under } = lines.get(hopKey(hop));
@@ -233,6 +242,10 @@ function tell() {
     say(under, hop.known && hop.up ? notes.filter(Boolean).join(", ") : "");
   }
   list();
+  const { certificate: { not_after: end = 0 } = {} } = layout.vertices.find(({ own }) => own)?.instance ?? {};
+  ownCertificate.hidden = !end;
+  ownCertificate.classList.toggle("soon", end - now < SOON);
+  say(ownCertificate, `The certificate that this node shows to its children and to browsers: ${certificateWords({ certificate: end })}`);
   explain();
 }
 
@@ -243,10 +256,19 @@ function certificateWords({ certificate }) {
   return left < 0 ? `expired ${age(-left)} ago` : left < SOON ? `${age(left)} left` : `until ${dateAndTime(certificate)}`;
 }
 
+/** In the order of the picture, from the left and from above. */
+function inOrder() {
+  const places = new Map(layout.vertices.map((vertex) => [vertex.id, vertex]));
+  const before = ({ from: a, to: c }, { from: b, to: d }) => places.get(a).x - places.get(b).x || places.get(a).y - places.get(b).y || places.get(c).y - places.get(d).y;
+  return [...layout.hops].sort(before);
+}
+
 function list() {
   const names = new Map(layout.vertices.map(({ id, name }) => [id, name]));
+  const certified = layout.hops.some(({ certificate }) => certificate);
+  certificateHead.hidden = !certified;
   body.replaceChildren(
-    ...layout.hops.map((hop) => {
+    ...inOrder().map((hop) => {
       const values = [
         names.get(hop.from),
         names.get(hop.to),
@@ -258,7 +280,7 @@ function list() {
         hop.ratio === null ? "" : `${reading(hop.ratio, hop.ratio)} : 1`,
         !hop.known ? "" : hop.replication === null ? "complete" : `${reading(hop.replication, 100)} %`,
         certificateWords(hop),
-        hop.since ? dateAndTime(hop.since) : "",
+        !hop.since ? "" : now - hop.since < 43200 ? timeOfDay(hop.since) : dateAndTime(hop.since),
       ];
       const row = element("tr", {}, ...values.map((textContent, at) => {
         const cell = element("td", { textContent });
@@ -266,6 +288,11 @@ function list() {
         return cell;
       }));
       row.dataset.hop = hopKey(hop);
+      row.cells[CERTIFICATE].hidden = !certified;
+      const dot = element("span", { className: "dot" });
+      dot.dataset.state = !hop.known ? "unseen" : hop.up ? "live" : "down";
+      row.cells[STATE].prepend(dot);
+      if (hop.since) row.cells[SINCE].title = dateAndTime(hop.since);
       if (hop.certificate && hop.certificate - now < SOON) row.cells[CERTIFICATE].dataset.status = hop.certificate < now ? "CRITICAL" : "WARNING";
       return row;
     }),
@@ -350,8 +377,8 @@ poll(EVERY, async () => {
     answer = { nodes: [], agents: [] };
   }
   now = answer.agents?.[0]?.now ?? now;
-  layout = topology(answer);
-  const shape = JSON.stringify([layout.vertices.map(({ id, x, y }) => [id, x, y]), layout.hops.map(hopKey), layout.clusters]);
+  layout = topology(answer, narrow.matches);
+  const shape = JSON.stringify([layout.size, layout.vertices.map(({ id, x, y }) => [id, x, y]), layout.hops.map(hopKey), layout.clusters]);
   if (shape !== drawnShape) {
     drawnShape = shape;
     const focus = picture.contains(document.activeElement) ? document.activeElement.dataset.guid : "";

@@ -279,9 +279,12 @@ export class Plot {
             const step = splits.length > 1 ? splits[1] - splits[0] : 1;
             const fine = step % 60 !== 0;
             const most = plot.over.clientWidth + PADDING - (fine ? 24 : 16);
+            // On the left stands the lowest number of the other axis.
+            const least = fine ? 22 : 14;
             return splits.map((split) => {
               // A label that does not fit is better left out than cut off.
-              if (plot.valToPos(split, "x") > most) return "";
+              const at = plot.valToPos(split, "x");
+              if (at > most || at < least) return "";
               if (step >= 86400 || (step >= 3600 && isMidnight(split))) return dayAndMonth(split);
               return fine ? timeOfDay(split) : hourAndMinute(split);
             });

@@ -1,9 +1,9 @@
 // Who streams to whom: a graph from what the nodes tell, and a place for each of them.
 
 const FEW = 8;
-const BOX = { width: 176, height: 50 };
-const GAP = { x: 120, y: 22 };
-const MARGIN = 16;
+// What a box, the room beside and below it, and the margin measure; in a narrow window a child and its parent stand side by side.
+const WIDE = { width: 176, height: 50, across: 120, below: 22, margin: 16 };
+const NARROW = { width: 116, height: 50, across: 74, below: 22, margin: 3 };
 
 /**
  * One agent, or several children that look alike.
@@ -186,9 +186,11 @@ function gather(vertices, hops) {
  * Give each a place: children on the left, the last parents on the right.
  *
  * @param {object} answer of `api/v3/node_instances`
- * @returns {{vertices: Vertex[], hops: Hop[], clusters: string[][], width: number, height: number}}
+ * @param {boolean} [narrow] whether there is little room
+ * @returns {{vertices: Vertex[], hops: Hop[], clusters: string[][], width: number, height: number, size: typeof WIDE}}
  */
-export function topology(answer) {
+export function topology(answer, narrow = false) {
+  const size = narrow ? NARROW : WIDE;
   const { vertices, hops: all } = graph(answer);
   const hops = gather(vertices, all);
   const next = new Map();
@@ -215,7 +217,7 @@ export function topology(answer) {
   for (const vertex of vertices.values()) columns[deepest - depth.get(vertex.id)].push(vertex);
   const byName = new Intl.Collator(undefined, { numeric: true }).compare;
   const tallest = Math.max(1, ...columns.map(({ length }) => length));
-  const height = 2 * MARGIN + tallest * BOX.height + (tallest - 1) * GAP.y;
+  const height = 2 * size.margin + tallest * size.height + (tallest - 1) * size.below;
   // From the end on, so that each stands beside what it streams to.
   for (let column = columns.length - 1; column >= 0; column -= 1) {
     const middle = (vertex) => {
@@ -224,10 +226,10 @@ export function topology(answer) {
     };
     const members = columns[column];
     members.sort((a, b) => middle(a) - middle(b) || byName(a.cluster[0], b.cluster[0]) * Number(a.cluster.length > 1 && b.cluster.length > 1) || byName(a.name, b.name));
-    const taken = members.length * BOX.height + (members.length - 1) * GAP.y;
+    const taken = members.length * size.height + (members.length - 1) * size.below;
     members.forEach((vertex, at) => {
-      vertex.x = MARGIN + column * (BOX.width + GAP.x) + 1;
-      vertex.y = (height - taken) / 2 + at * (BOX.height + GAP.y);
+      vertex.x = size.margin + column * (size.width + size.across) + 1;
+      vertex.y = (height - taken) / 2 + at * (size.height + size.below);
     });
   }
   const found = new Map([...vertices.values()].filter(({ cluster }) => cluster.length > 1).map(({ cluster }) => [cluster.join(), cluster]));
@@ -235,9 +237,8 @@ export function topology(answer) {
     vertices: [...vertices.values()],
     hops,
     clusters: [...found.values()],
-    width: 2 * MARGIN + columns.length * BOX.width + (columns.length - 1) * GAP.x,
+    width: 2 * size.margin + 2 + columns.length * size.width + (columns.length - 1) * size.across,
     height,
+    size,
   };
 }
-
-export const SIZE = BOX;
