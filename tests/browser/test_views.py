@@ -606,6 +606,8 @@ class ViewTests(BrowserTestCase):
         screen.
         """
         server = self.scripted()
+        raised = {"normal": 3, "warning": 23, "critical": 12}
+        server.said["api/v3/overview"]["nodes"][1]["alarms"] = raised  # type: ignore[index]
         for width, height in ((360, 740), (768, 1024), (1280, 800), (3840, 2160)):
             self.resize(width, height)
             for page in PAGES:
