@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -173,9 +174,13 @@ class NameTests(WorldCase):
 
     def test_configuration(self) -> None:
         """
-        No page shows the configuration.
+        No page shows a key, and none but one any of the configuration, which
+        is that of the node itself.
         """
-        for target in ("/netdata.conf", f"/host/{GUID}/netdata.conf", "/stream.conf", "/api/v1/config"):
+        _, body = self.answer("/netdata.conf")
+        self.assertIn(b"# default port = 19999", body)
+        self.assertIsNone(re.search(rb"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", body))
+        for target in (f"/host/{GUID}/netdata.conf", "/stream.conf", "/api/v1/config"):
             head, body = self.answer(target)
             self.assertNotIn(b" 200 ", head.partition(b"\r\n")[0], target)
             self.assertNotIn(b"type = api", body)
@@ -205,13 +210,17 @@ class NameTests(WorldCase):
 
     def test_badges(self) -> None:
         """
-        Where an agent has badges, no name comes back as an image.
+        No name is anything but text in a badge.
         """
         for chart in self.host(self.parent).charts:
             for prefix in ("", f"/host/{GUID}"):
                 head, body = self.answer(f"{prefix}/api/v1/badge.svg?chart={quote(chart, safe='')}")
-                self.assertNotIn(b"svg", head)
-                self.assertNotIn(b"<", body)
+                self.assertIn(b"image/svg+xml", head)
+                self.assertNotIn(b"set-cookie", head.lower())
+                kinds = {each.tag.rpartition("}")[2] for each in ElementTree.fromstring(body).iter()}
+                self.assertEqual(
+                    kinds - {"svg", "title", "linearGradient", "stop", "clipPath", "rect", "g", "text"}, set()
+                )
 
 
 class ExportedTests(WorldCase):

@@ -1,0 +1,44 @@
+"""
+Badges in a browser.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from tests.browser.case import BrowserTestCase
+
+HOSTILE = (
+    "</text><script>document.title='taken'</script>",
+    '"/><image href=x onerror="document.title=\'taken\'"/>',
+    "]]><foreignObject><body xmlns='http://www.w3.org/1999/xhtml' onload=\"document.title='taken'\"/></foreignObject>",
+    "&#60;script&#62;document.title='taken'&#60;/script&#62;\u202e",
+)
+
+
+class BadgeTests(BrowserTestCase):
+    """
+    What a browser makes of a badge.
+    """
+
+    def test_hostile(self) -> None:
+        """
+        Whatever a badge is to say is drawn as text, and fits into it.
+        """
+        address = f"http://{self.node('atlas', role='standalone').address}/api/v1/badge.svg?"
+        for text in HOSTILE:
+            for name in ("label", "chart", "units", "value_color"):
+                self.browser.get(address + urlencode({"chart": "system.cpu", name: text}))
+                kinds = self.browser.execute_script(
+                    "return [...document.querySelectorAll('*')].map(({ localName }) => localName)"
+                )
+                self.assertFalse({"script", "image", "foreignObject", "body", "parsererror"} & set(kinds))
+                self.assertNotEqual("taken", self.browser.title)
+                needed, wide = self.browser.execute_script(
+                    "const boxes = [...document.querySelectorAll('text')].map((text) => text.getBBox());"
+                    "const needed = Math.max(...boxes.map(({ x, width }) => x + width));"
+                    "return [needed, document.documentElement.width.baseVal.value]"
+                )
+                self.assertLessEqual(needed, wide + 1)
+        # Browsers ask for an icon of what they show by itself.
+        self.assertEqual([], [said for said in self.complaints() if "favicon.ico" not in said])
