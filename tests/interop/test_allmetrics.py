@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 from tests.interop.case import PRECISION, InteropTestCase
-from tests.interop.peers import KEY, Peer, accepting, wait_for
+from tests.interop.peers import KEY, Peer, PeerFailed, accepting, wait_for
 from tests.interop.receivers import require
 
 SAMPLE = re.compile(r"(?P<series>[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{.*\})?) (?P<value>[-+.eE0-9]+)(?: (?P<moment>\d+))?")
@@ -34,11 +35,14 @@ QUESTIONS = (
 )
 """All parameters of the formats of Prometheus."""
 
+Told = dict[str, tuple[float, int]]
+"""Value and time by series."""
+
 OWN = "netdata."
 """What charts of the agent about itself begin with: they come and go with what is asked of it."""
 
 
-def told(text: str) -> dict[str, tuple[float, int]]:
+def told(text: str) -> Told:
     """
     @return: Value and time of each series of a chart in a text in Prometheus's format. Variables of a host are not
         compared: an agent streams them only when they change.
@@ -76,6 +80,23 @@ class FormatTests(InteropTestCase):
     def _asked(self, host: str = "", **parameters: str) -> Callable[[Peer], str]:
         query = "/api/v1/allmetrics?" + urlencode(parameters)
         return lambda node: node.fetch((f"/host/{host}" if host and node is self.parent else "") + query).decode()
+
+    def _both(self, scraper: Mapping[str, str]) -> tuple[Told, Told]:
+        """
+        @return: What both tell, once that is the same series: a chart that
+            begins is known to the agent first.
+        """
+        ask = self._asked(self.theirs.name, **scraper)
+        found: list[Told] = []
+
+        def look() -> bool:
+            found[:] = told(ask(self.parent)), told(ask(self.theirs))
+            return set(found[0]) == set(found[1])
+
+        with suppress(PeerFailed):  # who compares says what is missing
+            wait_for("both tell the same series", look, 15, 0.5)
+        ours, theirs = found
+        return ours, theirs
 
     def _alike(self, what: str, ours: set[str], theirs: set[str]) -> None:
         self.assertTrue(theirs, what)
@@ -143,8 +164,7 @@ class FormatTests(InteropTestCase):
         promtool = require("promtool", "prometheus")
         for number, parameters in enumerate(QUESTIONS):
             scraper = {"format": "prometheus", "server": f"s{number}", **parameters}
-            ask = self._asked(self.theirs.name, **scraper)
-            ours, theirs = told(ask(self.parent)), told(ask(self.theirs))
+            ours, theirs = self._both(scraper)
             self._alike(str(parameters), set(ours), set(theirs))
             collected = scraper.get("source", scraper.get("data")) in ("as-collected", "raw")
             same = [series for series, (_, moment) in theirs.items() if moment and ours[series][1] == moment]
