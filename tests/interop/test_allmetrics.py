@@ -4,11 +4,11 @@ All formats of C{allmetrics}, beside those of the real agent whose metrics they 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -93,7 +93,7 @@ class FormatTests(InteropTestCase):
             found[:] = told(ask(self.parent)), told(ask(self.theirs))
             return set(found[0]) == set(found[1])
 
-        with suppress(PeerFailed):  # who compares says what is missing
+        with contextlib.suppress(PeerFailed):  # who compares says what is missing
             wait_for("both tell the same series", look, 15, 0.5)
         ours, theirs = found
         return ours, theirs
