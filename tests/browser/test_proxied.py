@@ -64,7 +64,7 @@ class ProxiedTests(WebFrontCase, BrowserTestCase):
             wait_for("values change", lambda: self.browser.execute_script(value) != after)
             return bool(before == self.browser.execute_script(script))
 
-        wait_for("samples come by themselves", quiet, 60)
+        wait_for("samples come by themselves", quiet, 150)
         self.find("#pages a[href$='nodes.html']").click()
         wait_for("all nodes are shown", lambda: self.browser.current_url == f"{top}nodes.html")
         self.assertEqual([], self.complaints())

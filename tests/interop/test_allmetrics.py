@@ -98,6 +98,26 @@ class FormatTests(InteropTestCase):
         ours, theirs = found
         return ours, theirs
 
+    def _among(self, name: str, asked: Mapping[str, str]) -> tuple[str, set[str], set[str]]:
+        """
+        @return: What is told of all hosts, the series of one among them, and
+            those that are told of it alone, once these are the same.
+        """
+        found: list[Any] = []
+
+        def look() -> bool:
+            text = self._asked(**asked)(self.parent)
+            alone = self._asked(name, **{**asked, "format": "prometheus", "server": "alone"})(self.parent)
+            instance = f',instance="{name}"'
+            mine = {series.replace(instance, "") for series in told(text) if instance in series}
+            found[:] = text, mine, set(told(alone))
+            return bool(found[1] == found[2])
+
+        with contextlib.suppress(PeerFailed):
+            wait_for("the same series are told", look, 15, 0.5)
+        text, mine, alone = found
+        return text, mine, alone
+
     def _alike(self, what: str, ours: set[str], theirs: set[str]) -> None:
         self.assertTrue(theirs, what)
         self.assertEqual((sorted(theirs - ours), sorted(ours - theirs)), ([], []), what)
@@ -172,13 +192,10 @@ class FormatTests(InteropTestCase):
                 self.assertEqual(ours[series][0], theirs[series][0], series)
         for parameters in ({}, {"source": "as-collected"}, {"source": "sum", "variables": "yes"}):
             asked = {"format": "prometheus_all_hosts", "help": "yes", "types": "yes", **parameters}
-            text = self._asked(**asked)(self.parent)
-            everything = told(text)
+            text = ""
             for name in ("atlas", "origin"):
-                alone = self._asked(name, **{**asked, "format": "prometheus", "server": "alone"})(self.parent)
-                mine = {series for series in everything if f',instance="{name}"' in series}
-                bare = {series.replace(f',instance="{name}"', "") for series in mine}
-                self._alike(f"{name} among all hosts, {parameters}", bare, set(told(alone)))
+                text, mine, alone = self._among(name, asked)
+                self._alike(f"{name} among all hosts, {parameters}", mine, alone)
             ran = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, timeout=60)
             complaint = (ran.stdout + ran.stderr).decode()
             # 3 is advice about names and units, which are those of agents.
