@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.testing.simulation import NEW, Plan, Simulation, again, plan, simulate
 from tests.test_world import START, WorldCase
 
-SEEDS, BATCH = 120, 10
+SEEDS, BATCH = 240, 10
 
 
 class CrashTests(WorldCase):
