@@ -80,13 +80,9 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     compileall.compile_dir(Path(netstream.__file__).parent, quiet=2)
     seen = {target: once(target, options) for target in chosen(options)}
 
-    def figure(name: str, key: str, details: bool = False, goal: float | None = None) -> Figure:
-        values = {target: found[key] for target, found in seen.items()}
-        return Figure(name, values, goal, details=seen if details else {})
-
-    yield figure("child: CPU, % of a core", "cpu_percent", True, 1.5)
-    yield figure("child: dimensions it collects of this machine", "dimensions")
-    yield figure("child: RSS, MB", "rss_MB", goal=60.0)
+    yield Figure.of(seen, "child: CPU, % of a core", "cpu_percent", 1.5, details=True)
+    yield Figure.of(seen, "child: dimensions it collects of this machine", "dimensions")
+    yield Figure.of(seen, "child: RSS, MB", "rss_MB", goal=60.0)
 
 
 def parser() -> argparse.ArgumentParser:

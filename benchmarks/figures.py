@@ -46,6 +46,23 @@ class Figure:
     notes: Mapping[str, str] = field(factory=dict)
     details: Mapping[str, Any] = field(factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        seen: Mapping[str, Mapping[str, Any]],
+        name: str,
+        key: str,
+        goal: float | None = None,
+        details: bool = False,
+    ) -> Figure:
+        """
+        @param seen: By program, all that was seen in its run.
+        @param key: Which of it the row shows.
+        @param details: Whether the rest is kept with this row.
+        """
+        values = {target: found[key] for target, found in seen.items()}
+        return cls(name, values, goal, details=seen if details else {})
+
     @property
     def reached(self) -> bool | None:
         """

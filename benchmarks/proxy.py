@@ -111,14 +111,12 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
         options.rate, options.seconds, options.warmup, options.pause = min(options.rate, 10_000), 8, 2, 2
     seen = {target: once(target, options) for target in chosen(options)}
 
-    def figure(name: str, key: str, details: bool = False, goal: float | None = None) -> Figure:
-        values = {target: found[key] for target, found in seen.items()}
-        return Figure(name, values, goal, details=seen if details else {})
-
     rate = f"{options.rate:,}".replace(",", " ")
-    yield figure(f"proxy without database: CPU a sample at {rate} samples/s, v1, µs", "cpu_us_sample", True)
-    yield figure("proxy without database: RSS, MB", "rss_MB")
-    yield figure("of one chart of each child missing at the parent, %", "missing_percent", goal=0)
+    yield Figure.of(
+        seen, f"proxy without database: CPU a sample at {rate} samples/s, v1, µs", "cpu_us_sample", details=True
+    )
+    yield Figure.of(seen, "proxy without database: RSS, MB", "rss_MB")
+    yield Figure.of(seen, "of one chart of each child missing at the parent, %", "missing_percent", goal=0)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -332,19 +332,16 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
         options.children, options.seconds = min(options.children, 100), 1
     seen = {target: once(target, options) for target in chosen(options)}
 
-    def figure(name: str, key: str, goal: float | None = None) -> Figure:
-        return Figure(
-            name, {target: found[key] for target, found in seen.items()}, goal, True, {}, seen if goal == 20 else {}
-        )
-
     count = f"{options.children:,}".replace(",", " ")
-    yield figure(f"{count} children at once: until all stream, s", "first_s", 20)
-    yield figure("longest wait of a visitor of the API meanwhile, s", "first_api_worst_s", 1)
-    yield figure("refusals", "first_refusals", 0)
-    yield figure("the parent restarts: until all stream again, s", "again_s", 30)
-    yield figure("longest wait of a visitor of the API meanwhile, after the restart, s", "again_api_worst_s", 1)
-    yield figure("refusals after the restart", "again_refusals", 0)
-    yield figure(f"memory a child with {4 * options.charts} metrics, KB", "KB_a_child")
+    yield Figure.of(seen, f"{count} children at once: until all stream, s", "first_s", 20, details=True)
+    yield Figure.of(seen, "longest wait of a visitor of the API meanwhile, s", "first_api_worst_s", 1)
+    yield Figure.of(seen, "refusals", "first_refusals", 0)
+    yield Figure.of(seen, "the parent restarts: until all stream again, s", "again_s", 30)
+    yield Figure.of(
+        seen, "longest wait of a visitor of the API meanwhile, after the restart, s", "again_api_worst_s", 1
+    )
+    yield Figure.of(seen, "refusals after the restart", "again_refusals", 0)
+    yield Figure.of(seen, f"memory a child with {4 * options.charts} metrics, KB", "KB_a_child")
 
 
 def parser() -> argparse.ArgumentParser:
