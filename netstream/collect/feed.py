@@ -30,7 +30,7 @@ from netstream.session.functions import Asked
 from netstream.session.limits import Limits
 from netstream.session.notes import Notes
 from netstream.session.receiver import Receiver
-from netstream.session.virtual import ITSELF, HostLines, VirtualNode
+from netstream.session.virtual import HostLines
 from netstream.wire.capabilities import Capability
 
 Known = Callable[[str], ChartState | None]
@@ -169,16 +169,9 @@ class Feed:
         """
         if self._forget_state is None:
             self._forget_state = add_state(self._host, self._state)
-        for said in self._lines.receive(text):
-            if isinstance(said, VirtualNode):
-                self._others.define(said, now)
-                continue
-            guid, lines = said
-            if guid == ITSELF:
-                for update in self._receiver.receive(lines, now):
-                    self._apply(update)
-            else:
-                self._others.tell(guid, lines, now)
+        for lines in self._others.sort(self._lines.receive(text), now):
+            for update in self._receiver.receive(lines, now):
+                self._apply(update)
 
     def sweep(self, now: float) -> None:
         """

@@ -4,7 +4,7 @@ The virtual nodes that one source of charts speaks for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from attrs import define, evolve
 from twisted.logger import Logger
@@ -15,7 +15,7 @@ from netstream.model.host import HostInfo
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.model.updates import LabelsReplaced
 from netstream.session.receiver import Receiver
-from netstream.session.virtual import OS, VirtualNode
+from netstream.session.virtual import ITSELF, OS, VirtualNode
 
 SILENT_FOR = 60.0
 """Seconds without a sample after which a virtual node is offline, at least."""
@@ -80,6 +80,25 @@ class VirtualNodes:
             if isinstance(update, SampleBatch) and len(update) and host.link is not None:
                 host.link.clock.note(int(update.time.max()), now)
             host.apply(update)
+
+    def sort(self, said: Iterable[tuple[str, bytes] | VirtualNode], now: float) -> Iterator[bytes]:
+        """
+        Take what is said of virtual nodes.
+
+        @param said: What L{netstream.session.virtual.HostLines} gave.
+        @param now: UTC seconds.
+        @return: Whole lines about the node itself.
+        @raise ProtocolError: Something said of a virtual node makes no sense.
+        """
+        for each in said:
+            if isinstance(each, VirtualNode):
+                self.define(each, now)
+                continue
+            guid, lines = each
+            if guid == ITSELF:
+                yield lines
+            else:
+                self.tell(guid, lines, now)
 
     def define(self, node: VirtualNode, now: float) -> None:
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from netstream.collect.feed import add_state
 from netstream.collect.spoken import MakeReceiver, VirtualNodes
 from netstream.hub.hub import Hub
-from netstream.session.virtual import ITSELF, HostLines, VirtualNode
+from netstream.session.virtual import HostLines
 
 
 class Collected:
@@ -34,16 +34,9 @@ class Collected:
         @param now: UTC seconds.
         @raise ProtocolError: It says what makes no sense.
         """
-        for said in self._lines.receive(text):
-            if isinstance(said, VirtualNode):
-                self._others.define(said, now)
-                continue
-            guid, lines = said
-            if guid == ITSELF:
-                for update in self._receiver.receive(lines, now):
-                    self._hub.local.apply(update)
-            else:
-                self._others.tell(guid, lines, now)
+        for lines in self._others.sort(self._lines.receive(text), now):
+            for update in self._receiver.receive(lines, now):
+                self._hub.local.apply(update)
 
     def sweep(self, now: float) -> None:
         """
