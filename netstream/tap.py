@@ -25,6 +25,7 @@ from netstream.config import ConfigError, ensure_key
 from netstream.config.reload import Configuration
 from netstream.config.settings import Role, Settings
 from netstream.plain import leave_out_tls
+from netstream.shedding import SETTLED, shed, sheds
 
 MOST_DESCRIPTORS = 1 << 19
 """File descriptors that a node asks for at most."""
@@ -184,6 +185,8 @@ def makeService(options: Options) -> IService:
     for number, action in ((signal.SIGUSR2, reload_health), (signal.SIGHUP, hung_up)):
         reactor.callWhenRunning(signal.signal, number, lambda *_, action=action: later(action))
     node.ready.addErrback(failed)
+    if sheds(options.settings):
+        cast(Any, reactor).callWhenRunning(reactor.callLater, SETTLED, shed)
     return node
 
 

@@ -44,8 +44,9 @@ COMMANDS = ("alert", "cert", "check", "ctl", "db", "password")
 
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset({*ROOMS, "plain"}),
-    "tap": frozenset({"config", "plain", "roles"}),
+    "tap": frozenset({"config", "plain", "roles", "shedding"}),
     "plain": frozenset({"config"}),
+    "shedding": frozenset({"config"}),
     "cli": frozenset({"config", *(f"{name}commands" for name in COMMANDS)}),
     "alertcommands": frozenset({"config", "db", "dbcommands", "health", "hub", "model"}),
     "certcommands": frozenset({"config", "tls"}),
