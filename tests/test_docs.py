@@ -219,9 +219,12 @@ class CommandTests(SynchronousTestCase):
             path = self.directory / ("stream.conf" if of_stream else "netstream.conf")
             if "[exporting:global]" in text:
                 path = self.directory / "exporting.conf"
+            if "[app]" in text:
+                (self.directory / "statsd.d").mkdir()
+                path = self.directory / "statsd.d" / "app.conf"
             path.write_text(text)
             path.chmod(0o600)
-            settings = load("standalone", self.directory, self.directory / "data")
+            settings = load("standalone", self.directory, self.directory / "data", overrides=["plugins/statsd=yes"])
             self.assertEqual([w for w in settings.warnings if "not yet effective" not in w], [], page)
 
     def test_embedding(self) -> None:

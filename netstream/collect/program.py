@@ -218,6 +218,7 @@ class NumberCharts(Service):
         name: str = "",
         priority: int = 0,
         labels: Mapping[str, str] | None = None,
+        module: str = "",
         store_first: bool = False,
         hidden: bool = False,
     ) -> NumberChart:
@@ -227,6 +228,8 @@ class NumberCharts(Service):
         @param chart_id: C{TYPE.NAME}.
         @param name: C{TYPE.NAME} if it differs from the id.
         @param priority: Its place; 0 is after those before.
+        @param module: The part of the program that it is of, if not as the
+            others.
         @param store_first: Whether counters counted from 0 before their first
             collection.
         @param hidden: Whether dashboards shall leave it out.
@@ -252,7 +255,7 @@ class NumberCharts(Service):
                 priority=priority or self._priority + self._made,
                 update_every=self._every,
                 plugin=self._plugin,
-                module=self._module,
+                module=module or self._module,
                 store_first=store_first,
                 hidden=hidden,
                 labels={label: Label(value or "[none]", _AUTOMATIC) for label, value in (labels or {}).items()},

@@ -26,6 +26,7 @@ from netstream.config.node_options import DIRECTORIES, NODE_OPTIONS, PLUGIN, PLU
 from netstream.config.options import BOOLEAN, DURATION, NUMBER, PATH, PATTERN, PERIOD, TEXT, TIMEOUT, URL, Kind
 from netstream.config.reader import Entry
 from netstream.config.remote_write_options import REMOTE_WRITE_OPTIONS
+from netstream.config.statsd_files import synthetic
 from netstream.config.statsd_options import KINDS, STATSD, STATSD_OPTIONS, gaps
 
 CUSTOM = "custom-plugins.d"
@@ -110,9 +111,12 @@ def plugin_settings(values: Values, directory: Path) -> PluginSettings:
     )
 
 
-def statsd_settings(values: Values, switches: Mapping[str, bool], update_every: int) -> StatsdSettings | None:
+def statsd_settings(
+    values: Values, directory: Path, switches: Mapping[str, bool], update_every: int
+) -> StatsdSettings | None:
     """
     @param values: Of C{netstream.conf}.
+    @param directory: Of the configuration.
     @param switches: What C{[plugins]} says.
     @param update_every: Seconds, of the node.
     @return: L{None} if there shall be none.
@@ -121,12 +125,15 @@ def statsd_settings(values: Values, switches: Mapping[str, bool], update_every: 
     found = {option.name: values.get(option) for option in STATSD_OPTIONS}
     if not switches.get(STATSD, found["enabled"]):
         return None
+    stock = values.get(_OPTIONS[DIRECTORIES, "stock config"])
+    directories = (directory, directory / stock) if stock else (directory,)
     return StatsdSettings(
         sockets=_sockets(values, found["bind to"], found["default port"]),
         backlog=found["listen backlog"],
         # What is collected cannot be faster than what keeps its samples.
         update_every=max(found["update every (flushInterval)"] or 0, update_every),
         gaps=frozenset(kind for kind in KINDS if found[gaps(kind)]),
+        apps=synthetic(directories, values.warnings),
         **{option.field: found[option.name] for option in STATSD_OPTIONS if option.field},
     )
 
@@ -225,7 +232,7 @@ def feed_settings(values: Values, directory: Path, switches: Mapping[str, bool],
     """
     return FeedSettings(
         plugin_settings(values, directory),
-        statsd_settings(values, switches, update_every),
+        statsd_settings(values, directory, switches, update_every),
         scrape_targets(values, directory, update_every),
         write_settings(values),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from netstream.config.synthetic import App
 from netstream.model.pattern import SimplePattern, pattern
 
 
@@ -84,6 +85,7 @@ class StatsdSettings:
     @ivar idle_timeout: Seconds after which an idle client is cut off; 0 is
         never.
     @ivar most_connections: Clients at once.
+    @ivar apps: Charts of several metrics.
     """
 
     sockets: Sequence[Socket] = ()
@@ -100,6 +102,7 @@ class StatsdSettings:
     gaps: frozenset[str] = frozenset()
     idle_timeout: int = 600
     most_connections: int = 5000
+    apps: Sequence[App] = ()
 
 
 @frozen

@@ -43,25 +43,27 @@ def _pieces(word: str) -> tuple[str, ...]:
     return (*pieces, piece)
 
 
-def _fits(pieces: tuple[str, ...], text: str) -> bool:
+def _between(pieces: tuple[str, ...], text: str) -> str | None:
     """
-    @return: Whether a text is made of these pieces with anything between
-        them.  Each piece is taken where it first fits, so that the time is
-        bounded by the length of both.
+    @return: What stands between these pieces, if a text is made of them with
+        anything between.  Each piece is taken where it first fits, so that the
+        time is bounded by the length of both.
     """
     first, *rest = pieces
     if not rest:
-        return text == first
+        return "" if text == first else None
     *middle, last = rest
     if not text.startswith(first) or not text.endswith(last):
-        return False
+        return None
     at, end = len(first), len(text) - len(last)
+    between = ""
     for piece in middle:
         found = text.find(piece, at, end)
         if found < 0:
-            return False
+            return None
+        between += text[at:found]
         at = found + len(piece)
-    return at <= end
+    return between + text[at:end] if at <= end else None
 
 
 @frozen
@@ -101,9 +103,20 @@ class SimplePattern:
         @return: What the first word that fits says; L{None} if none fits.
         """
         for positive, pieces in self._rules:
-            if _fits(pieces, text):
+            if _between(pieces, text) is not None:
                 return positive
         return None
+
+    def starred(self, text: str) -> str:
+        """
+        @return: What the stars of the first word that fits a text stand for
+            there; C{""} if none fits, or it has none.
+        """
+        for _, pieces in self._rules:
+            between = _between(pieces, text)
+            if between is not None:
+                return between
+        return ""
 
     def matches(self, text: str) -> bool:
         """

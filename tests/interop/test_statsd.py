@@ -140,3 +140,123 @@ class StatsdTests(InteropTestCase):
                 (node.directory / "output.log").write_text("")
                 node.start()
         self.assert_stopped(node)
+
+
+APPS = """\
+[app]
+    name = Shop-1
+    metrics = !shop.secret shop.*
+    private charts = no
+[dictionary]
+    m1 = metric one
+    shop.named = The Name
+    get.200 = 200 ok
+    shop.api.del.404 = not there
+    post = POST
+[one]
+    name = number one
+    title = of many kinds
+    family = some
+    context = shop.Kinds!
+    units = things
+    priority = 91000
+    type = area
+    dimension = shop.named
+    dimension = shop.gauge
+    dimension = shop.other 'm1' last -2 10
+    dimension = shop.twice level
+    dimension = shop.twice lines events
+    dimension = shop.count 'counted so far' last 1 1
+    dimension = shop.count again last 1 1
+    dimension = shop.words words last
+    dimension = shop.words 'how many' events
+    dimension = shop.set different
+[Of A Timer]
+    type = stacked
+    dimension = shop.time least min
+    dimension = shop.time greatest max
+    dimension = shop.time all sum
+    dimension = shop.time mean average 1 2
+    dimension = shop.time within percentile
+    dimension = shop.time middle median
+    dimension = shop.time spread stddev
+    dimension = shop.time came events
+    dimension = shop.time last last 3 1
+[found]
+    dimension = pattern 'shop.api.get.*' 'get.' last 1 1
+    dimension = pattern '!shop.api.all.* shop.api.*.404' ''
+    dimension = pattern 'shop.*.x.*' '' events
+    dimension = pattern 'shop.api.*.201' ''
+[app]
+    name = second
+    metrics = second.* shop.gauge
+    private charts = yes
+[mixed]
+    dimension = second.gauge g
+    dimension = shop.gauge of_another
+[never]
+    dimension = second.never n
+"""
+APP_LINES = (
+    "shop.named:1|g\nshop.gauge:2.5|g\nshop.other:40|g\nshop.twice:3|g\nshop.twice:4|g\nshop.count:7|c\nshop.set:a|s\n"
+    "shop.set:b|s\nshop.set:a|s\nshop.words:x|d\nshop.words:y|d\nshop.words:x|d\nshop.time:1|ms\nshop.time:2|ms\n"
+    "shop.time:6|ms\nshop.api.get.200:5|c\nshop.api.get.404:2|c\nshop.api.del.404:9|c\nshop.api.all.404:1|c\n"
+    "shop.1.x.2:1|m\nshop.api.post.201:2|c\nshop.secret:1|g\nsecond.gauge:8|g\nelse:1|g\n"
+)
+
+
+class SyntheticTests(InteropTestCase):
+    """
+    Charts of several metrics, of the same file.
+    """
+
+    def charts(self, peer: Peer) -> dict[str, dict[str, Any]]:
+        """
+        @return: What is comparable of the charts, by id.
+        """
+        return {
+            chart_id: {
+                **{name: chart[name] for name in SHOWN},
+                "dimensions": {each: about["name"] for each, about in sorted(chart["dimensions"].items())},
+            }
+            for chart_id, chart in peer.charts().items()
+            if chart["plugin"] == "statsd.plugin"
+        }
+
+    def test_same(self) -> None:
+        """
+        They are those of a real agent, with its names and numbers, and so is which metrics have a chart of their own.
+        """
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        for name in ("agent", "node"):
+            place = self.directory / name / "etc" / "statsd.d"
+            place.mkdir(parents=True)
+            (place / "shop.conf").write_text(APPS)
+        agent = self.agent("agent", statsd={"bind to": f"udp:127.0.0.1:{port}"})
+        node = self.node(
+            "node",
+            role="standalone",
+            options=("plugins/statsd=yes", "statsd/bind to=udp:127.0.0.1:0", "db/db=ram"),
+        )
+        ports = (port, int(node.wait_log(r"statsd listens on udp 127\.0\.0\.1:(\d+)")[1]))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for each in ports:
+                sender.sendto(APP_LINES.encode(), ("127.0.0.1", each))
+        for peer in (agent, node):
+            peer.wait_samples("second.mixed", count=3)
+        expected, found = self.charts(agent), self.charts(node)
+        self.assertEqual(set(found), set(expected))
+        self.assertIn("shop-1.of_a_timer", found)
+        for chart_id, chart in expected.items():
+            self.assertEqual(found[chart_id], chart)
+        for chart_id in found:
+            mine, theirs = node.samples(chart_id), agent.samples(chart_id)
+            # What is a gauge stays; all else is 0 but in one second.
+            self.assertEqual(
+                {name: round(max(column.values(), key=abs), 3) for name, column in mine.items()},
+                {name: round(max(column.values(), key=abs), 3) for name, column in theirs.items()},
+                chart_id,
+            )
+        self.assert_stopped(node)

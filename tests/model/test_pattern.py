@@ -68,3 +68,18 @@ class SimplePatternTests(SynchronousTestCase):
         A pattern of many stars takes no noticeable time on a long text.
         """
         self.assertFalse(pattern("*a" * 12 + "b").matches("a" * 60))
+
+    def test_starred(self) -> None:
+        """
+        What the stars stand for can be had of a text, in one piece.
+        """
+        for words, text, expected in (
+            ("a.*.b.*", "a.1.b.2", "12"),
+            ("!a.x.* a.*", "a.yz", "yz"),
+            ("!a.x.* a.*", "a.x.y", "y"),
+            ("a b*", "a", ""),
+            ("*", "all", "all"),
+            ("a*", "b", ""),
+            ("**", "x", "x"),
+        ):
+            self.assertEqual(pattern(words).starred(text), expected, (words, text))

@@ -68,9 +68,13 @@ class Metric(ABC):
     @ivar events: Lines so far.
     @ivar touched: Whether there were lines since the last collection.
     @ivar heard: UTC second of the last collection before which there were.
+    @ivar private: Whether it has a chart of its own.
+    @ivar gaps: Whether that has gaps, whatever its kind.
     """
 
     def __init__(self) -> None:
+        self.private = True
+        self.gaps = False
         self.events = 0
         self.touched = False
         self.heard = 0.0
@@ -141,6 +145,9 @@ class Count(Metric):
 class Distribution(Metric):
     """
     Many values, of which a few figures are shown.
+
+    @ivar percentile: Which of the figures that is.
+    @ivar sum: Of all that were collected last.
     """
 
     def __init__(self, percentile: float, budget: Budget) -> None:
@@ -149,7 +156,8 @@ class Distribution(Metric):
         """
         super().__init__()
         self._percentile = percentile
-        self._name = f"{percentile:.1f}%"
+        self.percentile = f"{percentile:.1f}%"
+        self.sum = 0.0
         self._budget = budget
         self._values = array("d")
         self._weights = array("q")
@@ -163,13 +171,14 @@ class Distribution(Metric):
                 self._weights.append(weight)
 
     def collect(self) -> Mapping[str, float]:
-        found = dict.fromkeys(("min", "max", "average", self._name, "median", "stddev"), 0.0)
+        found = dict.fromkeys(("min", "max", "average", self.percentile, "median", "stddev"), 0.0)
         if len(self._values) == 1:
             found = dict.fromkeys(found, self._values[0])
             found["stddev"] = 0.0
         elif self._values:
             figures = _figures(np.array(self._values), np.array(self._weights), self._percentile)
             found = dict(zip(found, figures, strict=True))
+        self.sum = found["average"] * sum(self._weights)
         del self._values[:], self._weights[:]
         return found
 
@@ -218,6 +227,9 @@ class Different(Metric):
 class Dictionary(Metric):
     """
     How often each text was there.
+
+    @ivar texts: How many different ones there were at each collection before
+        which there were any, all together, as agents have it.
     """
 
     def __init__(self, most: int) -> None:
@@ -225,6 +237,7 @@ class Dictionary(Metric):
         @param most: Texts with a dimension of their own.
         """
         super().__init__()
+        self.texts = 0
         self._most = most
         self._counts: dict[str, float] = {}
 
@@ -235,6 +248,7 @@ class Dictionary(Metric):
         self._counts[text] = self._counts.get(text, 0.0) + count
 
     def collect(self) -> Mapping[str, float]:
+        self.texts += len(self._counts) if self.touched else 0
         return self._counts
 
 
@@ -322,12 +336,18 @@ class Metrics:
         key = said.kind, said.name
         metric = self.metrics.get(key)
         if metric is None:
-            if not self._settings.private.matches(said.name.decode(errors="replace")):
+            name = said.name.decode(errors="replace")
+            app = next((app for app in self._settings.apps if app.metrics.matches(name)), None)
+            private = app.private if app is not None else None
+            if private is None:
+                private = self._settings.private.matches(name)
+            if not private and app is None:
                 return None
             if len(self.metrics) >= self._settings.most_charts:
                 self.refused += count
                 return None
             metric = self.metrics[key] = self._new(said.kind)
+            metric.private, metric.gaps = private, app is not None and app.gaps
             self.fresh.append((said, metric))
         return metric
 

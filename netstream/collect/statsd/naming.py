@@ -9,6 +9,12 @@ from collections.abc import Mapping
 
 from netstream.collect.statsd.lines import Kind
 
+GROWING = frozenset({Kind.COUNTER, Kind.METER, Kind.DICTIONARY})
+"""Kinds whose numbers only ever grow."""
+
+FRACTIONS = frozenset({Kind.GAUGE, Kind.COUNTER, Kind.METER, Kind.HISTOGRAM, Kind.TIMER})
+"""Kinds whose numbers have digits after the point."""
+
 _APART = re.compile(rb"[._]")
 _UNKEPT = re.compile(rb"[^a-z0-9._-]")
 
@@ -44,7 +50,10 @@ TYPES: Mapping[Kind, str] = {
 """How each is drawn."""
 
 
-def _kept(text: bytes) -> str:
+def kept(text: bytes) -> str:
+    """
+    @return: The text with C{_} for what an id cannot have.
+    """
     return _UNKEPT.sub(b"_", text.lower().replace(b",", b".")).decode()
 
 
@@ -57,5 +66,5 @@ def chart_id(name: bytes, kind: Kind) -> str:
     found = _APART.search(name)
     if found is not None:
         section, rest = name[: found.start()], name[found.end() :]
-    last = f"{_kept(rest)}_{kind.value}" if rest else kind.value
-    return f"statsd_{_kept(section)}.{last}"
+    last = f"{kept(rest)}_{kind.value}" if rest else kind.value
+    return f"statsd_{kept(section)}.{last}"

@@ -5,6 +5,7 @@ The service that listens for statsd and collects what it heard.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import define, field
@@ -17,10 +18,12 @@ from twisted.logger import Logger
 from netstream.collect.program import Number, NumberChart, NumberCharts
 from netstream.collect.statsd.lines import LONGEST_NAME, Kind, Said
 from netstream.collect.statsd.metrics import EVENTS, Metric, Metrics
-from netstream.collect.statsd.naming import FAMILIES, TYPES, UNITS, chart_id
+from netstream.collect.statsd.naming import FAMILIES, FRACTIONS, GROWING, TYPES, UNITS, chart_id, kept
 from netstream.collect.statsd.sockets import Datagrams, Streams
+from netstream.collect.statsd.synthetic import Synthetic
 from netstream.config.feeds import Socket, StatsdSettings
 from netstream.config.settings import Settings
+from netstream.config.synthetic import App, SyntheticChart
 from netstream.hub.hub import Hub
 from netstream.session.limits import Limits
 from netstream.streaming.listening import remove_unserved
@@ -36,12 +39,6 @@ TOLD_EVERY = 600.0
 
 PRIORITY = 90_000
 
-_GROWING = frozenset({Kind.COUNTER, Kind.METER, Kind.DICTIONARY})
-"""Kinds whose numbers only ever grow."""
-
-_FRACTIONS = frozenset({Kind.GAUGE, Kind.COUNTER, Kind.METER, Kind.HISTOGRAM, Kind.TIMER})
-"""Kinds whose numbers have digits after the point."""
-
 _NAMED = frozenset({Kind.GAUGE, Kind.COUNTER, Kind.METER, Kind.SET})
 """Kinds with one dimension, which a tag may name."""
 
@@ -50,26 +47,41 @@ def _limits(statsd: StatsdSettings) -> Limits:
     """
     @return: How much the metrics that are allowed can be.
     """
-    most = statsd.most_texts + 10
-    dimensions = statsd.most_charts * most
+    most = _most_dimensions(statsd)
+    charts = statsd.most_charts + _combined(statsd)
+    dimensions = charts * most
     return Limits(
-        charts=statsd.most_charts + 1,
+        charts=charts + 1,
         dimensions=dimensions,
         chart_dimensions=most,
-        text=(statsd.most_charts + dimensions) * 8 * LONGEST_NAME,
+        text=(charts + dimensions) * 8 * LONGEST_NAME,
     )
+
+
+def _most_dimensions(statsd: StatsdSettings) -> int:
+    """
+    @return: How many a chart can have: a text of a dictionary each, or a line of
+        its file and as many metrics that are found.
+    """
+    lines = (sum(line.exact for line in chart.lines) for app in statsd.apps for chart in app.charts)
+    return statsd.most_texts + max(10, *lines, 0)
+
+
+def _combined(statsd: StatsdSettings) -> int:
+    return sum(len(app.charts) for app in statsd.apps)
 
 
 @define(eq=False)
 class _Shown:
     """
-    The chart of a metric.
+    A metric.
 
+    @ivar chart: Its own; L{None} if it has none.
     @ivar name: Of its one dimension; C{""} if nobody said.
     @ivar numbers: By dimension, as the metric calls it.
     """
 
-    chart: NumberChart
+    chart: NumberChart | None
     kind: Kind
     name: str
     numbers: dict[str, Number] = field(factory=dict)
@@ -86,11 +98,12 @@ class Statsd(NumberCharts):
         """
         @param reactor: Provides time, whose seconds are UTC, and sockets.
         """
-        super().__init__("statsd.plugin", "private_chart", PRIORITY, statsd.most_charts)
+        super().__init__("statsd.plugin", "private_chart", PRIORITY, statsd.most_charts + _combined(statsd))
         self._statsd = statsd
         self._reactor = reactor
         self._metrics = Metrics(statsd)
         self._shown: dict[tuple[Kind, bytes], _Shown] = {}
+        self._synthetic = Synthetic(statsd.apps, self._combine, _most_dimensions(statsd), statsd.decimals)
         self._waiting: list[bytes] = []
         self._size = 0
         self._told: dict[str, tuple[float, int]] = {}
@@ -173,8 +186,24 @@ class Statsd(NumberCharts):
 
     def _show(self) -> None:
         fresh, self._metrics.fresh = self._metrics.fresh, []
-        for said, _metric in fresh:
-            self._shown[said.kind, said.name] = self._chart(said)
+        for said, metric in fresh:
+            self._shown[said.kind, said.name] = self._chart(said) if metric.private else _Shown(None, said.kind, "")
+            self._synthetic.learn(said.kind, said.name, metric)
+
+    def _combine(self, app: App, chart: SyntheticChart) -> NumberChart:
+        section, name = kept(app.name.encode()), kept(chart.id.encode())
+        return self.chart(
+            f"{section}.{name}",
+            chart.title,
+            chart.units,
+            chart.family,
+            kept((chart.context or chart.id).encode()),
+            chart.type,
+            f"{section}.{kept(chart.name.encode())}" if chart.name else "",
+            chart.priority,
+            module=app.file.rpartition("/")[2],
+            store_first=True,
+        )
 
     def _chart(self, said: Said) -> _Shown:
         kind = said.kind
@@ -201,6 +230,7 @@ class Statsd(NumberCharts):
         Set the numbers of all charts to what was heard.
         """
         self._read()
+        self._synthetic.link()
         metrics, settings = self._metrics, self._statsd
         for key, shown in tuple(self._shown.items()):
             metric = metrics.metrics[key]
@@ -208,40 +238,45 @@ class Statsd(NumberCharts):
                 metric.heard = now
             elif settings.obsolete_after and now - metric.heard >= settings.obsolete_after:
                 metrics.forget(key)
+                self._synthetic.forget(key)
                 del self._shown[key]
-                self.remove(shown.chart.chart.id)
+                if shown.chart is not None:
+                    self.remove(shown.chart.chart.id)
                 continue
-            self._set(shown, metric)
+            values = metric.collect()
+            if shown.chart is not None:
+                self._set(shown, shown.chart, metric, values)
+            self._synthetic.set(key, metric, values)
             metric.touched = False
+        self._synthetic.finish()
         self._complain(now)
         metrics.budget.renew()
 
-    def _set(self, shown: _Shown, metric: Metric) -> None:
-        values = metric.collect()
-        if not metric.touched and FAMILIES[shown.kind] in self._statsd.gaps:
+    def _set(self, shown: _Shown, chart: NumberChart, metric: Metric, values: Mapping[str, float]) -> None:
+        if not metric.touched and (metric.gaps or FAMILIES[shown.kind] in self._statsd.gaps):
             for number in shown.numbers.values():
                 number.set(None)
             return
         begun = bool(shown.numbers)
         for name, value in values.items():
             known = shown.numbers.get(name)
-            number = known or self._number(shown, name)
+            number = known or self._number(shown, chart, name)
             if known is None:
                 # It counts from the next collection on, in which this is the growth.
-                value = 0.0 if begun and shown.kind in _GROWING else value
+                value = 0.0 if begun and shown.kind in GROWING else value
             number.set(value)
         if self._statsd.events:
             if EVENTS not in shown.numbers:
-                shown.numbers[EVENTS] = shown.chart.dimension(EVENTS, "incremental")
+                shown.numbers[EVENTS] = chart.dimension(EVENTS, "incremental")
             shown.numbers[EVENTS].set(metric.events)
 
-    def _number(self, shown: _Shown, name: str) -> Number:
+    def _number(self, shown: _Shown, chart: NumberChart, name: str) -> Number:
         kind = shown.kind
-        shown.numbers[name] = number = shown.chart.dimension(
+        shown.numbers[name] = number = chart.dimension(
             name,
-            "incremental" if kind in _GROWING else "absolute",
+            "incremental" if kind in GROWING else "absolute",
             name=shown.name or ("unique" if kind is Kind.SET else ""),
-            decimals=self._statsd.decimals if kind in _FRACTIONS else 0,
+            decimals=self._statsd.decimals if kind in FRACTIONS else 0,
         )
         return number
 

@@ -19,7 +19,10 @@ from netstream.collect.statsd.lines import LONGEST_LINE
 from netstream.collect.statsd.service import SOON, Statsd
 from netstream.collect.statsd.sockets import Stream, Streams
 from netstream.config.feeds import Socket, StatsdSettings
+from netstream.config.layers import Warnings
 from netstream.config.settings import NodeSettings, Role, Settings
+from netstream.config.statsd_files import parse
+from netstream.config.synthetic import App
 from netstream.db.none import NoneDB
 from netstream.hub.hub import Hub
 from netstream.model.host import HostInfo
@@ -236,6 +239,71 @@ class StatsdTests(SynchronousTestCase):
         self.start()
         self.assertTrue(any("[statsd] bind to: udp:localhost: " in message for message in self.messages), self.messages)
         self.assertEqual(len(self.reactor.tcpServers), 1)
+
+    def combined(self, *lines: str, **app: Any) -> App:
+        """
+        @return: An application C{shop} with one chart C{all}.
+        """
+        text = "[app]\nname = shop\nmetrics = shop.*\n[all]\n" + "".join(f"dimension = {line}\n" for line in lines)
+        return evolve(parse(text, "statsd.d/shop.conf", Warnings())[0], **app)
+
+    def test_synthetic(self) -> None:
+        """
+        A chart of several metrics has them all from their first values on, also those that come later.
+        """
+        self.start(apps=(self.combined("shop.c counted", "shop.h all sum", "shop.h lines events", private=False),))
+        self.say("shop.h:1:2|h", "shop.c:4|c\nshop.h:5|h", "", "other:1|g")
+        self.assertEqual(self.values("shop.all", "shop.h_sum"), {1: 3.0, 2: 5.0, 3: 0.0, 4: 0.0})
+        self.assertEqual(self.values("shop.all", "shop.h_events"), {1: 1.0, 2: 1.0, 3: 0.0, 4: 0.0})
+        self.assertEqual(sum(self.values("shop.all", "shop.c").values()), 4.0)
+        chart = self.hub.local.charts["shop.all"]
+        self.assertEqual((chart.module, chart.title, chart.context), ("shop.conf", "Statsd chart", "all"))
+        self.assertEqual(chart.dimensions["shop.h_sum"].name, "all")
+        self.assertEqual({name for name in self.hub.local.charts if "shop." in name}, {"shop.all"})
+
+    def test_synthetic_gaps(self) -> None:
+        """
+        If the file says so, a chart has a gap where none of its metrics came, and so have the charts of each.
+        """
+        self.start(apps=(self.combined("shop.a", "shop.b", gaps=True),))
+        self.say("shop.a:1|g\nshop.b:2|g", "shop.a:3|g", "", "shop.b:4|g")
+        self.assertEqual(self.values("shop.all", "shop.a"), {1: 1.0, 2: 3.0, 4: 3.0})
+        self.assertEqual(self.values("shop.all", "shop.b"), {1: 2.0, 2: 2.0, 4: 4.0})
+        self.assertEqual(self.values("statsd_shop.a_gauge", "gauge"), {1: 1.0, 2: 3.0})
+
+    def test_synthetic_ends(self) -> None:
+        """
+        A metric that is forgotten has no values in the charts of several, and comes again.
+        """
+        self.start(apps=(self.combined("shop.a", "shop.b"),), obsolete_after=2)
+        self.say("shop.a:1|g\nshop.b:2|g", *["shop.b:2|g"] * 3, "shop.a:7|g", "shop.b:2|g")
+        self.assertEqual(self.values("shop.all", "shop.a"), {1: 1.0, 2: 1.0, 5: 7.0, 6: 7.0})
+
+    def test_synthetic_limits(self) -> None:
+        """
+        Metrics that are found go on as dimensions only as long as there is room, which is said once.
+        """
+        self.start(apps=(self.combined("pattern shop.* ''", private=False),), most_texts=5)
+        self.say("\n".join(f"shop.{number}:1|g" for number in range(40)), "shop.x:1|g")
+        self.assertEqual(len(self.hub.local.charts["shop.all"].dimensions), 15)
+        self.assertEqual(len([each for each in self.messages if "others are left out" in each]), 1)
+
+    def test_synthetic_wrong_kind(self) -> None:
+        """
+        Of a metric that has no such figure its last value is shown, and that is said.
+        """
+        self.start(apps=(self.combined("shop.g least min"),))
+        self.say("shop.g:3|g")
+        self.assertEqual(self.values("shop.all", "shop.g"), {1: 3.0})
+        self.assertTrue(any("shop.g is a gauge, which has no min" in each for each in self.messages))
+
+    def test_synthetic_same_name(self) -> None:
+        """
+        Of two metrics of one name the gauge is shown, if they come at once.
+        """
+        self.start(apps=(self.combined("shop.g"),))
+        self.say("shop.g:9|c\nshop.g:3|g", "shop.g:9|c")
+        self.assertEqual(self.values("shop.all", "shop.g"), {1: 3.0, 2: 3.0})
 
 
 class StreamTests(SynchronousTestCase):
