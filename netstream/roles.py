@@ -42,11 +42,11 @@ from netstream.hub.tombstones import NAME as TOMBSTONES
 from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
 from netstream.model.updates import LabelsReplaced
-from netstream.streaming.child import Uplink
 from netstream.streaming.figures import Figures
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder
 from netstream.streaming.spills import count_spills
+from netstream.streaming.uplink import Uplink
 from netstream.streaming.uplinks import Uplinks
 
 if TYPE_CHECKING:

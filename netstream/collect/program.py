@@ -75,7 +75,9 @@ class Number:
         """
         if self._value is None:
             return None
-        return int(max(-_LARGEST, min(_LARGEST, round(self._value * self._scale))))
+        # Bounded first: with its digits it may be more than there are floats.
+        bounded: float = max(-_LARGEST, min(_LARGEST, self._value * self._scale))
+        return round(bounded)
 
 
 class NumberChart:

@@ -35,9 +35,10 @@ from netstream.model.updates import LabelsReplaced
 from netstream.processes.calls import Answering
 from netstream.processes.channel import Channel
 from netstream.processes.reports import READY, Reports
+from netstream.streaming.arrival import ParentProtocol
 from netstream.streaming.closing import Connections
 from netstream.streaming.papers import Papers
-from netstream.streaming.parent import Parent, ParentProtocol
+from netstream.streaming.parent import Parent
 from netstream.streaming.passing import Handed, One, family_of
 from netstream.streaming.paths import Paths
 from netstream.streaming.proxy import Forwarder

@@ -53,9 +53,9 @@ from netstream.streaming.causes import (
     refused,
     silent,
 )
-from netstream.streaming.child import Uplink
 from netstream.streaming.choice import Connector
 from netstream.streaming.door import CHECKER
+from netstream.streaming.uplink import Uplink
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
 

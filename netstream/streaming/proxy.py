@@ -12,8 +12,8 @@ from twisted.logger import Logger
 
 from netstream.config.settings import StreamSettings
 from netstream.hub.hub import Host, Hub
-from netstream.streaming.child import Uplink
 from netstream.streaming.choice import Connector
+from netstream.streaming.uplink import Uplink
 
 
 class Forwarder(Service):

@@ -16,9 +16,9 @@ from netstream.config.settings import ClientTLS, Destination, StreamSettings
 from netstream.db.interfaces import IMetricsDB
 from netstream.hub.figures import Counts
 from netstream.hub.hub import Host
-from netstream.streaming.child import Uplink
 from netstream.streaming.choice import Connector
 from netstream.streaming.strangers import recognised
+from netstream.streaming.uplink import Uplink
 
 if TYPE_CHECKING:
     from netstream.tls.client import Client

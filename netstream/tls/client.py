@@ -93,7 +93,7 @@ class Client:
             context.load_verify_locations(None, str(settings.ca_path))
         if settings.certificate is not None and settings.key is not None:
             pair = read_pair(settings.certificate, settings.key, self.now(), _CERTIFICATE, _KEY, server=False)
-            present(context, pair)
+            present(context, pair, settings.certificate, _CERTIFICATE)
             self.pair = pair
         context.set_verify(SSL.VERIFY_PEER, self._verify)
         return context

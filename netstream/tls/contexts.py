@@ -5,6 +5,7 @@ TLS contexts that offer nothing weak.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from attrs import frozen
 from cryptography import x509
@@ -14,7 +15,7 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509StoreContext, X509StoreContextError
 
 from netstream.config.errors import ConfigError
-from netstream.tls.certificates import Pair
+from netstream.tls.certificates import Pair, described
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """The suites of TLS 1.2 that have forward secrecy and authenticated encryption; those of 1.3 all do."""
@@ -90,15 +91,30 @@ def trust(context: SSL.Context, authorities: Iterable[x509.Certificate]) -> None
         store.add_cert(X509.from_cryptography(authority))
 
 
-def present(context: SSL.Context, pair: Pair) -> None:
+def present(context: SSL.Context, pair: Pair, file: Path, option: str) -> None:
     """
     Let a context show a certificate.
+
+    @param file: Where the certificate is, for messages.
+    @param option: Which option names it.
+    @raise ConfigError: OpenSSL takes it for too weak, or for nothing to show.
     """
-    context.use_certificate(pair.certificate)
-    for authority in pair.chain[1:]:
-        context.add_extra_chain_cert(authority)
-    context.use_privatekey(pair.key)
-    context.check_privatekey()
+    try:
+        context.use_certificate(pair.certificate)
+        for authority in pair.chain[1:]:
+            context.add_extra_chain_cert(authority)
+        context.use_privatekey(pair.key)
+        context.check_privatekey()
+    except (SSL.Error, TypeError) as problem:
+        reasons = problem.args[0] if isinstance(problem, SSL.Error) and problem.args else ()
+        reason = next((each[-1] for each in reasons if each[-1]), "") or str(problem)
+        raise ConfigError(
+            str(file),
+            "",
+            "",
+            f"cannot be shown: {reason}; a key of RSA has 2048 bits or more, and SHA-256 signs; the certificate has "
+            f"{described(pair.certificate)} ({option})",
+        ) from problem
 
 
 _PURPOSE, _SHORT_KEY = 26, 66

@@ -87,7 +87,7 @@ class Server:
         settings = self._settings
         pair = read_pair(settings.certificate, settings.key, self._now(), _CERTIFICATE, _KEY)
         context = hardened(settings.newest, self._ciphers)
-        present(context, pair)
+        present(context, pair, settings.certificate, _CERTIFICATE)
         if settings.client_ca is not None:
             authorities = read_certificates(settings.client_ca, _CLIENT_CA)
             trust(context, authorities)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import frozen
 
-from netstream.db.interfaces import Columns, Span, UnknownMethod, Window
+from netstream.db.interfaces import Columns, Span, UnknownMethod, Window, exchange_of
 from netstream.db.windows import window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
@@ -188,7 +188,10 @@ async def view(host: Host, question: Question, now: int) -> View:
     @raise Refusal: Nothing fits, too much fits, or there is no such way to
         fold.
     """
-    charts = chosen(host, question.chart) if question.chart else of_contexts(host, question.context)
+    if question.chart:
+        charts = chosen(host, question.chart) or await _forgotten(host, question.chart)
+    else:
+        charts = of_contexts(host, question.context)
     pattern = list_pattern(question.dimensions) if question.dimensions else None
     dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, question)]
     if not dimensions:
@@ -200,6 +203,14 @@ async def view(host: Host, question: Question, now: int) -> View:
         )
     some = {chart.id: chart for chart, _ in dimensions}
     return await _fetch(host, question, list(some.values()), dimensions, now)
+
+
+async def _forgotten(host: Host, chart: str) -> list[Chart]:
+    """
+    @param chart: Id of a chart that has left the lists; its history stays.
+    """
+    exchange = exchange_of(host.db)
+    return [*await exchange.definitions(host.info.guid, [chart])] if exchange is not None else []
 
 
 async def _fetch(

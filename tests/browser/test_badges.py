@@ -4,6 +4,11 @@ Badges in a browser.
 
 from __future__ import annotations
 
+from functools import partial
+from html import escape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
 from urllib.parse import urlencode
 
 from tests.browser.case import BrowserTestCase
@@ -42,3 +47,39 @@ class BadgeTests(BrowserTestCase):
                 self.assertLessEqual(needed, wide + 1)
         # Browsers ask for an icon of what they show by itself.
         self.assertEqual([], [said for said in self.complaints() if "favicon.ico" not in said])
+
+    def test_elsewhere(self) -> None:
+        """
+        A page of another site shows a badge, and no other picture of a node.
+        """
+        address = f"http://{self.node('atlas', role='standalone').address}"
+        pictures = ("/api/v1/badge.svg?chart=system.cpu", "/static/icon.svg")
+        tags = "".join(f'<img src="{escape(address + picture)}">' for picture in pictures)
+        self.browser.get(self.elsewhere("<!doctype html><link rel=icon href=data:,>" + tags))
+        shown = self.browser.execute_script(
+            "return [...document.images].map((image) => image.complete && image.naturalWidth > 0)"
+        )
+        self.assertEqual([True, False], shown)
+        self.assertEqual(1, len([said for said in self.complaints() if "NotSameOrigin" in said]))
+
+    def elsewhere(self, page: str) -> str:
+        """
+        @return: The address of a page on a site of its own.
+        """
+        directory = self.directory / "elsewhere"
+        directory.mkdir()
+        (directory / "index.html").write_text(page)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(directory)))
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
+        return f"http://localhost:{server.server_port}/"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """
+    Files, without a log.
+    """
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass

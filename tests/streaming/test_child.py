@@ -26,7 +26,8 @@ from netstream.model.host import HostInfo
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined, VariableSet
 from netstream.session.handshake import OFFER
-from netstream.streaming.child import REST_OF_REPLY_WITHIN, STOP_WITHIN, Uplink
+from netstream.streaming.child import REST_OF_REPLY_WITHIN, STOP_WITHIN
+from netstream.streaming.uplink import Uplink
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.compression import ALGORITHMS, CompressionError, Compressor, Decompressor, Levels
 from netstream.wire.handshake import Refusal, RequestReader, accepted

@@ -7,7 +7,7 @@ from __future__ import annotations
 import zstandard
 
 from netstream.session.handshake import SPOILED_FOR
-from netstream.streaming.parent import STALE_AFTER
+from netstream.streaming.arrival import STALE_AFTER
 from netstream.testing import WorldNode
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.compression import ALGORITHMS, Compressor

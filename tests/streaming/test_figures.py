@@ -4,7 +4,7 @@ Tests for what nodes count of their streams.
 
 from __future__ import annotations
 
-from netstream.streaming import parent as receiving
+from netstream.streaming import intake
 from netstream.testing import WorldNode
 from tests.streaming.case import CHART, GUID, WorldCase
 
@@ -73,7 +73,7 @@ class FigureTests(WorldCase):
         node = self.world.node("node", "parent")
         child = self.child(node)
         child.say(CHART)
-        for ahead in (0, receiving.AHEAD_MOST + 5, receiving.AHEAD_MOST + 6):
+        for ahead in (0, intake.AHEAD_MOST + 5, intake.AHEAD_MOST + 6):
             child.sample(self.world.now + ahead)
         self.world.advance(1)
         counts = node.hub.counts
@@ -97,7 +97,7 @@ class FigureTests(WorldCase):
         child.say(CHART)
         self.world.advance(2)
         self.world.cut(proxy, top)
-        self.patch(receiving, "SILENT_FOR", 1e9)
+        self.patch(intake, "SILENT_FOR", 1e9)
         count = 0
         for _ in range(40):
             for second in range(100):

@@ -4,7 +4,7 @@ Tests for charts that have been obsolete for long.
 
 from netstream.model.updates import ChartForgotten, Update
 from netstream.streaming.parent import SWEPT_EVERY
-from tests.streaming.case import CHART, WorldCase
+from tests.streaming.case import CHART, GUID, WorldCase
 
 CONF = "[db]\n    mode = none\n    cleanup obsolete charts after = 5m\n"
 PASSING = b"CHART a.%d '' '' '' '' a.b\nDIMENSION c\n"
@@ -158,3 +158,37 @@ class ProxyTests(WorldCase):
                 child.sample(int(self.world.network.clock.seconds()))
                 self.world.advance(10)
         self.assertLess(len(self.host(proxy).table), 5)
+
+
+class HistoryTests(WorldCase):
+    """
+    What is left of a chart that was forgotten.
+    """
+
+    def test_history(self) -> None:
+        """
+        Whoever names it still gets its samples, also after a restart, though
+        it is in no list any more.
+        """
+        conf = "[db]\n    cleanup obsolete charts after = 10s\n"
+        parent = self.world.node("parent", "parent", mode="dbengine", conf=conf)
+        child = self.child(parent)
+        child.say(PASSING % 1)
+        now = self.world.now
+        for second in range(5):
+            child.sample(now + second, 7, chart="a.1")
+            self.world.advance(1)
+        child.say(GONE % 1)
+        for _ in range(round(3 * SWEPT_EVERY / 10)):
+            child.say(CHART)
+            child.sample(self.world.now)
+            self.world.advance(10)
+        self.assertNotIn("a.1", self.host(parent).charts)
+        target = f"/host/{GUID}/api/v1/data?chart=a.1&after={now}&before={now + 4}&options=raw"
+        values = [value for _, value in parent.get(target)["data"]]
+        self.assertEqual(values, [7] * 5)
+        parent.stop()
+        parent.start()
+        self.assertEqual([value for _, value in parent.get(target)["data"]], values)
+        charts = parent.get(f"/host/{GUID}/api/v1/charts")["charts"]
+        self.assertNotIn("a.1", charts)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from netstream.hub.life import Life
-from netstream.streaming.parent import AHEAD_MOST, LET_GO_WITHIN
+from netstream.streaming.arrival import LET_GO_WITHIN
+from netstream.streaming.intake import AHEAD_MOST
 from netstream.testing import WorldNode
 from tests.streaming.case import CHART, GUID, WorldCase
 from tests.streaming.test_choice import ChoiceCase

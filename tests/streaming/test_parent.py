@@ -2,10 +2,10 @@
 Tests for the receiving side, with children that are written down.
 """
 
-from netstream.streaming import door
-from netstream.streaming import parent as receiving
+from netstream.streaming import door, intake
+from netstream.streaming.arrival import HEADER_WITHIN, STALE_AFTER
 from netstream.streaming.claims import PROBED_FOR
-from netstream.streaming.parent import HEADER_WITHIN, SILENT_FOR, STALE_AFTER
+from netstream.streaming.intake import SILENT_FOR
 from netstream.testing import KEY
 from netstream.wire.handshake import Refusal
 from tests.streaming.case import CHART, GUID, WorldCase
@@ -110,7 +110,7 @@ class AdmissionTests(WorldCase):
         connections; what it had stays.
         """
         parent = self.world.node("parent", "parent")
-        self.patch(receiving, "CHARTS_MOST", 2)
+        self.patch(intake, "CHARTS_MOST", 2)
         for name in ("a", "b", "c"):
             self.child(parent).say(f"CHART x.{name}\nDIMENSION d\nBEGIN x.{name} 0\nEND\n".encode())
             self.world.advance(STALE_AFTER)

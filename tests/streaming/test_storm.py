@@ -15,7 +15,7 @@ from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import HostInfo
 from netstream.model.updates import ChartDefined
-from netstream.streaming.child import Uplink
+from netstream.streaming.uplink import Uplink
 from netstream.testing import KEY
 from tests.streaming.case import WorldCase
 

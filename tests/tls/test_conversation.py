@@ -3,10 +3,15 @@ Tests for TLS between two nodes, in memory.
 """
 
 import contextlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
@@ -22,7 +27,7 @@ from netstream.config import ConfigError
 from netstream.config.settings import ClientTLS, Listener, ServerTLS, WebSettings
 from netstream.streaming.front import FrontFactory
 from netstream.streaming.papers import Papers, papers_of
-from netstream.tls.certificates import certificate_fingerprint
+from netstream.tls.certificates import Pair, certificate_fingerprint
 from netstream.tls.client import Client
 from netstream.tls.endpoint import HANDSHAKE_WITHIN, TLSEndpoint
 from netstream.tls.problem import TLSFailed
@@ -340,7 +345,7 @@ class TrustTests(TLSCase):
         from netstream.tls.contexts import hardened, present
 
         context = hardened()
-        present(context, expired)
+        present(context, expired, Path(), "")
         server._context = context
         self.assertIsNotNone(tls)
         text = self.failed(front)
@@ -580,6 +585,24 @@ class ReloadTests(TLSCase):
         """
         self.key.unlink()
         self.assertIn("key.pem: cannot be read", str(self.assertRaises(ConfigError, Server, self.settings)))
+
+    def test_too_weak(self) -> None:
+        """
+        Nor does it with one that OpenSSL does not show, be it a node's or a child's: file and reason are said.
+        """
+        key = rsa.generate_private_key(65537, 1024)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "weak.example")])
+        moment = datetime.now(UTC)
+        made = x509.CertificateBuilder(name, name, key.public_key(), 7, moment, moment + timedelta(days=1))
+        write(Pair((made.sign(key, SHA256()),), key), self.directory)
+        for make, settings in (
+            (Server, self.settings),
+            (Client, ClientTLS(certificate=self.certificate, key=self.key)),
+        ):
+            said = str(self.assertRaises(ConfigError, make, settings))
+            self.assertRegex(
+                said, r"cert\.pem: cannot be shown: ee key too small; .* 2048 bits .*weak\.example.*ssl cert"
+            )
 
 
 class ClientCertificateTests(TLSCase):

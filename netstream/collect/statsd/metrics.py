@@ -176,7 +176,8 @@ class Distribution(Metric):
             found = dict.fromkeys(found, self._values[0])
             found["stddev"] = 0.0
         elif self._values:
-            figures = _figures(np.array(self._values), np.array(self._weights), self._percentile)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is a gap
+                figures = _figures(np.array(self._values), np.array(self._weights), self._percentile)
             found = dict(zip(found, figures, strict=True))
         self.sum = found["average"] * sum(self._weights)
         del self._values[:], self._weights[:]

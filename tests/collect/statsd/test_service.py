@@ -150,6 +150,18 @@ class StatsdTests(SynchronousTestCase):
         self.assertEqual((chart.units, chart.family, chart.dimensions["gauge"].name), ("req/s", "mine", "my name"))
         self.assertTrue(chart.hidden)
 
+    def test_huge(self) -> None:
+        """
+        A number that is larger than samples can be is shown as the largest, and the others go on.
+        """
+        self.start()
+        self.say("g:1e308|g\nl:-1e308|g\nt:1e308:1|ms\nc:1e308|c\nc:1e308|c\nok:1|g", "g:2|g")
+        self.assertEqual(self.values("statsd_ok.gauge", "gauge"), {1: 1.0, 2: 1.0})
+        self.assertGreater(self.values("statsd_g.gauge", "gauge")[1], 9e15)
+        self.assertLess(self.values("statsd_l.gauge", "gauge")[1], -9e15)
+        self.assertGreater(self.values("statsd_t.timer", "max")[1], 9e15)
+        self.assertEqual(self.values("statsd_g.gauge", "gauge")[2], 2.0)
+
     def test_gaps(self) -> None:
         """
         Where it is wanted, there is a gap when nothing was heard of a metric.
