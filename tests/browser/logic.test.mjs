@@ -200,6 +200,18 @@ test("what comes by itself is not asked for, unless it stays away", () => {
   assert.notEqual(feed.question(60, 0, 107, true), null);
 });
 
+test("what is newest is on show however long the time is", () => {
+  const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  const month = 30 * 86400;
+  const question = feed.question(month, 0, 1795871000.5);
+  assert.deepEqual([question.before, question.before - question.after, question.points], [1795871000, month, 360]);
+  feed.absorb(question, reply(["x"], [[1795867200, null], [1795874400, 5]], 7200), 1795871000.5);
+  assert.deepEqual([feed.times.at(-1), feed.newest, feed.values[0].at(-1)], [1795871000, 1795871000, 5], "it ends now");
+  assert.equal(feed.question(month, 0, 1795871030), null);
+  assert.equal(feed.question(month, 0, 1795871061).before, 1795871061, "and is asked for again each minute");
+  assert.deepEqual([feed.question(3600, 0, 1795871061).before, feed.question(3600, 0, 1795871061).after], [0, -3600]);
+});
+
 test("a time that stands still is asked for once", () => {
   const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
   const question = feed.question(60, 1000, 5000);

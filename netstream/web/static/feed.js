@@ -4,6 +4,9 @@
 // grouped by the node.
 const MOST_POINTS = 900;
 const GROUPED_POINTS = 360;
+// Grouped points that stand for as many seconds as this are shown, and asked for again, before they are complete:
+// the newest hour of a month would be missing otherwise, and all of a node that has just begun.
+export const LONG_STEP = 60;
 // Seconds after which samples that should have come by themselves are asked for.
 const PATIENCE = 3;
 // Samples come by themselves without saying whether they are anomalous: that is asked for now and then.
@@ -63,6 +66,11 @@ export class Feed {
     return this.#range / Math.max(1, this.chart.update_every || 1) > MOST_POINTS;
   }
 
+  /** Whether it goes up to now in points of which the newest is worth showing before it is complete. */
+  get #long() {
+    return !this.#end && this.grouped && this.#range / GROUPED_POINTS >= LONG_STEP;
+  }
+
   /** @returns {boolean} whether it has been filled for that time */
   fits(range, end) {
     return this.loaded && range === this.#range && end === this.#end;
@@ -97,9 +105,10 @@ export class Feed {
     this.#range = range;
     this.#end = end;
     if (!fresh) return { ...query, after: this.#newest - native - back, points: 0 };
+    if (this.#long) query.before = Math.floor(now);
     return {
       ...query,
-      after: end ? end - range : -range,
+      after: query.before ? query.before - range : -range,
       points: grouped ? GROUPED_POINTS : Math.ceil(range / native),
     };
   }
@@ -113,6 +122,8 @@ export class Feed {
    */
   absorb(query, reply, now) {
     const rows = reply.result?.data ?? [];
+    // A point that is not complete ends here, not where it will end.
+    if (this.#long && rows.length && rows.at(-1)[0] > now) rows.at(-1)[0] = Math.floor(now);
     const ids = reply.dimension_ids ?? [];
     const names = reply.dimension_names ?? ids;
     const same = ids.length === this.ids.length && ids.every((id, index) => id === this.ids[index]);
@@ -141,7 +152,7 @@ export class Feed {
     // What is late is asked for again soon, what has nothing at all a little later.
     const late = now - this.#newest > 5 * this.#step;
     const soon = now + (this.times.length ? Math.min(this.#step, 5) : 3) - 0.5;
-    this.#due = late ? soon : Math.max(this.#newest + this.#step, soon);
+    this.#due = late ? soon : Math.max(this.#newest + (this.#long ? LONG_STEP : this.#step), soon);
     this.version += 1;
   }
 

@@ -1,6 +1,6 @@
 // One context over many nodes, put together by the node that is asked.
 
-import { Feed } from "./feed.js";
+import { Feed, LONG_STEP } from "./feed.js";
 
 /** How several values at one time become one: name and words. */
 export const WAYS = { sum: "Sum", avg: "Average", min: "Lowest", max: "Highest" };
@@ -44,7 +44,9 @@ export function asChart(reply, by, now) {
   const order = ids.map((_id, at) => at).sort((a, b) => compare(called[a], called[b]) || a - b);
   const data = reply.result?.data ?? [];
   let end = data.length;
-  while (end && data[end - 1][0] > now - LATE && data[end - 1].slice(1).some(([, , notes]) => notes & PARTIAL)) end -= 1;
+  // Among many seconds, those that are late do not matter.
+  const brief = (reply.view?.update_every ?? 1) < LONG_STEP;
+  while (brief && end && data[end - 1][0] > now - LATE && data[end - 1].slice(1).some(([, , notes]) => notes & PARTIAL)) end -= 1;
   return {
     dimension_ids: order.map((at) => ids[at]),
     dimension_names: order.map((at) => called[at]),
