@@ -104,7 +104,10 @@ def _visible(chart: Chart) -> Iterator[Dimension]:
     return (d for d in chart.dimensions.values() if not d.hidden)
 
 
-def _labels(chart: Chart) -> dict[str, str]:
+def own_labels(chart: Chart) -> dict[str, str]:
+    """
+    @return: The labels of a chart as agents have them: with what collects it.
+    """
     labels = {"_collect_plugin": chart.plugin or "[none]", "_collect_module": chart.module or "[none]"}
     return labels | {name: label.value for name, label in chart.labels.items()}
 
@@ -165,7 +168,7 @@ def describe(
         "green": None,
         "red": None,
         "alarms": {},
-        "chart_labels": _labels(chart),
+        "chart_labels": own_labels(chart),
         "functions": described(functions.get(chart.id, ())) if functions else {},
     }
 

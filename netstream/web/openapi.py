@@ -217,6 +217,8 @@ ENDPOINTS: Sequence[Endpoint] = (
         (
             Parameter("chart", "Id or name of a chart, or patterns of either; or else context."),
             Parameter("context", "Patterns of contexts; or else chart."),
+            Parameter("chart_label_key", "Patterns of names of labels: only charts with one."),
+            Parameter("chart_labels_filter", "Patterns of labels as name:value, or their names: only charts with one."),
             Parameter("dimensions", "Patterns of ids or names of dimensions."),
             *_WINDOW,
             Parameter(

@@ -16,7 +16,7 @@ from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int64s
 from netstream.web.answer import Refusal
-from netstream.web.charts import chosen, list_pattern, of_contexts
+from netstream.web.charts import chosen, list_pattern, of_contexts, own_labels
 from netstream.web.target import Parameters
 
 MOST_ROWS = 86400
@@ -74,6 +74,8 @@ class Question:
     @ivar before: Last second wanted, as the client wrote it.
     @ivar points: Rows wanted; 0 is one for each stored point.
     @ivar options: Canonical names of L{OPTIONS}.
+    @ivar labels: Lists of patterns of C{name} or C{name:value}: a chart has a
+        label that fits each of them.
     """
 
     chart: str
@@ -86,6 +88,7 @@ class Question:
     argument: str
     format: str
     options: frozenset[str]
+    labels: Sequence[str] = ()
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Question:
@@ -103,7 +106,7 @@ class Question:
         return cls(
             chart,
             context,
-            parameters.text("dimensions", "dimension", "dims", "dim"),
+            "|".join(filter(None, (parameters.text(name) for name in ("dimensions", "dimension", "dims", "dim")))),
             parameters.number("after", -600, -FAR, FAR),
             parameters.number("before", 0, -FAR, FAR),
             parameters.number("points", 0, 0, MOST_ROWS),
@@ -111,6 +114,7 @@ class Question:
             parameters.text("group_options"),
             parameters.text("format", default="json"),
             frozenset(OPTIONS[word] for word in words if word in OPTIONS),
+            [*filter(None, map(parameters.text, ("chart_label_key", "chart_labels_filter")))],
         )
 
     @property
@@ -176,6 +180,14 @@ def _wanted(dimension: Dimension, pattern: SimplePattern | None, question: Quest
     return by_id or (not only_ids and pattern.matches(dimension.name))
 
 
+def _labelled(chart: Chart, pattern: SimplePattern) -> bool:
+    """
+    @return: Whether a label of the chart fits, its name alone or with its value.
+    """
+    labels = own_labels(chart).items()
+    return any(pattern.matches(name) or pattern.matches(f"{name}:{value}") for name, value in labels)
+
+
 def _nothing() -> Refusal:
     return Refusal(404, "No metrics where matched to query.\n")
 
@@ -192,6 +204,8 @@ async def view(host: Host, question: Question, now: int) -> View:
         charts = chosen(host, question.chart) or await _forgotten(host, question.chart)
     else:
         charts = of_contexts(host, question.context)
+    for labels in map(list_pattern, question.labels):
+        charts = [chart for chart in charts if _labelled(chart, labels)]
     pattern = list_pattern(question.dimensions) if question.dimensions else None
     dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, question)]
     if not dimensions:

@@ -14,6 +14,8 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d*)?\Z", re.ASCII)
 _SEPARATORS = re.compile(r"[,| ]+")
 _SLASHES = re.compile("/{2,}")
+_LISTS = frozenset(("options", "dimensions", "dimension", "dims", "dim"))
+"""Parameters that add up when they are said several times, as agents have it."""
 _TRUE = frozenset(("yes", "true", "1", "on"))
 
 
@@ -30,7 +32,8 @@ class Parameters:
     """
     What a client asked for behind the path.
 
-    An empty value counts as no value; of several the last counts.
+    An empty value counts as no value; of several the last counts, and of
+    lists all do.
 
     @ivar values: Decoded text by name; C{""} for a name without C{=}.
     """
@@ -119,5 +122,6 @@ def parse(uri: bytes) -> Target:
     for pair in [*hidden.replace("+", " ").split("&"), *map(_decode, query.split("&"))]:
         name, _, value = pair.partition("=")
         if name and (value or not values.get(name)):
-            values[name] = value
+            before = values.get(name) if name in _LISTS else ""
+            values[name] = f"{before}|{value}" if before else value
     return Target(_SLASHES.sub("/", "/" + path), Parameters(values))

@@ -119,6 +119,8 @@ class DataTests(SynchronousTestCase):
         for parameter in ("dimension", "dimensions", "dim", "dims"):
             self.assertEqual(self.ask(f"{parameter}=load5")["labels"], ["time", "load5"])
         self.assertEqual(self.ask("dimensions=!load1|*")["labels"], ["time", "load5"])
+        for several in ("dimensions=load1&dimensions=load5", "dimension=load1&dims=load5"):
+            self.assertEqual(self.ask(several)["labels"], ["time", "load1", "load5"])
         self.stage.fill(CPU, {NOW - 1: [25, 75]})
         self.assertEqual(self.ask(chart="system.cpu")["labels"], ["time", "user"])
         self.assertEqual(self.ask("dimensions=idle", "system.cpu")["labels"], ["time", "idle"])
@@ -142,6 +144,17 @@ class DataTests(SynchronousTestCase):
         for question in ("chart=disk.sda", "chart=disk.system", "chart=disk.*", "context=disk.io", "context=disk.*"):
             found = self.stage.get(f"/api/v1/data?{question}&after=-1").json()
             self.assertEqual(found, {"labels": ["time", "reads", "writes"], "data": [[NOW - 1, 5, -6]]})
+        for labels, status in (
+            ("chart_label_key=dev*", 200),
+            ("chart_label_key=mount", 404),
+            ("chart_labels_filter=mount:x,device:sda", 200),
+            ("chart_labels_filter=device", 200),
+            ("chart_labels_filter=_collect_plugin:*", 200),
+            ("chart_labels_filter=device:sdb", 404),
+            ("chart_label_key=device&chart_labels_filter=device:sdb", 404),
+        ):
+            found = self.stage.get(f"/api/v1/data?context=disk.io&after=-1&{labels}")
+            self.assertEqual(found.status, status, labels)
         both = self.stage.get("/api/v1/data?chart=disk.sda,system.load&after=-1").json()
         self.assertEqual(both["labels"], ["time", "load1", "load5", "reads", "writes"])
 

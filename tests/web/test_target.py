@@ -21,6 +21,11 @@ TARGETS = (
     (b"/%ff%00", "/\ufffd\x00", {}),
     (b"http://elsewhere:1/api/v1/info?x=1", "/api/v1/info", {"x": "1"}),
     (b"//api//v1", "/api/v1", {}),
+    (
+        b"/d?dimensions=a&dimensions=b&options=ms&options=flip&chart=x&chart=y",
+        "/d",
+        {"dimensions": "a|b", "options": "ms|flip", "chart": "y"},
+    ),
     (b"", "/", {}),
     (b"*", "/*", {}),
     (b"/%", "/%", {}),
