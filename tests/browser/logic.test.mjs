@@ -10,7 +10,7 @@ const { asChart, groupName, grouping } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
-const { age, between, bytes, inWords } = await at("format.js");
+const { age, between, breadth, bytes, inWords } = await at("format.js");
 const { address, fragment, home, seconds, short, span } = await at("place.js");
 const { csv } = await at("save.js");
 const { graph, topology } = await at("topology.js");
@@ -50,6 +50,7 @@ test("sizes and times read well", () => {
   assert.equal(bytes(1536), "1.50 KiB");
   assert.equal(age(59), "59 s");
   assert.equal(age(600), "10 min");
+  assert.match(between(1600000000, 1700000000), /^\d+ Sept? 2020 – \d+ Nov 2023$/);
   assert.match(between(1700000000, 1700003600), /^\d+ Nov, \d\d:\d\d – \d\d:\d\d$/);
 });
 
@@ -198,6 +199,11 @@ test("what comes by itself is not asked for, unless it stays away", () => {
   assert.equal(feed.question(60, 0, 101.5, true), null);
   assert.notEqual(feed.question(60, 0, 101.5), null);
   assert.notEqual(feed.question(60, 0, 107, true), null);
+});
+
+test("the longest time that an axis names has room", () => {
+  assert.deepEqual([breadth(null), breadth([]), breadth(["0", "−10"])], [48, 48, 48]);
+  assert.ok(breadth(["368d 21:06:40"]) > 90);
 });
 
 test("what is newest is on show however long the time is", () => {

@@ -111,9 +111,16 @@ export function ticks(splits, isDuration) {
   return splits.map((value) => decimal(value + 0, digits));
 }
 
+/**
+ * @param {string[]|null} labels of an axis; null before there are any
+ * @returns {number} pixels that it needs: lengths of time are longer than numbers
+ */
+export const breadth = (labels) => Math.max(48, 12 + 6.5 * Math.max(0, ...(labels ?? []).map(({ length }) => length)));
+
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const minutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const dated = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 /** @param {number} seconds UTC seconds */
@@ -151,8 +158,9 @@ export function bytes(value, per = "") {
   return `${reading(scaled, Math.max(1, Math.abs(scaled)), units === "B")} ${units}${per}`;
 }
 
-/** @returns {string} a time from and to, the day named once where it is the same */
+/** @returns {string} a time from and to, the day named once where it is the same, and years where it is none */
 export function between(after, before) {
+  if (before - after >= 360 * 86400) return `${dated.format(after * 1000)} – ${dated.format(before * 1000)}`;
   const day = dayAndMonth(after);
   const fine = before - after < 600;
   const clockOf = fine ? timeOfDay : hourAndMinute;

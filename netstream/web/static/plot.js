@@ -1,12 +1,11 @@
 // One chart drawn by uPlot.
 
-import { dayAndMonth, hourAndMinute, isMidnight, ticks, timeOfDay } from "./format.js";
+import { breadth, dayAndMonth, hourAndMinute, isMidnight, ticks, timeOfDay } from "./format.js";
 import { colour } from "./palette.js";
 
 const { uPlot } = globalThis;
 
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
-const AXIS_WIDTH = 48;
 const PADDING = 12;
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 90 * 86400, 365 * 86400];
 
@@ -293,7 +292,7 @@ export class Plot {
         {
           ...axis,
           gap: 6,
-          size: isDuration ? AXIS_WIDTH + 28 : AXIS_WIDTH,
+          size: (_plot, labels) => breadth(labels),
           space: 34,
           values: (plot, splits) => {
             const labels = ticks(splits, isDuration);
