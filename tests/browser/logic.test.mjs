@@ -11,7 +11,7 @@ const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
 const { age, between, breadth, bytes, inWords } = await at("format.js");
-const { address, fragment, home, seconds, short, span } = await at("place.js");
+const { address, destination, fragment, home, seconds, short, span } = await at("place.js");
 const { csv } = await at("save.js");
 const { graph, topology } = await at("topology.js");
 
@@ -199,6 +199,16 @@ test("what comes by itself is not asked for, unless it stays away", () => {
   assert.equal(feed.question(60, 0, 101.5, true), null);
   assert.notEqual(feed.question(60, 0, 101.5), null);
   assert.notEqual(feed.question(60, 0, 107, true), null);
+});
+
+test("a new child is told where the node is, and when that may be wrong", () => {
+  const of = (text) => destination(new URL(text));
+  assert.deepEqual(of("http://parent:19999/"), { at: "parent:19999", doubt: "" });
+  assert.equal(of("https://parent:19999/").at, "parent:19999:SSL");
+  assert.match(of("http://127.0.0.1:19999/").doubt, /^Only this machine calls it 127/);
+  assert.match(of("http://localhost:19999/").doubt, /localhost/);
+  assert.match(of("https://example.org/monitoring/").doubt, /web server/);
+  assert.equal(of("https://example.org/").at, "example.org:443:SSL");
 });
 
 test("the longest time that an axis names has room", () => {

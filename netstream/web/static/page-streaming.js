@@ -4,7 +4,7 @@ import { get, Refused } from "./api.js";
 import { byId, drawn, element, say } from "./dom.js";
 import { age, bytes, dateAndTime, reading, timeOfDay } from "./format.js";
 import { frame } from "./frame.js";
-import { address, home } from "./place.js";
+import { address, destination, home } from "./place.js";
 import { poll } from "./poll.js";
 import { topology } from "./topology.js";
 
@@ -102,19 +102,17 @@ keyForm.addEventListener("submit", async (event) => {
 
 /** The lines that a new child needs.  An API key is told to whoever has the token; a fingerprint names it otherwise. */
 function tellHow(keys) {
-  const port = location.port || (location.protocol === "https:" ? "443" : "80");
-  const tls = location.protocol === "https:" ? ":SSL" : "";
-  say(keyLine, `[stream]\n    enabled = yes\n    destination = ${location.hostname}:${port}${tls}\n    api key = ${wholeKey || "API-KEY"}`);
+  const { at, doubt } = destination(new URL(home(), location.href));
+  say(keyLine, `[stream]\n    enabled = yes\n    destination = ${at}\n    api key = ${wholeKey || "API-KEY"}`);
   keysShown = keys;
   keyForm.hidden = Boolean(wholeKey) || !keys.length;
-  say(
-    keyNote,
+  const about =
     wholeKey
       ? "The key opens this node for samples: hand it on with care."
       : keys.length
       ? `For API-KEY stands a key from stream.conf of this node, which is only told to whoever gives the token from management.key in its data directory. There is ${keys.length === 1 ? "one" : String(keys.length)}, which the log calls ${keys.join(", ")}.`
-      : "This node has no API key yet: netstream genkey makes one, and stream.conf gets it as a section with enabled = yes.",
-  );
+      : "This node has no API key yet: netstream genkey makes one, and stream.conf gets it as a section with enabled = yes.";
+  say(keyNote, doubt ? `${doubt} ${about}` : about);
 }
 
 function stateOf(vertex) {

@@ -91,3 +91,20 @@ export function address(host, hosts) {
   // A name that another node has as well, or that an address cannot hold, is not used.
   return `${home()}host/${encodeURIComponent(plain && alone ? host.hostname : host.guid)}/`;
 }
+
+/**
+ * Where a new child finds this node, as far as the address of a page tells.
+ *
+ * @param {URL} page where all pages of the node are
+ * @returns {{at: string, doubt: string}} as `destination` takes it, and why it may be another
+ */
+export function destination({ hostname, port, protocol, pathname }) {
+  const secure = protocol === "https:";
+  const at = `${hostname}:${port || (secure ? 443 : 80)}${secure ? ":SSL" : ""}`;
+  if (/^(localhost$|127\.|\[::1\]$)/.test(hostname)) {
+    return { at, doubt: `Only this machine calls it ${hostname}: on another, write the name or address of the node.` };
+  }
+  // A web server in front of it hands pages on, but no samples.
+  if (!port || pathname !== "/") return { at, doubt: "If a web server stands before the node, write the node's own address and port, such as 19999." };
+  return { at, doubt: "" };
+}
