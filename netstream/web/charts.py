@@ -177,7 +177,7 @@ def overview(
     hub: Hub, host: Host, settings: Settings, charts: Mapping[str, Any], dimensions: int, memory: int
 ) -> dict[str, Any]:
     """
-    @param charts: Descriptions by id.
+    @param charts: Descriptions by id, with their alerts.
     @param dimensions: How many dimensions they have.
     @param memory: Bytes that the database holds in memory.
     @return: What C{charts} answers.
@@ -196,7 +196,7 @@ def overview(
         "charts": charts,
         "charts_count": len(charts),
         "dimensions_count": dimensions,
-        "alarms_count": 0,
+        "alarms_count": sum(len(chart["alarms"]) for chart in charts.values()),
         "rrd_memory_bytes": memory,
         "hosts_count": len(hosts),
         "hosts": [{"hostname": other.info.hostname} for other in hosts],

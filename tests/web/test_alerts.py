@@ -189,8 +189,9 @@ class AlertsTests(SynchronousTestCase):
         for query, count in (("", 1), ("?status=WARNING", 1), ("?status=CLEAR", 0), ("?context=system.cpu", 0)):
             self.assertEqual(self.get("alarm_count" + query).json(), [count])
         self.assertEqual(self.get("info").json()["alarms"], {"normal": 0, "warning": 1, "critical": 0})
-        of_chart = self.get("charts").json()["charts"]["system.load"]["alarms"]
-        self.assertEqual(of_chart["load_high"]["status"], "WARNING")
+        charts = self.get("charts").json()
+        self.assertEqual(charts["charts"]["system.load"]["alarms"]["load_high"]["status"], "WARNING")
+        self.assertEqual(charts["alarms_count"], 2)
 
     def test_log(self) -> None:
         """
