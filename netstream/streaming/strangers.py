@@ -20,7 +20,8 @@ _KNOWN = (
     (b"RFB ", "this is a VNC server"),
     (b"\x05", "this is a SOCKS5 proxy; write it as 'proxy = socks5://HOST:PORT' in [stream]"),
 )
-_ELSEWHERE = "check host and port of the destination"
+ELSEWHERE = "check host and port of the destination"
+"""What to do where a stranger answers."""
 
 
 def _shown(data: bytes) -> str:
@@ -45,7 +46,7 @@ def _http(data: bytes, status: bytes) -> str:
             f"this is an HTTP proxy ('{line}'{by}), through which nothing can be streamed; use 'proxy = "
             "socks5://HOST:PORT' in [stream], or a proxy of TCP (layer 4)"
         )
-    return f"this is an HTTP server, not a streaming node ('{line}'{by}); {_ELSEWHERE}"
+    return f"this is an HTTP server, not a streaming node ('{line}'{by}); {ELSEWHERE}"
 
 
 def recognised(data: bytes) -> str:
@@ -64,7 +65,7 @@ def recognised(data: bytes) -> str:
         return "plain on a TLS port; write ':SSL' at the end of the destination"
     for beginning, what in _KNOWN:
         if data.startswith(beginning):
-            return f"{what}, not a streaming node; {_ELSEWHERE}"
+            return f"{what}, not a streaming node; {ELSEWHERE}"
     if not data:
-        return f"it closed without an answer; {_ELSEWHERE}"
-    return f"not a streaming node, it says '{_shown(data)}'; {_ELSEWHERE}"
+        return f"it closed without an answer; {ELSEWHERE}"
+    return f"not a streaming node, it says '{_shown(data)}'; {ELSEWHERE}"

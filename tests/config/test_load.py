@@ -235,6 +235,15 @@ class RoleTests(ConfigCase):
             "netstream.conf:2: [web] bind to: '*^SSL=force' insists", self.wrong("[web]\nbind to = *^SSL=force\n")
         )
 
+    def test_no_feature(self) -> None:
+        """
+        A feature of C{bind to} that is none gets a warning, as a misspelt one would be missed.
+        """
+        settings = self.load(overrides=["web/bind to=localhost=dashbord|streaming *=badges^SSL=optional unix:/a=b"])
+        told = [warning for warning in settings.warnings if "is no feature" in warning]
+        self.assertEqual(len(told), 1, settings.warnings)
+        self.assertIn("[web] bind to: 'dashbord'", told[0])
+
     def test_tls(self) -> None:
         """
         A certificate is named, or is where one is looked for; paths begin at
