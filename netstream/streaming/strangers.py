@@ -28,7 +28,7 @@ def _shown(data: bytes) -> str:
     return re.sub(r"[^ -~]", "?", data[:60].decode("latin-1"))
 
 
-def _http(data: bytes, status: bytes) -> str:
+def _http(data: bytes, status: bytes, tls: bool) -> str:
     line = _shown(data.partition(b"\r\n")[0])
     server = _SERVER.search(data)
     by = f", from {_shown(server[1])}" if server is not None else ""
@@ -37,6 +37,8 @@ def _http(data: bytes, status: bytes) -> str:
     if b"speaks no TLS" in data:
         return f"TLS on a plain port ('{line}'{by}); leave ':SSL' out of the destination"
     if status == b"400" and server is not None and b"netdata" in server[1].lower():
+        if tls:
+            return f"a Netdata agent without a certificate ('{line}'{by}); leave ':SSL' out of the destination"
         return (
             f"a Netdata agent that takes no plain streams on this port ('{line}'{by}); if it has '^SSL=force', write "
             "':SSL' at the end of the destination"
@@ -49,18 +51,19 @@ def _http(data: bytes, status: bytes) -> str:
     return f"this is an HTTP server, not a streaming node ('{line}'{by}); {ELSEWHERE}"
 
 
-def recognised(data: bytes) -> str:
+def recognised(data: bytes, tls: bool = False) -> str:
     """
     Say who begins a conversation like this.
 
     @param data: The first bytes that came, some hundred at most are looked at.
+    @param tls: Whether TLS was begun there.
     @return: For people; what the stranger wrote is shown without control
         characters and not whole.
     """
     data = data[:2048]
     status = _STATUS.match(data)
     if status is not None:
-        return _http(data, status[1])
+        return _http(data, status[1], tls)
     if data[:1] and _ALERT <= data[0] <= _LAST_RECORD and data[1:2] == b"\x03":
         return "plain on a TLS port; write ':SSL' at the end of the destination"
     for beginning, what in _KNOWN:

@@ -280,13 +280,17 @@ class WayTests(CheckCase):
         for proxy, *words in (
             ("proxy:1", "cannot be connected"),
             ("proxy:1081", "it wants a user and a password", "socks5://USER:PASSWORD@HOST:PORT"),
-            ("me:wrong@proxy:1081", "it does not accept this user and password"),
+            ("me:wrong@proxy:1081", "it does not accept this user and password", "write the user"),
             ("squid:3128", "what answers is no SOCKS5 proxy", "this is an HTTP proxy"),
         ):
             said = self.assert_fails("proxy", line, *words, more=f"proxy = socks5://{proxy}\n")
             self.assertNotIn("me:wrong", said)
         self.assert_fails(
-            "proxy", "that host refuses the connection", destination="parent:1", more="proxy = socks5://proxy:1080\n"
+            "proxy",
+            "that host refuses the connection",
+            "[stream] destination: start the parent",
+            destination="parent:1",
+            more="proxy = socks5://proxy:1080\n",
         )
         self.assert_fails("name", "'nobody' of the proxy is not known", line, more="proxy = socks5://nobody:1080\n")
 
