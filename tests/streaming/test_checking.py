@@ -309,6 +309,15 @@ class WayTests(CheckCase):
         self.assertIn("set both clocks right", text)
         self.assertFalse(good)
 
+    def test_clock_of_streams_alone(self) -> None:
+        """
+        So is it where the port of the parent serves nothing but streams.
+        """
+        self.world.node("parent", "parent", conf="[web]\nbind to = *=streaming\n")
+        self.laptop.skew = 30.0
+        good, text = self.check()
+        self.assertIn("clock         odd     this clock is 30 s ahead of the parent's", text)
+
 
 class KeyTests(CheckCase):
     """
