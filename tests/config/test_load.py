@@ -55,8 +55,10 @@ class FileTests(ConfigCase):
         it may be a mistake.
         """
         missing = Path(self.mktemp())
-        settings = load(Role.STANDALONE, missing, missing)
-        self.assertEqual(settings.warnings, (f"{missing}: there is no such directory; the defaults apply",))
+        for named in (missing, str(missing)):
+            settings = load(Role.STANDALONE, named, named)
+            self.assertEqual(settings.warnings, (f"{missing}: there is no such directory; the defaults apply",))
+            self.assertEqual(settings.data_dir, missing)
 
     def test_unreadable(self) -> None:
         """
