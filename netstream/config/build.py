@@ -163,11 +163,12 @@ def _listeners(values: Values) -> tuple[Listener, ...]:
     port: int = values.get(_NODE[WEB, "default port"])
     mode: int = values.get(_NODE[WEB, "unix socket mode"])
     backlog: int = values.get(_NODE[WEB, "listen backlog"])
+    written: str = values.get(option)
     entry = values.entry(option)
     if entry is None:
         return (evolve(listener(option.default, port), mode=mode, backlog=backlog),)
     found = []
-    for text in entries(entry.value):
+    for text in entries(written):
         try:
             one = evolve(listener(text, port), mode=mode, backlog=backlog)
         except ValueError as problem:

@@ -97,8 +97,8 @@ class Written:
 
 def load(
     role: Role | str,
-    config_dir: Path | None = None,
-    data_dir: Path | None = None,
+    config_dir: Path | str | None = None,
+    data_dir: Path | str | None = None,
     overrides: Sequence[str] = (),
     hostname: str | None = None,
     destination: str | None = None,
@@ -124,8 +124,8 @@ def load(
 
 def written(
     role: Role | str,
-    config_dir: Path | None = None,
-    data_dir: Path | None = None,
+    config_dir: Path | str | None = None,
+    data_dir: Path | str | None = None,
     overrides: Sequence[str] = (),
     hostname: str | None = None,
     destination: str | None = None,

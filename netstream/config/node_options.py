@@ -16,7 +16,7 @@ from netstream.config.options import (
     DURATION,
     FEATURES,
     FILE_MODE,
-    LIST,
+    LISTENERS,
     MEBIBYTES,
     MODE,
     NETWORKS,
@@ -208,7 +208,7 @@ GUARDED = frozenset(("badges", "connections", "dashboard", "management", "netdat
 
 WEB_OPTIONS = (
     option(WEB, "mode", choice("none", "static-threaded", "single-threaded", "multi-threaded"), "static-threaded"),
-    option(WEB, "bind to", LIST, "*", (GLOBAL, "bind to"), (GLOBAL, "bind socket to IP")),
+    option(WEB, "bind to", LISTENERS, "*", (GLOBAL, "bind to"), (GLOBAL, "bind socket to IP")),
     option(WEB, "default port", PORT, "19999", (GLOBAL, "default port"), (GLOBAL, "port")),
     option(WEB, "unix socket mode", FILE_MODE, "660"),
     option(WEB, "listen backlog", BACKLOG, "4096", (GLOBAL, "http port listen backlog")),

@@ -4,6 +4,7 @@ What an option is: its names, its language, and whether it has an effect yet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,11 +12,15 @@ from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
+from netstream.config.addresses import FEATURES as KNOWN
 from netstream.config.settings import COMPRESSIONS, PROTECTABLE, Mode, SocksProxy
 from netstream.config.values import boolean, boolean_doubt, duration, integer, quoted, size, three_valued
 from netstream.model.identity import guid
 from netstream.model.networks import Networks
 from netstream.model.pattern import pattern
+
+_NAME = re.compile("[g-z]")
+"""No address has such letters."""
 
 
 def _no_doubt(text: str) -> str:
@@ -336,6 +341,22 @@ def _addresses_doubt(text: str) -> str:
             return f"{quoted(word)} never fits, this machine is 'localhost'"
         if "/" in word:
             return f"{quoted(word)} never fits, there are no network masks; write a pattern such as '10.*'"
+        if _NAME.search(word.lower().partition("%")[0]) and word.lower().lstrip("!") not in ("localhost", "unknown"):
+            return f"{quoted(word)} never fits, as peers are known by their addresses; write a pattern such as '10.*'"
+    return ""
+
+
+def _bind_doubt(text: str) -> str:
+    """
+    Find features that are none, such as misspelt ones.
+    """
+    for entry in text.replace(",", " ").split():
+        place, _, words = entry.partition("^SSL=")[0].partition("=")
+        for word in words.split("|") if words and not place.startswith("unix:") else ():
+            if word not in KNOWN:
+                return (
+                    f"{quoted(word)} is no feature, and adds nothing; known are {', '.join(map(repr, sorted(KNOWN)))}"
+                )
     return ""
 
 
@@ -392,6 +413,7 @@ MODE = Kind("database mode", _mode, _mode_doubt)
 RETENTION = Kind("entries or duration", _retention)
 API_KEY = Kind("UUID", _key)
 LIST = Kind("list", str)
+LISTENERS = Kind("list", str, _bind_doubt)
 ALGORITHMS = Kind("list", _algorithms, _algorithms_doubt)
 DECIMAL = Kind("decimal number", float)
 PRECISION = _one_of("float64", "float32")

@@ -19,26 +19,26 @@ OWN_KEYS = "keys.conf"
 """In the data directory: API keys that the node had to keep there."""
 
 
-def config_directory(chosen: Path | None = None) -> Path:
+def config_directory(chosen: Path | str | None = None) -> Path:
     """
     @param chosen: What the command line says.
     @return: It, else C{/etc/netstream} if it is there, else
         C{~/.config/netstream}.
     """
     if chosen is not None:
-        return chosen.expanduser()
+        return Path(chosen).expanduser()
     system = Path("/etc/netstream")
     return system if system.is_dir() else Path.home() / ".config" / "netstream"
 
 
-def data_directory(chosen: Path | None = None) -> Path:
+def data_directory(chosen: Path | str | None = None) -> Path:
     """
     @param chosen: What the command line says.
     @return: It, else C{/var/lib/netstream} if it is writable, else
         C{~/.local/share/netstream}.
     """
     if chosen is not None:
-        return chosen.expanduser()
+        return Path(chosen).expanduser()
     system = Path("/var/lib/netstream")
     return system if os.access(system, os.W_OK | os.X_OK) else Path.home() / ".local" / "share" / "netstream"
 

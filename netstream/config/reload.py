@@ -94,8 +94,8 @@ class Configuration:
     def __init__(
         self,
         role: Role | str,
-        config_dir: Path | None = None,
-        data_dir: Path | None = None,
+        config_dir: Path | str | None = None,
+        data_dir: Path | str | None = None,
         **more: Any,
     ) -> None:
         """

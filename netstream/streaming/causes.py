@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from netstream.config.settings import Destination
 from netstream.model.identity import fingerprint
 from netstream.streaming.socks import SocksFailed
-from netstream.streaming.strangers import recognised
+from netstream.streaming.strangers import ELSEWHERE, recognised
 from netstream.tls.explain import failed
 from netstream.tls.problem import TLSFailed
 from netstream.wire.handshake import Refusal
@@ -87,7 +87,9 @@ def cannot_connect(problem: BaseException, destination: Destination, within: flo
         return _no_tls(str(problem.problem))
     if isinstance(problem, SocksFailed):
         cause, advice = _parted(str(problem))
-        return bad(PROXY, cause, advice or "start the proxy, or name the right one", "proxy")
+        if not advice or advice == ELSEWHERE:
+            return bad(PROXY, cause, *_of_proxy(cause))
+        return bad(PROXY, cause, advice, "proxy")
     where = destination.host if destination.protocol == "unix" else f"port {destination.port} of {destination.host}"
     if isinstance(problem, DNSLookupError | UnknownHostError):
         return bad(
@@ -123,6 +125,23 @@ def cannot_connect(problem: BaseException, destination: Destination, within: flo
     step = CONNECTION if isinstance(problem, ConnectError | OSError) or destination.protocol == "udp" else ANSWER
     cause, advice = _parted(_said(problem))
     return bad(step, f"{where}: {cause}", advice or "look at host and port", "destination")
+
+
+def _of_proxy(cause: str) -> tuple[str, str]:
+    """
+    @param cause: What keeps a proxy from connecting.
+    @return: What would be right, and which option is about it.
+    """
+    for sign, advice, option in (
+        ("does not accept this user", "write the user and the password that it knows", "proxy"),
+        ("rules do not allow", "let its rules allow the destination, or name another proxy", "proxy"),
+        ("host refuses", "start the parent, or write the port that 'bind to' in its [web] names", "destination"),
+        ("cannot reach that host", "write a name or an address of the parent that the proxy knows", "destination"),
+        ("no way to that network", "write an address of the parent that the proxy can reach", "destination"),
+    ):
+        if sign in cause:
+            return advice, option
+    return "start the proxy, or name the right one", "proxy"
 
 
 def _said(problem: BaseException) -> str:

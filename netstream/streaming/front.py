@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import partial
 from typing import Protocol as TypedProtocol
 from typing import runtime_checkable
@@ -46,20 +47,31 @@ _LAST_RECORD = 0x17
 """First byte of the highest type of TLS record; letters are above."""
 
 
-def _page(status: str, text: str) -> bytes:
+def _page(status: str, text: str, headers: str = "") -> bytes:
     """
+    @param headers: More of them, each with its line end.
     @return: A whole HTTP answer after which the connection ends.
     """
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text) + 1}\r\n"
-        f"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{text}\n"
+        f"X-Content-Type-Options: nosniff\r\n{headers}Connection: close\r\n\r\n{text}\n"
     ).encode()
 
 
 _NO_TLS = _page("400 Bad Request", "This port speaks no TLS, plain only")
-_NO_DASHBOARD = _page(
-    "403 Forbidden", "This port does not serve the dashboard and API: see [web] bind to of the node's netstream.conf"
-)
+
+
+def _streams_alone(now: float) -> bytes:
+    """
+    @param now: UTC seconds, by which who asks sees whether the clocks agree.
+    """
+    return _page(
+        "403 Forbidden",
+        "This port serves 'streaming' alone, and none of 'dashboard', 'registry', 'badges', 'management', "
+        "'netdata.conf': see [web] bind to of the node's netstream.conf",
+        f"Date: {formatdate(now, usegmt=True)}\r\n",
+    )
+
 
 FIRST_BYTES_WITHIN = 10.0
 """Seconds that a peer has until its first bytes tell what it wants."""
@@ -207,7 +219,7 @@ class FrontProtocol(Protocol):
         self._decided()
         streams = self._held.startswith(_STREAM)
         if not streams and not self._front.serves_http:
-            self._refuse(_NO_DASHBOARD)
+            self._refuse(_streams_alone(self._front.clock.seconds()))
         elif secure or not self._front.wants_tls(streams):
             self._hand_on(self._front.build(streams, self._address))
         elif streams:

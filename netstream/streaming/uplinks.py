@@ -99,4 +99,4 @@ class Uplinks:
             return plain
         from netstream.tls.endpoint import TLSEndpoint
 
-        return TLSEndpoint(plain, trust, destination.host, self._reactor, recognised)
+        return TLSEndpoint(plain, trust, destination.host, self._reactor, partial(recognised, tls=True))

@@ -150,11 +150,11 @@ class _Connecting(Factory):
             phase = FINISH if first else HELLO
             return Problem(phase, f"it was not complete within {HANDSHAKE_WITHIN:g} s; does TLS answer on that port?")
         if first and first[0] not in _RECORDS:
-            return Problem(
-                HELLO,
-                f"what answers speaks no TLS: {self._recognise(first)}; leave ':SSL' out of the destination, or let "
-                "the parent have a certificate ('ssl certificate' in [web])",
+            said, _, advice = self._recognise(first).partition("; ")
+            here = (
+                "leave ':SSL' out of the destination, or let the parent have a certificate ('ssl certificate' in [web])"
             )
+            return Problem(HELLO, f"what answers speaks no TLS: {said}; {here if advice in here else advice}")
         return self._attempt.explain(reason)
 
     def _not_connected(self, failure: Failure) -> None:

@@ -177,7 +177,12 @@ class AdmissionTests(ConfigCase):
         """
         An address in a form that no list is compared with gets a warning.
         """
-        for text, word in (("127.0.0.1", "'localhost'"), ("10.* !::1", "'localhost'"), ("10.0.0.0/8", "masks")):
+        for text, word in (
+            ("127.0.0.1", "'localhost'"),
+            ("10.* !::1", "'localhost'"),
+            ("10.0.0.0/8", "masks"),
+            ("localhost fe80::1%eth0 UNKNOWN *.example.com", "'*.example.com' never fits"),
+        ):
             settings = self.load(f"[web]\nallow streaming from = {text}\n", OPEN + f"allow from = {text}\n")
             self.assertEqual([w.partition(" ")[0] for w in settings.warnings], ["stream.conf:4:", "netstream.conf:2:"])
             for warning in settings.warnings:

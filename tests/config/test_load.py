@@ -55,8 +55,10 @@ class FileTests(ConfigCase):
         it may be a mistake.
         """
         missing = Path(self.mktemp())
-        settings = load(Role.STANDALONE, missing, missing)
-        self.assertEqual(settings.warnings, (f"{missing}: there is no such directory; the defaults apply",))
+        for named in (missing, str(missing)):
+            settings = load(Role.STANDALONE, named, named)
+            self.assertEqual(settings.warnings, (f"{missing}: there is no such directory; the defaults apply",))
+            self.assertEqual(settings.data_dir, missing)
 
     def test_unreadable(self) -> None:
         """
@@ -234,6 +236,15 @@ class RoleTests(ConfigCase):
         self.assertIn(
             "netstream.conf:2: [web] bind to: '*^SSL=force' insists", self.wrong("[web]\nbind to = *^SSL=force\n")
         )
+
+    def test_no_feature(self) -> None:
+        """
+        A feature of C{bind to} that is none gets a warning, as a misspelt one would be missed.
+        """
+        settings = self.load(overrides=["web/bind to=localhost=dashbord|streaming *=badges^SSL=optional unix:/a=b"])
+        told = [warning for warning in settings.warnings if "is no feature" in warning]
+        self.assertEqual(len(told), 1, settings.warnings)
+        self.assertIn("[web] bind to: 'dashbord'", told[0])
 
     def test_tls(self) -> None:
         """

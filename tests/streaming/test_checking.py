@@ -280,13 +280,17 @@ class WayTests(CheckCase):
         for proxy, *words in (
             ("proxy:1", "cannot be connected"),
             ("proxy:1081", "it wants a user and a password", "socks5://USER:PASSWORD@HOST:PORT"),
-            ("me:wrong@proxy:1081", "it does not accept this user and password"),
+            ("me:wrong@proxy:1081", "it does not accept this user and password", "write the user"),
             ("squid:3128", "what answers is no SOCKS5 proxy", "this is an HTTP proxy"),
         ):
             said = self.assert_fails("proxy", line, *words, more=f"proxy = socks5://{proxy}\n")
             self.assertNotIn("me:wrong", said)
         self.assert_fails(
-            "proxy", "that host refuses the connection", destination="parent:1", more="proxy = socks5://proxy:1080\n"
+            "proxy",
+            "that host refuses the connection",
+            "[stream] destination: start the parent",
+            destination="parent:1",
+            more="proxy = socks5://proxy:1080\n",
         )
         self.assert_fails("name", "'nobody' of the proxy is not known", line, more="proxy = socks5://nobody:1080\n")
 
@@ -304,6 +308,15 @@ class WayTests(CheckCase):
         self.assertIn("clock         FAILED  this clock is 300 s behind the parent's", text)
         self.assertIn("set both clocks right", text)
         self.assertFalse(good)
+
+    def test_clock_of_streams_alone(self) -> None:
+        """
+        So is it where the port of the parent serves nothing but streams.
+        """
+        self.world.node("parent", "parent", conf="[web]\nbind to = *=streaming\n")
+        self.laptop.skew = 30.0
+        good, text = self.check()
+        self.assertIn("clock         odd     this clock is 30 s ahead of the parent's", text)
 
 
 class KeyTests(CheckCase):

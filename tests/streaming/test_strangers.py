@@ -40,6 +40,15 @@ class StrangerTests(SynchronousTestCase):
             for word in words:
                 self.assertIn(word, recognised(data))
 
+    def test_known_by_tls(self) -> None:
+        """
+        An agent that has no certificate is not said to take TLS alone.
+        """
+        text = recognised(b"HTTP/1.1 400 Bad Request\r\nServer: Netdata Embedded HTTP Server v1.37.1\r\n\r\n", tls=True)
+        self.assertIn("without a certificate", text)
+        self.assertIn("leave ':SSL' out", text)
+        self.assertNotIn("force", text)
+
     @given(st.binary(max_size=3000) | st.builds(lambda tail: b"HTTP/1.1 400 " + tail, st.binary(max_size=3000)))
     def test_anything(self, data: bytes) -> None:
         """

@@ -67,7 +67,7 @@ class PortTests(WorldCase):
                 self.assertNotEqual(answer, b"")
                 refused = answer.startswith(b"HTTP/1.1 403 ") and f"does not serve '{feature}'".encode() in answer
                 if port == 3:
-                    refused = b"does not serve the dashboard" in answer
+                    refused = b"serves 'streaming' alone" in answer
                 self.assertEqual(refused, feature not in served, (port, feature, answer[:300]))
 
     def test_one_connection(self) -> None:

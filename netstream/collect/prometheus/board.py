@@ -187,7 +187,8 @@ class Board:
     ) -> None:
         series, time = np.array(numbers, np.int32), np.array(times, np.int64)
         order = np.lexsort((series, np.array(places), time))
-        collected = np.clip(np.array(raw) * DIVISOR, -_LARGEST, _LARGEST).round().astype(np.int64)
+        with np.errstate(over="ignore"):  # what is too large is bounded
+            collected = np.clip(np.array(raw) * DIVISOR, -_LARGEST, _LARGEST).round().astype(np.int64)
         columns: tuple[Any, ...] = (series, time, collected, np.array(values, np.float64), np.array(flags, np.uint8))
         for past in (True, False):
             chosen = order[(time[order] < now - NEWS) == past]
