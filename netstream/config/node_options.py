@@ -223,6 +223,7 @@ WEB_OPTIONS = (
         for what, words in ALLOW.items()
     ),
     option(WEB, "allowed host names", PATTERN, field="host_names"),
+    option(WEB, "allowed origins", PATTERN, field="origins"),
     option(WEB, "access token file", PATH),
     option(WEB, "access token for", FEATURES, "dashboard registry badges netdata.conf", field="protected"),
     option(WEB, "trusted proxies", NETWORKS, field="proxies"),

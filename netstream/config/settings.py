@@ -225,6 +225,7 @@ class WebSettings:
         link-local addresses.
     @ivar host_names: Names besides addresses, C{localhost} and its own under
         which the node may be called by browsers.
+    @ivar origins: Other sites whose pages may read what is answered.
     @ivar access_file: Tokens and users of whom one is needed; L{None} asks
         for none.
     @ivar protected: Features of C{bind to} for which it is.
@@ -242,6 +243,7 @@ class WebSettings:
     listeners: Sequence[Listener] = ()
     allow: Mapping[str, SimplePattern] = field(factory=dict)
     host_names: SimplePattern = NOTHING
+    origins: SimplePattern = NOTHING
     access_file: Path | None = None
     protected: frozenset[str] = frozenset(PROTECTABLE)
     proxies: Networks = NO_NETWORKS

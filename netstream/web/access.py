@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -134,6 +135,17 @@ class Access:
             "To let it, its owner writes in netstream.conf:\n\n"
             f"[web]\n    allow {feature} from = {allowed.text} {name}\n",
         )
+
+    def shared(self, origin: str) -> Mapping[str, str]:
+        """
+        @param origin: The C{Origin} header: the site whose page asks.
+        @return: Headers that let this page read the answer; none if its
+            owner has not said so.  Passwords that a browser knows are not
+            sent along in any case.
+        """
+        if not origin or not self.web.origins.matches(origin):
+            return {}
+        return {"Access-Control-Allow-Origin": origin, "Cross-Origin-Resource-Policy": "cross-origin"}
 
     def check_name(self, host: str) -> None:
         """

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
 import orjson
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.web.http import CACHED
+from twisted.web.http import NOT_MODIFIED, OK
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
 
@@ -41,6 +41,7 @@ _ALWAYS = (
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Vary", "Accept-Encoding, Origin"),
     (
         "Content-Security-Policy",
         f"{POLICY}; frame-ancestors 'self'",
@@ -180,6 +181,21 @@ def header(request: Heard | IRequest, name: bytes) -> str:
     return ", ".join([value.decode("latin-1") for value in values]) if values else ""
 
 
+def begin(request: IRequest, answer: Answer, now: float) -> None:
+    """
+    Set status and headers of a response.
+
+    @param request: Its C{shared}, if any, holds headers for pages of other
+        sites that may read what is answered.
+    @param now: UTC seconds.
+    """
+    request.setResponseCode(answer.status)
+    for name, value in headers_of(answer, now):
+        request.setHeader(name, value)
+    for name, value in getattr(request, "shared", {}).items():
+        request.setHeader(name, value)
+
+
 async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: bool) -> bytes:
     """
     Set status and headers of a response.
@@ -187,16 +203,30 @@ async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: 
     @param gzip: Whether to compress for clients that take it.
     @return: The body to write.
     """
-    request.setResponseCode(answer.status)
-    for name, value in headers_of(answer, clock.seconds()):
-        request.setHeader(name, value)
-    if answer.revalidate and request.setETag(b'W/"%s"' % sha256(answer.body).hexdigest()[:32].encode()) is CACHED:
+    answer = tagged(request, answer)
+    begin(request, answer, clock.seconds())
+    if answer.status == NOT_MODIFIED:
         return b""
     more, body = await packed(request, answer, clock, gzip)
     for name, value in more.items():
         request.setHeader(name, value)
     request.setHeader("Content-Length", str(len(body)))
     return body
+
+
+def tagged(request: Heard | IRequest, answer: Answer) -> Answer:
+    """
+    Give what a client may keep an entity tag.
+
+    @return: The answer with it; one without a body if this is what the client
+        has.
+    """
+    if answer.status != OK or not (answer.revalidate or answer.lifetime):
+        return answer
+    tag = f'W/"{sha256(answer.body).hexdigest()[:32]}"'
+    known = {each.strip() for each in header(request, b"If-None-Match").split(",")}
+    found = evolve(answer, headers={**answer.headers, "ETag": tag})
+    return evolve(found, status=NOT_MODIFIED, body=b"") if known & {tag, "*"} else found
 
 
 async def packed(
@@ -211,8 +241,8 @@ async def packed(
     if not gzip or not answer.compress or len(answer.body) <= _SMALL:
         return {}, answer.body
     if not _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")):
-        return {"Vary": "Accept-Encoding"}, answer.body
-    return {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}, await _squeeze(answer.body, clock)
+        return {}, answer.body
+    return {"Content-Encoding": "gzip"}, await _squeeze(answer.body, clock)
 
 
 async def _squeeze(body: bytes, clock: IReactorTime) -> bytes:

@@ -50,6 +50,7 @@ from netstream.web.answer import (
     json_answer,
     packed,
     prepare,
+    tagged,
     text_answer,
 )
 from netstream.web.events import Events
@@ -278,6 +279,7 @@ class API:
         """
         @return: All bytes of the response to a plain request.
         """
+        answer = tagged(request, answer)
         more, body = await packed(request, answer, self._clock, self._settings.web.gzip)
         return whole(answer, more, body, self._clock.seconds())
 

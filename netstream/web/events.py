@@ -17,7 +17,7 @@ from zope.interface import implementer
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.model.samples import Int64s
-from netstream.web.answer import Answer, Refusal, encode, headers_of
+from netstream.web.answer import Answer, Refusal, begin, encode
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 MOST_STREAMS = 1000
@@ -195,8 +195,7 @@ class Events:
             raise Refusal(503, "Too many pages are told of new samples already; ask instead.\n", {"Retry-After": "60"})
         # Nginx would collect what is meant to be there at once.
         headers = {"X-Accel-Buffering": "no"}
-        for name, value in headers_of(Answer(b"", CONTENT_TYPE, headers=headers), self._clock.seconds()):
-            request.setHeader(name, value)
+        begin(request, Answer(b"", CONTENT_TYPE, headers=headers), self._clock.seconds())
         if request.method == b"HEAD":
             done: Deferred[bytes] = Deferred()
             done.callback(b"")

@@ -18,7 +18,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES
+from twisted.web.http import NOT_MODIFIED, RESPONSES
 from twisted.web.http_headers import Headers
 
 from netstream.web.answer import Answer, headers_of
@@ -35,7 +35,7 @@ MOST = 512
 
 _REQUEST = re.compile(rb"GET (/[!-~]*) HTTP/1\.1\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\Z")
-_NOT_PLAIN = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer"))
+_NOT_PLAIN = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer", b"origin"))
 _SECRETS = frozenset((b"authorization", b"proxy-authorization", b"x-auth-token", b"cookie"))
 _LINES = re.compile(r"[\r\n]+")
 
@@ -170,4 +170,6 @@ def whole(answer: Answer, more: Mapping[str, str], body: bytes, now: float) -> b
     if more or answer.headers:
         lines = [f"{name}: {_LINES.sub(' ', value)}\r\n" for name, value in {**answer.headers, **more}.items()]
         head += "".join(lines).encode("utf-8", "replace")
+    if answer.status == NOT_MODIFIED:
+        return head + b"\r\n"
     return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)

@@ -4,11 +4,12 @@ HTTP itself: what a request has to pass before anything answers it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from functools import cached_property
 from io import BytesIO
 from itertools import islice
+from types import MappingProxyType
 from typing import IO, cast
 
 from klein.resource import KleinResource
@@ -26,7 +27,7 @@ from netstream.config.settings import Settings
 from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
-from netstream.web.answer import Answer, Refusal, headers_of, text_answer
+from netstream.web.answer import Answer, Refusal, begin, header, text_answer
 from netstream.web.api import API, Command, command_of
 from netstream.web.features import ALL, not_served
 from netstream.web.login import Login, Work
@@ -57,8 +58,10 @@ class APIRequest(server.Request):
     @ivar target: What it names.
     @ivar parameters: What stands behind the path.
     @ivar visitor: Who makes it.
+    @ivar shared: Headers that let a page of another site read the answer.
     """
 
+    shared: Mapping[str, str] = MappingProxyType({})
     parameters = Parameters()
     target = Target("/", parameters)
     visitor = UNKNOWN
@@ -183,6 +186,8 @@ class Gate(Resource):
             return None  # who may write is asked for a key
         who = visitor(request, self.access.web.proxies)
         request.visitor = who
+        if isinstance(request, APIRequest):  # plain ones are of no other site
+            request.shared = self.access.shared(header(request, b"Origin"))
         self._tell_of(who)
         asks = request.path == STREAM_INFO
         self.access.check_peer(who.address, streaming=asks)
@@ -207,9 +212,7 @@ class Gate(Resource):
             )
 
     def _now(self, request: IRequest, answer: Answer) -> bytes:
-        request.setResponseCode(answer.status)
-        for name, value in headers_of(answer, self._clock.seconds()):
-            request.setHeader(name, value)
+        begin(request, answer, self._clock.seconds())
         return answer.body
 
 

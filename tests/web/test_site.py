@@ -104,6 +104,23 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(past["Cache-Control"], "public, max-age=3600")
         self.assertEqual(past["Expires"], datetimeToString(NOW + 10800).decode())
 
+    def test_kept(self) -> None:
+        """
+        Who kept a window long past asks whether it is still so, and gets no
+        body then; the connection goes on, whoever takes the request apart.
+        """
+        self.stage.clock.advance(7200)
+        target = f"/api/v1/data?chart=system.load&after={NOW - 60}&before={NOW}"
+        tag = self.stage.get(target).headers["ETag"]
+        head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n"
+        for known, status in ((tag, 304), (f'"x", {tag}', 304), ("*", 304), ('W/"x"', 200)):
+            for more in ("", "TE: trailers\r\n"):
+                asked = f"{head}{more}If-None-Match: {known}\r\n\r\n".encode()
+                first, second = self.stage.raw(asked), self.stage.raw(asked + asked)
+                self.assertEqual([answer.status for answer in (*first, *second)], [status] * 3)
+                self.assertEqual(first[0].headers["ETag"], tag)
+                self.assertEqual(first[0].body == b"", status == 304)
+
     def test_gzip(self) -> None:
         """
         Large answers are compressed for those who take it, however large.
@@ -113,7 +130,7 @@ class SiteTests(SynchronousTestCase):
         packed = self.stage.get(target, Accept_Encoding="deflate, gzip;q=0.5")
         self.assertNotIn("Content-Encoding", plain.headers)
         self.assertEqual(packed.headers["Content-Encoding"], "gzip")
-        self.assertEqual(packed.headers["Vary"], "Accept-Encoding")
+        self.assertEqual(packed.headers["Vary"], "Accept-Encoding, Origin")
         self.assertEqual(packed.body, plain.body)
         self.assertLess(int(packed.headers["Content-Length"]), len(plain.body))
         self.assertNotIn("Content-Encoding", self.stage.get(target, Accept_Encoding="gzip;q=0, br").headers)

@@ -198,3 +198,41 @@ class IntentTests(SynchronousTestCase):
         self.assertEqual(answer.status, 200)
         self.assertEqual(answer.headers["Cross-Origin-Resource-Policy"], "same-origin")
         self.assertNotIn("Access-Control-Allow-Origin", answer.headers)
+
+
+class OriginTests(SynchronousTestCase):
+    """
+    Pages of other sites that may read.
+    """
+
+    def test_allowed(self) -> None:
+        """
+        A page of a site that the owner names reads answers, live ones too, and
+        is told so before it asks with a header; it gets no more than anybody,
+        and never with passwords that the browser knows.
+        """
+        stage = Stage(origins=pattern("https://wiki.example https://*.shop.example"))
+        stage.usual()
+        for origin in ("https://wiki.example", "https://a.shop.example"):
+            for method, target in (("GET", "/api/v1/info"), ("GET", "/api/v3/nodes"), ("OPTIONS", "/api/v1/data")):
+                headers = stage.get(target, method=method, Origin=origin, Sec_Fetch_Site="cross-site").headers
+                self.assertEqual(headers["Access-Control-Allow-Origin"], origin)
+                self.assertEqual(headers["Cross-Origin-Resource-Policy"], "cross-origin")
+                self.assertNotIn("Access-Control-Allow-Credentials", headers)
+                self.assertIn("Origin", headers["Vary"])
+        live = stage.get("/api/v1/live?charts=system.cpu", method="HEAD", Origin="https://wiki.example").headers
+        self.assertEqual(live["Access-Control-Allow-Origin"], "https://wiki.example")
+
+    def test_others(self) -> None:
+        """
+        Pages of all other sites read nothing, and none makes a node do
+        anything.
+        """
+        stage = Stage(allow=OPEN, origins=pattern("https://wiki.example"))
+        for origin in ("http://wiki.example", "https://wiki.example.evil.example", "null", ""):
+            headers = stage.get("/api/v1/info", Origin=origin).headers
+            self.assertNotIn("Access-Control-Allow-Origin", headers, origin)
+            self.assertEqual(headers["Cross-Origin-Resource-Policy"], "same-origin")
+        acts = "/api/v1/function?function=x"
+        answer = stage.get(acts, Origin="https://wiki.example", Sec_Fetch_Site="cross-site", **BROWSER)
+        self.assertEqual(answer.status, 403)
