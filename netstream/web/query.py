@@ -249,8 +249,11 @@ async def _fetch(
     plan = planned(question.points)
     if len(plan) > most:  # a window has up to half as many rows again as it is asked for
         plan = planned(max(1, most * 2 // 3))
-    if span is not None and (plan.before < span.first or plan.after >= span.last):
-        raise _nothing()
+    if span is not None:
+        # Long rows may end before the first sample though their window does not.
+        asked = window(question.after, question.before, 0, update_every, now, False, span)
+        if asked.before < span.first or asked.after >= span.last:
+            raise _nothing()
 
     series = [(chart.id, dimension.id) for chart, dimension in dimensions]
     share = "percentage" in question.options

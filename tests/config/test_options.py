@@ -69,6 +69,7 @@ NODE_VALUES: list[tuple[str, str, str, Any]] = [
     ("db", "cleanup ephemeral hosts after", "2h", 7200),
     ("db", "gap when lost iterations above", "4", 4),
     ("web", "allowed host names", "a.example *.b", pattern("a.example *.b")),
+    ("web", "allowed origins", "https://a.example", pattern("https://a.example")),
     ("web", "access token for", "dashboard|badges", frozenset({"dashboard", "badges"})),
     ("web", "access token for", "none", frozenset()),
     ("web", "trusted proxies", "127.0.0.1 10.0.0.0/8", Networks.parse("127.0.0.1 10.0.0.0/8")),

@@ -324,6 +324,14 @@ class DifferentialTests(InteropTestCase):
             ours = self.ours.get(path)
             theirs = self._status(path)
             self.assertEqual((theirs[0], theirs[1].strip()), (ours.status, ours.text.strip()), path)
+        for window in (
+            "after=-2592000&points=360",
+            "after=-86400&points=2",
+            "after=-864000&before=-3600&points=2",
+            "after=-7200&before=-3600",
+        ):
+            path = f"/api/v1/data?chart=system.cpu&{window}"
+            self.assertEqual(self._status(path)[0], self.ours.get(path).status, path)
 
     def _compare_badges(self) -> None:
         # Aligned, it ends up to its length later, which must still be before ours do.

@@ -297,6 +297,19 @@ class DataTests(SynchronousTestCase):
             answer = self.stage.get(f"/api/v1/data?{question}")
             self.assertEqual((answer.status, answer.text[: len(reason)]), (status, reason), question)
 
+    def test_coarse_rows(self) -> None:
+        """
+        Of a time that is long beside what is stored, rows are empty that end
+        before it: the chart is there.
+        """
+        answer = self.stage.get("/api/v1/data?chart=system.load&after=-2592000&points=360")
+        self.assertEqual(answer.status, 200)
+        rows = answer.json()["data"]
+        self.assertGreater(len(rows), 300)
+        self.assertTrue(all(value is None for _, *values in rows for value in values))
+        for hour in ("after=-7200&before=-3600", "after=-86400&before=-3600&points=2"):
+            self.assertEqual(self.stage.get(f"/api/v1/data?chart=system.load&{hour}").status, 404)
+
     def test_absurd_numbers(self) -> None:
         """
         Numbers without measure cost no more than others.
