@@ -249,6 +249,7 @@ class Container:
     The charts of one group that is no service.
 
     @ivar group: Which one.
+    @ivar context: What the contexts of its charts begin with.
     """
 
     def __init__(self, group: Group, usage: Usage, update_every: int) -> None:
@@ -257,8 +258,8 @@ class Container:
         self._every = update_every
         self._source = Source(PLUGIN, "/sys/fs/cgroup", update_every)
         self._prefix = f"cgroup_{group.name}"
-        self._context = "k8s.cgroup" if group.name.startswith("k8s_") else "cgroup"
-        self._sheet = Sheet(self._source, _rows(self._prefix, self._context, usage.TICKS))
+        self.context = "k8s.cgroup" if group.name.startswith("k8s_") else "cgroup"
+        self._sheet = Sheet(self._source, _rows(self._prefix, self.context, usage.TICKS))
         self._cores = Growing(self._per_core, partial(incremental, multiplier=100, divisor=1_000_000_000))
         self._waiting: dict[tuple[str, str], Waiting] = {}
         self._limits = Limits()
@@ -272,7 +273,7 @@ class Container:
             "CPU Usage (100% = 1 core) Per Core",
             "percentage",
             "cpu",
-            f"{self._context}.cpu_per_core",
+            f"{self.context}.cpu_per_core",
             STACKED,
             40100,
             *dimensions,
@@ -338,7 +339,7 @@ class Container:
             known = self._waiting[resource, kind] = Waiting(
                 self._source,
                 f"{self._prefix}.{resource}",
-                f"{self._context}.{resource}",
+                f"{self.context}.{resource}",
                 title,
                 family,
                 kind,

@@ -11,9 +11,11 @@ from twisted.logger import Logger
 
 from netstream.collect.cgroup_charts import Container
 from netstream.collect.cgroup_find import Group, Groups
+from netstream.collect.cgroup_networks import Networks, Owners
 from netstream.collect.cgroup_services import Services
 from netstream.collect.cgroup_usage import Usage, ticks_of, usage_of
 from netstream.collect.files import Machine
+from netstream.collect.links import Links, Netlink
 from netstream.config.cgroups import CgroupSettings
 
 _PROBLEMS = (OSError, ValueError, LookupError)
@@ -30,9 +32,19 @@ class Cgroups:
 
     _log = Logger()
 
-    def __init__(self, machine: Machine, update_every: int, settings: CgroupSettings | None = None) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        update_every: int,
+        settings: CgroupSettings | None = None,
+        owners: Owners | None = None,
+        links: Links | None = None,
+    ) -> None:
         """
         @param settings: Which groups are shown, if not the usual ones.
+        @param owners: Who is told which network interfaces are whose; nobody
+            if not given.
+        @param links: Knows of network interfaces; this machine if not given.
         """
         self._settings = settings or CgroupSettings()
         self._groups = Groups(machine, self._settings)
@@ -42,6 +54,10 @@ class Cgroups:
         self._containers: dict[str, Container] = {}
         self._services: dict[str, tuple[Group, Usage]] = {}
         self._service_charts = Services(ticks_of(self._groups.unified), update_every)
+        self._owners = owners or Owners()
+        self._networks: Networks | None = None
+        if owners is not None:
+            self._networks = Networks(machine.proc, self._groups.roots, links or Netlink(), owners)
         self._odd: set[str] = set()
         self._looked = 0
         self._told_more = False
@@ -96,6 +112,8 @@ class Cgroups:
             except _PROBLEMS as problem:
                 self._lose(path, problem)
                 text.append(self._end(path))
+        if self._networks is not None:
+            self._networks.look((container.group, container.context) for container in self._containers.values())
         return b"".join(text)
 
     def _end(self, path: str) -> bytes:
@@ -120,7 +138,7 @@ class Cgroups:
         """
         text = []
         # Ticks are whole seconds, but not to the microsecond.
-        if not 0 < now - self._looked < self._settings.search_every * 1_000_000 - 500_000:
+        if self._owners.asked or not 0 < now - self._looked < self._settings.search_every * 1_000_000 - 500_000:
             self._looked = now
             text.append(self._look())
         for path, container in list(self._containers.items()):
@@ -149,5 +167,7 @@ class Cgroups:
 
     def close(self) -> None:
         """
-        Release what is open (nothing is).
+        Be done: no interfaces are anybody's.
         """
+        if self._networks is not None:
+            self._networks.close()

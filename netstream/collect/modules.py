@@ -79,11 +79,12 @@ MODULES: Mapping[MakeCollector, str] = {make: option for option, makers in _PROC
 """Options of C{[plugin:proc]} by the collectors that they switch off."""
 
 PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
+    # It knows whose the network interfaces are that others show.
+    "cgroups": (Cgroups,),
     "proc": tuple(MODULES),
     "diskspace": (Mounts,),
     "timex": (Timex,),
     "apps": (Apps,),
-    "cgroups": (Cgroups,),
     "netstream monitoring": (Own,),
 }
 """Collectors by the name that switches them off in C{[plugins]}."""

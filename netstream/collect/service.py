@@ -13,10 +13,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netstream.collect.cgroup_networks import Owners
 from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import Collector, MakeCollector, Odd
 from netstream.collect.files import Machine
 from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
+from netstream.collect.netdev import NetDev
 from netstream.collect.own import Own, Stored, Workers
 from netstream.collect.streams import Streams
 from netstream.collect.virtual import Collected
@@ -70,6 +72,7 @@ class CollectService(Service):
         self._plugins = plugins
         self._every = settings.db.update_every
         self._collectors: list[Collector] = []
+        self._owners = Owners()
         self._made: dict[MakeCollector, list[Collector]] = {}
         self._measuring: set[str] = set()
         self._collected: Collected | None = None
@@ -109,7 +112,9 @@ class CollectService(Service):
 
     def _measuring_with(self, make: MakeCollector) -> Collector:
         if make is Cgroups:
-            return Cgroups(self._machine, self._every, self._settings.cgroups)
+            return Cgroups(self._machine, self._every, self._settings.cgroups, self._owners)
+        if make is NetDev:
+            return NetDev(self._machine, self._every, self._owners)
         return make(self._machine, self._every)
 
     def reconfigure(self, settings: Settings) -> None:

@@ -400,11 +400,12 @@ class Segments:
         most_bytes: int | None,
         oldest: Mapping[int, int] | None = None,
         dropped: Callable[[Sequence[Place]], object] | None = None,
+        needed: Mapping[int, int] | None = None,
     ) -> list[str]:
         """
         Delete the files that are past their retention; then, while there are
         more bytes than there should be, those of the oldest stretch, but never
-        the newest one.
+        the newest one, nor that before it while it is needed.
 
         @param now: The time.
         @param most_bytes: L{None} if there is no limit.
@@ -412,6 +413,8 @@ class Segments:
             given again each time.
         @param dropped: Told what was in the files that were deleted, which can
             be read still.
+        @param needed: Nodes of which what is from a second on is not deleted
+            for its age.
         @return: What was done, in sentences.
         """
         # What was replaced by what is deleted now must not come back, so the disk is to have the drops.
@@ -422,13 +425,15 @@ class Segments:
         gone: list[Segment] = []
         for segment in self._segments():
             end = max(segment.stretch + self.stretch, segment.index.last)
-            if end + segment.retention < now:
+            if end + segment.retention < now and not _has(segment, needed or {}):
                 gone.append(segment)
                 done.append(f"{segment.path} was deleted: it is past its retention of {segment.retention} s")
         if most_bytes is not None:
             left = self.nbytes - sum(segment.nbytes for segment in gone)
+            last = self._starts[-2:-1]
             for start in self._starts[:-1]:
-                if left <= most_bytes:
+                files = self._stretches[start].values()
+                if left <= most_bytes or ([start] == last and any(_has(file, needed or {}) for file in files)):
                     break
                 for segment in self._stretches[start].values():
                     if segment not in gone:
@@ -523,3 +528,16 @@ class Segments:
 
 def _start(place: Place) -> int:
     return place.start
+
+
+def _has(segment: Segment, needed: Mapping[int, int]) -> bool:
+    """
+    @return: Whether a file has something of one of these nodes, from its second
+        on.
+    """
+    last = segment.index.last
+    return any(
+        next(iter(segment.index.find(node, second - 1, last)), None) is not None
+        for node, second in needed.items()
+        if second <= last
+    )

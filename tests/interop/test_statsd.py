@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import Peer
+from tests.interop.peers import NetstreamNode, Peer, RealAgent, missing
 
 PACKETS = (
     "g1:10|g\nc1:3|c\nm1:2|m\nh1:5|h\nh1:7|h\nh1:9.5|h\nt.one:320|ms\nt.one:100|ms\n"
@@ -203,6 +204,27 @@ APP_LINES = (
     "shop.time:6|ms\nshop.api.get.200:5|c\nshop.api.get.404:2|c\nshop.api.del.404:9|c\nshop.api.all.404:1|c\n"
     "shop.1.x.2:1|m\nshop.api.post.201:2|c\nshop.secret:1|g\nsecond.gauge:8|g\nelse:1|g\n"
 )
+STOCK = Path("/usr/lib/netdata/conf.d/statsd.d")
+"""Files that come with the agent."""
+STOCK_LINES = """\
+myexampleapp.metric1:3|h
+myexampleapp.metric1:5|h
+myexampleapp.metric2:7|g
+asterisk.channels.count:4|g
+asterisk.endpoints.count:2|g
+asterisk.endpoints.state.online:1|g
+asterisk.endpoints.SIP.alice.channels:1|g
+asterisk.dialstatus.ANSWER:2|m
+asterisk.hangupcause.16:1|m
+asterisk.hangupcause.200:1|m
+asterisk.dialhangupcause.ANSWER.17:3|m
+k6.http_reqs:5|c
+k6.http_reqs_failed:1|c
+k6.vus:3|g
+k6.vus_max:9|g
+k6.data_received:100|c
+k6.data_sent:50|c
+"""
 
 
 class SyntheticTests(InteropTestCase):
@@ -223,9 +245,11 @@ class SyntheticTests(InteropTestCase):
             if chart["plugin"] == "statsd.plugin"
         }
 
-    def test_same(self) -> None:
+    def both(self, files: Mapping[str, str], lines: str, last: str) -> tuple[RealAgent, NetstreamNode]:
         """
-        They are those of a real agent, with its names and numbers, and so is which metrics have a chart of their own.
+        Start both with the same files, and send both the same.
+
+        @param last: A chart to wait for.
         """
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
             free.bind(("127.0.0.1", 0))
@@ -233,7 +257,8 @@ class SyntheticTests(InteropTestCase):
         for name in ("agent", "node"):
             place = self.directory / name / "etc" / "statsd.d"
             place.mkdir(parents=True)
-            (place / "shop.conf").write_text(APPS)
+            for file, text in files.items():
+                (place / file).write_text(text)
         agent = self.agent("agent", statsd={"bind to": f"udp:127.0.0.1:{port}"})
         node = self.node(
             "node",
@@ -243,9 +268,16 @@ class SyntheticTests(InteropTestCase):
         ports = (port, int(node.wait_log(r"statsd listens on udp 127\.0\.0\.1:(\d+)")[1]))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for each in ports:
-                sender.sendto(APP_LINES.encode(), ("127.0.0.1", each))
+                sender.sendto(lines.encode(), ("127.0.0.1", each))
         for peer in (agent, node):
-            peer.wait_samples("second.mixed", count=3)
+            peer.wait_samples(last, count=3)
+        return agent, node
+
+    def test_same(self) -> None:
+        """
+        They are those of a real agent, with its names and numbers, and so is which metrics have a chart of their own.
+        """
+        agent, node = self.both({"shop.conf": APPS}, APP_LINES, "second.mixed")
         expected, found = self.charts(agent), self.charts(node)
         self.assertEqual(set(found), set(expected))
         self.assertIn("shop-1.of_a_timer", found)
@@ -259,4 +291,24 @@ class SyntheticTests(InteropTestCase):
                 {name: round(max(column.values(), key=abs), 3) for name, column in theirs.items()},
                 chart_id,
             )
+        self.assert_stopped(node)
+
+    def test_stock(self) -> None:
+        """
+        Files that come with the agent make the charts that they make there, but that a dimension waits for its
+        metric.
+        """
+        files = {path.name: path.read_text() for path in STOCK.glob("*.conf")}
+        if not files:
+            missing(f"{STOCK} has no files (apt-get install --no-install-recommends netdata-core)")
+        agent, node = self.both(files, STOCK_LINES, "myexampleapp.myexamplechart")
+        expected, found = self.charts(agent), self.charts(node)
+        self.assertEqual(set(found), set(expected))
+        print(f"{len(found)} charts of {', '.join(sorted(files))}")
+        for chart_id, chart in expected.items():
+            dimensions, theirs = found[chart_id].pop("dimensions"), chart.pop("dimensions")
+            self.assertEqual(found[chart_id], chart)
+            self.assertEqual(dimensions, {each: name for each, name in theirs.items() if each in dimensions}, chart_id)
+            self.assertTrue(dimensions, chart_id)
+        self.assertEqual(node.log().count("statsd.d/"), 0)
         self.assert_stopped(node)

@@ -179,7 +179,7 @@ class Distribution(Metric):
             with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is a gap
                 figures = _figures(np.array(self._values), np.array(self._weights), self._percentile)
             found = dict(zip(found, figures, strict=True))
-        self.sum = found["average"] * sum(self._weights)
+        self.sum = float(np.dot(self._values, self._weights)) if self._values else 0.0
         del self._values[:], self._weights[:]
         return found
 

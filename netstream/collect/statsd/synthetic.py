@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from attrs import define, field
 from twisted.logger import Logger
 
+from netstream.collect.charts import safe_id
 from netstream.collect.program import Number, NumberChart
 from netstream.collect.statsd.lines import Kind
 from netstream.collect.statsd.metrics import Dictionary, Distribution, Metric
@@ -36,7 +37,7 @@ def dimensions(chart: SyntheticChart, metric: str) -> Iterator[tuple[str, Line]]
     for line in lines:
         numbers[line.shows] += 1
         number = str(numbers[line.shows]) if counts[line.shows] > 1 else ""
-        yield (f"{metric}_{line.shows}{number}" if len(lines) > 1 else metric), line
+        yield safe_id(f"{metric}_{line.shows}{number}" if len(lines) > 1 else metric), line
 
 
 def dimension_name(app: App, line: Line, metric: str) -> str:

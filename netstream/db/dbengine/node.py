@@ -571,6 +571,16 @@ class HotNode:
         yield from self.sealing
         yield from sorted(self.epochs.values(), key=_step, reverse=True)
 
+    def waiting(self, tier: int) -> int | None:
+        """
+        @param tier: A coarser one that there is.
+        @return: After or at which second there may be samples of which it has
+            no rows yet; L{None} if it has all.
+        """
+        begins = [stretch for other, stretch in self.stale if other == tier]
+        begins += [epoch.start for epoch in self.hot()]
+        return min(begins, default=None)
+
     def spans(self, oldest: int, charts: Iterable[str] | None = None) -> dict[str, Span]:
         """
         @param oldest: What is older than this second does not count.

@@ -10,6 +10,9 @@ from attrs import define
 
 from netstream.db.dbengine.node import HotNode
 
+_LONG = 7 * 86400
+"""Seconds after which the next coarser tier has everything, but for a disk that is full for days."""
+
 
 @define
 class Retention:
@@ -46,9 +49,22 @@ class Retention:
             return 0
         return max(own, kept * own // self.seconds[0] if self.seconds[0] else kept)
 
-    def oldest(self, node: HotNode, tier: int, now: float) -> int:
+    def ends(self, node: HotNode, tier: int, now: float) -> int:
         """
-        @return: Rows of a tier that are older than this second do not count.
+        @return: Rows of a tier that are older than this second are past their
+            time.
         """
         kept = self.of(node, tier)
         return int(now) - kept if kept else 0
+
+    def oldest(self, node: HotNode, tier: int, now: float) -> int:
+        """
+        What the next coarser tier was not made of yet counts, however old.
+
+        @return: Rows of a tier that are older than this second do not count.
+        """
+        oldest = self.ends(node, tier, now)
+        if 0 < self.of(node, tier) < _LONG and tier + 1 in self.tiers:
+            waiting = node.waiting(tier + 1)
+            oldest = oldest if waiting is None else min(oldest, waiting)
+        return oldest

@@ -277,18 +277,21 @@ class Storage:
         said, self.damage = self.damage, []
         return said
 
-    def expire(self, now: int, sizes: Sequence[int]) -> list[str]:
+    def expire(self, now: int, sizes: Sequence[int], waiting: Sequence[Mapping[int, int]] = ()) -> list[str]:
         """
         Make room: delete what is past its retention, or too much.
 
         @param sizes: Bytes by tier; 0 is no limit.
+        @param waiting: By tier, nodes of which rows are not in the next coarser
+            one yet, and from which second on.
         @return: What was done, in sentences.
         @raise OSError: The disk refuses; it may be tried again.
         """
         said: list[str] = []
-        for segments, size in zip(self.tiers, sizes, strict=False):
-            dropped = self.dropped if segments is self.tiers[0] else None
-            said += segments.expire(now, size or None, dropped=dropped)
+        needed = dict(enumerate(waiting))
+        for tier, (segments, size) in enumerate(zip(self.tiers, sizes, strict=False)):
+            dropped = self.dropped if not tier else None
+            said += segments.expire(now, size or None, dropped=dropped, needed=needed.get(tier))
             while segments.compact():
                 pass
         return said

@@ -271,7 +271,7 @@ class _Upgrade:
         """
         Make coarser rows of samples that are about to be deleted.
         """
-        oldest = self.retention.oldest(node, 0, self.now)
+        oldest = self.retention.ends(node, 0, self.now)
         for tier, stretch in sorted(node.stale):
             if stretch < oldest:
                 self.storage.derive(node.id, tier, stretch, 0, self.retention.of(node, tier))

@@ -280,7 +280,12 @@ class Upkeep:
         if self._expiring:
             return
         self._expiring = True
-        storage, now = self._storage, int(self._clock.seconds())
+        storage, now, tiers = self._storage, int(self._clock.seconds()), self._retention.tiers
+        # What a coarser tier is still to be made of is not deleted before.
+        waiting = [
+            {node.id: first for node in self._nodes.values() if (first := node.waiting(tier + 1)) is not None}
+            for tier in tiers[:-1]
+        ]
 
         said: list[str] = []
 
@@ -290,7 +295,7 @@ class Upkeep:
                 self._log.info("{sentence}", sentence=sentence)
 
         self._trouble.attempt(
-            "files", lambda: said.extend(storage.expire(now, self._retention.sizes)), self._workers.write
+            "files", lambda: said.extend(storage.expire(now, self._retention.sizes, waiting)), self._workers.write
         ).addCallback(expired)
 
 

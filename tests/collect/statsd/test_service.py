@@ -309,6 +309,23 @@ class StatsdTests(SynchronousTestCase):
         self.assertEqual(self.values("shop.all", "shop.g"), {1: 3.0})
         self.assertTrue(any("shop.g is a gauge, which has no min" in each for each in self.messages))
 
+    def test_synthetic_like_names(self) -> None:
+        """
+        Of two metrics whose names differ only in what ids cannot hold, one is shown.
+        """
+        self.start(apps=(self.combined("pattern shop.* ''"),))
+        self.say("shop.a/b:3|g\nshop.a_b:4|g", "shop.a/b:5|g\nshop.a_b:6|g")
+        self.assertEqual(list(self.hub.local.charts["shop.all"].dimensions), ["shop.a_b"])
+        self.assertEqual(self.values("shop.all", "shop.a_b"), {1: 3.0, 2: 5.0})
+
+    def test_synthetic_weights(self) -> None:
+        """
+        A sum counts values that stand for several as often.
+        """
+        self.start(apps=(self.combined("shop.h all sum"),))
+        self.say("shop.h:2|h|@0.1", "shop.h:1:2|h|@0.5", "shop.h:1|h")
+        self.assertEqual(self.values("shop.all", "shop.h"), {1: 20.0, 2: 6.0, 3: 1.0})
+
     def test_synthetic_same_name(self) -> None:
         """
         Of two metrics of one name the gauge is shown, if they come at once.
