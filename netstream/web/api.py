@@ -356,7 +356,9 @@ class API:
                 "machine_guid": host.info.guid,
                 "node_id": "",
                 "claim_id": host.claim_id or "",
-                "contexts": charted.contexts(host, await self._bounds(host), with_charts),
+                "contexts": charted.contexts(
+                    host, await self._bounds(host), with_charts, charted.label_patterns(ask.parameters)
+                ),
             }
         )
 

@@ -16,6 +16,7 @@ from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Function
 from netstream.model.pattern import SimplePattern
 from netstream.web.functions import described
+from netstream.web.target import Parameters
 
 PAUSE_EVERY = 200
 """Charts that are described before other work gets its turn."""
@@ -248,12 +249,36 @@ def _context(host: Host, charts: list[Chart], bounds: Mapping[str, Span], with_c
     return described
 
 
-def contexts(host: Host, bounds: Mapping[str, Span], with_charts: bool = False) -> dict[str, Any]:
+def label_patterns(parameters: Parameters) -> Sequence[str]:
     """
+    @return: Patterns of labels, by name alone or with their value, each of
+        which a chart has to fit.
+    """
+    return [*filter(None, map(parameters.text, ("chart_label_key", "chart_labels_filter")))]
+
+
+def labelled(charts: Iterable[Chart], patterns: Sequence[str]) -> list[Chart]:
+    """
+    @param patterns: From L{label_patterns}.
+    @return: The charts of which a label fits each of them.
+    """
+    wanted = [list_pattern(text) for text in patterns]
+
+    def fits(chart: Chart, pattern: SimplePattern) -> bool:
+        return any(pattern.matches(name) or pattern.matches(f"{name}:{v}") for name, v in own_labels(chart).items())
+
+    return [chart for chart in charts if all(fits(chart, pattern) for pattern in wanted)]
+
+
+def contexts(
+    host: Host, bounds: Mapping[str, Span], with_charts: bool = False, labels: Sequence[str] = ()
+) -> dict[str, Any]:
+    """
+    @param labels: From L{label_patterns}.
     @return: The contexts of a host by id, as C{contexts} answers them.
     """
     members: dict[str, list[Chart]] = {}
-    for chart in host.charts.values():
+    for chart in labelled(host.charts.values(), labels):
         if not chart.hidden and chart.dimensions:
             members.setdefault(chart.context, []).append(chart)
     return {name: _context(host, charts, bounds, with_charts) for name, charts in members.items()}

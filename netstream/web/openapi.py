@@ -150,6 +150,10 @@ _V3 = ("v2", "v3")
 _OPTION = Parameter(
     "options", "Words that change the answer; unknown ones are ignored.", {"enum": list(OPTIONS)}, words=True
 )
+_LABELS = (
+    Parameter("chart_label_key", "Patterns of names of labels: only charts with one."),
+    Parameter("chart_labels_filter", "Patterns of labels as name:value, or their names: only charts with one."),
+)
 _WINDOW = (
     Parameter("after", "First second: unix time, or relative to before.", {**_SECOND, "default": -600}),
     Parameter("before", "Last second: unix time, or relative to now; 0 is the newest.", {**_SECOND, "default": 0}),
@@ -219,8 +223,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         (
             Parameter("chart", "Id or name of a chart, or patterns of either; or else context."),
             Parameter("context", "Patterns of contexts; or else chart."),
-            Parameter("chart_label_key", "Patterns of names of labels: only charts with one."),
-            Parameter("chart_labels_filter", "Patterns of labels as name:value, or their names: only charts with one."),
+            *_LABELS,
             Parameter("dimensions", "Patterns of ids or names of dimensions."),
             *_WINDOW,
             Parameter(
@@ -240,7 +243,10 @@ ENDPOINTS: Sequence[Endpoint] = (
         "contexts",
         "The contexts of a node.",
         {_JSON: shape.CONTEXTS},
-        (Parameter("options", "What more is told.", {"enum": ["charts", "full", "all"]}, words=True),),
+        (
+            Parameter("options", "What more is told.", {"enum": ["charts", "full", "all"]}, words=True),
+            *_LABELS,
+        ),
         tag="Samples",
     ),
     Endpoint(

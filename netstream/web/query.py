@@ -16,7 +16,7 @@ from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int64s
 from netstream.web.answer import Refusal
-from netstream.web.charts import chosen, list_pattern, of_contexts, own_labels
+from netstream.web.charts import chosen, label_patterns, labelled, list_pattern, of_contexts
 from netstream.web.target import Parameters
 
 MOST_ROWS = 86400
@@ -114,7 +114,7 @@ class Question:
             parameters.text("group_options"),
             parameters.text("format", default="json"),
             frozenset(OPTIONS[word] for word in words if word in OPTIONS),
-            [*filter(None, map(parameters.text, ("chart_label_key", "chart_labels_filter")))],
+            label_patterns(parameters),
         )
 
     @property
@@ -180,14 +180,6 @@ def _wanted(dimension: Dimension, pattern: SimplePattern | None, question: Quest
     return by_id or (not only_ids and pattern.matches(dimension.name))
 
 
-def _labelled(chart: Chart, pattern: SimplePattern) -> bool:
-    """
-    @return: Whether a label of the chart fits, its name alone or with its value.
-    """
-    labels = own_labels(chart).items()
-    return any(pattern.matches(name) or pattern.matches(f"{name}:{value}") for name, value in labels)
-
-
 def _nothing() -> Refusal:
     return Refusal(404, "No metrics where matched to query.\n")
 
@@ -204,8 +196,7 @@ async def view(host: Host, question: Question, now: int) -> View:
         charts = chosen(host, question.chart) or await _forgotten(host, question.chart)
     else:
         charts = of_contexts(host, question.context)
-    for labels in map(list_pattern, question.labels):
-        charts = [chart for chart in charts if _labelled(chart, labels)]
+    charts = labelled(charts, question.labels)
     pattern = list_pattern(question.dimensions) if question.dimensions else None
     dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, question)]
     if not dimensions:

@@ -93,6 +93,12 @@ class NodeTests(SynchronousTestCase):
         self.assertEqual((disk["family"], disk["units"], disk["collected"]), ("[x]", "KiB/s", True))
         self.assertEqual((disk["first_time_t"], disk["last_time_t"]), (NOW - 600, NOW))
         self.assertNotIn("charts", disk)
+        for asked, left in (
+            ("chart_labels_filter=device:sda", ["disk.io"]),
+            ("chart_label_key=device", ["disk.io"]),
+            ("chart_labels_filter=device:none", []),
+        ):
+            self.assertEqual(list(self.stage.get(f"/api/v1/contexts?{asked}").json()["contexts"]), left, asked)
         one = self.stage.get("/api/v1/context?context=disk.io&options=charts").json()
         self.assertEqual(list(one["charts"]), ["disk.sda", "disk.sdb"])
 
