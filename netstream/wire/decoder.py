@@ -40,7 +40,7 @@ _FRAME = 0xFA
 _SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
 _STARTS: tuple[bytes, ...] = (b"BEGIN", b"SET", b"END")
 _ROWS = frozenset({"RBEGIN", "RSET"})
-_ROW_STARTS = (b"RBEGIN", b"RSET")
+_ROW_STARTS = (b"RBEGIN", b"RSET", b"RDSTATE", b"RSSTATE")
 _REPEATED = frozenset({DefineChart, DefineDimension, ChartLabel, CommitChartLabels})
 """Lines that are said on each connection, and of many charts and nodes alike."""
 
