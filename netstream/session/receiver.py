@@ -417,8 +417,9 @@ class Receiver:
             self._room(count, self._limits.dimensions, "dimensions", line)
             self._room(len(opened.dimensions), self._limits.chart_dimensions, "dimensions of one chart", line)
             self._dimension_count += 1
-        old = len(known.id) + len(known.name) if known else 0
-        self._keep(len(dimension.id) + len(dimension.name) - old, line)
+        if known is not dimension:
+            old = len(known.id) + len(known.name) if known else 0
+            self._keep(len(dimension.id) + len(dimension.name) - old, line)
         if dimension.id != line.id and (opened.id, line.id) not in self._respelled:
             self._room(len(self._respelled), self._limits.dimensions, "dimensions", line)
             self._respelled.add((opened.id, line.id))
