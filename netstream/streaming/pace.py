@@ -7,7 +7,8 @@ sessions, hub and database, which is more than decoding its samples.  So a
 connection whose bytes trickle in is left alone for a moment after each read,
 until the rest has gathered in the buffer of the system.  Of a child whose
 seconds come in bursts the first piece waits for the others, so that a burst is
-dealt with at once.
+dealt with at once.  Where there are many children, all from which nothing is
+expected are left alone until L{Rounds} find something to read.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from collections.abc import Callable
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ISSLTransport
+from twisted.internet.tcp import Connection
 
+from netstream.streaming.rounds import Rounds
 from netstream.streaming.turns import Turns
 
 PAUSE = 0.03
@@ -59,11 +62,14 @@ class Pace:
         clock: IReactorTime,
         deal: Callable[[bytes], None] | None = None,
         turns: Turns | None = None,
+        rounds: Rounds | None = None,
     ) -> None:
         """
         @param deal: Is given what L{gather} kept and nothing followed; without
             it nothing is kept.
         @param turns: Says when others shall not have to wait any longer.
+        @param rounds: Where the connection waits that is left alone, if there
+            are many.
         """
         self._deal = deal
         self._turns = turns
@@ -80,13 +86,16 @@ class Pace:
         self._prompt_until = 0.0
         self.held = False
         self._descriptor = transport if isinstance(transport, FileDescriptor) else None
+        self._rounds = rounds
+        self._number = _number(transport) if rounds is not None else -1
+        self._goes_round = False
 
     @property
     def waits(self) -> bool:
         """
         Whether the connection is left alone now.
         """
-        return self._timer is not None
+        return self._timer is not None or self._goes_round
 
     def gather(self, data: bytes, now: float) -> bytes:
         """
@@ -99,7 +108,7 @@ class Pace:
         if self._queued:
             self._kept.append(data)  # TLS again
             return b""
-        if self._turns is not None and self._deal is not None and self._timer is None and self._turns.is_over():
+        if self._turns is not None and self._deal is not None and not self.waits and self._turns.is_over():
             self._kept.append(data)
             self._queued = True
             self._transport.pauseProducing()
@@ -115,7 +124,7 @@ class Pace:
             self._score = min(self._score + 2, 2 * TRICKLES)  # one more than the pause before it takes off
             return self.rest()
         begins = now - self._last > PAUSE * 1.5
-        if not (begins and self._score >= TRICKLES and self._deal is not None) or self.held or self._timer is not None:
+        if not (begins and self._score >= TRICKLES and self._deal is not None) or self.held or self.waits:
             return data
         if len(data) >= PLENTY or now < self._prompt_until:
             return data
@@ -140,7 +149,7 @@ class Pace:
 
     def _its_turn(self) -> None:
         self._queued = False
-        if self._timer is None and not self.held:
+        if not self.waits and not self.held:
             self._transport.resumeProducing()
         if self._kept and self._deal is not None:
             self._deal(self.rest())
@@ -153,10 +162,17 @@ class Pace:
         @param now: Seconds of the clock when they were.
         @param may_wait: Whether nobody waits for an answer to what follows.
         """
+        is_all = True
         if self._descriptor is not None:
+            is_all = size < self._descriptor.bufferSize
             _fit(self._descriptor, size)
         self._weigh(size, now)
         if self.held:
+            return
+        if self._goes_round:
+            # The same pieces of TLS.
+            if now < self._prompt_until:
+                self._go_on()
             return
         if self._timer is not None:
             # TLS delivers several pieces of one read, whether it was paused or not.
@@ -168,10 +184,20 @@ class Pace:
         trickles = now - self._last <= PAUSE * 1.5
         self._last = now
         self._score = min(self._score + 1, 2 * TRICKLES) if trickles else max(self._score - 1, 0)
+        if may_wait and is_all and now >= self._prompt_until and self._wait_for_round():
+            return
         if may_wait and size < PLENTY and self._score >= TRICKLES and now >= self._prompt_until:
             self._gathered = size
             self._transport.pauseProducing()
             self._timer = self._clock.callLater(PAUSE, self._go_on)
+
+    def _wait_for_round(self) -> bool:
+        if self._number < 0 or self._rounds is None:
+            return False
+        self._goes_round = self._rounds.wait(self._number, self._go_on)
+        if self._goes_round:
+            self._transport.pauseProducing()
+        return self._goes_round
 
     def _weigh(self, size: int, now: float) -> None:
         """
@@ -192,7 +218,7 @@ class Pace:
         now and in the next second.
         """
         self._prompt_until = self._clock.seconds() + PROMPT
-        if self._timer is not None:
+        if self.waits:
             self._go_on()
 
     def hold(self, ready: Deferred[None]) -> None:
@@ -204,7 +230,7 @@ class Pace:
         """
         if self.held:
             return
-        self.stop()
+        self._wait_no_more()
         self.held = True
         self._transport.pauseProducing()
         ready.addCallback(self._let_go)
@@ -214,7 +240,7 @@ class Pace:
             self._go_on()
 
     def _go_on(self) -> None:
-        self.stop()
+        self._wait_no_more()
         self._transport.resumeProducing()
         if self._kept:
             self._clock.callLater(0, self._nothing_followed)  # after the next look at what can be read
@@ -225,11 +251,30 @@ class Pace:
         """
         Wait for nothing: the connection is closed, or about to be.
         """
+        self._wait_no_more()
+        if self._rounds is not None:
+            self._rounds.leave(self._number)
+            self._number = -1
+
+    def _wait_no_more(self) -> None:
         self.held = False
+        if self._goes_round and self._rounds is not None:
+            self._goes_round = False
+            self._rounds.wait_no_more(self._number)
         if self._timer is not None:
             if self._timer.active():
                 self._timer.cancel()
             self._timer = None
+
+
+def _number(transport: object) -> int:
+    """
+    @return: Number of the descriptor of a connection, which TLS may wrap; -1
+        if it has none of its own.
+    """
+    if ISSLTransport.providedBy(transport):
+        transport = getattr(transport, "transport", None)
+    return transport.fileno() if isinstance(transport, Connection) else -1
 
 
 def _fit(descriptor: FileDescriptor, size: int) -> None:

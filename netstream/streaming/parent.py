@@ -47,6 +47,7 @@ from netstream.streaming.papers import Papers, papers_of
 from netstream.streaming.passing import Handed, Relay, Taker, hand_over
 from netstream.streaming.peername import address_text, peer_text
 from netstream.streaming.quotas import Quotas
+from netstream.streaming.rounds import Rounds
 from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import CompressionError, Decompressor, algorithm_of
@@ -364,7 +365,13 @@ class ParentProtocol(Protocol):
         host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = self._parent.clock.callLater(self._silence, self._check_silence)
-        self._pace = Pace(cast(IPushProducer, self.transport), self._parent.clock, self._deal, self._parent.turns)
+        self._pace = Pace(
+            cast(IPushProducer, self.transport),
+            self._parent.clock,
+            self._deal,
+            self._parent.turns,
+            self._parent.rounds,
+        )
         self.transport.write(accepted(agreed))
         self._pace.hurry()
         rest, self._rest = self._rest, b""
@@ -662,6 +669,7 @@ class Parent:
         self.elsewhere: Callable[[str], Taker | Refusal | None] = lambda guid: None
         self.spoiled = Spoiled()
         self.turns = Turns(clock)
+        self.rounds = Rounds(clock)
         self.completing = DeferredSemaphore(COMPLETED_AT_ONCE)
         self.vocabulary = Vocabulary()
         self._sweeping: IDelayedCall | None = None
