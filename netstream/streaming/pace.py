@@ -17,8 +17,10 @@ from collections.abc import Callable
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ISSLTransport
 from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
 
 from netstream.streaming.rounds import Rounds
 from netstream.streaming.turns import Turns
@@ -87,8 +89,10 @@ class Pace:
         self.held = False
         self._descriptor = transport if isinstance(transport, FileDescriptor) else None
         self._rounds = rounds
-        self._number = _number(transport) if rounds is not None else -1
+        self._socket = _socket(transport) if rounds is not None else None
+        self._number = self._socket.fileno() if self._socket is not None else -1
         self._goes_round = False
+        self._paused = False
 
     @property
     def waits(self) -> bool:
@@ -111,7 +115,7 @@ class Pace:
         if self._turns is not None and self._deal is not None and not self.waits and self._turns.is_over():
             self._kept.append(data)
             self._queued = True
-            self._transport.pauseProducing()
+            self._pause()
             self._turns.wait(self._its_turn)
             return b""
         if self._kept:
@@ -129,7 +133,7 @@ class Pace:
         if len(data) >= PLENTY or now < self._prompt_until:
             return data
         self._kept.append(data)
-        self._transport.pauseProducing()
+        self._pause()
         self._timer = self._clock.callLater(PAUSE, self._go_on)
         return b""
 
@@ -149,10 +153,10 @@ class Pace:
 
     def _its_turn(self) -> None:
         self._queued = False
-        if not self.waits and not self.held:
-            self._transport.resumeProducing()
         if self._kept and self._deal is not None:
             self._deal(self.rest())
+        if not self.waits and not self.held:
+            self._resume()
 
     def received(self, size: int, now: float, may_wait: bool = True) -> None:
         """
@@ -188,16 +192,43 @@ class Pace:
             return
         if may_wait and size < PLENTY and self._score >= TRICKLES and now >= self._prompt_until:
             self._gathered = size
-            self._transport.pauseProducing()
+            self._pause()
             self._timer = self._clock.callLater(PAUSE, self._go_on)
 
     def _wait_for_round(self) -> bool:
         if self._number < 0 or self._rounds is None:
             return False
-        self._goes_round = self._rounds.wait(self._number, self._go_on)
+        self._goes_round = self._rounds.wait(self._number, self._read)
         if self._goes_round:
-            self._transport.pauseProducing()
+            self._pause()
         return self._goes_round
+
+    def _read(self) -> None:
+        """
+        There is something to read: do so, as the reactor would.
+        """
+        assert self._socket is not None
+        self._goes_round = False
+        self._last = self._clock.seconds()
+        try:
+            end = self._socket.doRead()
+        except Exception:
+            self._socket.abortConnection()
+            raise
+        if isinstance(end, ConnectionLost):
+            self._socket.connectionLost(Failure(end))
+        elif end is not None or not (self.waits or self.held or self._queued):
+            # That the peer has ended its side the reactor comes upon as well.
+            self._resume()
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._transport.pauseProducing()
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._transport.resumeProducing()
 
     def _weigh(self, size: int, now: float) -> None:
         """
@@ -232,7 +263,7 @@ class Pace:
             return
         self._wait_no_more()
         self.held = True
-        self._transport.pauseProducing()
+        self._pause()
         ready.addCallback(self._let_go)
 
     def _let_go(self, _: None) -> None:
@@ -241,7 +272,7 @@ class Pace:
 
     def _go_on(self) -> None:
         self._wait_no_more()
-        self._transport.resumeProducing()
+        self._resume()
         if self._kept:
             self._clock.callLater(0, self._nothing_followed)  # after the next look at what can be read
         else:
@@ -267,14 +298,14 @@ class Pace:
             self._timer = None
 
 
-def _number(transport: object) -> int:
+def _socket(transport: object) -> Connection | None:
     """
-    @return: Number of the descriptor of a connection, which TLS may wrap; -1
-        if it has none of its own.
+    @return: What reads for a transport, which may be TLS around it; L{None} if
+        that is no socket of its own.
     """
     if ISSLTransport.providedBy(transport):
         transport = getattr(transport, "transport", None)
-    return transport.fileno() if isinstance(transport, Connection) else -1
+    return transport if isinstance(transport, Connection) else None
 
 
 def _fit(descriptor: FileDescriptor, size: int) -> None:

@@ -28,6 +28,7 @@ from netstream.db import NoneDB
 from netstream.db.interfaces import IMetricsDB, exchange_of
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub, Link
+from netstream.hub.latest import last_of
 from netstream.model.host import HostInfo
 from netstream.model.identity import fingerprint
 from netstream.model.samples import SampleBatch
@@ -487,7 +488,7 @@ class ParentProtocol(Protocol):
         stand before all honest ones to come.
         """
         clock = host.link.clock if host.link is not None else None
-        last = int(batch.time.max()) if len(batch) else 0
+        last = last_of(batch)
         if last <= self.heard + AHEAD_MOST:
             if last and clock is not None:
                 if batch.past:

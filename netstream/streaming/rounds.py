@@ -15,6 +15,8 @@ from collections.abc import Callable
 from selectors import EVENT_READ, BaseSelector, DefaultSelector
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 EVERY = 0.1
 """Seconds from round to round."""
@@ -27,6 +29,8 @@ class Rounds:
     """
     Has a look at the connections that wait, without waiting itself.
     """
+
+    _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -41,25 +45,25 @@ class Rounds:
         """
         return len(self._members)
 
-    def wait(self, number: int, go_on: Callable[[], None]) -> bool:
+    def wait(self, number: int, read: Callable[[], None]) -> bool:
         """
         Wait until there is something to read.
 
         @param number: Of the descriptor of a connection, which is open until
             it is told that it is not.
-        @param go_on: Is called in a round, once, when there is.
+        @param read: Is called in a round, once, when there is.
         @return: Whether it waits; it does not where there are too few.
         """
         if number not in self._members:
             if self._selector is None:
                 self._selector = DefaultSelector()
             self._selector.register(number, EVENT_READ)
-        self._members[number] = go_on
+        self._members[number] = read
         if len(self._members) < CROWD:
             return False
         self._waiting.add(number)
         if self._timer is None:
-            self._plan()
+            self._timer = self._clock.callLater(EVERY, self._go_round)
         return True
 
     def wait_no_more(self, number: int) -> None:
@@ -83,10 +87,6 @@ class Rounds:
                 self._timer.cancel()
                 self._timer = None
 
-    def _plan(self) -> None:
-        # At tenths of the clock's seconds, as other things come at its seconds.
-        self._timer = self._clock.callLater(EVERY - self._clock.seconds() % EVERY, self._go_round)
-
     def _go_round(self) -> None:
         self._timer = None
         if not self._waiting or self._selector is None:
@@ -94,6 +94,9 @@ class Rounds:
         for key, _ in self._selector.select(0):
             if key.fd in self._waiting:
                 self._waiting.discard(key.fd)
-                self._members[key.fd]()
-        if self._waiting:
-            self._plan()
+                try:
+                    self._members[key.fd]()
+                except Exception:
+                    self._log.failure("a connection could not be read; the others go on", Failure())
+        if self._waiting and self._timer is None:
+            self._timer = self._clock.callLater(EVERY, self._go_round)
