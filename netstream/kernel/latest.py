@@ -62,7 +62,7 @@ def _highest(time: Int64s) -> int:
     for i in range(time.shape[0]):
         if time[i] > last:
             last = time[i]
-    return last
+    return int(last)
 
 
 def _one_by_one(

@@ -445,7 +445,7 @@ class Tables:
         return 0
 
 
-def same(text: bytes, at: int, other: bytearray, begin: int, size: int) -> bool:
+def same(text: bytes, at: int, other: bytes | bytearray, begin: int, size: int) -> bool:
     """
     @return: Whether so many bytes are the same in two places.
     """

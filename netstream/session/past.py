@@ -86,9 +86,7 @@ class Past:
         # The first collection of a chart stores nothing, and would be told as zero.
         if updated <= 0 or announced <= 0 or second <= max(self.newest, own, announced):
             return None
-        found = [
-            (number, value) for number, time, value in self._ingest.told() if time >= updated and isfinite(value)
-        ]
+        found = [(number, value) for number, time, value in self._ingest.told() if time >= updated and isfinite(value)]
         if not found:
             return None
         self._rows += len(found)
