@@ -23,6 +23,7 @@ MODULES = (
     "replay",
     "rows",
     "seal",
+    "standing",
     "sums",
     "tables",
     "text",

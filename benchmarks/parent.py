@@ -7,6 +7,7 @@ A parent under load: CPU a sample, memory a metric, and what new metrics cost.
 Synthetic children with 500 charts of 4 dimensions connect, define everything,
 and send one sample of every metric a second, in writes of 1400 bytes spread
 over the second.  CPU is that of the whole process, and of those it started.
+Neither program measures the machine meanwhile, unless told to.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, memory, settle
 from benchmarks.load import Load, NoLoad, child_name
-from benchmarks.targets import cached_bytes, make_parent, scratch, stored_bytes
+from benchmarks.targets import NOTHING_ELSE, cached_bytes, make_parent, scratch, stored_bytes
 
 PROTOCOLS = ("v1", "v2")
 
@@ -32,7 +33,7 @@ def once(target: str, protocol: str, options: argparse.Namespace) -> dict[str, A
     metrics = options.charts * options.dimensions
     children = max(1, round(options.rate / metrics))
     with scratch() as directory:
-        parent = make_parent(target, directory)
+        parent = make_parent(target, directory, options=() if options.own else NOTHING_ELSE)
         try:
             parent.start()
             time.sleep(2)
@@ -136,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seconds", type=int, default=30, help="that are measured")
     found.add_argument("--warmup", type=int, default=10, help="seconds of samples before")
     found.add_argument("--pause", type=int, default=5, help="seconds between definitions and samples")
+    found.add_argument("--own", action="store_true", help="netstream measures this machine as well; the agent does not")
     found.add_argument("--no-replication", action="store_true", help="children do not offer their history")
     return found
 

@@ -363,7 +363,8 @@ class Host:
         """
         Say so if something of it could not be stored.
         """
-        done.addErrback(self._not_kept)
+        if not done.called or isinstance(done.result, Failure):
+            done.addErrback(self._not_kept)
 
     def _counted(self, done: Deferred[None]) -> Deferred[None]:
         """

@@ -8,8 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from netstream.kernel import renew
+from netstream.kernel import newest, renew
 from netstream.model.samples import Float64s, Int64s, SampleBatch
+
+
+def last_of(batch: SampleBatch) -> int:
+    """
+    @return: The second of the newest sample of a batch; 0 if it has none.
+    """
+    return newest(batch.time) if len(batch) else 0
 
 
 class Latest:

@@ -40,6 +40,7 @@ _PLACES = {
     "Ingest": "ingest",
     "SampleError": "text",
     "gather": "sums",
+    "newest": "latest",
     "payloads": "frames",
     "renew": "latest",
     "select": "encode",
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from netstream.kernel.encode import Encoder, select
     from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
-    from netstream.kernel.latest import renew
+    from netstream.kernel.latest import newest, renew
     from netstream.kernel.sums import gather
     from netstream.kernel.text import SampleError
 
@@ -96,6 +97,7 @@ __all__ = [
     "ingest",
     "interpolate",
     "latest",
+    "newest",
     "payloads",
     "records",
     "renew",

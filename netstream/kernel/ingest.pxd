@@ -36,6 +36,12 @@ cdef class Ingest:
     cpdef resume(self, str chart, collected_at, updated_at)
     @cython.locals(number=cython.int)
     cpdef resume_dimension(self, str chart, str dimension, int64_t collected, double calculated)
+    cpdef stands(self, str chart, int64_t collected_at, int64_t updated_at)
+    @cython.locals(number=cython.int)
+    cpdef stands_dimension(self, str chart, str dimension, int64_t time, int64_t collected, double calculated,
+                           double stored)
+    cpdef list told(self)
+    cpdef answered(self)
     @cython.locals(number=cython.int)
     cpdef forget(self, str chart)
     @cython.locals(number=cython.int, found=list)

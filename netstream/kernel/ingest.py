@@ -127,6 +127,22 @@ class Ingest:
         return self._tables.name_of((self._tables.charts + self._walk.chart).name).decode("utf-8", "surrogateescape")
 
     @property
+    def torn(self) -> bool:
+        """
+        Whether the child told the state of the chart whose past was read last
+        in the middle of a collection.
+        """
+        return self._walk.standing.torn
+
+    @property
+    def updated(self) -> int:
+        """
+        Time of the last point of that chart, microseconds; 0 if it was not
+        told.
+        """
+        return self._walk.standing.updated
+
+    @property
     def seconds(self) -> int:
         """
         How many seconds of replications began.
@@ -226,6 +242,49 @@ class Ingest:
             raise KeyError(dimension)
         take_over_dimension(self._tables.dimensions + number, collected, calculated)
 
+    def stands(self, chart: str, collected_at: int, updated_at: int) -> None:
+        """
+        Go on with the chart whose past was read last where the child is, as
+        L{resume}, but mind that it may have been collecting meanwhile.
+
+        @param chart: Its id.
+        """
+        self._alone()
+        self._walk.standing.chart(self._known(chart), collected_at, updated_at)
+
+    def stands_dimension(
+        self, chart: str, dimension: str, time: int, collected: int, calculated: float, stored: float
+    ) -> None:
+        """
+        The same of one of its dimensions, as L{resume_dimension}, and note
+        what was stored.
+
+        @param time: Of its last collection, microseconds; 0 or less if there
+            was none.
+        @param stored: Its last stored value.
+        @raise KeyError: There is no such dimension.
+        """
+        self._alone()
+        number = self._tables.find_dimension(self._known(chart), dimension.encode("utf-8", "surrogateescape"))
+        if not number:
+            raise KeyError(dimension)
+        self._walk.standing.dimension(number, time, collected, calculated, stored)
+
+    def told(self) -> list[tuple[int, int, float]]:
+        """
+        @return: What the child noted of the chart whose past was read last: of
+            each dimension its number in the columns, the time of its last
+            collection in microseconds, and its last stored value.
+        """
+        self._alone()
+        return self._walk.standing.told()
+
+    def answered(self) -> None:
+        """
+        An answer is over: know no more what it said of the collection.
+        """
+        self._walk.standing.clear()
+
     def state(self, chart: str) -> tuple[int, int, list[tuple[int, int, float]]]:
         """
         Tell where the collection of a chart stands, as L{resume} and
@@ -264,6 +323,7 @@ class Ingest:
         self._alone()
         number = self._known(chart)
         if self._walk.chart == number:
+            self._walk.standing.clear()
             self._held = b""
             self._walk.drop()
             self._columns.finish()
@@ -390,7 +450,7 @@ class Ingest:
         @raise SampleError: It cannot be taken.
         """
         stop = data.index(b"\n", at)
-        if data[at] not in b"BSER =\t\v\f\r'\"":
+        if data[at] not in b"BSER =\t\v\f\r'\"" or data[at : at + 3] in (b"REN", b"RDS", b"RSS"):
             return -1
         text = data[at:stop]
         found = words(text)

@@ -14,8 +14,8 @@ cdef uint64_t _MASK, _SIGN, _CAP
 
 cdef int redefine(Chart *chart, int64_t period, bint store_first) except -1
 cdef int restart(Dimension *dimension, int algorithm) except -1
-cdef int take_over(Chart *chart, int64_t collected_at, int64_t updated_at) except -1
-cdef int take_over_dimension(Dimension *dimension, int64_t collected, double calculated) except -1
+cdef int take_over(Chart *chart, int64_t collected_at, int64_t updated_at) except -1 nogil
+cdef int take_over_dimension(Dimension *dimension, int64_t collected, double calculated) except -1 nogil
 
 @cython.locals(last=uint64_t, value=uint64_t, cap=uint64_t, delta=uint64_t, acceptable=uint64_t)
 cdef int64_t _increment(Dimension *dimension) noexcept nogil

@@ -46,6 +46,25 @@ def renew(
         _together(times, values, integers, series, time, collected, value, flags)
 
 
+def newest(time: Int64s) -> int:
+    """
+    @param time: int64, one or more.
+    @return: The highest.
+    """
+    return _highest(time) if COMPILED else int(time.max())
+
+
+def _highest(time: Int64s) -> int:
+    """
+    The compiled way, which takes a fraction of numpy's where they are few.
+    """
+    last = time[0]
+    for i in range(time.shape[0]):
+        if time[i] > last:
+            last = time[i]
+    return int(last)
+
+
 def _one_by_one(
     times: Int64s,
     values: Float64s,

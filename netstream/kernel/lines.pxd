@@ -6,6 +6,7 @@ from netstream.kernel.interpolate cimport collect
 from netstream.kernel.numbers cimport Reader
 from netstream.kernel.records cimport (BEGIN, BEGIN2, END, END2, NOTHING, RBEGIN, RSET, RTIME, SET, SET2, Chart,
                                        Dimension, Line)
+from netstream.kernel.standing cimport Standing, after_slot, end_of_quoted
 from netstream.kernel.tables cimport Tables, same
 
 cdef enum:
@@ -16,6 +17,7 @@ cdef enum:
 
 cdef int64_t LONGEST, LAST, PERIODS
 cdef double NAN
+cdef bytes _RBEGIN
 
 @cython.final
 cdef class Walk:
@@ -39,6 +41,8 @@ cdef class Walk:
     cdef int last
     cdef int32_t[::1] block
     cdef int collected
+    cdef Standing standing
+    cdef const unsigned char *rbegin
 
     @cython.locals(text="const unsigned char *", arena="const unsigned char *", lines="Line *", line="Line *",
                    before="Line *", number=cython.int, after=Py_ssize_t)
@@ -46,6 +50,8 @@ cdef class Walk:
     @cython.locals(text="const unsigned char *", kind=cython.int, collected=int64_t, usec=uint64_t, period=int64_t,
                    since=int64_t, time=int64_t, now=int64_t, value=cython.double, flags=cython.int)
     cdef Py_ssize_t _take(self, Line *line, Py_ssize_t at, Py_ssize_t stop) except -2 nogil
+    @cython.locals(text="const unsigned char *", stop=Py_ssize_t, chart=cython.int)
+    cdef Py_ssize_t _answer(self, Py_ssize_t at, Py_ssize_t end) except -2 nogil
     @cython.locals(text="const unsigned char *", byte=cython.int)
     cdef int _flags(self, Py_ssize_t stop, int flags) noexcept nogil
     @cython.locals(text="const unsigned char *", stop=Py_ssize_t, name=Py_ssize_t, byte=cython.int, quote=cython.int,

@@ -16,6 +16,7 @@ except ImportError:
 
 from netstream.kernel.columns import Columns
 from netstream.kernel.numbers import Reader
+from netstream.kernel.standing import Standing
 from netstream.kernel.tables import Tables
 
 if not cython.compiled:
@@ -33,6 +34,7 @@ if not cython.compiled:
         SET2,
         Line,
     )
+    from netstream.kernel.standing import after_slot, end_of_quoted
     from netstream.kernel.tables import same
 
 LONGEST = 10**15
@@ -42,6 +44,7 @@ PERIODS = 10**6
 LAST = 10**11
 """No time is later, in seconds."""
 NAN = float("nan")
+_RBEGIN = b"RBEGIN "
 
 
 class Walk:
@@ -72,6 +75,7 @@ class Walk:
     @ivar last: The last line.
     @ivar block: The dimensions that the open version 1 block collected.
     @ivar collected: How many these are.
+    @ivar standing: What the open answer says of the collection of its chart.
     """
 
     __slots__ = (
@@ -95,6 +99,8 @@ class Walk:
         "last",
         "block",
         "collected",
+        "standing",
+        "rbegin",
     )
 
     def __init__(self, tables: Tables, columns: Columns) -> None:
@@ -118,6 +124,8 @@ class Walk:
         self.last = 0
         self.block = array("i", bytes(4 * 16))
         self.collected = 0
+        self.standing = Standing(tables, self.reader)
+        self.rbegin = _RBEGIN
 
     def walk(self, at: int, end: int) -> int:
         """
@@ -136,7 +144,12 @@ class Walk:
             if line.size >= end - at or not same(text, at, arena, line.prefix, line.size):
                 number = self._look_up(at)
                 if not number:
-                    break
+                    after = self._answer(at, end)
+                    if after < 0:
+                        break
+                    at = after
+                    self.lines += 1
+                    continue
                 line = lines + number
             after = self._take(line, at, at + line.size)
             if after < 0:
@@ -279,6 +292,34 @@ class Walk:
             return -1
         return stop + 1
 
+    def _answer(self, at: int, end: int) -> int:
+        """
+        Consume a line of which there is one an answer, and which is not
+        remembered: its begin, or where the collection of its chart stands.
+
+        @param end: Where the last whole line ends.
+        @return: Offset of the next one; -1 if it is none of these, or not
+            written as usual.
+        """
+        text = self.reader.text
+        if text[at] != 82 or not self.replicated or end - at <= 8:
+            return -1
+        if text[at + 1] != 66:
+            return self.standing.read(self.chart, at, end) if self.version == 3 else -1
+        if self.run >= 0 or not same(text, at, self.rbegin, 0, 7):
+            return -1
+        at = after_slot(text, at + 7)
+        if text[at] != 34 and text[at] != 39:
+            return -1
+        stop = end_of_quoted(text, at)
+        if text[stop] == 10 or text[stop + 1] != 10:
+            return -1
+        chart = self.tables.seek_chart(text, at + 1, stop)
+        if not chart:
+            return -1
+        self.begin2(chart, 3, 0)
+        return stop + 2
+
     def _flags(self, stop: int, flags: int) -> int:
         """
         Read flags to the end of the line, where the reader is then.
@@ -395,6 +436,7 @@ class Walk:
         self.chart = chart
         self.version = version
         self.time = time
+        self.standing.clear()
         return 0
 
     def row(self, since: int, time: int, now: int) -> int:
@@ -449,4 +491,5 @@ class Walk:
         """
         if count > len(self.block):
             self.block = array("i", bytes(self.block) + bytes(4 * count))
+        self.standing.reserve(count)
         return 0

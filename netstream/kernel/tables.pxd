@@ -37,10 +37,12 @@ cdef class Tables:
     cdef int find_line(self, const unsigned char *text, Py_ssize_t at, Py_ssize_t stop, int owner) noexcept nogil
     @cython.locals(number=cython.int, line="Line *")
     cdef int add_line(self, bytes text, int kind, bint plain, int chart, int dimension) except -1
-    @cython.locals(tag=uint32_t, place=Py_ssize_t, number=cython.int)
     cdef int find_chart(self, bytes name) except -1
-    @cython.locals(tag=uint32_t, place=Py_ssize_t, number=cython.int, offset=uint32_t)
+    @cython.locals(tag=uint32_t, place=Py_ssize_t, number=cython.int)
+    cdef int seek_chart(self, const unsigned char *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
     cdef int find_dimension(self, int chart, bytes name) except -1
+    @cython.locals(tag=uint32_t, place=Py_ssize_t, number=cython.int, offset=uint32_t)
+    cdef int seek_dimension(self, int chart, const unsigned char *text, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
     @cython.locals(number=cython.int, offset=uint32_t)
     cdef int add_chart(self, bytes name) except -1
     @cython.locals(number=cython.int, offset=uint32_t, record="Dimension *", owner="Chart *")
@@ -52,7 +54,11 @@ cdef class Tables:
     cdef int forget(self, int chart) except -1
     @cython.locals(size=Py_ssize_t)
     cdef bytes name_of(self, Py_ssize_t offset)
-    cdef int owner_of(self, Py_ssize_t offset) except -1
+    @cython.locals(arena="const unsigned char *", size=Py_ssize_t)
+    cdef bint _is_named(self, Py_ssize_t offset, const unsigned char *text, Py_ssize_t at,
+                        Py_ssize_t stop) noexcept nogil
+    @cython.locals(arena="const unsigned char *")
+    cdef int owner_of(self, Py_ssize_t offset) noexcept nogil
     cdef int _owner(self, Line *line) noexcept nogil
     cdef uint32_t _keep_name(self, int owner, bytes name) except 0
     @cython.locals(offset=Py_ssize_t)

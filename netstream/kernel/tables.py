@@ -152,11 +152,17 @@ class Tables:
         """
         @return: The chart of a name; 0 if there is none.
         """
-        tag = self._chart_index.tag(name, 0, len(name), 0)
+        return self.seek_chart(name, 0, len(name))
+
+    def seek_chart(self, text: bytes, at: int, stop: int) -> int:
+        """
+        @return: The chart whose name is C{text[at:stop]}; 0 if there is none.
+        """
+        tag = self._chart_index.tag(text, at, stop, 0)
         place = self._chart_index.seek(tag, -1)
         while place >= 0:
             number = self._chart_index.number(place)
-            if self.name_of((self.charts + number).name) == name:
+            if self._is_named((self.charts + number).name, text, at, stop):
                 return number
             place = self._chart_index.seek(tag, place)
         return 0
@@ -165,12 +171,19 @@ class Tables:
         """
         @return: The dimension of a name; 0 if there is none.
         """
-        tag = self._dimension_index.tag(name, 0, len(name), chart)
+        return self.seek_dimension(chart, name, 0, len(name))
+
+    def seek_dimension(self, chart: int, text: bytes, at: int, stop: int) -> int:
+        """
+        @return: The dimension whose name is C{text[at:stop]}; 0 if there is
+            none.
+        """
+        tag = self._dimension_index.tag(text, at, stop, chart)
         place = self._dimension_index.seek(tag, -1)
         while place >= 0:
             number = self._dimension_index.number(place)
             offset = (self.dimensions + number).name
-            if self.owner_of(offset) == chart and self.name_of(offset) == name:
+            if self.owner_of(offset) == chart and self._is_named(offset, text, at, stop):
                 return number
             place = self._dimension_index.seek(tag, place)
         return 0
@@ -271,11 +284,21 @@ class Tables:
         size = self._arena[offset] | self._arena[offset + 1] << 8
         return bytes(self._arena[offset + _HEADER : offset + _HEADER + size])
 
+    def _is_named(self, offset: int, text: bytes, at: int, stop: int) -> bool:
+        """
+        @param offset: Where in the arena a name is.
+        @return: Whether it is C{text[at:stop]}.
+        """
+        arena = self.arena
+        size = arena[offset] | arena[offset + 1] << 8
+        return size == stop - at and same(text, at, arena, offset + _HEADER, size)
+
     def owner_of(self, offset: int) -> int:
         """
         @return: The chart whose dimension has that name; 0 if a chart has it.
         """
-        return int.from_bytes(self._arena[offset + 2 : offset + _HEADER], "little")
+        arena = self.arena
+        return arena[offset + 2] | arena[offset + 3] << 8 | arena[offset + 4] << 16 | arena[offset + 5] << 24
 
     def _owner(self, line: Line) -> int:
         """
@@ -422,7 +445,7 @@ class Tables:
         return 0
 
 
-def same(text: bytes, at: int, other: bytearray, begin: int, size: int) -> bool:
+def same(text: bytes, at: int, other: bytes | bytearray, begin: int, size: int) -> bool:
     """
     @return: Whether so many bytes are the same in two places.
     """

@@ -11,7 +11,6 @@ from attrs import evolve
 
 from netstream.kernel import Ingest
 from netstream.kernel.columns import PAST
-from netstream.model.chart import Chart
 from netstream.model.samples import SampleBatch, SeriesTable
 
 SECOND = 1_000_000
@@ -23,18 +22,14 @@ class Past:
     where the child stands.
 
     @ivar newest: The newest second of the answer so far; 0 before the first.
-    @ivar torn: Whether the child told its state in the middle of a collection.
     """
 
     def __init__(self, ingest: Ingest, table: SeriesTable) -> None:
         self.newest = 0
-        self.torn = False
         self._ingest = ingest
         self._table = table
         self._rows = 0
         self._seconds = 0
-        self._last: list[tuple[str, int, float]] = []
-        self._updated = 0
 
     @property
     def came(self) -> bool:
@@ -77,40 +72,7 @@ class Past:
             flags=batch.flags[live],
         )
 
-    def dimension(
-        self, chart: str, dimension: str, time: int, collected: int, calculated: float, stored: float
-    ) -> None:
-        """
-        Where the collection of a dimension stands.
-
-        @param time: Of its last collection, UTC microseconds; 0 if there was
-            none.
-        @raise KeyError: The chart has no such dimension.
-        """
-        if time <= 0:
-            return
-        self._ingest.resume_dimension(chart, dimension, collected, calculated if isfinite(calculated) else 0.0)
-        self._last.append((dimension, time, stored))
-
-    def chart(self, chart: str, collected_at: int, updated_at: int, period: int) -> None:
-        """
-        Where the collection of a chart stands, in UTC microseconds.
-
-        A real agent takes no lock to tell it.  In the middle of a collection
-        the time of that is told already, and what it stores of it not yet: it
-        comes neither in the answer nor in a live sample, since these begin
-        with the next collection.
-
-        @param period: Seconds between its points.
-        """
-        self.torn = 0 < updated_at <= collected_at - period * SECOND
-        self._updated = updated_at
-        if self.torn:
-            # No point is due before the collection upon which the next one follows.
-            updated_at = collected_at - collected_at % (period * SECOND)
-        self._ingest.resume(chart, collected_at, updated_at)
-
-    def last(self, chart: Chart, own: int, announced: int) -> SampleBatch | None:
+    def last(self, own: int, announced: int) -> SampleBatch | None:
         """
         A real agent does not send the sample that it is just about to store,
         but says what it will be.
@@ -119,16 +81,12 @@ class Past:
         @param announced: The newest second that the child said it had.
         @return: That sample, if it did not come otherwise.
         """
-        second = self._updated // SECOND
+        updated = self._ingest.updated
+        second = updated // SECOND
         # The first collection of a chart stores nothing, and would be told as zero.
-        if self._updated <= 0 or announced <= 0 or second <= max(self.newest, own, announced):
+        if updated <= 0 or announced <= 0 or second <= max(self.newest, own, announced):
             return None
-        found = [
-            (number, value)
-            for dimension, time, value in self._last
-            if time >= self._updated and isfinite(value)
-            if (number := self._table.find(chart.id, dimension)) is not None
-        ]
+        found = [(number, value) for number, time, value in self._ingest.told() if time >= updated and isfinite(value)]
         if not found:
             return None
         self._rows += len(found)
@@ -150,7 +108,6 @@ class Past:
         """
         rows, self._rows = self._rows, 0
         self._seconds = self._ingest.seconds
-        self._last.clear()
-        self._updated = self.newest = 0
-        self.torn = False
+        self._ingest.answered()
+        self.newest = 0
         return rows

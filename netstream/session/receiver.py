@@ -417,8 +417,9 @@ class Receiver:
             self._room(count, self._limits.dimensions, "dimensions", line)
             self._room(len(opened.dimensions), self._limits.chart_dimensions, "dimensions of one chart", line)
             self._dimension_count += 1
-        old = len(known.id) + len(known.name) if known else 0
-        self._keep(len(dimension.id) + len(dimension.name) - old, line)
+        if known is not dimension:
+            old = len(known.id) + len(known.name) if known else 0
+            self._keep(len(dimension.id) + len(dimension.name) - old, line)
         if dimension.id != line.id and (opened.id, line.id) not in self._respelled:
             self._room(len(self._respelled), self._limits.dimensions, "dimensions", line)
             self._respelled.add((opened.id, line.id))
@@ -481,14 +482,16 @@ class Receiver:
     def _dimension_state(self, line: ReplayDimensionState) -> list[Update]:
         chart_id = self._replayed(line)
         try:
-            self._past.dimension(chart_id, line.dimension, line.time, line.collected, line.calculated, line.stored)
+            self._ingest.stands_dimension(
+                chart_id, line.dimension, line.time, line.collected, line.calculated, line.stored
+            )
         except KeyError:
             raise self._wrong("unknown dimension", line) from None
         return []
 
     def _chart_state(self, line: ReplayChartState) -> list[Update]:
         chart_id = self._replayed(line)
-        self._past.chart(chart_id, line.collected, line.updated, self._charts[chart_id].update_every)
+        self._ingest.stands(chart_id, line.collected, line.updated)
         return []
 
     def _replay_end(self, line: ReplayEnd) -> list[Update]:
@@ -498,10 +501,10 @@ class Receiver:
         chart = self._charts[chart_id]
         if line.start and chart_id in self._replication:
             replication = self._replication
-            last = self._past.last(chart, replication.own(chart_id), replication.announced(chart_id))
+            last = self._past.last(replication.own(chart_id), replication.announced(chart_id))
             if last is not None:
                 updates.append(last)
-            if self._past.torn and Capability.INTERPOLATED not in self.capabilities:
+            if self._ingest.torn and Capability.INTERPOLATED not in self.capabilities:
                 line = evolve(line, start=False)
         if self._replication.ended(chart_id, line, self._past.taken(), self._now):
             updates.append(HistoryComplete(chart.id))

@@ -5,11 +5,10 @@ next, and when to ask no more.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from netstream.model.progress import Progress
 from netstream.wire.replication_lines import ReplayChart, ReplayEnd
@@ -89,6 +88,7 @@ class _Chart:
     @ivar asked: The request that is not answered yet.
     @ivar asked_at: When it was made.
     @ivar attempts: How often.
+    @ivar window: What to ask for; L{None} if that has to be looked at.
     @ivar fruitless: When the latest answers came that brought nothing.
     @ivar step: Seconds to ask for at once.
     @ivar missing: Seconds that count as missing.
@@ -102,10 +102,11 @@ class _Chart:
     step: int
     own: int | None = None
     previous: int = 0
+    window: Window | None = None
     asked: Window | None = None
     asked_at: float = 0.0
     attempts: int = 0
-    fruitless: deque[float] = field(factory=lambda: deque(maxlen=FRUITLESS))
+    fruitless: tuple[float, ...] = ()
     missing: int = 0
     only_live: bool = False
 
@@ -172,7 +173,7 @@ class Replication:
             known = self._charts[chart] = _Chart(chart, first, last, clock, self._step)
         else:
             # Asked for already; the answer will tell the rest.
-            known.first, known.last, known.now = first, last, clock
+            known.first, known.last, known.now, known.window = first, last, clock, None
             if known.asked is not None or known.own is not None or chart in self._unknown:
                 return
         if self._keeps and last > 0:
@@ -236,7 +237,7 @@ class Replication:
         return next_window(chart.first, chart.last, chart.now, chart.own or 0, chart.previous, self._period, chart.step)
 
     def _queue(self, chart: _Chart) -> None:
-        window = self._window(chart)
+        window = chart.window = self._window(chart)
         missing = max(0, chart.last - window.after) if window.after else 0
         self.progress.missing += missing - chart.missing
         chart.missing = missing
@@ -254,7 +255,7 @@ class Replication:
             chart = self._charts.get(name)
             if chart is None or chart.asked is not None or chart.own is None:
                 continue
-            found.append(self._ask(chart, self._window(chart), now))
+            found.append(self._ask(chart, chart.window or self._window(chart), now))
         return found
 
     def _ask(self, chart: _Chart, window: Window, now: float) -> ReplayChart:
@@ -300,7 +301,7 @@ class Replication:
         else:
             # A hole in what the child has is passed over in ever longer steps.
             chart.step = min(2 * chart.step, max(self._step, self._period))
-            chart.fruitless.append(now)
+            chart.fruitless = (*chart.fruitless, now)[-FRUITLESS:]
             if len(chart.fruitless) == FRUITLESS and now - chart.fruitless[0] < MINUTE:
                 if chart.only_live:
                     return self._complete(chart)

@@ -31,6 +31,8 @@ class Stage(Enum):
     CHART = auto()
     """A chart is current and its definition complete."""
 
+    __hash__ = object.__hash__  # there is one of each, and that of L{Enum} is slow
+
 
 NEXT: Mapping[tuple[Stage, type[Line]], Stage] = {
     (Stage.START, DefineChart): Stage.DEFINITION,

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from netstream.db.interfaces import exchange_of
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host
+from netstream.hub.latest import last_of
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import ChartDefined
 from netstream.session import ProtocolError
@@ -127,7 +128,7 @@ class Intake:
         host.state = self._receiver.state
         self._silence = max(SILENT_FOR, 3 * host.info.update_every)
         self._timer = clock.callLater(self._silence, self._check_silence)
-        self._pace = Pace(cast(IPushProducer, transport), clock, self._deal, parent.turns)
+        self._pace = Pace(cast(IPushProducer, transport), clock, self._deal, parent.turns, parent.rounds)
 
     def _replication(self) -> Replication:
         host = self._host
@@ -324,7 +325,7 @@ class Intake:
         stand before all honest ones to come.
         """
         clock = host.link.clock if host.link is not None else None
-        last = int(batch.time.max()) if len(batch) else 0
+        last = last_of(batch)
         if last <= self._heard + AHEAD_MOST:
             if last and clock is not None:
                 if batch.past:

@@ -7,7 +7,8 @@ sessions, hub and database, which is more than decoding its samples.  So a
 connection whose bytes trickle in is left alone for a moment after each read,
 until the rest has gathered in the buffer of the system.  Of a child whose
 seconds come in bursts the first piece waits for the others, so that a burst is
-dealt with at once.
+dealt with at once.  Where there are many children, all from which nothing is
+expected are left alone until L{Rounds} find something to read.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from collections.abc import Callable
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ISSLTransport
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
 
+from netstream.streaming.rounds import Rounds
 from netstream.streaming.turns import Turns
 
 PAUSE = 0.03
@@ -59,11 +64,14 @@ class Pace:
         clock: IReactorTime,
         deal: Callable[[bytes], None] | None = None,
         turns: Turns | None = None,
+        rounds: Rounds | None = None,
     ) -> None:
         """
         @param deal: Is given what L{gather} kept and nothing followed; without
             it nothing is kept.
         @param turns: Says when others shall not have to wait any longer.
+        @param rounds: Where the connection waits that is left alone, if there
+            are many.
         """
         self._deal = deal
         self._turns = turns
@@ -80,13 +88,18 @@ class Pace:
         self._prompt_until = 0.0
         self.held = False
         self._descriptor = transport if isinstance(transport, FileDescriptor) else None
+        self._rounds = rounds
+        self._socket = _socket(transport) if rounds is not None else None
+        self._number = self._socket.fileno() if self._socket is not None else -1
+        self._goes_round = False
+        self._paused = False
 
     @property
     def waits(self) -> bool:
         """
         Whether the connection is left alone now.
         """
-        return self._timer is not None
+        return self._timer is not None or self._goes_round
 
     def gather(self, data: bytes, now: float) -> bytes:
         """
@@ -99,10 +112,10 @@ class Pace:
         if self._queued:
             self._kept.append(data)  # TLS again
             return b""
-        if self._turns is not None and self._deal is not None and self._timer is None and self._turns.is_over():
+        if self._turns is not None and self._deal is not None and not self.waits and self._turns.is_over():
             self._kept.append(data)
             self._queued = True
-            self._transport.pauseProducing()
+            self._pause()
             self._turns.wait(self._its_turn)
             return b""
         if self._kept:
@@ -115,12 +128,12 @@ class Pace:
             self._score = min(self._score + 2, 2 * TRICKLES)  # one more than the pause before it takes off
             return self.rest()
         begins = now - self._last > PAUSE * 1.5
-        if not (begins and self._score >= TRICKLES and self._deal is not None) or self.held or self._timer is not None:
+        if not (begins and self._score >= TRICKLES and self._deal is not None) or self.held or self.waits:
             return data
         if len(data) >= PLENTY or now < self._prompt_until:
             return data
         self._kept.append(data)
-        self._transport.pauseProducing()
+        self._pause()
         self._timer = self._clock.callLater(PAUSE, self._go_on)
         return b""
 
@@ -140,10 +153,10 @@ class Pace:
 
     def _its_turn(self) -> None:
         self._queued = False
-        if self._timer is None and not self.held:
-            self._transport.resumeProducing()
         if self._kept and self._deal is not None:
             self._deal(self.rest())
+        if not self.waits and not self.held:
+            self._resume()
 
     def received(self, size: int, now: float, may_wait: bool = True) -> None:
         """
@@ -153,10 +166,17 @@ class Pace:
         @param now: Seconds of the clock when they were.
         @param may_wait: Whether nobody waits for an answer to what follows.
         """
+        is_all = True
         if self._descriptor is not None:
+            is_all = size < self._descriptor.bufferSize
             _fit(self._descriptor, size)
         self._weigh(size, now)
         if self.held:
+            return
+        if self._goes_round:
+            # The same pieces of TLS.
+            if now < self._prompt_until:
+                self._go_on()
             return
         if self._timer is not None:
             # TLS delivers several pieces of one read, whether it was paused or not.
@@ -168,10 +188,47 @@ class Pace:
         trickles = now - self._last <= PAUSE * 1.5
         self._last = now
         self._score = min(self._score + 1, 2 * TRICKLES) if trickles else max(self._score - 1, 0)
+        if may_wait and is_all and now >= self._prompt_until and self._wait_for_round():
+            return
         if may_wait and size < PLENTY and self._score >= TRICKLES and now >= self._prompt_until:
             self._gathered = size
-            self._transport.pauseProducing()
+            self._pause()
             self._timer = self._clock.callLater(PAUSE, self._go_on)
+
+    def _wait_for_round(self) -> bool:
+        if self._number < 0 or self._rounds is None:
+            return False
+        self._goes_round = self._rounds.wait(self._number, self._read)
+        if self._goes_round:
+            self._pause()
+        return self._goes_round
+
+    def _read(self) -> None:
+        """
+        There is something to read: do so, as the reactor would.
+        """
+        assert self._socket is not None
+        self._goes_round = False
+        self._last = self._clock.seconds()
+        try:
+            end = self._socket.doRead()
+        except Exception:
+            self._socket.abortConnection()
+            raise
+        if isinstance(end, ConnectionLost):
+            self._socket.connectionLost(Failure(end))
+        elif end is not None or not (self.waits or self.held or self._queued):
+            # That the peer has ended its side the reactor comes upon as well.
+            self._resume()
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._transport.pauseProducing()
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._transport.resumeProducing()
 
     def _weigh(self, size: int, now: float) -> None:
         """
@@ -192,7 +249,7 @@ class Pace:
         now and in the next second.
         """
         self._prompt_until = self._clock.seconds() + PROMPT
-        if self._timer is not None:
+        if self.waits:
             self._go_on()
 
     def hold(self, ready: Deferred[None]) -> None:
@@ -204,9 +261,9 @@ class Pace:
         """
         if self.held:
             return
-        self.stop()
+        self._wait_no_more()
         self.held = True
-        self._transport.pauseProducing()
+        self._pause()
         ready.addCallback(self._let_go)
 
     def _let_go(self, _: None) -> None:
@@ -214,8 +271,8 @@ class Pace:
             self._go_on()
 
     def _go_on(self) -> None:
-        self.stop()
-        self._transport.resumeProducing()
+        self._wait_no_more()
+        self._resume()
         if self._kept:
             self._clock.callLater(0, self._nothing_followed)  # after the next look at what can be read
         else:
@@ -225,11 +282,30 @@ class Pace:
         """
         Wait for nothing: the connection is closed, or about to be.
         """
+        self._wait_no_more()
+        if self._rounds is not None:
+            self._rounds.leave(self._number)
+            self._number = -1
+
+    def _wait_no_more(self) -> None:
         self.held = False
+        if self._goes_round and self._rounds is not None:
+            self._goes_round = False
+            self._rounds.wait_no_more(self._number)
         if self._timer is not None:
             if self._timer.active():
                 self._timer.cancel()
             self._timer = None
+
+
+def _socket(transport: object) -> Connection | None:
+    """
+    @return: What reads for a transport, which may be TLS around it; L{None} if
+        that is no socket of its own.
+    """
+    if ISSLTransport.providedBy(transport):
+        transport = getattr(transport, "transport", None)
+    return transport if isinstance(transport, Connection) else None
 
 
 def _fit(descriptor: FileDescriptor, size: int) -> None:

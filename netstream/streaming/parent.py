@@ -31,6 +31,7 @@ from netstream.streaming.door import Candidate, Door, Turned
 from netstream.streaming.passing import Taker
 from netstream.streaming.peername import address_text
 from netstream.streaming.quotas import Quotas
+from netstream.streaming.rounds import Rounds
 from netstream.streaming.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import algorithm_of
@@ -59,6 +60,7 @@ class Parent:
     @ivar vocabulary: What definitions have in common.
     @ivar spoiled: Which compressions failed, by machine GUID.
     @ivar turns: When each may be dealt with.
+    @ivar rounds: When those that trickle are read.
     @ivar completing: How many hosts' older history may be fetched at once.
     @ivar counts: What is counted.
     @ivar used: When each API key was used last, UTC seconds, by the first
@@ -91,6 +93,7 @@ class Parent:
         self.elsewhere: Callable[[str], Taker | Refusal | None] = lambda guid: None
         self.spoiled = Spoiled()
         self.turns = Turns(clock)
+        self.rounds = Rounds(clock)
         self.completing = DeferredSemaphore(COMPLETED_AT_ONCE)
         self.vocabulary = Vocabulary()
         self._sweeping: IDelayedCall | None = None

@@ -19,12 +19,14 @@ from netstream.wire.commands import (
     CommitChartLabels,
     DefineChart,
     DefineDimension,
+    EndDefinition,
     Line,
     Payload,
+    ReplayEnd,
     Unknown,
 )
 from netstream.wire.errors import WireError
-from netstream.wire.lexicon import Lexicon
+from netstream.wire.lexicon import LONGEST, Lexicon
 from netstream.wire.words import child_words, parent_words
 
 LONGEST_LINE = 16384
@@ -40,9 +42,13 @@ _FRAME = 0xFA
 _SAMPLES = frozenset({"BEGIN", "SET", "END", "BEGIN2", "SET2", "END2"})
 _STARTS: tuple[bytes, ...] = (b"BEGIN", b"SET", b"END")
 _ROWS = frozenset({"RBEGIN", "RSET"})
-_ROW_STARTS = (b"RBEGIN", b"RSET")
+_ROW_STARTS = (b"RBEGIN", b"RSET", b"RDSTATE", b"RSSTATE")
 _REPEATED = frozenset({DefineChart, DefineDimension, ChartLabel, CommitChartLabels})
 """Lines that are said on each connection, and of many charts and nodes alike."""
+_MOMENTARY = frozenset({EndDefinition, ReplayEnd})
+"""Lines that are said of many charts alike within a second, and then no more."""
+_MOMENT = 32
+"""How many of these are remembered."""
 
 
 @define
@@ -230,6 +236,7 @@ class Decoder(LineDecoder):
         super().__init__(keywords, parent_words, longest_line, longest_payload)
         self._lexicon = lexicon or Lexicon()
         self._known = self._lexicon.lines
+        self._momentary: dict[bytes, Line] = {}
         self._ingest = ingest
         self._table = table
         self._now = 0
@@ -265,10 +272,11 @@ class Decoder(LineDecoder):
                 raise wrong
             if self._body is None:
                 # Lines that were read before; before any other the kernel is asked.
-                data, known = self._data, self._known.get
+                data, known, momentary = self._data, self._known.get, self._momentary.get
                 begun = self._at
                 while (end := data.find(b"\n", self._at)) >= 0:
-                    command = known(data[self._at : end])
+                    said = data[self._at : end]
+                    command = known(said) or momentary(said)
                     if command is None:
                         break
                     self._at = end + 1
@@ -282,8 +290,13 @@ class Decoder(LineDecoder):
             read = self._read(line)
             if read is not None:
                 yield read
-                if read.__class__ in _REPEATED:
+                kind = read.__class__
+                if kind in _REPEATED:
                     self._lexicon.remember(line, cast(Line, read))
+                elif kind in _MOMENTARY and len(line) <= LONGEST:
+                    if len(self._momentary) >= _MOMENT:
+                        self._momentary.clear()
+                    self._momentary[line] = cast(Line, read)
 
     def _unknown(self, keyword: str, line: bytes) -> Command | None:
         if keyword not in self._samples:

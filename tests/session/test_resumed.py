@@ -11,6 +11,7 @@ from netstream.model.chart import Algorithm, Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.model.updates import HistoryComplete, HistorySought, Update
+from netstream.session.errors import ProtocolError
 from netstream.session.receiver import Receiver
 from netstream.session.replication import Replication
 from netstream.session.sender import Sender
@@ -127,6 +128,43 @@ class TornTests(SynchronousTestCase):
         assert state is not None
         self.assertEqual(state.collected_at, (T + 1) * 1_000_000 + 300_000)
         self.assertEqual(state.updated_at, (T + 1) * 1_000_000)
+
+    def test_spelled_otherwise(self) -> None:
+        """
+        However a child writes where its collection stands, it goes on there.
+        """
+        plain = answered(range(T - 1, T + 1), T * 1_000_000 + 300_000, T * 1_000_000, T)
+        states = []
+        for text in (
+            plain,
+            plain.replace("RDSTATE ", " RDSTATE  "),
+            plain.replace('"abs"', "abs").replace("RSSTATE", "\tRSSTATE"),
+            plain.replace('RDSTATE "inc"', "RDSTATE SLOT:#C 'inc'"),
+        ):
+            self.setUp()
+            self.hear(DEFINED)
+            self.ask()
+            self.assertEqual(self.hear(text), [HistoryComplete("a.b")])
+            states.append(self.one.state("a.b"))
+        assert states[0] is not None
+        self.assertEqual(len(states[0].dimensions), 2)
+        self.assertEqual(states, states[:1] * 4)
+
+    def test_wrong_state(self) -> None:
+        """
+        A child that tells where a collection of nothing stands is cut off,
+        with the reason.
+        """
+        wrong = answered(range(0), T * 1_000_000, T * 1_000_000, T)
+        for text, reason in (
+            (wrong.replace('"abs"', '"other"'), "unknown dimension"),
+            (wrong.replace('RBEGIN "a.b"\n', ""), "without an answer"),
+            (wrong.replace('"abs"', ""), "unknown dimension"),
+        ):
+            self.setUp()
+            self.hear(DEFINED)
+            self.ask()
+            self.assertIn(reason, str(self.assertRaises(ProtocolError, self.hear, text)))
 
     def test_bounded(self) -> None:
         """

@@ -20,6 +20,7 @@ from netstream.wire.commands import (
     Command,
     DefineChart,
     DefineDimension,
+    EndDefinition,
     FunctionResult,
     JsonPayload,
     OverwriteLabels,
@@ -192,6 +193,20 @@ class DecoderTests(SynchronousTestCase):
 
         self.assertEqual(seen(True), [5.0, 6.0, ReplayEnd])
         self.assertEqual(seen(False), [ReplayBegin, ReplayBegin, ReplaySet, ReplaySet, ReplayEnd])
+
+    def test_said_again(self) -> None:
+        """
+        Lines that end definitions and answers tell the same when they are
+        said again, and those of former seconds are not kept.
+        """
+        decoder = Decoder(Ingest(replicated=True), SeriesTable("node"))
+        for second in range(1000):
+            text = b"CHART_DEFINITION_END 1 %d 3\nREND 1 2 %d true 4 5 6\n" % (second, second)
+            decoder.receive(text * 2)
+            expected = [EndDefinition(1, second, 3), ReplayEnd(1, 2, second, True, 4, 5, 6)]
+            self.assertEqual(list(decoder.items(NOW)), expected * 2)
+        self.assertEqual(decoder.line_number, 4000)
+        self.assertLess(len(decoder._momentary), 100)
 
     def test_long_line(self) -> None:
         """

@@ -42,6 +42,8 @@ _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 _NODES = "SELECT id, guid, crc, record, retention, numbers FROM node"
 _CHARTS = "SELECT node, id, definition, series, first, last FROM chart"
 _NODE = "INSERT OR IGNORE INTO node (id, guid, crc) VALUES (?, ?, ?)"
+_AT_ONCE = 200
+"""Charts that one statement puts."""
 
 
 class DamagedCatalog(ValueError):
@@ -396,21 +398,37 @@ class Catalog:
             execute(
                 "UPDATE node SET retention = ? WHERE id = ?", [(kept, nodes[guid]) for guid, kept in retentions.items()]
             )
-            execute(
-                "INSERT INTO chart (node, id, definition) VALUES (?, ?, ?) "
-                "ON CONFLICT (node, id) DO UPDATE SET definition = excluded.definition",
+            self._put_charts(
+                "definition",
                 [
                     (nodes[guid], blob := blob_of(chart), _signed(text, nodes[guid], blob))
                     for (guid, chart), text in charts.items()
                 ],
             )
-            execute(
-                "INSERT INTO chart (node, id, series) VALUES (?, ?, ?) "
-                "ON CONFLICT (node, id) DO UPDATE SET series = excluded.series",
+            self._put_charts(
+                "series",
                 [
                     (nodes[guid], blob := blob_of(chart), _signed(json.dumps(numbers), nodes[guid], blob, "series"))
                     for (guid, chart), numbers in series.items()
                 ],
+            )
+
+    def _put_charts(self, column: str, rows: Sequence[tuple[int, bytes, str]]) -> None:
+        """
+        Keep one column of charts, of which others may be there.
+
+        Many rows go into one statement: after each the thread waits for the
+        interpreter's lock, which the reactor has just then, when many charts
+        are new.
+
+        @param rows: Node, id, and what is to be kept.
+        """
+        for first in range(0, len(rows), _AT_ONCE):
+            some = rows[first : first + _AT_ONCE]
+            self._db.execute(
+                f"INSERT INTO chart (node, id, {column}) VALUES {', '.join(['(?, ?, ?)'] * len(some))} "
+                f"ON CONFLICT (node, id) DO UPDATE SET {column} = excluded.{column}",
+                [value for row in some for value in row],
             )
 
     def widen(

@@ -47,9 +47,12 @@ class Definitions:
         @param nodes: Leave out all others.
         @return: The four, definitions as JSON.
         """
+        # The charts of one kind of machine are the same on each, and one value then.
+        charts = {id(chart): chart for key, chart in self.charts.items() if key[0] in nodes}
+        texts = {key: metadata.chart_text(chart) for key, chart in charts.items()}
         return (
             {guid: metadata.host_text(record) for guid, record in self.records.items() if guid in nodes},
-            {key: metadata.chart_text(chart) for key, chart in self.charts.items() if key[0] in nodes},
+            {key: texts[id(chart)] for key, chart in self.charts.items() if key[0] in nodes},
             {guid: kept for guid, kept in self.retentions.items() if guid in nodes},
             {key: dict(numbers) for key, numbers in self.series.items() if key[0] in nodes},
         )

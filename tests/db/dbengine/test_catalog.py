@@ -61,6 +61,21 @@ class CatalogTests(SynchronousTestCase):
         self.assertEqual(self.catalog.contents(), expected)
         self.assertEqual(list(self.catalog.definitions()), [(NODE, [CHART])])
 
+    def test_many(self) -> None:
+        """
+        A thousand charts that are new at once are all there, each with its
+        own, and as they were put last.
+        """
+        for title in ("before", "after"):
+            charts = {("guid", f"a.{number}"): f"{title} {number}" for number in range(1000)}
+            series = {key: {"x": number} for number, key in enumerate(charts)}
+            self.catalog.put({"guid": 3}, {}, charts, {}, series)
+        found = {chart.id: chart for chart in self.catalog.contents().charts}
+        self.assertEqual(len(found), 1001)
+        for number in range(1000):
+            expected = StoredChart(3, f"a.{number}", f"after {number}", {"x": number}, None)
+            self.assertEqual(found[f"a.{number}"], expected)
+
     def test_restored(self) -> None:
         """
         What was salvaged is as it was.
