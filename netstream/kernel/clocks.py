@@ -1,0 +1,403 @@
+"""
+The clock of a collector, found in what became of its counters, and the
+integers that they grew by.
+
+Counters that are collected together are interpolated to full points of time
+alike, as L{netstream.kernel.interpolate} does: of the growth C{g} of a counter
+between two collections, C{g * share} belongs to the point between them, and
+the rest to the next one.  The share is C{left / (left + late)}: microseconds
+from the collection before to the point, and from there to the collection.  So
+the values of all of them follow to the bit from how late each collection was
+and from integers.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+try:
+    import cython
+except ImportError:
+    from netstream.kernel import uncompiled as cython
+
+if not cython.compiled:
+    from math import floor
+
+SECOND = 1_000_000
+_LIMIT = 1e15
+_CLOSE = 0.05
+_EXACT = 1e-7
+_SHORT = 8
+_TRIES = 1000
+_BAD = 3
+_SMALL = 8.0
+_UNKNOWN = -1.0
+_PATIENCE = 64
+
+Float64s = npt.NDArray[np.float64]
+Int64s = npt.NDArray[np.int64]
+Uint64s = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
+
+
+def follow(values: Float64s, step: int, lates: Int64s) -> int:
+    """
+    Find by how many microseconds collections came after their points.
+
+    @param values: Finite float64 of shape (columns, rows): counters among
+        others.
+    @param step: Seconds from row to row.
+    @param lates: Filled: int64, one more than there are rows, the first for
+        the collection before; -1 where it is not known.
+    @return: Of how many rows the share is known.
+    @raise ValueError: Arrays do not fit.
+    """
+    width, rows = values.shape
+    if len(lates) != rows + 1 or step <= 0:
+        raise ValueError("arrays of unequal length")
+    if not width:
+        lates[:] = -1
+        return 0
+    return _follow(
+        values,
+        step,
+        lates,
+        np.zeros(width),
+        np.full(width, _UNKNOWN),
+        np.zeros(width, np.int64),
+        np.zeros(_SHORT, np.int64),
+        np.zeros(3, np.int64),
+    )
+
+
+def _follow(
+    values: Float64s,
+    step: int,
+    lates: Int64s,
+    rests: Float64s,
+    errors: Float64s,
+    bad: Int64s,
+    short: Int64s,
+    found: Int64s,
+) -> int:
+    """
+    @param rests: By column, what is left of the growth before.
+    @param errors: By column, how wrong that may be; L{_UNKNOWN} if nothing is
+        known.
+    @param bad: By column, how many rows in turn it was not as a counter is.
+    @param short: Room for columns.
+    @param found: Room for what L{_begin} finds.
+    """
+    width = values.shape[0]
+    rows = values.shape[1]
+    scale = float(step)
+    period = step * SECOND
+    known = 0
+    before = 1.0
+    with cython.nogil:
+        lates[0] = -1
+        for row in range(rows):
+            late = -1
+            if known == 0 and row >= _PATIENCE:
+                lates[row + 1] = -1
+                continue
+            if lates[row] >= 0:
+                late = _next(values, row, scale, period - lates[row], period, rests, errors, bad, short)
+            if late < 0 and row > 0:
+                late = _begin(values, row, scale, period, found)
+                if late >= 0:
+                    lates[row] = found[0]
+                    for i in range(width):
+                        rests[i] = 0.0
+                        bad[i] = 0
+                        errors[i] = 0.0 if values[i, row - 1] == 0.0 else _UNKNOWN
+            lates[row + 1] = late
+            if late < 0:
+                for i in range(width):
+                    errors[i] = _UNKNOWN
+                continue
+            known += 1
+            left = float(period - lates[row])
+            share = left / (left + float(late))
+            for i in range(width):
+                value = values[i, row] * scale
+                error = errors[i]
+                if not -_LIMIT < value < _LIMIT:
+                    errors[i] = _UNKNOWN
+                    continue
+                if error < 0.0:
+                    rests[i] = value * (1.0 - before)
+                    error = 0.0 if value == 0.0 else abs(value) * 0.05 + 1.0
+                growth = (value - rests[i]) / share
+                if error < _CLOSE:
+                    growth = float(floor(growth + 0.5))
+                    if error == 0.0 and value != 0.0:
+                        if (growth * share + rests[i]) / scale == values[i, row]:
+                            bad[i] = 0
+                        else:
+                            bad[i] += 1
+                            errors[i] = _UNKNOWN
+                            continue
+                    error = 0.0
+                rests[i] = growth - growth * share
+                errors[i] = error * (1.0 - share) / share
+            before = share
+    return known
+
+
+def _next(
+    values: Float64s,
+    row: int,
+    scale: float,
+    left: int,
+    period: int,
+    rests: Float64s,
+    errors: Float64s,
+    bad: Int64s,
+    short: Int64s,
+) -> int:
+    """
+    @param left: Microseconds from the collection before to this row.
+    @return: How late the collection of a row is; -1 if it cannot be told.
+    """
+    # The smallest leave the fewest possibilities.
+    used = 0
+    for i in range(values.shape[0]):
+        if errors[i] != 0.0 or bad[i] >= _BAD:
+            continue
+        part = abs(values[i, row] * scale - rests[i])
+        if not 0.5 <= part < _LIMIT:
+            continue
+        at = used
+        while at > 0 and part < abs(values[short[at - 1], row] * scale - rests[short[at - 1]]):
+            if at < _SHORT:
+                short[at] = short[at - 1]
+            at -= 1
+        if at < _SHORT:
+            short[at] = i
+            if used < _SHORT:
+                used += 1
+    tries = 0
+    for j in range(used):
+        i = short[j]
+        value = abs(values[i, row] * scale)
+        part = abs(values[i, row] * scale - rests[i])
+        within = _EXACT + 1e-9 * value / part
+        count = float(floor(part))
+        if count < part - 1e-6:
+            count += 1.0
+        while tries < _TRIES:
+            tries += 1
+            exact = (count - part) * left / part
+            if exact > period:
+                break
+            near = floor(exact + 0.5)
+            if near >= 0 and abs(exact - near) < within:
+                share = float(left) / (float(left) + float(near))
+                same = 0
+                for k in range(used):
+                    i = short[k]
+                    growth = float(floor((values[i, row] * scale - rests[i]) / share + 0.5))
+                    if (growth * share + rests[i]) / scale == values[i, row]:
+                        same += 1
+                if same * 2 >= used:
+                    return int(near)
+                i = short[j]
+            count += 1.0
+    return -1
+
+
+def _begin(values: Float64s, row: int, scale: float, period: int, found: Int64s) -> int:
+    """
+    Look for small counters that did not grow before.
+
+    @param found: Filled with how late the collection before was; the rest is
+        room.
+    @return: How late the collection of a row is; -1 if it cannot be told.
+    """
+    for i in range(values.shape[0]):
+        if not _ratio(values[i, row - 1], abs(values[i, row] * scale), period, found):
+            continue
+        left = found[1]
+        late = found[2]
+        # Others must say the same.
+        share = float(left) / (float(left) + float(late))
+        yes = 0
+        no = 0
+        for k in range(values.shape[0]):
+            value = abs(values[k, row] * scale)
+            if values[k, row - 1] == 0.0 and 0.0 < value < _SMALL:
+                if float(floor(value / share + 0.5)) * share == value:
+                    yes += 1
+                elif value != floor(value):
+                    no += 1
+        if yes > 1 or no == 0:
+            found[0] = period - left
+            return int(late)
+    return -1
+
+
+def _ratio(before: float, value: float, period: int, found: Int64s) -> bool:
+    """
+    Find the share of which a value is a small multiple.
+
+    @param before: The value before; there is no rest if it is 0.
+    @param found: Filled from 1 on: microseconds from the collection before to
+        the point, and from there to the collection.
+    @return: Whether there is just one.
+    """
+    if before != 0.0 or not 0.0 < value < _SMALL:
+        return False
+    count = float(floor(value))
+    if count == value:
+        return False
+    count += 1.0
+    rest = (count - value) / value
+    above = 1
+    above_before = 0
+    below = 0
+    below_before = 1
+    # Continued fractions.
+    for _ in range(40):
+        if rest > period:
+            return False
+        whole = int(floor(rest))
+        above_before, above = above, above_before + whole * above
+        below_before, below = below, below_before + whole * below
+        # The first two are swapped at first: above / below is the fraction.
+        if below > period or above > period:
+            return False
+        if below > 0 and count * (float(below) / (float(below) + float(above))) == value:
+            break
+        rest -= whole
+        if rest <= 0.0:
+            return False
+        rest = 1.0 / rest
+    else:
+        return False
+    times = period // below
+    # Half of a period is more than a collection is usually late.
+    if times < 1 or below * times * 2 < period or below * (times - 1) * 2 >= period or above * times >= period:
+        return False
+    found[1] = below * times
+    found[2] = above * times
+    return True
+
+
+def shares(lates: Int64s, step: int) -> Float64s:
+    """
+    @param lates: int64, one more than there are rows, as from L{follow}.
+    @param step: Seconds from row to row.
+    @return: The share of each row; 1 where it is not known.
+    """
+    period = step * SECOND
+    before, after = lates[:-1], lates[1:]
+    known = (before >= 0) & (before < period) & (after >= 0)
+    left = np.where(known, period - before, 1).astype(np.float64)
+    return left / (left + np.where(known, after, 0).astype(np.float64))
+
+
+def counts(
+    values: Float64s,
+    portions: Float64s,
+    step: int,
+    multiplier: int,
+    divisor: int,
+    most: int,
+    numbers: Int64s,
+    odd: Bytes,
+) -> int:
+    """
+    Find the integers that a counter grew by.
+
+    @param values: Finite float64 by row.
+    @param portions: The share of each row.
+    @param step: Seconds from row to row.
+    @param multiplier: What its dimension says.
+    @param divisor: The same.
+    @param most: How many rows may be exceptions.
+    @param numbers: Filled: int64 by row.
+    @param odd: Filled: uint8 by row, 1 for exceptions: L{restored} makes
+        another value of the numbers there.
+    @return: How many exceptions there are; -1 if they are too many, and then
+        the arrays are not filled.
+    @raise ValueError: Arrays do not fit, or the scale cannot be.
+    """
+    if not len(values) == len(portions) == len(numbers) == len(odd):
+        raise ValueError("arrays of unequal length")
+    if not multiplier or divisor <= 0 or step <= 0:
+        raise ValueError("no such scale")
+    return _counts(values, values.view(np.uint64), portions, step, multiplier, divisor, most, numbers, odd)
+
+
+def _counts(
+    values: Float64s,
+    bits: Uint64s,
+    portions: Float64s,
+    step: int,
+    multiplier: int,
+    divisor: int,
+    most: int,
+    numbers: Int64s,
+    odd: Bytes,
+) -> int:
+    """
+    The state is what is left of the growth before, as far as it is known, and
+    what L{restored} takes for it.
+    """
+    scale = float(step)
+    above = float(multiplier)
+    below = float(divisor)
+    unit = abs(above / below)
+    rest = 0.0
+    error = _UNKNOWN
+    restored_rest = 0.0
+    before = 1.0
+    exceptions = 0
+    with cython.nogil:
+        for row in range(values.shape[0]):
+            share = portions[row]
+            value = values[row] * scale
+            if error < 0.0:
+                rest = value * (1.0 - before)
+                error = 0.0 if value == 0.0 else abs(value) * 0.05 + unit
+            exact = (value - rest) / share
+            count = 0.0
+            if -_LIMIT < exact * below / above < _LIMIT:
+                count = float(floor(exact * below / above + 0.5))
+            growth = count * above / below + 0.0
+            part = growth * share
+            same = (part + restored_rest) / scale == values[row] and (values[row] != 0.0 or bits[row] == 0)
+            restored_rest = 0.0 + (growth - part)
+            numbers[row] = int(count)
+            odd[row] = not same
+            if not same:
+                exceptions += 1
+                if exceptions > most:
+                    return -1
+            if error < _CLOSE * unit:
+                if error == 0.0 and not same and value != 0.0:
+                    error = _UNKNOWN
+                else:
+                    error = 0.0
+                rest = restored_rest
+            else:
+                rest = exact - exact * share
+                error = error * (1.0 - share) / share
+            before = share
+    return exceptions
+
+
+def restored(numbers: Int64s, portions: Float64s, step: int, multiplier: int, divisor: int) -> Float64s:
+    """
+    Make values of the integers that a counter grew by.
+
+    @param numbers: int64 by row, as from L{counts}.
+    @param portions: The share of each row.
+    @return: The value of each row; those of exceptions are others.
+    """
+    growth = numbers.astype(np.float64) * float(multiplier) / float(divisor) + 0.0
+    part = growth * portions
+    rests = 0.0 + (growth - part)
+    part[1:] += rests[:-1]
+    part[:1] += 0.0
+    return part / float(step)
