@@ -45,7 +45,19 @@ _PLACES = {
     "select": "encode",
 }
 """What is offered here besides modules, and where it is."""
-_MODULES = ("cells", "columns", "frames", "ingest", "interpolate", "latest", "records", "replay", "rows", "seal")
+_MODULES = (
+    "cells",
+    "clocks",
+    "columns",
+    "frames",
+    "ingest",
+    "interpolate",
+    "latest",
+    "records",
+    "replay",
+    "rows",
+    "seal",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -63,7 +75,19 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from netstream.kernel import cells, columns, frames, ingest, interpolate, latest, records, replay, rows, seal
+    from netstream.kernel import (
+        cells,
+        clocks,
+        columns,
+        frames,
+        ingest,
+        interpolate,
+        latest,
+        records,
+        replay,
+        rows,
+        seal,
+    )
     from netstream.kernel.encode import Encoder, select
     from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
@@ -90,6 +114,7 @@ __all__ = [
     "Ingest",
     "SampleError",
     "cells",
+    "clocks",
     "columns",
     "frames",
     "gather",

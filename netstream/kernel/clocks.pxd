@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef int64_t SECOND
 cdef double _LIMIT, _CLOSE, _EXACT, _SMALL, _UNKNOWN
-cdef Py_ssize_t _SHORT, _PATIENCE
+cdef Py_ssize_t _SHORT, _PATIENCE, _SOME, _MANY
 cdef int _TRIES, _BAD
 
 @cython.locals(width=Py_ssize_t, rows=Py_ssize_t, scale=cython.double, period=int64_t, known=Py_ssize_t,
@@ -30,10 +30,15 @@ cdef int64_t _begin(
                below_before=int64_t, whole=int64_t, times=int64_t, _=cython.int)
 cdef bint _ratio(double before, double value, int64_t period, int64_t[::1] found) noexcept nogil
 
+@cython.locals(scale=Py_ssize_t)
+cdef Py_ssize_t _counts(
+    const double[::1] values, const uint64_t[::1] bits, const double[::1] portions, int64_t step,
+    const int64_t[:, ::1] scales, int64_t[::1] numbers, unsigned char[::1] odd) except -2
+
 @cython.locals(scale=cython.double, above=cython.double, below=cython.double, unit=cython.double, rest=cython.double,
                error=cython.double, restored_rest=cython.double, before=cython.double, exceptions=Py_ssize_t,
                row=Py_ssize_t, share=cython.double, value=cython.double, exact=cython.double, count=cython.double,
                growth=cython.double, part=cython.double, same=cython.bint)
-cdef Py_ssize_t _counts(
+cdef bint _scaled(
     const double[::1] values, const uint64_t[::1] bits, const double[::1] portions, int64_t step, int64_t multiplier,
-    int64_t divisor, Py_ssize_t most, int64_t[::1] numbers, unsigned char[::1] odd) except -2
+    int64_t divisor, int64_t[::1] numbers, unsigned char[::1] odd) noexcept nogil

@@ -32,6 +32,7 @@ _BAD = 3
 _SMALL = 8.0
 _UNKNOWN = -1.0
 _PATIENCE = 64
+_SOME, _MANY = 16, 32
 
 Float64s = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
@@ -296,37 +297,27 @@ def shares(lates: Int64s, step: int) -> Float64s:
     return left / (left + np.where(known, after, 0).astype(np.float64))
 
 
-def counts(
-    values: Float64s,
-    portions: Float64s,
-    step: int,
-    multiplier: int,
-    divisor: int,
-    most: int,
-    numbers: Int64s,
-    odd: Bytes,
-) -> int:
+def counts(values: Float64s, portions: Float64s, step: int, scales: Int64s, numbers: Int64s, odd: Bytes) -> int:
     """
     Find the integers that a counter grew by.
 
     @param values: Finite float64 by row.
     @param portions: The share of each row.
     @param step: Seconds from row to row.
-    @param multiplier: What its dimension says.
-    @param divisor: The same.
-    @param most: How many rows may be exceptions.
+    @param scales: int64 of shape (scales, 2): multipliers and divisors that
+        its dimension may have.
     @param numbers: Filled: int64 by row.
     @param odd: Filled: uint8 by row, 1 for exceptions: L{restored} makes
         another value of the numbers there.
-    @return: How many exceptions there are; -1 if they are too many, and then
-        the arrays are not filled.
-    @raise ValueError: Arrays do not fit, or the scale cannot be.
+    @return: Which of the scales it is; -1 if there are too many exceptions
+        with all of them, and then the arrays are not filled.
+    @raise ValueError: Arrays do not fit, or a scale cannot be.
     """
-    if not len(values) == len(portions) == len(numbers) == len(odd):
+    if not len(values) == len(portions) == len(numbers) == len(odd) or scales.shape[1] != 2:
         raise ValueError("arrays of unequal length")
-    if not multiplier or divisor <= 0 or step <= 0:
+    if (scales < 1).any() or step <= 0:
         raise ValueError("no such scale")
-    return _counts(values, values.view(np.uint64), portions, step, multiplier, divisor, most, numbers, odd)
+    return _counts(values, values.view(np.uint64), portions, step, scales, numbers, odd)
 
 
 def _counts(
@@ -334,15 +325,35 @@ def _counts(
     bits: Uint64s,
     portions: Float64s,
     step: int,
-    multiplier: int,
-    divisor: int,
-    most: int,
+    scales: Int64s,
     numbers: Int64s,
     odd: Bytes,
 ) -> int:
     """
+    @return: As L{counts}.
+    """
+    with cython.nogil:
+        for scale in range(scales.shape[0]):
+            if _scaled(values, bits, portions, step, scales[scale, 0], scales[scale, 1], numbers, odd):
+                return int(scale)
+    return -1
+
+
+def _scaled(
+    values: Float64s,
+    bits: Uint64s,
+    portions: Float64s,
+    step: int,
+    multiplier: int,
+    divisor: int,
+    numbers: Int64s,
+    odd: Bytes,
+) -> bool:
+    """
     The state is what is left of the growth before, as far as it is known, and
     what L{restored} takes for it.
+
+    @return: Whether there are few exceptions.
     """
     scale = float(step)
     above = float(multiplier)
@@ -353,38 +364,34 @@ def _counts(
     restored_rest = 0.0
     before = 1.0
     exceptions = 0
-    with cython.nogil:
-        for row in range(values.shape[0]):
-            share = portions[row]
-            value = values[row] * scale
-            if error < 0.0:
-                rest = value * (1.0 - before)
-                error = 0.0 if value == 0.0 else abs(value) * 0.05 + unit
-            exact = (value - rest) / share
-            count = 0.0
-            if -_LIMIT < exact * below / above < _LIMIT:
-                count = float(floor(exact * below / above + 0.5))
-            growth = count * above / below + 0.0
-            part = growth * share
-            same = (part + restored_rest) / scale == values[row] and (values[row] != 0.0 or bits[row] == 0)
-            restored_rest = 0.0 + (growth - part)
-            numbers[row] = int(count)
-            odd[row] = not same
-            if not same:
-                exceptions += 1
-                if exceptions > most:
-                    return -1
-            if error < _CLOSE * unit:
-                if error == 0.0 and not same and value != 0.0:
-                    error = _UNKNOWN
-                else:
-                    error = 0.0
-                rest = restored_rest
-            else:
-                rest = exact - exact * share
-                error = error * (1.0 - share) / share
-            before = share
-    return exceptions
+    for row in range(values.shape[0]):
+        share = portions[row]
+        value = values[row] * scale
+        if error < 0.0:
+            rest = value * (1.0 - before)
+            error = 0.0 if value == 0.0 else abs(value) * 0.05 + unit
+        exact = (value - rest) / share
+        count = 0.0
+        if -_LIMIT < exact * below / above < _LIMIT:
+            count = float(floor(exact * below / above + 0.5))
+        growth = count * above / below + 0.0
+        part = growth * share
+        same = (part + restored_rest) / scale == values[row] and (values[row] != 0.0 or bits[row] == 0)
+        restored_rest = 0.0 + (growth - part)
+        numbers[row] = int(count)
+        odd[row] = not same
+        if not same:
+            exceptions += 1
+            if exceptions > _SOME + row // _MANY:
+                return False
+        if error < _CLOSE * unit:
+            error = _UNKNOWN if error == 0.0 and not same and value != 0.0 else 0.0
+            rest = restored_rest
+        else:
+            rest = exact - exact * share
+            error = error * (1.0 - share) / share
+        before = share
+    return True
 
 
 def restored(numbers: Int64s, portions: Float64s, step: int, multiplier: int, divisor: int) -> Float64s:
