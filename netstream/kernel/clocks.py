@@ -28,7 +28,8 @@ _CLOSE = 0.05
 _EXACT = 1e-7
 _SHORT = 8
 _TRIES = 1000
-_BAD = 3
+_TRUSTED = 3
+_ENOUGH = 3
 _SMALL = 8.0
 _UNKNOWN = -1.0
 _PATIENCE = 64
@@ -76,7 +77,7 @@ def _follow(
     lates: Int64s,
     rests: Float64s,
     errors: Float64s,
-    bad: Int64s,
+    trust: Int64s,
     short: Int64s,
     found: Int64s,
 ) -> int:
@@ -84,7 +85,7 @@ def _follow(
     @param rests: By column, what is left of the growth before.
     @param errors: By column, how wrong that may be; L{_UNKNOWN} if nothing is
         known.
-    @param bad: By column, how many rows in turn it was not as a counter is.
+    @param trust: By column, how often it was as a counter is lately.
     @param short: Room for columns.
     @param found: Room for what L{_begin} finds.
     """
@@ -102,14 +103,13 @@ def _follow(
                 lates[row + 1] = -1
                 continue
             if lates[row] >= 0:
-                late = _next(values, row, scale, period - lates[row], period, rests, errors, bad, short)
+                late = _next(values, row, scale, period - lates[row], period, rests, errors, trust, short)
             if late < 0 and row > 0:
-                late = _begin(values, row, scale, period, found)
+                late = _begin(values, row, scale, period, trust, found)
                 if late >= 0:
                     lates[row] = found[0]
                     for i in range(width):
                         rests[i] = 0.0
-                        bad[i] = 0
                         errors[i] = 0.0 if values[i, row - 1] == 0.0 else _UNKNOWN
             lates[row + 1] = late
             if late < 0:
@@ -133,9 +133,10 @@ def _follow(
                     growth = float(floor(growth + 0.5))
                     if error == 0.0 and value != 0.0:
                         if (growth * share + rests[i]) / scale == values[i, row]:
-                            bad[i] = 0
+                            if trust[i] < _TRUSTED:
+                                trust[i] += 1
                         else:
-                            bad[i] += 1
+                            trust[i] -= 2
                             errors[i] = _UNKNOWN
                             continue
                     error = 0.0
@@ -153,7 +154,7 @@ def _next(
     period: int,
     rests: Float64s,
     errors: Float64s,
-    bad: Int64s,
+    trust: Int64s,
     short: Int64s,
 ) -> int:
     """
@@ -162,21 +163,27 @@ def _next(
     """
     # The smallest leave the fewest possibilities.
     used = 0
-    for i in range(values.shape[0]):
-        if errors[i] != 0.0 or bad[i] >= _BAD:
-            continue
-        part = abs(values[i, row] * scale - rests[i])
-        if not 0.5 <= part < _LIMIT:
-            continue
-        at = used
-        while at > 0 and part < abs(values[short[at - 1], row] * scale - rests[short[at - 1]]):
+    least = _TRUSTED
+    while True:
+        for i in range(values.shape[0]):
+            if errors[i] != 0.0 or trust[i] < least:
+                continue
+            part = abs(values[i, row] * scale - rests[i])
+            if not 0.5 <= part < _LIMIT:
+                continue
+            at = used
+            while at > 0 and part < abs(values[short[at - 1], row] * scale - rests[short[at - 1]]):
+                if at < _SHORT:
+                    short[at] = short[at - 1]
+                at -= 1
             if at < _SHORT:
-                short[at] = short[at - 1]
-            at -= 1
-        if at < _SHORT:
-            short[at] = i
-            if used < _SHORT:
-                used += 1
+                short[at] = i
+                if used < _SHORT:
+                    used += 1
+        if used >= _ENOUGH or least == 0:
+            break
+        used = 0
+        least = 0
     tries = 0
     for j in range(used):
         i = short[j]
@@ -207,7 +214,7 @@ def _next(
     return -1
 
 
-def _begin(values: Float64s, row: int, scale: float, period: int, found: Int64s) -> int:
+def _begin(values: Float64s, row: int, scale: float, period: int, trust: Int64s, found: Int64s) -> int:
     """
     Look for small counters that did not grow before.
 
@@ -216,7 +223,7 @@ def _begin(values: Float64s, row: int, scale: float, period: int, found: Int64s)
     @return: How late the collection of a row is; -1 if it cannot be told.
     """
     for i in range(values.shape[0]):
-        if not _ratio(values[i, row - 1], abs(values[i, row] * scale), period, found):
+        if trust[i] < 0 or not _ratio(values[i, row - 1], abs(values[i, row] * scale), period, found):
             continue
         left = found[1]
         late = found[2]
@@ -226,7 +233,7 @@ def _begin(values: Float64s, row: int, scale: float, period: int, found: Int64s)
         no = 0
         for k in range(values.shape[0]):
             value = abs(values[k, row] * scale)
-            if values[k, row - 1] == 0.0 and 0.0 < value < _SMALL:
+            if trust[k] >= 0 and values[k, row - 1] == 0.0 and 0.0 < value < _SMALL:
                 if float(floor(value / share + 0.5)) * share == value:
                     yes += 1
                 elif value != floor(value):
