@@ -8,6 +8,9 @@ cdef int64_t _TRUSTED
 cdef Py_ssize_t _ENOUGH, _SHORT, _PATIENCE, _SOME, _MANY
 cdef int _TRIES
 
+@cython.locals(i=Py_ssize_t, row=Py_ssize_t, count=int64_t, value=cython.double)
+cdef int _fractions(const double[:, :] values, int64_t[::1] found) except -1
+
 @cython.locals(width=Py_ssize_t, rows=Py_ssize_t, scale=cython.double, period=int64_t, known=Py_ssize_t,
                before=cython.double, row=Py_ssize_t, late=int64_t, i=Py_ssize_t, left=cython.double,
                share=cython.double, value=cython.double, error=cython.double, growth=cython.double)
@@ -37,10 +40,12 @@ cdef Py_ssize_t _counts(
     const double[::1] values, const uint64_t[::1] bits, const double[::1] portions, int64_t step,
     const int64_t[:, ::1] scales, int64_t[::1] numbers, unsigned char[::1] odd) except -2
 
-@cython.locals(scale=cython.double, above=cython.double, below=cython.double, unit=cython.double, rest=cython.double,
+@cython.locals(scale=cython.double, above=cython.double, below=cython.double, unit=cython.double, units=cython.double,
+               rest=cython.double,
                error=cython.double, restored_rest=cython.double, before=cython.double, exceptions=Py_ssize_t,
                row=Py_ssize_t, share=cython.double, value=cython.double, exact=cython.double, count=cython.double,
-               growth=cython.double, part=cython.double, same=cython.bint)
+               growth=cython.double, part=cython.double, made=cython.double,
+               same=cython.bint)
 cdef bint _scaled(
     const double[::1] values, const uint64_t[::1] bits, const double[::1] portions, int64_t step, int64_t multiplier,
     int64_t divisor, int64_t[::1] numbers, unsigned char[::1] odd) noexcept nogil

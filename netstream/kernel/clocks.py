@@ -41,6 +41,39 @@ Uint64s = npt.NDArray[np.uint64]
 Bytes = npt.NDArray[np.uint8]
 
 
+def fractions(values: Float64s, found: Int64s) -> None:
+    """
+    Count values that are no integers.
+
+    @param values: float64 of shape (columns, rows).
+    @param found: Filled: int64 by column; 0 if some of its values are not
+        finite.
+    @raise ValueError: Arrays do not fit.
+    """
+    if len(found) != len(values):
+        raise ValueError("arrays of unequal length")
+    _fractions(values, found)
+
+
+def _fractions(values: Float64s, found: Int64s) -> int:
+    """
+    The compiled way; what is very large counts as an integer.
+    """
+    with cython.nogil:
+        for i in range(values.shape[0]):
+            count = 0
+            for row in range(values.shape[1]):
+                value = values[i, row]
+                if not -_LIMIT < value < _LIMIT:
+                    if value - value != 0.0:
+                        count = 0
+                        break
+                elif value != floor(value):
+                    count += 1
+            found[i] = count
+    return 0
+
+
 def follow(values: Float64s, step: int, lates: Int64s) -> int:
     """
     Find by how many microseconds collections came after their points.
@@ -312,18 +345,18 @@ def counts(values: Float64s, portions: Float64s, step: int, scales: Int64s, numb
     @param portions: The share of each row.
     @param step: Seconds from row to row.
     @param scales: int64 of shape (scales, 2): multipliers and divisors that
-        its dimension may have.
+        its dimension may have, at least 1.
     @param numbers: Filled: int64 by row.
     @param odd: Filled: uint8 by row, 1 for exceptions: L{restored} makes
         another value of the numbers there.
     @return: Which of the scales it is; -1 if there are too many exceptions
         with all of them, and then the arrays are not filled.
-    @raise ValueError: Arrays do not fit, or a scale cannot be.
+    @raise ValueError: Arrays do not fit.
     """
     if not len(values) == len(portions) == len(numbers) == len(odd) or scales.shape[1] != 2:
         raise ValueError("arrays of unequal length")
-    if (scales < 1).any() or step <= 0:
-        raise ValueError("no such scale")
+    if step <= 0:
+        raise ValueError("no such step")
     return _counts(values, values.view(np.uint64), portions, step, scales, numbers, odd)
 
 
@@ -341,7 +374,11 @@ def _counts(
     """
     with cython.nogil:
         for scale in range(scales.shape[0]):
-            if _scaled(values, bits, portions, step, scales[scale, 0], scales[scale, 1], numbers, odd):
+            if (
+                scales[scale, 0] > 0
+                and scales[scale, 1] > 0
+                and _scaled(values, bits, portions, step, scales[scale, 0], scales[scale, 1], numbers, odd)
+            ):
                 return int(scale)
     return -1
 
@@ -365,7 +402,8 @@ def _scaled(
     scale = float(step)
     above = float(multiplier)
     below = float(divisor)
-    unit = abs(above / below)
+    unit = above / below
+    units = below / above
     rest = 0.0
     error = _UNKNOWN
     restored_rest = 0.0
@@ -378,12 +416,17 @@ def _scaled(
             rest = value * (1.0 - before)
             error = 0.0 if value == 0.0 else abs(value) * 0.05 + unit
         exact = (value - rest) / share
-        count = 0.0
-        if -_LIMIT < exact * below / above < _LIMIT:
-            count = float(floor(exact * below / above + 0.5))
-        growth = count * above / below + 0.0
+        count = exact * units
+        count = float(floor(count + 0.5)) if -_LIMIT < count < _LIMIT else 0.0
+        growth = count * above
+        if below != 1.0:
+            growth /= below
+        growth += 0.0
         part = growth * share
-        same = (part + restored_rest) / scale == values[row] and (values[row] != 0.0 or bits[row] == 0)
+        made = part + restored_rest
+        if step != 1:
+            made /= scale
+        same = made == values[row] and (made != 0.0 or bits[row] == 0)
         restored_rest = 0.0 + (growth - part)
         numbers[row] = int(count)
         odd[row] = not same
