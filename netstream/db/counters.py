@@ -38,7 +38,7 @@ LEAST_ROWS = 60
 _SCALES = np.array([(1, 1), (8, 1000), (1, 1000), (1, 1024), (1, 10), (1, 100), (1, 10_000), (1, 1_000_000)])
 """Multipliers and divisors that counters may have; the sign is that of the
 integers."""
-_CONFIG = ChunkConfig(compression_level=4)
+_CONFIG = ChunkConfig(compression_level=6)
 _BEFORE = struct.Struct("<iIHH")
 _EXCEPTION = 10
 _ENOUGH = 128
@@ -137,9 +137,10 @@ def find(batches: Iterable[Float64s], rows: int, step: int) -> Clock | None:
 
     @param batches: float64 of shape (columns, rows), NaN where nothing was
         written.
-    @return: It; L{None} if there is none, or it would not gain anything.
+    @return: It; L{None} if there is none, or it would not gain anything, or
+        looking would take long, as there was no compiler.
     """
-    if rows < LEAST_ROWS or step > 3600:
+    if not clocks.COMPILED or rows < LEAST_ROWS or step > 3600:
         return None
     found: list[Float64s] = []
     enough = 0

@@ -69,7 +69,7 @@ __all__ = [
     "sealed",
 ]
 
-_CONFIG = ChunkConfig(compression_level=4)
+_CONFIG = ChunkConfig(compression_level=6)
 _LEVEL = 3
 _GOOD, _NOISE = 1.0, 5.5
 """Bytes a value of pcodec between which zstandard is worth a try: it finds

@@ -3,7 +3,7 @@ from libc.math cimport floor
 from libc.stdint cimport int64_t, uint64_t
 
 cdef int64_t SECOND
-cdef double _LIMIT, _CLOSE, _EXACT, _SMALL, _UNKNOWN
+cdef double _LIMIT, _LARGEST, _CLOSE, _EXACT, _SMALL, _UNKNOWN
 cdef int64_t _TRUSTED
 cdef Py_ssize_t _ENOUGH, _SHORT, _PATIENCE, _SOME, _MANY
 cdef int _TRIES
@@ -28,12 +28,13 @@ cdef int64_t _next(
 @cython.locals(i=Py_ssize_t, left=int64_t, late=int64_t, share=cython.double, yes=Py_ssize_t, no=Py_ssize_t,
                k=Py_ssize_t, value=cython.double)
 cdef int64_t _begin(
-    const double[:, :] values, Py_ssize_t row, double scale, int64_t period, const int64_t[::1] trust,
+    const double[:, :] values, Py_ssize_t row, double scale, int64_t period, int64_t[::1] trust,
     int64_t[::1] found) noexcept nogil
 
-@cython.locals(count=cython.double, rest=cython.double, above=int64_t, above_before=int64_t, below=int64_t,
-               below_before=int64_t, whole=int64_t, times=int64_t, _=cython.int)
-cdef bint _ratio(double before, double value, int64_t period, int64_t[::1] found) noexcept nogil
+@cython.locals(exact=cython.double, count=cython.double, rest=cython.double, above=int64_t, above_before=int64_t, below=int64_t,
+               below_before=int64_t, whole=int64_t, times=int64_t, last=int64_t, near=cython.bint,
+               _=cython.int)
+cdef bint _ratio(double value, double scale, int64_t period, int64_t[::1] found) noexcept nogil
 
 @cython.locals(scale=Py_ssize_t)
 cdef Py_ssize_t _counts(

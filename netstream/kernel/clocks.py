@@ -22,14 +22,16 @@ except ImportError:
 if not cython.compiled:
     from math import floor
 
+COMPILED = not __file__.endswith(".py")
 SECOND = 1_000_000
 _LIMIT = 1e15
+_LARGEST = 1.7976931348623157e308
 _CLOSE = 0.05
 _EXACT = 1e-7
 _SHORT = 8
 _TRIES = 1000
 _TRUSTED = 3
-_ENOUGH = 3
+_ENOUGH = 2
 _SMALL = 8.0
 _UNKNOWN = -1.0
 _PATIENCE = 64
@@ -65,7 +67,7 @@ def _fractions(values: Float64s, found: Int64s) -> int:
             for row in range(values.shape[1]):
                 value = values[i, row]
                 if not -_LIMIT < value < _LIMIT:
-                    if value - value != 0.0:
+                    if not -_LARGEST <= value <= _LARGEST:
                         count = 0
                         break
                 elif value != floor(value):
@@ -256,7 +258,7 @@ def _begin(values: Float64s, row: int, scale: float, period: int, trust: Int64s,
     @return: How late the collection of a row is; -1 if it cannot be told.
     """
     for i in range(values.shape[0]):
-        if trust[i] < 0 or not _ratio(values[i, row - 1], abs(values[i, row] * scale), period, found):
+        if trust[i] < 0 or values[i, row - 1] != 0.0 or not _ratio(abs(values[i, row]), scale, period, found):
             continue
         left = found[1]
         late = found[2]
@@ -265,34 +267,42 @@ def _begin(values: Float64s, row: int, scale: float, period: int, trust: Int64s,
         yes = 0
         no = 0
         for k in range(values.shape[0]):
-            value = abs(values[k, row] * scale)
-            if trust[k] >= 0 and values[k, row - 1] == 0.0 and 0.0 < value < _SMALL:
-                if float(floor(value / share + 0.5)) * share == value:
+            value = abs(values[k, row])
+            if trust[k] >= 0 and values[k, row - 1] == 0.0 and 0.0 < value * scale < _SMALL:
+                if float(floor(value * scale / share + 0.5)) * share / scale == value:
                     yes += 1
-                elif value != floor(value):
+                else:
                     no += 1
         if yes > 1 or no == 0:
+            for k in range(values.shape[0]):
+                value = abs(values[k, row])
+                if trust[k] >= 0 and values[k, row - 1] == 0.0 and 0.0 < value * scale < _SMALL:
+                    if float(floor(value * scale / share + 0.5)) * share / scale != value:
+                        trust[k] -= 1
+                    elif yes > 1:
+                        trust[k] = _TRUSTED
             found[0] = period - left
             return int(late)
     return -1
 
 
-def _ratio(before: float, value: float, period: int, found: Int64s) -> bool:
+def _ratio(value: float, scale: float, period: int, found: Int64s) -> bool:
     """
     Find the share of which a value is a small multiple.
 
-    @param before: The value before; there is no rest if it is 0.
+    @param scale: What the multiple was divided by.
     @param found: Filled from 1 on: microseconds from the collection before to
         the point, and from there to the collection.
     @return: Whether there is just one.
     """
-    if before != 0.0 or not 0.0 < value < _SMALL:
+    exact = value * scale
+    if not 0.0 < exact < _SMALL:
         return False
-    count = float(floor(value))
-    if count == value:
+    count = float(floor(exact))
+    if count == exact:
         return False
     count += 1.0
-    rest = (count - value) / value
+    rest = (count - exact) / exact
     above = 1
     above_before = 0
     below = 0
@@ -307,7 +317,7 @@ def _ratio(before: float, value: float, period: int, found: Int64s) -> bool:
         # The first two are swapped at first: above / below is the fraction.
         if below > period or above > period:
             return False
-        if below > 0 and count * (float(below) / (float(below) + float(above))) == value:
+        if below > 0 and count * (float(below) / (float(below) + float(above))) / scale == value:
             break
         rest -= whole
         if rest <= 0.0:
@@ -316,8 +326,12 @@ def _ratio(before: float, value: float, period: int, found: Int64s) -> bool:
     else:
         return False
     times = period // below
-    # Half of a period is more than a collection is usually late.
-    if times < 1 or below * times * 2 < period or below * (times - 1) * 2 >= period or above * times >= period:
+    if times < 1 or above * times >= period:
+        return False
+    # Collections are seldom a tenth of a period late, and seldom half of one.
+    last = below * times
+    near = last * 10 >= period * 9 and (last - below) * 10 < period * 9
+    if not near and (last * 2 < period or (last - below) * 2 >= period):
         return False
     found[1] = below * times
     found[2] = above * times
@@ -430,7 +444,8 @@ def _scaled(
         restored_rest = 0.0 + (growth - part)
         numbers[row] = int(count)
         odd[row] = not same
-        if not same:
+        # Where the share is not known it is 1.
+        if not same and share < 1.0:
             exceptions += 1
             if exceptions > _SOME + row // _MANY:
                 return False
