@@ -34,7 +34,7 @@ _TRUSTED = 3
 _ENOUGH = 2
 _SMALL = 8.0
 _UNKNOWN = -1.0
-_PATIENCE = 64
+_PATIENCE = 256
 _SOME, _MANY = 16, 32
 
 Float64s = npt.NDArray[np.float64]
