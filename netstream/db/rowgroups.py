@@ -173,7 +173,7 @@ class Writer:
             kinds[i] = self._pattern(states[i].tobytes()) << 8
         for i in np.flatnonzero(live & (facts & seal.SAME == 0)).tolist():
             some = packed[i, : counts[i]]
-            digest = blake2b(some, digest_size=16, salt=CRC.pack(kinds[i])).digest()
+            digest = blake2b(some.data, digest_size=16, salt=CRC.pack(kinds[i])).digest()
             same = self._bodies.get(digest)
             if same is not None:
                 kinds[i], content[i] = same
