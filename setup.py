@@ -21,6 +21,7 @@ MODULES = (
     "latest",
     "lines",
     "numbers",
+    "portions",
     "replay",
     "rows",
     "seal",

@@ -105,7 +105,7 @@ def clock_of(body: bytes, rows: int, step: int) -> Clock:
     @return: A clock that was stored.
     @raise ValueError: It is not what was written.
     """
-    return Clock(_integers(body, rows + 1), step)
+    return Clock(integers(body, rows + 1), step)
 
 
 def unpack(body: bytes, clock: Clock, there: npt.NDArray[np.bool_] | None, values: Float64s) -> None:
@@ -123,7 +123,7 @@ def unpack(body: bytes, clock: Clock, there: npt.NDArray[np.bool_] | None, value
         raise ValueError("it has another scale or number of exceptions")
     rows = np.frombuffer(body, "<u2", count, _BEFORE.size)
     exceptions = np.frombuffer(body, "<f8", count, _BEFORE.size + 2 * count)
-    numbers = _integers(body[end:], len(values))
+    numbers = integers(body[end:], len(values))
     if count and (rows.max() >= len(values) or not np.isfinite(exceptions).all()):
         raise ValueError("its exceptions cannot be")
     shares = clock.shares if there is None else clock.shares[there]
@@ -161,8 +161,9 @@ def find(batches: Iterable[Float64s], rows: int, step: int) -> Clock | None:
     return clock if any(clock.packed(values, None) for values in pool[fractions * _WORTH > rows]) else None
 
 
-def _integers(body: bytes, count: int) -> Int64s:
+def integers(body: bytes, count: int) -> Int64s:
     """
+    @return: So many integers of pcodec.
     @raise ValueError: It is not what was written.
     """
     values = np.empty(count, np.int64)

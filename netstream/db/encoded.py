@@ -4,8 +4,8 @@ Row groups: the stored form of a stretch of time of one node.
 A row group has one row each C{step} seconds and columns of one or more
 fields, a column a series.  It is one run of bytes, little endian::
 
-    header     magic "NSG2", version uint16 (3 if any column is of kind
-               L{GROWTH}, else 2), rows uint16, start int64,
+    header     magic "NSG2", version uint16 (3 if columns share
+               anything but patterns, else 2), rows uint16, start int64,
                step uint32, samples uint64, columns of each of the six fields
                uint32, patterns uint32, offset of the directory uint32, length
                of everything uint32, crc32 uint32 of the header up to here and
@@ -15,10 +15,11 @@ fields, a column a series.  It is one run of bytes, little endian::
                uint32, then kind and pattern (shifted by 8) uint32, then eight
                bytes: the value, if all are the same, else offset and length
                uint32 of a body; then offset and length uint32 of each pattern
-               and each clock
+               and all else that is shared
 
-The clock of a column of kind L{GROWTH} is shifted by 20; it counts among the
-patterns, and is stored as L{netstream.db.counters} says.
+The clock or the totals of a column of kind L{GROWTH} or L{PERCENT} are shifted
+by 20; they count among the patterns, and are stored as
+L{netstream.db.counters} and L{netstream.db.percentages} say.
 
 A body is what its kind says (see L{CONSTANT}), followed by the crc32 of that.
 It holds only the values that are there.  Which rows these are, which rows are
@@ -42,8 +43,9 @@ import numpy.typing as npt
 from pcodec.standalone import simple_decompress_into
 from zstandard import ZstdDecompressor, ZstdError, frame_content_size
 
-from netstream.db.counters import Clock, clock_of, unpack
+from netstream.db.counters import Clock, clock_of, integers, unpack
 from netstream.db.groups import MOST_ROWS, Field, Group, Part, Uint32s, Uint64s
+from netstream.db.percentages import restored
 from netstream.kernel.seal import MISSING
 from netstream.model.samples import EMPTY, Bytes, Float64s
 
@@ -54,11 +56,14 @@ HEADER = struct.Struct("<4sHHqIQ6IIII")
 CRC = struct.Struct("<I")
 BEFORE = HEADER.size + CRC.size
 """Bytes in front of the first body."""
-CONSTANT, FLOAT64, FLOAT32, INTEGER, PLAIN, PLAIN_SINGLE, GROWTH = range(7)
+CONSTANT, FLOAT64, FLOAT32, INTEGER, PLAIN, PLAIN_SINGLE, GROWTH, PERCENT = range(8)
 """Kinds of columns: all values are the same; pcodec of float64, float32, int64;
-zstandard of float64, float32; see L{netstream.db.counters}."""
+zstandard of float64, float32; see L{netstream.db.counters} and
+L{netstream.db.percentages}."""
+SHARING = (GROWTH, PERCENT)
+"""Kinds of columns that share a clock or totals."""
 MOST_SHARED = 0xFFF
-"""Columns of kind L{GROWTH} have no greater numbers of patterns and clocks."""
+"""Columns that share something have no greater numbers of it and of patterns."""
 TYPES: Mapping[int, type[np.generic]] = {
     FLOAT64: np.float64,
     FLOAT32: np.float32,
@@ -79,7 +84,7 @@ def pattern_of(word: int) -> int:
     @param word: Kind and pattern of a column, as in the directory.
     @return: The number of its pattern.
     """
-    return word >> 8 & MOST_SHARED if word & 255 == GROWTH else word >> 8
+    return word >> 8 & MOST_SHARED if word & 255 in SHARING else word >> 8
 
 
 class RowGroup:
@@ -128,6 +133,7 @@ class RowGroup:
         self.directory_content: Uint64s = np.frombuffer(view, "<u8", columns, directory + 8 * columns)
         self._places: Uint64s = np.frombuffer(view, "<u8", patterns, directory + 16 * columns)
         self._clocks: dict[int, Clock] = {}
+        self._totals: dict[int, npt.NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         """
@@ -327,11 +333,31 @@ class RowGroup:
         """
         clock = self._clocks.get(number)
         if clock is None:
-            if not number:
-                raise Damaged("its clock is not there")
-            clock = clock_of(self._whole(self.pattern_place(number)), self.rows, self.step)
-            self._clocks[number] = clock
+            clock = self._clocks[number] = clock_of(self._shared(number), self.rows, self.step)
         return clock
+
+    def _percentages(self, body: bytes, number: int, there: npt.NDArray[np.bool_] | None, values: Float64s) -> None:
+        """
+        Fill in the values of a body.
+
+        @param number: That of the totals.
+        @raise ValueError: Body or totals are not what was written.
+        """
+        totals = self._totals.get(number)
+        if totals is None:
+            totals = integers(self._shared(number), self.rows)
+            if (totals < 1).any():
+                raise ValueError("its totals cannot be")
+            self._totals[number] = totals
+        values[:] = restored(integers(body, len(values)), totals if there is None else totals[there])
+
+    def _shared(self, number: int) -> bytes:
+        """
+        @raise Damaged: It is not what was written.
+        """
+        if not number:
+            raise Damaged("what it shares is not there")
+        return self._whole(self.pattern_place(number))
 
     def _decode(self, word: int, place: int, values: Float64s, there: npt.NDArray[np.bool_] | None = None) -> None:
         """
@@ -343,9 +369,12 @@ class RowGroup:
         """
         body = self._whole(place)
         kind = word & 255
-        if kind == GROWTH:
+        if kind in SHARING:
             try:
-                unpack(body, self._clock(word >> 20), there, values)
+                if kind == GROWTH:
+                    unpack(body, self._clock(word >> 20), there, values)
+                else:
+                    self._percentages(body, word >> 20, there, values)
             except Damaged:
                 raise
             except ValueError as problem:

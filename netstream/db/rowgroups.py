@@ -30,8 +30,10 @@ from netstream.db.encoded import (
     INTEGER,
     MAGIC,
     MOST_SHARED,
+    PERCENT,
     PLAIN,
     PLAIN_SINGLE,
+    SHARING,
     TYPES,
     VERSION,
     Damaged,
@@ -50,6 +52,7 @@ from netstream.db.groups import (
     merged,
     of_cells,
 )
+from netstream.db.percentages import groups
 from netstream.kernel import seal
 from netstream.model.samples import EMPTY, Bytes, Float64s
 
@@ -171,7 +174,12 @@ class Writer:
         content = packed.view(np.uint64)[:, 0].copy()
         for i in np.flatnonzero(live & (facts & seal.PLAIN == 0)).tolist():
             kinds[i] = self._pattern(states[i].tobytes()) << 8
-        for i in np.flatnonzero(live & (facts & seal.SAME == 0)).tolist():
+        changing = np.flatnonzero(live & (facts & seal.SAME == 0)).tolist()
+        portions: dict[int, tuple[int, bytes]] = {}
+        if field == Field.VALUE:
+            whole = [i for i in changing if counts[i] == self.rows and not facts[i] & seal.WHOLE]
+            portions = self._portions(packed, [i for i in whole if kinds[i] >> 8 <= MOST_SHARED])
+        for i in changing:
             some = packed[i, : counts[i]]
             digest = blake2b(some.data, digest_size=16, salt=CRC.pack(kinds[i])).digest()
             same = self._bodies.get(digest)
@@ -179,7 +187,7 @@ class Writer:
                 kinds[i], content[i] = same
                 self._version = VERSION
                 continue
-            growth = self._growth(field, some, states[i], int(facts[i]), int(kinds[i]))
+            growth = portions.get(i) or self._growth(field, some, states[i], int(facts[i]), int(kinds[i]))
             kind, body = growth or self._packed(some, int(facts[i]))
             kinds[i] |= kind
             content[i] = self._body(body)
@@ -208,6 +216,21 @@ class Writer:
             return kind, body
         other = self._compressor.compress(values.astype(stored, copy=False).tobytes())
         return (plain, other) if len(other) < len(body) else (kind, body)
+
+    def _portions(self, packed: Float64s, columns: list[int]) -> dict[int, tuple[int, bytes]]:
+        """
+        @param columns: Which of the columns have a value in each row.
+        @return: Kind, with the number of the totals, and body of those that
+            are percentages.
+        """
+        found: dict[int, tuple[int, bytes]] = {}
+        for totals, numbers in groups([packed[i] for i in columns]):
+            if len(self._places) < MOST_SHARED:
+                self._places.append(self._body(simple_compress(totals, _CONFIG)))
+                self._version = VERSION
+                kind = PERCENT | len(self._places) << 20
+                found |= {columns[at]: (kind, simple_compress(part, _CONFIG)) for at, part in numbers.items()}
+        return found
 
     def _growth(
         self, field: Field, values: Float64s, states: Bytes, fact: int, pattern: int
@@ -280,15 +303,15 @@ class Writer:
                 patterns[number] = len(self._places)
             return patterns[number]
 
-        grown = kinds & 255 == GROWTH
+        sharing = np.isin(kinds & 255, SHARING)
         # Those with small numbers first.
-        for i in np.flatnonzero(grown).tolist():
-            pattern, clock = copied(pattern_of(int(kinds[i]))), copied(int(kinds[i]) >> 20)
-            if max(pattern, clock) > MOST_SHARED:
+        for i in np.flatnonzero(sharing).tolist():
+            pattern, other = copied(pattern_of(int(kinds[i]))), copied(int(kinds[i]) >> 20)
+            if max(pattern, other) > MOST_SHARED:
                 raise Damaged("its columns have too many patterns")
-            kinds[i] = GROWTH | pattern << 8 | clock << 20
+            kinds[i] = kinds[i] & 255 | pattern << 8 | other << 20
             self._version = VERSION
-        for i in np.flatnonzero((kinds >> 8 > 0) & ~grown).tolist():
+        for i in np.flatnonzero((kinds >> 8 > 0) & ~sharing).tolist():
             kinds[i] = kinds[i] & 255 | copied(int(kinds[i]) >> 8) << 8
         for i in np.flatnonzero(kinds & 255 != CONSTANT).tolist():
             place = int(content[i])

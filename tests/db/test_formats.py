@@ -92,7 +92,7 @@ def columns(group: bytes) -> Iterator[tuple[int, int, list[int], list[float], li
     fields = [field for field, count in enumerate(counts) for _ in range(count)]
     for field, number, kind, content in zip(fields, numbers, kinds, contents, strict=True):
         states = np.zeros(rows, np.uint8)
-        pattern, clock = (kind >> 8 & 4095, kind >> 20) if kind & 255 == 6 else (kind >> 8, 0)
+        pattern, shared = (kind >> 8 & 4095, kind >> 20) if kind & 255 >= 6 else (kind >> 8, 0)
         if pattern:
             states = np.frombuffer(ZstdDecompressor().decompress(body(places[pattern - 1])), np.uint8)
         there = (states != 8) & (states & 4 == 0)
@@ -102,7 +102,10 @@ def columns(group: bytes) -> Iterator[tuple[int, int, list[int], list[float], li
         elif kind & 255 <= 3:
             values[there] = simple_decompress(body(content))
         elif kind & 255 == 6:
-            values[there] = grown(body(content), simple_decompress(body(places[clock - 1])), step, there)
+            values[there] = grown(body(content), simple_decompress(body(places[shared - 1])), step, there)
+        elif kind & 255 == 7:
+            totals = simple_decompress(body(places[shared - 1]))
+            values[there] = 100.0 * simple_decompress(body(content)) / totals[there]
         else:
             values[there] = np.frombuffer(
                 ZstdDecompressor().decompress(body(content)), {4: "<f8", 5: "<f4"}[kind & 255]

@@ -16,12 +16,12 @@ from netstream.db.rowgroups import RowGroup
 from tests.db.test_formats import columns
 
 FIXTURES = Path(__file__).parent / "fixtures" / "version3"
-NUMBERS = [*range(10), 15, *range(20, 30), 50, 51]
+NUMBERS = [*range(10), 15, *range(20, 30), 50, 51, *range(60, 65)]
 
 
 class Version3Tests(SynchronousTestCase):
     """
-    Counters by their growth, with gaps, flags and shared bodies.
+    Counters by their growth and percentages, with gaps, flags and shared bodies.
     """
 
     def setUp(self) -> None:
@@ -39,6 +39,7 @@ class Version3Tests(SynchronousTestCase):
         self.assertEqual(group.check(), [])
         self.assertEqual(group.numbers().tolist(), NUMBERS)
         self.assertEqual(np.count_nonzero(group.directory_kinds & 255 == encoded.GROWTH), 18)
+        self.assertEqual(np.count_nonzero(group.directory_kinds & 255 == encoded.PERCENT), 5)
         part = group.group().parts[Field.VALUE]
         np.testing.assert_array_equal(part.values, self.values)
         np.testing.assert_array_equal(part.marks(), self.flags)
