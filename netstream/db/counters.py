@@ -35,13 +35,14 @@ Int64s = npt.NDArray[np.int64]
 LEAST_ROWS = 60
 """A clock of fewer rows is not looked for."""
 
-_SCALES = np.array([(1, 1), (8, 1000), (1, 1000), (1, 1024), (1, 10), (1, 100), (1, 10_000), (1, 1_000_000)])
+_SCALES = np.array([(1, 1), (8, 1000), (1, 1000), (1, 1024), (1, 10), (1, 100), (1, 10_000), (1, 1_000_000)], np.int64)
 """Multipliers and divisors that counters may have; the sign is that of the
 integers."""
 _CONFIG = ChunkConfig(compression_level=6)
 _BEFORE = struct.Struct("<iIHH")
 _EXCEPTION = 10
 _ENOUGH = 128
+"""In so many columns with fractions the clock is looked for, at most."""
 _SLOWER = 3
 """Columns with one row in so many, or fewer, were collected less often."""
 _WORTH = 8

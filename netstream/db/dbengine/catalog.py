@@ -24,7 +24,8 @@ from netstream.db.records import NewerVersion
 
 VERSION = 3
 """Of the database, in C{user_version}.  Version 1 is L{netstream.db.version1};
-2 has the same schema, and no row groups with counters by their growth."""
+2 has the same schema, and no row groups in which columns share anything but
+patterns."""
 
 _SCHEMA = """
 CREATE TABLE node (
