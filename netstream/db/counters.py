@@ -141,7 +141,7 @@ def find(batches: Iterable[Float64s], rows: int, step: int) -> Clock | None:
     @return: It; L{None} if there is none, or it would not gain anything, or
         looking would take long, as there was no compiler.
     """
-    if not clocks.COMPILED or rows < LEAST_ROWS or step > 3600:
+    if not clocks.COMPILED or rows < LEAST_ROWS:
         return None
     found: list[Float64s] = []
     enough = 0

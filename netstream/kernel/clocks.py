@@ -24,6 +24,8 @@ if not cython.compiled:
 
 COMPILED = not __file__.endswith(".py")
 SECOND = 1_000_000
+LONGEST = 1000
+"""Seconds between rows that a clock can be found with, at most."""
 _LIMIT = 1e15
 _LARGEST = 1.7976931348623157e308
 _CLOSE = 0.05
@@ -91,7 +93,7 @@ def follow(values: Float64s, step: int, lates: Int64s) -> int:
     width, rows = values.shape
     if len(lates) != rows + 1 or step <= 0:
         raise ValueError("arrays of unequal length")
-    if not width:
+    if not width or step > LONGEST:
         lates[:] = -1
         return 0
     return _follow(

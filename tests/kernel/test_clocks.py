@@ -166,6 +166,7 @@ class ClocksTests(KernelTestCase):
             self.assertEqual(self.clocks.follow(values, 1, found), 0)
             self.assertEqual(found.tolist(), [-1] * (ROWS + 1))
             self.assertTrue((self.clocks.shares(found, 1) == 1).all())
+        self.assertEqual(self.clocks.follow(collected(self.kernel, rng)[0], 1001, found), 0)
         shares = self.clocks.shares(rng.integers(0, 1000, ROWS + 1), 1)
         self.assertEqual(self.counts(rng.random(ROWS), shares)[0], -1)
 
