@@ -41,7 +41,7 @@ integers."""
 _CONFIG = ChunkConfig(compression_level=6)
 _BEFORE = struct.Struct("<iIHH")
 _EXCEPTION = 10
-_ENOUGH = 128
+_ENOUGH = 64
 """In so many columns with fractions the clock is looked for, at most."""
 _SLOWER = 3
 """Columns with one row in so many, or fewer, were collected less often."""

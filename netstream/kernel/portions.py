@@ -18,8 +18,9 @@ if not cython.compiled:
     from math import floor
 
 COMPILED = not __file__.endswith(".py")
-MOST = 1 << 15
-"""No total is greater."""
+MOST = 1 << 14
+"""No total is greater: that is enough for 160 processors, and fixed ones as of
+megabytes in kilobytes are.  Those are told sooner from percentages."""
 _MOST = MOST
 
 Float64s = npt.NDArray[np.float64]

@@ -40,16 +40,16 @@ class PortionsTests(SynchronousTestCase):
         """
         The total is the least that all columns agree with.
         """
-        totals = np.array([197, 200, 199, 32768, 3, 100])
-        found = self.joined(100.0 * np.array([1, 50, 199, 32767, 2, 0]) / totals)
-        self.assertEqual(found, (32768, [197, 4, 1, 32768, 3, 1]))
+        totals = np.array([197, 200, 199, 16384, 3, 100])
+        found = self.joined(100.0 * np.array([1, 50, 199, 16383, 2, 0]) / totals)
+        self.assertEqual(found, (16384, [197, 4, 1, 16384, 3, 1]))
         self.assertEqual(self.joined(100.0 * np.array([5, 3]) / [200, 9], [4, 6]), (40, [40, 6]))
 
     def test_none(self) -> None:
         """
         Other values are no percentages.
         """
-        for value in (-1.0, 100.5, 0.1234567, np.pi, 5e-324, 100 / 32769):
+        for value in (-1.0, 100.5, 0.1234567, np.pi, 5e-324, 100 / 16385):
             self.assertEqual(self.joined([50.0, value])[0], 0, value)
         self.assertEqual(self.joined([100 / 257], [256])[0], 0)
         self.assertEqual(self.joined([50.0], [0])[0], 0)
