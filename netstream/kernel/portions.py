@@ -19,8 +19,8 @@ if not cython.compiled:
 
 COMPILED = not __file__.endswith(".py")
 MOST = 1 << 14
-"""No total is greater: that is enough for 160 processors, and fixed ones as of
-megabytes in kilobytes are.  Those are told sooner from percentages."""
+"""No total is greater.  It is enough for 160 processors, and less than 25 600,
+the total of kilobytes in megabytes, of which nothing is gained."""
 _MOST = MOST
 
 Float64s = npt.NDArray[np.float64]
