@@ -11,6 +11,7 @@ from setuptools.command.build_ext import build_ext
 
 MODULES = (
     "cells",
+    "clocks",
     "columns",
     "encode",
     "frames",
@@ -20,6 +21,7 @@ MODULES = (
     "latest",
     "lines",
     "numbers",
+    "portions",
     "replay",
     "rows",
     "seal",

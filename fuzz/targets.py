@@ -21,9 +21,9 @@ import numpy as np
 from fuzz import connections, datagrams, pages
 from netstream.db import encoded, records, recovery, rowgroups, segment
 from netstream.db.records import NewerVersion
-from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, RowGroup, encode, of_cells
+from netstream.db.rowgroups import MOST_ROWS, Damaged, Field, Group, Part, RowGroup, encode, of_cells
 from netstream.db.segments import Segments
-from netstream.kernel import Encoder, Ingest, SampleError
+from netstream.kernel import Encoder, Ingest, SampleError, clocks
 from netstream.kernel.cells import store
 from netstream.model.samples import SampleBatch, SeriesTable
 from netstream.wire.capabilities import Capability
@@ -282,6 +282,12 @@ def _row_group_seeds() -> Iterator[bytes]:
         group = of_cells(900, 1, np.arange(columns, dtype=np.uint32), page, marks)
         yield encode(group)
         yield encode(group, single=True)
+    # Counters that were collected together, and percentages of the same totals.
+    shares = clocks.shares(rng.integers(100, 9000, 101), 1)
+    grown = [clocks.restored(rng.poisson(speed, 100) * (rng.random(100) < 0.7), shares, 1, 1, 1) for speed in range(9)]
+    parts = rng.poisson(40, (3, 100))
+    values = np.array([*grown, *(100.0 * parts / parts.sum(axis=0))])
+    yield encode(Group(900, 1, 100, {Field.VALUE: Part(np.arange(12, dtype=np.uint32), values)}))
 
 
 def row_groups(data: bytes) -> None:

@@ -4,7 +4,8 @@ Row groups: the stored form of a stretch of time of one node.
 A row group has one row each C{step} seconds and columns of one or more
 fields, a column a series.  It is one run of bytes, little endian::
 
-    header     magic "NSG2", version uint16 (2), rows uint16, start int64,
+    header     magic "NSG2", version uint16 (3 if columns share
+               anything but patterns, else 2), rows uint16, start int64,
                step uint32, samples uint64, columns of each of the six fields
                uint32, patterns uint32, offset of the directory uint32, length
                of everything uint32, crc32 uint32 of the header up to here and
@@ -14,6 +15,11 @@ fields, a column a series.  It is one run of bytes, little endian::
                uint32, then kind and pattern (shifted by 8) uint32, then eight
                bytes: the value, if all are the same, else offset and length
                uint32 of a body; then offset and length uint32 of each pattern
+               and all else that is shared
+
+The clock or the totals of a column of kind L{GROWTH} or L{PERCENT} are shifted
+by 20; they count among the patterns, and are stored as
+L{netstream.db.counters} and L{netstream.db.percentages} say.
 
 A body is what its kind says (see L{CONSTANT}), followed by the crc32 of that.
 It holds only the values that are there.  Which rows these are, which rows are
@@ -37,19 +43,27 @@ import numpy.typing as npt
 from pcodec.standalone import simple_decompress_into
 from zstandard import ZstdDecompressor, ZstdError, frame_content_size
 
+from netstream.db.counters import Clock, clock_of, integers, unpack
 from netstream.db.groups import MOST_ROWS, Field, Group, Part, Uint32s, Uint64s
+from netstream.db.percentages import restored
 from netstream.kernel.seal import MISSING
 from netstream.model.samples import EMPTY, Bytes, Float64s
 
 MAGIC = b"NSG2"
-VERSION = 2
+VERSION = 3
+_OLDEST = 2
 HEADER = struct.Struct("<4sHHqIQ6IIII")
 CRC = struct.Struct("<I")
 BEFORE = HEADER.size + CRC.size
 """Bytes in front of the first body."""
-CONSTANT, FLOAT64, FLOAT32, INTEGER, PLAIN, PLAIN_SINGLE = range(6)
+CONSTANT, FLOAT64, FLOAT32, INTEGER, PLAIN, PLAIN_SINGLE, GROWTH, PERCENT = range(8)
 """Kinds of columns: all values are the same; pcodec of float64, float32, int64;
-zstandard of float64, float32."""
+zstandard of float64, float32; see L{netstream.db.counters} and
+L{netstream.db.percentages}."""
+SHARING = (GROWTH, PERCENT)
+"""Kinds of columns that share a clock or totals."""
+MOST_SHARED = 0xFFF
+"""Columns that share something have no greater numbers of it and of patterns."""
 TYPES: Mapping[int, type[np.generic]] = {
     FLOAT64: np.float64,
     FLOAT32: np.float32,
@@ -63,6 +77,14 @@ class Damaged(ValueError):
     """
     Stored bytes are not what was written.
     """
+
+
+def pattern_of(word: int) -> int:
+    """
+    @param word: Kind and pattern of a column, as in the directory.
+    @return: The number of its pattern.
+    """
+    return word >> 8 & MOST_SHARED if word & 255 in SHARING else word >> 8
 
 
 class RowGroup:
@@ -86,8 +108,8 @@ class RowGroup:
         *counts, patterns, directory, length = more
         if magic != MAGIC:
             raise Damaged("this is not a row group")
-        if version != VERSION:
-            raise Damaged(f"a row group of version {version}, only {VERSION} is known")
+        if not _OLDEST <= version <= VERSION:
+            raise Damaged(f"a row group of version {version}, only {_OLDEST} to {VERSION} are known")
         columns = sum(counts)
         if (
             length != len(view)
@@ -110,6 +132,8 @@ class RowGroup:
         self.directory_kinds: Uint32s = np.frombuffer(view, "<u4", columns, directory + 4 * columns)
         self.directory_content: Uint64s = np.frombuffer(view, "<u8", columns, directory + 8 * columns)
         self._places: Uint64s = np.frombuffer(view, "<u8", patterns, directory + 16 * columns)
+        self._clocks: dict[int, Clock] = {}
+        self._totals: dict[int, npt.NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         """
@@ -240,25 +264,24 @@ class RowGroup:
         @param patterns: Those read before.
         @raise Damaged: It is not what was written.
         """
-        kind = int(self.directory_kinds[entry])
-        pattern = kind >> 8
-        kind &= 255
+        word = int(self.directory_kinds[entry])
+        pattern = pattern_of(word)
         if not pattern:
-            if kind == CONSTANT:
+            if word & 255 == CONSTANT:
                 values[:] = _finite(self.directory_content[entry])
             else:
-                self._decode(kind, int(self.directory_content[entry]), values)
+                self._decode(word, int(self.directory_content[entry]), values)
             return
         states = patterns.get(pattern)
         if states is None:
             states = patterns[pattern] = self._states(pattern)
         there = states < EMPTY
         values[:] = np.nan
-        if kind == CONSTANT:
+        if word & 255 == CONSTANT:
             values[there] = _finite(self.directory_content[entry])
         else:
             some = np.empty(int(np.count_nonzero(there)))
-            self._decode(kind, int(self.directory_content[entry]), some)
+            self._decode(word, int(self.directory_content[entry]), some, there)
             values[there] = some
         np.bitwise_and(states, MISSING - 1, out=flags)
 
@@ -304,13 +327,59 @@ class RowGroup:
             raise Damaged("its checksum is wrong")
         return body
 
-    def _decode(self, kind: int, place: int, values: Float64s) -> None:
+    def _clock(self, number: int) -> Clock:
+        """
+        @raise Damaged: It is not what was written.
+        """
+        clock = self._clocks.get(number)
+        if clock is None:
+            clock = self._clocks[number] = clock_of(self._shared(number), self.rows, self.step)
+        return clock
+
+    def _percentages(self, body: bytes, number: int, there: npt.NDArray[np.bool_] | None, values: Float64s) -> None:
         """
         Fill in the values of a body.
 
+        @param number: That of the totals.
+        @raise ValueError: Body or totals are not what was written.
+        """
+        totals = self._totals.get(number)
+        if totals is None:
+            totals = integers(self._shared(number), self.rows)
+            if (totals < 1).any():
+                raise ValueError("its totals cannot be")
+            self._totals[number] = totals
+        values[:] = restored(integers(body, len(values)), totals if there is None else totals[there])
+
+    def _shared(self, number: int) -> bytes:
+        """
+        @raise Damaged: It is not what was written.
+        """
+        if not number:
+            raise Damaged("what it shares is not there")
+        return self._whole(self.pattern_place(number))
+
+    def _decode(self, word: int, place: int, values: Float64s, there: npt.NDArray[np.bool_] | None = None) -> None:
+        """
+        Fill in the values of a body.
+
+        @param word: The kind of the column, as in the directory.
+        @param there: Which rows have a value; L{None} if all do.
         @raise Damaged: They are not what was written.
         """
         body = self._whole(place)
+        kind = word & 255
+        if kind in SHARING:
+            try:
+                if kind == GROWTH:
+                    unpack(body, self._clock(word >> 20), there, values)
+                else:
+                    self._percentages(body, word >> 20, there, values)
+            except Damaged:
+                raise
+            except ValueError as problem:
+                raise Damaged(str(problem)) from problem
+            return
         kept = TYPES.get(kind)
         if kept is None:
             raise Damaged(f"it is of kind {kind}, which is not known")

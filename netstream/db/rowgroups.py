@@ -7,6 +7,8 @@ L{netstream.db.encoded}.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 from zlib import crc32
 
@@ -16,21 +18,27 @@ from pcodec import ChunkConfig
 from pcodec.standalone import simple_compress
 from zstandard import ZstdCompressor
 
+from netstream.db.counters import Clock, find
 from netstream.db.encoded import (
     BEFORE,
     CONSTANT,
     CRC,
     FLOAT32,
     FLOAT64,
+    GROWTH,
     HEADER,
     INTEGER,
     MAGIC,
+    MOST_SHARED,
+    PERCENT,
     PLAIN,
     PLAIN_SINGLE,
+    SHARING,
     TYPES,
     VERSION,
     Damaged,
     RowGroup,
+    pattern_of,
 )
 from netstream.db.groups import (
     EPOCH_ROWS,
@@ -44,6 +52,7 @@ from netstream.db.groups import (
     merged,
     of_cells,
 )
+from netstream.db.percentages import groups
 from netstream.kernel import seal
 from netstream.model.samples import EMPTY, Bytes, Float64s
 
@@ -63,13 +72,19 @@ __all__ = [
     "sealed",
 ]
 
-_CONFIG = ChunkConfig(compression_level=4)
+_CONFIG = ChunkConfig(compression_level=6)
 _LEVEL = 3
 _GOOD, _NOISE = 1.0, 5.5
 """Bytes a value of pcodec between which zstandard is worth a try: it finds
 values that come again among others that do not."""
 _AT_ONCE = 64
 _MOST_BYTES = 0xFFFFFFFF
+_SAMPLED = 2048
+"""In how many columns the clock of a collector is looked for, at most."""
+_MOST_BODIES = 10_000
+"""Among how many bodies one is looked for that is the same."""
+_WITHOUT = 2
+"""Version of a row group without clocks and shared bodies."""
 
 
 class Writer:
@@ -95,6 +110,10 @@ class Writer:
         self._entries: dict[Field, list[tuple[Uint32s, Uint32s, Uint64s]]] = {}
         self._patterns: dict[bytes, int] = {}
         self._places: list[int] = []
+        self._clock: Clock | None = None
+        self._clock_place = 0
+        self._version = _WITHOUT
+        self._bodies: dict[bytes, tuple[int, int]] = {}
         self._compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
 
     def add(self, field: Field, part: Part) -> None:
@@ -106,6 +125,14 @@ class Writer:
         marks = part.marks()
         if part.values.shape != (len(part.numbers), self.rows):
             raise ValueError(f"columns of shape {part.values.shape} in a row group of {self.rows} rows")
+        if field == Field.VALUE and self._clock is None:
+            sample = part.values[:: 1 + len(part.numbers) // _SAMPLED]
+            self._clock = find(
+                (sample[begin : begin + _AT_ONCE] for begin in range(0, len(sample), _AT_ONCE)), self.rows, self.step
+            )
+        self._add_all(field, part, marks)
+
+    def _add_all(self, field: Field, part: Part, marks: Bytes) -> None:
         for begin in range(0, len(part.numbers), _AT_ONCE):
             some = slice(begin, begin + _AT_ONCE)
             self._add(field, part.numbers[some], part.values[some], marks[some])
@@ -120,10 +147,20 @@ class Writer:
         series = np.asarray(numbers)[columns].astype(np.uint32)
         values = np.empty((_AT_ONCE, len(cells)))
         marks = np.empty(values.shape, np.uint8)
-        for begin in range(0, len(columns), _AT_ONCE):
-            some = columns[begin : begin + _AT_ONCE]
-            seal.turn(cells, flags, some, values[: len(some)], marks[: len(some)])
-            self.add(Field.VALUE, Part(series[begin : begin + _AT_ONCE], values[: len(some)], marks[: len(some)]))
+
+        def turned(of: npt.NDArray[Any]) -> Iterator[int]:
+            for begin in range(0, len(of), _AT_ONCE):
+                some = of[begin : begin + _AT_ONCE]
+                seal.turn(cells, flags, some, values[: len(some)], marks[: len(some)])
+                yield begin
+
+        if self._clock is None:
+            sample = np.ascontiguousarray(columns[:: 1 + len(columns) // _SAMPLED])
+            batches = (values[: len(sample) - begin] for begin in turned(sample))
+            self._clock = find(batches, self.rows, self.step)
+        for begin in turned(columns):
+            some = series[begin : begin + _AT_ONCE]
+            self._add(Field.VALUE, some, values[: len(some)], marks[: len(some)])
 
     def _add(self, field: Field, numbers: Uint32s, values: Float64s, marks: Bytes) -> None:
         packed = np.empty(values.shape)
@@ -137,10 +174,25 @@ class Writer:
         content = packed.view(np.uint64)[:, 0].copy()
         for i in np.flatnonzero(live & (facts & seal.PLAIN == 0)).tolist():
             kinds[i] = self._pattern(states[i].tobytes()) << 8
-        for i in np.flatnonzero(live & (facts & seal.SAME == 0)).tolist():
-            kind, body = self._packed(packed[i, : counts[i]], int(facts[i]))
+        changing = np.flatnonzero(live & (facts & seal.SAME == 0)).tolist()
+        portions: dict[int, tuple[int, bytes]] = {}
+        if field == Field.VALUE:
+            whole = [i for i in changing if counts[i] == self.rows and not facts[i] & seal.WHOLE]
+            portions = self._portions(packed, [i for i in whole if kinds[i] >> 8 <= MOST_SHARED])
+        for i in changing:
+            some = packed[i, : counts[i]]
+            digest = blake2b(some.data, digest_size=16, salt=CRC.pack(kinds[i])).digest()
+            same = self._bodies.get(digest)
+            if same is not None:
+                kinds[i], content[i] = same
+                self._version = VERSION
+                continue
+            growth = portions.get(i) or self._growth(field, some, states[i], int(facts[i]), int(kinds[i]))
+            kind, body = growth or self._packed(some, int(facts[i]))
             kinds[i] |= kind
             content[i] = self._body(body)
+            if len(self._bodies) < _MOST_BODIES:
+                self._bodies[digest] = int(kinds[i]), int(content[i])
         if field in (Field.VALUE, Field.COUNT):
             self.samples += int(written.sum())
         self._entries.setdefault(field, []).append((numbers[live], kinds[live], content[live]))
@@ -164,6 +216,48 @@ class Writer:
             return kind, body
         other = self._compressor.compress(values.astype(stored, copy=False).tobytes())
         return (plain, other) if len(other) < len(body) else (kind, body)
+
+    def _portions(self, packed: Float64s, columns: list[int]) -> dict[int, tuple[int, bytes]]:
+        """
+        @param columns: Which of the columns have a value in each row.
+        @return: Kind, with the number of the totals, and body of those that
+            are percentages.
+        """
+        found: dict[int, tuple[int, bytes]] = {}
+        for totals, numbers in groups([packed[i] for i in columns]):
+            if len(self._places) < MOST_SHARED:
+                self._places.append(self._body(simple_compress(totals, _CONFIG)))
+                self._version = VERSION
+                kind = PERCENT | len(self._places) << 20
+                found |= {columns[at]: (kind, simple_compress(part, _CONFIG)) for at, part in numbers.items()}
+        return found
+
+    def _growth(
+        self, field: Field, values: Float64s, states: Bytes, fact: int, pattern: int
+    ) -> tuple[int, bytes] | None:
+        """
+        @param pattern: The number of its pattern, as in the directory.
+        @return: Kind, with the number of the clock, and body of a column, if
+            it is a counter that was collected by the clock.
+        """
+        clock = self._clock
+        if clock is None or field != Field.VALUE or fact & seal.WHOLE or pattern >> 8 > MOST_SHARED:
+            return None
+        found = clock.packed(values, states < EMPTY if len(values) < len(states) else None)
+        if found is None:
+            return None
+        body, exceptions = found
+        if 2 * exceptions > len(body):
+            other = self._packed(values, fact)
+            if len(other[1]) <= len(body):
+                return other
+        if not self._clock_place:
+            if len(self._places) >= MOST_SHARED:
+                return None
+            self._places.append(self._body(clock.stored()))
+            self._clock_place = len(self._places)
+            self._version = VERSION
+        return GROWTH | self._clock_place << 20, body
 
     def _pattern(self, states: bytes) -> int:
         """
@@ -198,18 +292,34 @@ class Writer:
         kept = np.flatnonzero(~np.isin(group.directory_numbers[span], but)) + span.start
         kinds = group.directory_kinds[kept].astype(np.uint32)
         content = group.directory_content[kept].astype(np.uint64)
-        bodies = content[kinds & 255 != CONSTANT]
-        if int((bodies >> np.uint64(32)).sum()) > len(group):
+        if int((np.unique(content[kinds & 255 != CONSTANT]) >> np.uint64(32)).sum()) > len(group):
             raise Damaged("its columns are longer than all of it")
         patterns = {0: 0}
-        for pattern in np.unique(kinds >> 8).tolist():
-            if pattern:
-                self._places.append(self._copied(group, group.pattern_place(pattern)))
-                patterns[pattern] = len(self._places)
-        for i in np.flatnonzero(kinds >> 8).tolist():
-            kinds[i] = kinds[i] & 255 | patterns[int(kinds[i]) >> 8] << 8
+        bodies: dict[int, int] = {}
+
+        def copied(number: int) -> int:
+            if number not in patterns:
+                self._places.append(self._copied(group, group.pattern_place(number)))
+                patterns[number] = len(self._places)
+            return patterns[number]
+
+        sharing = np.isin(kinds & 255, SHARING)
+        # Those with small numbers first.
+        for i in np.flatnonzero(sharing).tolist():
+            pattern, other = copied(pattern_of(int(kinds[i]))), copied(int(kinds[i]) >> 20)
+            if max(pattern, other) > MOST_SHARED:
+                raise Damaged("its columns have too many patterns")
+            kinds[i] = kinds[i] & 255 | pattern << 8 | other << 20
+            self._version = VERSION
+        for i in np.flatnonzero((kinds >> 8 > 0) & ~sharing).tolist():
+            kinds[i] = kinds[i] & 255 | copied(int(kinds[i]) >> 8) << 8
         for i in np.flatnonzero(kinds & 255 != CONSTANT).tolist():
-            content[i] = self._copied(group, int(content[i]))
+            place = int(content[i])
+            if place in bodies:
+                self._version = VERSION
+            else:
+                bodies[place] = self._copied(group, place)
+            content[i] = bodies[place]
         self._entries.setdefault(field, []).append((group.directory_numbers[kept], kinds, content))
 
     def _copied(self, group: RowGroup, place: int) -> int:
@@ -249,7 +359,7 @@ class Writer:
             raise ValueError("a row group of more than 4 GiB")
         header = HEADER.pack(
             MAGIC,
-            VERSION,
+            self._version,
             self.rows,
             self.start,
             self.step,

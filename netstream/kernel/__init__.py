@@ -46,7 +46,20 @@ _PLACES = {
     "select": "encode",
 }
 """What is offered here besides modules, and where it is."""
-_MODULES = ("cells", "columns", "frames", "ingest", "interpolate", "latest", "records", "replay", "rows", "seal")
+_MODULES = (
+    "cells",
+    "clocks",
+    "columns",
+    "frames",
+    "ingest",
+    "interpolate",
+    "latest",
+    "portions",
+    "records",
+    "replay",
+    "rows",
+    "seal",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -64,7 +77,20 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from netstream.kernel import cells, columns, frames, ingest, interpolate, latest, records, replay, rows, seal
+    from netstream.kernel import (
+        cells,
+        clocks,
+        columns,
+        frames,
+        ingest,
+        interpolate,
+        latest,
+        portions,
+        records,
+        replay,
+        rows,
+        seal,
+    )
     from netstream.kernel.encode import Encoder, select
     from netstream.kernel.frames import payloads
     from netstream.kernel.ingest import Ingest
@@ -91,6 +117,7 @@ __all__ = [
     "Ingest",
     "SampleError",
     "cells",
+    "clocks",
     "columns",
     "frames",
     "gather",
@@ -99,6 +126,7 @@ __all__ = [
     "latest",
     "newest",
     "payloads",
+    "portions",
     "records",
     "renew",
     "replay",

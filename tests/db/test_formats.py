@@ -10,6 +10,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -17,7 +18,11 @@ from pcodec.standalone import simple_decompress
 from twisted.trial.unittest import SynchronousTestCase
 from zstandard import ZstdDecompressor
 
+from netstream.db.rowgroups import encode
+from netstream.kernel import clocks
 from tests.db.dbengine.test_version2 import make, unpacked
+from tests.db.test_counters import host as made
+from tests.db.test_rowgroups import START, group_of
 
 Samples = dict[tuple[int, int], dict[int, tuple[float, int]]]
 """By host and series, then by second: value and flags."""
@@ -41,6 +46,28 @@ def records(path: Path) -> Iterator[tuple[int, int, int, int, int, bytes]]:
         at += 64 + length + -length % 8
 
 
+def grown(body: bytes, lates: Any, step: int, there: Any) -> list[float]:
+    """
+    @return: Values of a column that is stored by its growth.
+    """
+    multiplier, divisor, exceptions, _ = struct.unpack_from("<iIHH", body)
+    rows = struct.unpack_from(f"<{exceptions}H", body, 12)
+    raw = struct.unpack_from(f"<{exceptions}d", body, 12 + 2 * exceptions)
+    growth = simple_decompress(body[12 + 10 * exceptions :]).tolist()
+    values, rest = [], 0.0
+    for row, grown in zip(np.flatnonzero(there).tolist(), growth, strict=True):
+        before, after = int(lates[row]), int(lates[row + 1])
+        left = step * 1_000_000 - before
+        share = float(left) / float(left + after) if 0 <= before < step * 1_000_000 and after >= 0 else 1.0
+        calculated = float(grown) * multiplier / divisor + 0.0
+        part = calculated * share
+        values.append((part + rest) / step)
+        rest = calculated - part
+    for row, value in zip(rows, raw, strict=True):
+        values[row] = value
+    return values
+
+
 def columns(group: bytes) -> Iterator[tuple[int, int, list[int], list[float], list[int]]]:
     """
     @return: Field, number, and seconds, values and flags of what was written,
@@ -48,7 +75,7 @@ def columns(group: bytes) -> Iterator[tuple[int, int, list[int], list[float], li
     """
     magic, version, rows, start, step, _ = struct.unpack_from("<4sHHqIQ", group)
     *counts, patterns, at, length, check = struct.unpack_from("<10I", group, 28)
-    assert magic == b"NSG2" and version == 2 and length == len(group)
+    assert magic == b"NSG2" and version in (2, 3) and length == len(group)
     assert check == crc32(group[at:], crc32(group[:64]))
     total = sum(counts)
     numbers = struct.unpack_from(f"<{total}I", group, at)
@@ -65,14 +92,20 @@ def columns(group: bytes) -> Iterator[tuple[int, int, list[int], list[float], li
     fields = [field for field, count in enumerate(counts) for _ in range(count)]
     for field, number, kind, content in zip(fields, numbers, kinds, contents, strict=True):
         states = np.zeros(rows, np.uint8)
-        if kind >> 8:
-            states = np.frombuffer(ZstdDecompressor().decompress(body(places[(kind >> 8) - 1])), np.uint8)
+        pattern, shared = (kind >> 8 & 4095, kind >> 20) if kind & 255 >= 6 else (kind >> 8, 0)
+        if pattern:
+            states = np.frombuffer(ZstdDecompressor().decompress(body(places[pattern - 1])), np.uint8)
         there = (states != 8) & (states & 4 == 0)
         values = np.full(rows, np.nan)
         if kind & 255 == 0:
             values[there] = struct.unpack("<d", content)[0]
         elif kind & 255 <= 3:
             values[there] = simple_decompress(body(content))
+        elif kind & 255 == 6:
+            values[there] = grown(body(content), simple_decompress(body(places[shared - 1])), step, there)
+        elif kind & 255 == 7:
+            totals = simple_decompress(body(places[shared - 1]))
+            values[there] = 100.0 * simple_decompress(body(content)) / totals[there]
         else:
             values[there] = np.frombuffer(
                 ZstdDecompressor().decompress(body(content)), {4: "<f8", 5: "<f4"}[kind & 255]
@@ -121,7 +154,8 @@ def page(path: Path) -> Samples:
 
 class FormatTests(SynchronousTestCase):
     """
-    The reader of this page, on the databases of version 2.
+    The reader of this page, on the databases of version 2, and on a row group
+    of version 3.
     """
 
     def read(self, name: str) -> Samples:
@@ -165,6 +199,21 @@ class FormatTests(SynchronousTestCase):
                     for second, value, flag in zip(times.tolist(), values.tolist(), flags.tolist(), strict=True):
                         got, mark = cells[second]
                         self.assertTrue((got == value or value != value != got) and mark == flag, (key, second))
+
+    def test_counters(self) -> None:
+        """
+        In a row group with counters, too, it finds what the engine does.
+        """
+        self.patch(clocks, "COMPILED", True)
+        cells = made()
+        cells[5] = np.where(np.arange(300) == 9, np.nan, cells[5])
+        data = bytes(encode(group_of(cells)))
+        found = list(columns(data))
+        self.assertEqual([number for _, number, *_ in found], list(cells))
+        for (_, _, seconds, values, _), expected in zip(found, cells.values(), strict=True):
+            there = ~np.isnan(expected)
+            self.assertEqual(seconds, (START + np.flatnonzero(there)).tolist())
+            self.assertEqual(values, expected[there].tolist())
 
     def test_tiers(self) -> None:
         """

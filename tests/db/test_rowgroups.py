@@ -484,9 +484,9 @@ class DamageTests(RowGroupTestCase):
         """
         What a later version wrote is refused, and says so.
         """
-        self.data[4] += 1
+        self.data[4] = encoded.VERSION + 1
         problem = self.assertRaises(Damaged, RowGroup, forged(self.data))
-        self.assertIn("version 3", str(problem))
+        self.assertIn(f"version {encoded.VERSION + 1}, only 2 to {encoded.VERSION}", str(problem))
 
     def test_forged(self) -> None:
         """

@@ -22,8 +22,10 @@ from attrs import frozen
 from netstream.db.interfaces import Span
 from netstream.db.records import NewerVersion
 
-VERSION = 2
-"""Of the schema, in C{user_version}.  Version 1 is L{netstream.db.version1}."""
+VERSION = 3
+"""Of the database, in C{user_version}.  Version 1 is L{netstream.db.version1};
+2 has the same schema, and no row groups in which columns share anything but
+patterns."""
 
 _SCHEMA = """
 CREATE TABLE node (
@@ -262,6 +264,8 @@ class Catalog:
             raise NewerVersion(f"{path} was made by a newer version of netstream: run that one")
         if version == 0 and writable:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version < VERSION and writable:
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         """

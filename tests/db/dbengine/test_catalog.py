@@ -129,6 +129,22 @@ class CatalogTests(SynchronousTestCase):
             found = salvaged(self.path)
             self.assertEqual((len(found.nodes), len(found.charts)), (nodes, charts), change)
 
+    def test_older(self) -> None:
+        """
+        One of version 2 is read as it is, and is of this version, which older
+        ones refuse, once it is written to.
+        """
+        self.catalog.restore(Contents([NODE], [CHART]))
+        self.sql("PRAGMA user_version = 2")
+        self.catalog.close()
+        for writable, version in ((False, 2), (True, 3)):
+            self.catalog = Catalog(self.path, writable=writable)
+            self.assertEqual(len(self.catalog.contents().charts), 1)
+            self.catalog.close()
+            db = sqlite3.connect(self.path)
+            self.assertEqual(db.execute("PRAGMA user_version").fetchone(), (version,))
+            db.close()
+
     def test_no_catalog(self) -> None:
         """
         Another file is damaged, one of a newer version is not.
