@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -390,7 +390,7 @@ class DBEngine:
         if known is None or self._storage is None:
             return succeed(nothing(len(series)))
         source = self._source(known, series)
-        return self._read(source, lambda: finished(source.raw(after, before)))
+        return self._read(source, lambda: finished(source.raw(after, before)), source.at_hand(after, before))
 
     def query(
         self, node: str, series: Sequence[SeriesKey], window: Window, method: str, options: str = ""
@@ -400,9 +400,17 @@ class DBEngine:
         except UnknownMethod:
             return fail()
         source = self._source(self._nodes.get(node) or HotNode(node, 0), series)
-        return self._read(source, lambda: answer(source, window, method, options))
+        at_hand = source.at_hand(window.after, window.before)
+        return self._read(source, lambda: answer(source, window, method, options), at_hand)
 
-    def _read(self, source: StoredSource, work: Callable[[], Columns]) -> Deferred[Columns]:
+    def _read(self, source: StoredSource, work: Callable[[], Columns], at_hand: bool) -> Deferred[Columns]:
+        """
+        @param at_hand: Whether it is so little work that a thread would be
+            more.
+        """
+        if at_hand:
+            return maybeDeferred(work)
+
         def found(columns: Columns) -> Columns:
             self._note_damage(source.damage)
             return columns

@@ -20,6 +20,9 @@ from netstream.db.tiers import STEPS, stored_rows
 from netstream.model.samples import Bytes, Float64s, Int32s, Int64s
 
 _NEVER = 1 << 62
+MOST_AT_HAND = 1 << 14
+"""Rows times series that are read in well below a millisecond."""
+
 _FIELDS = [a.name for a in fields(Aggregates)]
 
 
@@ -44,6 +47,7 @@ class StoredSource:
     _epochs: Sequence[Epoch]
     _oldest: int
     _newest: int
+    _stored: int
     damage: list[str] = field(factory=list)
 
     @classmethod
@@ -56,9 +60,11 @@ class StoredSource:
         numbers = np.array([node.series.find(key) for key in series], np.int32)
         epochs = tuple(node.hot())
         tiers: list[Span | None] = []
+        stored = 0
         for tier, each in enumerate(segments):
             span = each.span(node.id)
             first, last = (span.first, span.last) if span else (_NEVER, -1)
+            stored = max(stored, last)
             if tier == 0:
                 for epoch in epochs:
                     first, last = min(first, epoch.start), max(last, epoch.end)
@@ -69,8 +75,8 @@ class StoredSource:
                 last = min([last, *stale, *(epoch.start - epoch.step for epoch in epochs)])
             first = max(first, oldest[tier], 1)
             tiers.append(Span(first, last) if first <= last else None)
-        newest = max((epoch.newest for epoch in epochs), default=0)
-        return cls(node.step, tiers, segments, node.id, numbers, epochs, oldest[0], newest)
+        newest = max([epoch.newest for epoch in epochs], default=0)
+        return cls(node.step, tiers, segments, node.id, numbers, epochs, oldest[0], newest, stored)
 
     @property
     def width(self) -> int:
@@ -81,6 +87,13 @@ class StoredSource:
         @return: The same for some of the series.
         """
         return evolve(self, numbers=self._numbers[first:last], damage=self.damage)
+
+    def at_hand(self, after: int, before: int) -> bool:
+        """
+        @return: Whether all of a span is in hot pages, and little enough to be
+            read in the reactor's thread: handing it to another one costs more.
+        """
+        return after >= self._stored and (before - after) // self.step * self.width <= MOST_AT_HAND
 
     def raw(self, after: int, before: int) -> Columns:
         """
