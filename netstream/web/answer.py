@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
 import orjson
@@ -17,6 +17,7 @@ from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.web.http import CACHED
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
 
 JSON = "application/json; charset=utf-8"
@@ -161,7 +162,16 @@ def headers_of(answer: Answer, now: float) -> list[tuple[str, str]]:
     return [*headers, *answer.headers.items()]
 
 
-def header(request: IRequest, name: bytes) -> str:
+class Heard(Protocol):
+    """
+    A request as far as its headers go.
+    """
+
+    @property
+    def requestHeaders(self) -> Headers: ...
+
+
+def header(request: Heard | IRequest, name: bytes) -> str:
     """
     @return: All that a client says under the name of a header, C{""} for
         nothing; bytes that are no ASCII stay recognizable as such.
@@ -173,24 +183,35 @@ async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: 
     """
     Set status and headers of a response.
 
-    A large body is compressed in slices, between which other work goes on.
-
     @param gzip: Whether to compress for clients that take it.
     @return: The body to write.
     """
     request.setResponseCode(answer.status)
     for name, value in headers_of(answer, clock.seconds()):
         request.setHeader(name, value)
-    body = answer.body
-    if answer.revalidate and request.setETag(b'W/"%s"' % sha256(body).hexdigest()[:32].encode()) is CACHED:
+    if answer.revalidate and request.setETag(b'W/"%s"' % sha256(answer.body).hexdigest()[:32].encode()) is CACHED:
         return b""
-    if gzip and answer.compress and len(body) > _SMALL:
-        request.setHeader("Vary", "Accept-Encoding")
-        if _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")):
-            request.setHeader("Content-Encoding", "gzip")
-            body = await _squeeze(body, clock)
+    more, body = await packed(request, answer, clock, gzip)
+    for name, value in more.items():
+        request.setHeader(name, value)
     request.setHeader("Content-Length", str(len(body)))
     return body
+
+
+async def packed(
+    request: Heard | IRequest, answer: Answer, clock: IReactorTime, gzip: bool
+) -> tuple[Mapping[str, str], bytes]:
+    """
+    Compress the body of a response, in slices between which other work goes
+    on, if it is large and its client takes that.
+
+    @return: The headers that say so, and the body.
+    """
+    if not gzip or not answer.compress or len(answer.body) <= _SMALL:
+        return {}, answer.body
+    if not _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")):
+        return {"Vary": "Accept-Encoding"}, answer.body
+    return {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}, await _squeeze(answer.body, clock)
 
 
 async def _squeeze(body: bytes, clock: IReactorTime) -> bytes:

@@ -5,7 +5,7 @@ that it knows.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -40,11 +40,23 @@ from netstream.web import (
 from netstream.web import charts as charted
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
-from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, header, json_answer, prepare, text_answer
+from netstream.web.answer import (
+    JSON,
+    Answer,
+    Refusal,
+    breathe,
+    encode,
+    header,
+    json_answer,
+    packed,
+    prepare,
+    text_answer,
+)
 from netstream.web.events import Events
 from netstream.web.pages import Dashboard
+from netstream.web.plain import PlainRequest, whole
 from netstream.web.scraping import Visits
-from netstream.web.target import BadParameter, Parameters
+from netstream.web.target import BadParameter, Parameters, Target
 from netstream.web.transitions import transitions
 
 SETTLED = 3600
@@ -56,6 +68,8 @@ IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg"
 
 _Command = Callable[["API", Host, "Ask"], Awaitable[Answer]]
 _COMMANDS: dict[str, _Command] = {}
+Command = Callable[["API", Host | None, "Ask"], Awaitable[Answer]]
+"""Answers for the one node that the path of a request names, or for all."""
 
 
 class Ask:
@@ -98,9 +112,9 @@ def _command(name: str) -> Callable[[_Command], _Command]:
     return register
 
 
-def _ask(request: IRequest) -> Ask:
+def _ask(request: Any) -> Ask:
     token = header(request, b"X-Auth-Token") or header(request, b"Authorization").removeprefix("Bearer ")
-    return Ask(request.parameters, request.visitor.address, token, request.notifyFinish)  # type: ignore[attr-defined]
+    return Ask(request.parameters, request.visitor.address, token, getattr(request, "notifyFinish", None))
 
 
 class API:
@@ -204,27 +218,25 @@ class API:
             raise Refusal(404, f"File does not exist, or is not accessible: {name}\n")
         return self._send(request, page)
 
-    @app.handle_errors(Refusal)
-    def _refuse(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
-        assert isinstance(failure.value, Refusal)
-        return self._send(request, failure.value.answer)
-
-    @app.handle_errors(BadParameter)
-    def _bad_parameter(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
-        return self._send(request, text_answer(f"{failure.value}.\n", 400))
-
-    @app.handle_errors(HTTPException)
-    def _no_path(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
-        return self._send(request, text_answer("There is nothing here.\n", 404))
-
-    @app.handle_errors(Unavailable)
-    def _unavailable(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
-        return self._send(request, text_answer(f"{failure.value}; ask again in some seconds.\n", 503))
-
     @app.handle_errors(Exception)
     def _broken(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
+        return self._send(request, self.refused(request, failure))
+
+    def refused(self, request: IRequest | PlainRequest, failure: Failure) -> Answer:
+        """
+        @return: What a client is told whose request was not answered.
+        """
+        problem = failure.value
+        if isinstance(problem, Refusal):
+            return problem.answer
+        if isinstance(problem, BadParameter):
+            return text_answer(f"{problem}.\n", 400)
+        if isinstance(problem, HTTPException):
+            return text_answer("There is nothing here.\n", 404)
+        if isinstance(problem, Unavailable):
+            return text_answer(f"{problem}; ask again in some seconds.\n", 503)
         self._log.failure("{path}: was not answered", failure, path=request.path)
-        return self._send(request, text_answer("This request was not answered; the log of the node tells why.\n", 500))
+        return text_answer("This request was not answered; the log of the node tells why.\n", 500)
 
     # -- answering -------------------------------------------------------------
 
@@ -241,26 +253,33 @@ class API:
         if version == "v1" and name == "live":
             charts = _ask(request).parameters.text("charts")
             return self._events.follow(request, only or self._hub.local, charts)
-        if version == "v3" and name in OF_ALL:
-            return Deferred.fromCoroutine(self._answer(request, only or self._hub.local, OF_ALL[name]))
-        if version not in ("v1", "v2", "v3"):
+        if version not in VERSIONS:
             raise Refusal(404, f"Unsupported API version: {version}")
-        if version != "v1" and name in version3.COMMANDS:
-            return Deferred.fromCoroutine(self._tell(request, only, name))
-        host = only or self._hub.local
-        command = _STREAM_INFO if name == "stream_info" and version != "v1" else _COMMANDS.get(name)
-        if command is None or (version != "v1" and name not in IN_ALL_VERSIONS):
+        command = _ANSWERS.get((version, name))
+        if command is None:
             raise Refusal(404, f"Unsupported {version} API command: {name}")
-        return Deferred.fromCoroutine(self._answer(request, host, command))
+        return Deferred.fromCoroutine(self._answer(request, only, command))
 
-    async def _answer(self, request: IRequest, host: Host, command: _Command) -> bytes:
-        answer = await command(self, host, _ask(request))
+    async def _answer(self, request: IRequest, only: Host | None, command: Command) -> bytes:
+        answer = await command(self, only, _ask(request))
         return await prepare(request, answer, self._clock, self._settings.web.gzip)
 
-    async def _tell(self, request: IRequest, only: Host | None, name: str) -> bytes:
-        scope = version3.Scope(self._hub, self._settings, self._clock, _ask(request).parameters, self._alerts, only)
-        answer = await version3.COMMANDS[name](scope)
-        return await prepare(request, answer, self._clock, self._settings.web.gzip)
+    def answer(self, request: PlainRequest, command: Command) -> Awaitable[Answer]:
+        """
+        @param command: From L{command_of}.
+        @return: What answers a plain request; may raise anything, for
+            L{refused}.
+        """
+        hostname = request.target.call[0] if request.target.call is not None else None
+        only = None if hostname is None else self._host(hostname)
+        return command(self, only, _ask(request))
+
+    async def whole(self, request: PlainRequest, answer: Answer) -> bytes:
+        """
+        @return: All bytes of the response to a plain request.
+        """
+        more, body = await packed(request, answer, self._clock, self._settings.web.gzip)
+        return whole(answer, more, body, self._clock.seconds())
 
     def _now(self) -> int:
         return int(self._clock.seconds())
@@ -494,6 +513,50 @@ OF_ALL: dict[str, _Command] = {
     "keys": _keys,
 }
 """Commands of version 3 about all nodes that agents do not have, by name."""
-_STREAM_INFO: _Command = API.stream_info
+VERSIONS = ("v1", "v2", "v3")
+"""Of the API."""
+
+
+def _of_one(command: _Command) -> Command:
+    return lambda api, only, ask: command(api, only or api._hub.local, ask)
+
+
+def _of_many(command: Callable[[version3.Scope], Awaitable[Answer]]) -> Command:
+    def answer(api: API, only: Host | None, ask: Ask) -> Awaitable[Answer]:
+        return command(version3.Scope(api._hub, api._settings, api._clock, ask.parameters, api._alerts, only))
+
+    return answer
+
+
+def _answers() -> Iterator[tuple[tuple[str, str], Command]]:
+    """
+    @return: All commands by version and name.
+    """
+    for name, command in _COMMANDS.items():
+        yield ("v1", name), _of_one(command)
+    for version in VERSIONS[1:]:
+        for name in IN_ALL_VERSIONS - {"stream_info"}:
+            yield (version, name), _of_one(_COMMANDS[name])
+        yield (version, "stream_info"), _of_one(API.stream_info)
+        for name, tell in version3.COMMANDS.items():
+            yield (version, name), _of_many(tell)
+    for name, command in OF_ALL.items():
+        yield ("v3", name), _of_one(command)
+
+
+_ANSWERS = dict(_answers())
+
+
+def command_of(target: Target) -> Command | None:
+    """
+    @return: What answers a request that asks for no more than an answer; L{None}
+        for all others, and for those that get none.
+    """
+    call = target.call
+    if call is None or target.acts or call[2] == "badge.svg":  # a picture, even of a host that is not there
+        return None
+    return _ANSWERS.get(call[1:])
+
+
 COMMANDS = tuple(_COMMANDS)
 """Names of the commands of version 1."""

@@ -19,11 +19,10 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import IRequest
 
 from netstream.config.credentials import Credentials, read_credentials
 from netstream.config.errors import ConfigError
-from netstream.web.answer import Refusal, header
+from netstream.web.answer import Heard, Refusal, header
 
 Work = Callable[[Callable[[], bool]], Deferred[bool]]
 """Does something that takes long where it holds nobody up."""
@@ -129,7 +128,7 @@ class Login:
         # What is being verified by the old file answers those who wait, and is not kept.
         self._secret = token_bytes(32)
 
-    def check(self, request: IRequest, address: str) -> Deferred[None]:
+    def check(self, request: Heard, address: str) -> Deferred[None]:
         """
         Let a request pass, or not.
 

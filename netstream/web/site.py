@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from copy import copy
+from functools import cached_property
 from io import BytesIO
 from itertools import islice
 from typing import IO, cast
-from urllib.parse import unquote
 
 from klein.resource import KleinResource
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -27,11 +27,12 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
 from netstream.web.answer import Answer, Refusal, headers_of, text_answer
-from netstream.web.api import API
-from netstream.web.features import ALL, does_something, feature_of, not_served
+from netstream.web.api import API, Command, command_of
+from netstream.web.features import ALL, not_served
 from netstream.web.login import Login, Work
-from netstream.web.target import Parameters, parse
-from netstream.web.visitor import Visitor, check_intent, visitor
+from netstream.web.plain import Head, Heads, PlainRequest
+from netstream.web.target import Parameters, Target, parse
+from netstream.web.visitor import UNKNOWN, Visitor, check_intent, visitor
 from netstream.web.writing import WRITE, Body, Writer, Writing
 
 STREAM_INFO = b"/api/v3/stream_info"
@@ -53,12 +54,14 @@ class APIRequest(server.Request):
     """
     A request whose target is taken apart as clients of agents expect.
 
+    @ivar target: What it names.
     @ivar parameters: What stands behind the path.
     @ivar visitor: Who makes it.
     """
 
     parameters = Parameters()
-    visitor = Visitor("UNKNOWN", "", "")
+    target = Target("/", parameters)
+    visitor = UNKNOWN
 
     def gotLength(self, length: int | None) -> None:
         """
@@ -75,10 +78,13 @@ class APIRequest(server.Request):
         """
         Take the target apart, then find what answers (called by Twisted).
         """
-        target = parse(self.uri)
-        self.parameters = target.parameters
-        self.path = target.quoted
+        self.target = parse(self.uri)
+        self.parameters = self.target.parameters
+        self.path = self.target.quoted
         super().process()
+
+
+Asking = APIRequest | PlainRequest
 
 
 class Gate(Resource):
@@ -111,12 +117,12 @@ class Gate(Resource):
         self._clock = clock
         self._told_of: set[str] = set()
 
-    def render(self, request: IRequest) -> bytes | int:
+    def render(self, request: APIRequest) -> bytes | int:
         """
         Answer, or let others do (called by Twisted).
         """
         try:
-            signed_in = self._check(request)
+            signed_in = self.check(request)
             if self._writing is not None and request.path == WRITE:
                 return self._now(request, self._writing.answer(request, _address(request)))
         except Refusal as refusal:
@@ -163,19 +169,20 @@ class Gate(Resource):
             refusal = Refusal(500, "This request was not answered; the log of the node tells why.\n")
         return self._now(request, refusal.answer)
 
-    def _check(self, request: IRequest) -> Deferred[None] | None:
+    def check(self, request: Asking) -> Deferred[None] | None:
         """
+        Let a request pass, or not.
+
         @return: Fires when it is known who signs in; L{None} if nobody need.
         @raise Refusal: The request does not pass.
         """
-        path = unquote(request.path.decode("utf-8", "replace"))
-        feature = feature_of(path)
+        feature = request.target.feature
         if feature not in getattr(request, "site", self).features:
             raise Refusal(403, not_served(feature))
         if self._writing is not None and request.path == WRITE:
             return None  # who may write is asked for a key
         who = visitor(request, self.access.web.proxies)
-        request.visitor = who  # type: ignore[attr-defined]
+        request.visitor = who
         self._tell_of(who)
         asks = request.path == STREAM_INFO
         self.access.check_peer(who.address, streaming=asks)
@@ -184,7 +191,7 @@ class Gate(Resource):
             self.access.check_name(who.host)
         if request.method not in (b"GET", b"HEAD", b"OPTIONS"):
             raise Refusal(405, f"Only {METHODS} are answered here.\n", {"Allow": METHODS})
-        if does_something(path):
+        if request.target.acts:
             check_intent(request, who)
         if self.login is None or asks or feature not in self.access.web.protected:
             return None
@@ -242,6 +249,55 @@ class Channel(HTTPChannel):
         super().__init__()
         self.at_request: Callable[[], None] = lambda: None
 
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Answer a plain request here, and let Twisted read all others (called by
+        Twisted).
+        """
+        # Nothing may be under way, and nothing of what came before be left.
+        between = self.persistent and not (self.requests or self._buffer or self._busyReceiving)
+        head = self.site.heads.find(data) if between and not self._waitingForTransport else None
+        command = command_of(head.target) if head is not None else None
+        if head is None or command is None:
+            super().dataReceived(data)
+        else:
+            self._answer(head, command)
+
+    def _answer(self, head: Head, command: Command) -> None:
+        self._complete()
+        self.resetTimeout()
+        request = PlainRequest(self, head)
+        replies: list[bytes] = []
+        reply = Deferred.fromCoroutine(self.site.reply(request, command)).addCallback(replies.append)
+        if replies:
+            assert self.transport is not None
+            self.transport.write(replies[0])
+            return
+        # From here on it is one of Twisted's, which keeps what comes meanwhile.
+        request.reply = reply
+        self.answering = True
+        self.requests.append(request)
+        self._command, self._path, self._version = b"GET", head.uri, b"HTTP/1.1"
+        super().allContentReceived()
+        reply.addCallback(lambda _: self._answered(request, replies[0]))
+        reply.addErrback(self._not_answered)
+
+    def _answered(self, request: PlainRequest, reply: bytes) -> None:
+        self.write(reply)
+        self.requestDone(request)
+
+    def _not_answered(self, failure: Failure) -> None:
+        if failure.check(CancelledError) is None:
+            self._log.failure("a request was not answered", failure)
+            self.loseConnection()
+
+    @cached_property
+    def secure(self) -> bool:
+        """
+        Whether it is within TLS.
+        """
+        return bool(self.isSecure())
+
     def connectionMade(self) -> None:
         """
         Begin to wait for the first request (called by Twisted).
@@ -258,14 +314,17 @@ class Channel(HTTPChannel):
         """
         A request is complete (called by Twisted).
         """
-        self._stop_waiting()
-        self.at_request()
+        self._complete()
         self.answering = True
-        if self.site.open.pop(self, self) is None:
-            self.site.open[self] = None  # the last one to be given up
         super().allContentReceived()
 
-    def requestDone(self, request: server.Request) -> None:
+    def _complete(self) -> None:
+        self._stop_waiting()
+        self.at_request()
+        if self.site.open.pop(self, self) is None:
+            self.site.open[self] = None  # the last one to be given up
+
+    def requestDone(self, request: Asking) -> None:
         """
         A request is answered (called by Twisted).
         """
@@ -299,6 +358,9 @@ class APISite(server.Site):
         longest ago first.
     @ivar most: How many there may be.
     @ivar writing: Lets in who may write; L{None} if nobody may.
+    @ivar heads: Plain requests that came lately.
+    @ivar gate: What all requests have to pass.
+    @ivar api: What answers plain ones.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
@@ -308,6 +370,9 @@ class APISite(server.Site):
     parts: tuple[API | Access | Writing, ...] = ()
     open: dict[Channel, None]
     most = 5000
+    heads: Heads
+    gate: Gate
+    api: API
 
     def reconfigure(self, settings: Settings) -> None:
         """
@@ -335,6 +400,22 @@ class APISite(server.Site):
         del self.open[idle]
         idle.forceAbortClient()
         return True
+
+    async def reply(self, request: PlainRequest, command: Command) -> bytes:
+        """
+        @return: All bytes of the response to a plain request, which has to
+            pass what all others pass.
+        """
+        try:
+            signed_in = self.gate.check(request)
+            if signed_in is not None:
+                await signed_in
+            answer = await self.api.answer(request, command)
+        except CancelledError:
+            raise
+        except Exception:
+            answer = self.api.refused(request, Failure())
+        return await self.api.whole(request, answer)
 
     writing: Writing | None = None
 
@@ -377,13 +458,15 @@ def site(
     login = Login(settings.web.access_file, clock, work) if settings.web.access_file is not None else None
     api, access = API(hub, settings, clock, health), Access(settings)
     writing = Writing(settings, hub.local.info.guid, clock, writer) if writer is not None else None
+    gate = Gate(access, login, KleinResource(api.app), clock, writing)
     found = APISite(
-        Gate(access, login, KleinResource(api.app), clock, writing),
+        gate,
         requestFactory=APIRequest,
         timeout=settings.web.idle_timeout or None,
         reactor=clock,
     )
     found.parts = (api, access) if writing is None else (api, access, writing)
+    found.heads, found.gate, found.api = Heads(), gate, api
     found.open = {}
     found.most = settings.web.max_sockets
     found.first_within = settings.web.first_request_timeout

@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from urllib.parse import quote, unquote
 
 from attrs import field, frozen
 
+from netstream.web.features import does_something, feature_of
+
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d*)?\Z", re.ASCII)
 _SEPARATORS = re.compile(r"[,| ]+")
+_CALL = re.compile(r"(?:/host/([^/]+))?/api/(v[123])/([a-z0-9_./]+)\Z", re.ASCII)
 _SLASHES = re.compile("/{2,}")
 _TRUE = frozenset(("yes", "true", "1", "on"))
 
@@ -88,7 +92,30 @@ class Target:
     path: str
     parameters: Parameters
 
-    @property
+    @cached_property
+    def feature(self) -> str:
+        """
+        The feature of C{bind to} that it belongs to.
+        """
+        return feature_of(self.path)
+
+    @cached_property
+    def acts(self) -> bool:
+        """
+        Whether what is asked for makes a node do something.
+        """
+        return does_something(self.path)
+
+    @cached_property
+    def call(self) -> tuple[str | None, str, str] | None:
+        """
+        The host, version and command of the API that it names; L{None} if it
+        is something else.
+        """
+        found = _CALL.match(self.path)
+        return None if found is None else (found[1], found[2], found[3])
+
+    @cached_property
     def quoted(self) -> bytes:
         """
         The path as it would be written in a request.

@@ -6,20 +6,31 @@ connection says, or a trusted proxy in front of it.
 from __future__ import annotations
 
 import re
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from attrs import frozen
-from twisted.web.iweb import IRequest
+from twisted.internet.interfaces import IAddress
 
 from netstream.model.address import peer_name
 from netstream.model.networks import NO_NETWORKS, Networks, numeric
-from netstream.web.answer import Refusal, header
+from netstream.web.answer import Heard, Refusal, header
 
 MOST_PROXIES = 32
 """Proxies that a request may come through."""
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::(\d{1,5}))?\Z", re.ASCII)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+class Asked(Heard, Protocol):
+    """
+    A request as far as it tells who makes it.
+    """
+
+    def getClientAddress(self) -> IAddress: ...
+
+    def isSecure(self) -> bool: ...
 
 
 @frozen
@@ -45,7 +56,11 @@ class Visitor:
     forwarded_by: str = ""
 
 
-def visitor(request: IRequest, trusted: Networks = NO_NETWORKS) -> Visitor:
+UNKNOWN = Visitor("UNKNOWN", "", "")
+"""Who makes a request before it was looked at."""
+
+
+def visitor(request: Asked, trusted: Networks = NO_NETWORKS) -> Visitor:
     """
     @param trusted: Proxies whose C{X-Forwarded-} headers hold.
     @raise Refusal: A trusted proxy says what has no meaning.
@@ -80,7 +95,7 @@ def _client(forwarded: str, trusted: Networks) -> str:
     return address
 
 
-def check_intent(request: IRequest, who: Visitor) -> None:
+def check_intent(request: Heard, who: Visitor) -> None:
     """
     Refuse what a page of another site makes a browser ask for, where that
     would do something: browsers send along the passwords that they know, and
@@ -110,7 +125,7 @@ def check_intent(request: IRequest, who: Visitor) -> None:
         )
 
 
-def _deliberate(request: IRequest) -> bool:
+def _deliberate(request: Heard) -> bool:
     """
     @return: Whether there is a header that browsers do not let other sites
         send along.

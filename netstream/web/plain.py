@@ -1,0 +1,188 @@
+"""
+Plain requests: a C{GET} without a body whose head comes in one piece, as
+browsers and programs that ask again and again over a connection send it.
+
+They are taken apart once and known again by their bytes, so that what is asked
+each second costs no parsing.  Whatever is not as plain as this is left to
+Twisted, which knows all of HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from attrs import define, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES
+from twisted.web.http_headers import Headers
+
+from netstream.web.answer import Answer, headers_of
+from netstream.web.target import Parameters, Target, parse
+from netstream.web.visitor import UNKNOWN, Visitor
+
+if TYPE_CHECKING:
+    from netstream.web.site import APISite, Channel
+
+LONGEST = 2048
+"""Bytes of a head that is known again."""
+MOST = 512
+"""Heads that are known at once."""
+
+_REQUEST = re.compile(rb"GET (/[!-~]*) HTTP/1\.1\Z")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\Z")
+_NOT_PLAIN = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"te", b"trailer"))
+_SECRETS = frozenset((b"authorization", b"proxy-authorization", b"x-auth-token", b"cookie"))
+_LINES = re.compile(r"[\r\n]+")
+
+
+@frozen(eq=False)
+class Head:
+    """
+    What a plain request says.
+
+    @ivar secret: Whether it presents what is not to be kept.
+    """
+
+    uri: bytes
+    target: Target
+    headers: Headers
+    secret: bool = False
+
+
+def _parsed(data: bytes) -> Head | None:
+    if not data.endswith(b"\r\n\r\n"):
+        return None
+    first, *lines = data[:-4].split(b"\r\n")
+    request = _REQUEST.match(first)
+    if request is None:
+        return None
+    headers, secret = Headers(), False
+    for line in lines:
+        field = _FIELD.match(line)
+        if field is None:
+            return None
+        name, value = field[1].lower(), field[2]
+        if name in _NOT_PLAIN or (name == b"connection" and value.lower() != b"keep-alive"):
+            return None
+        secret = secret or name in _SECRETS
+        headers.addRawHeader(name, value)
+    return Head(request[1], parse(request[1]), headers, secret)
+
+
+class Heads:
+    """
+    The heads of plain requests that came lately.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Head] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, data: bytes) -> Head | None:
+        """
+        @param data: All bytes of a connection that wait to be looked at.
+        @return: What they say, if they are one plain request.
+        """
+        head = self._known.get(data)
+        if head is None and len(data) <= LONGEST:
+            head = _parsed(data)
+            if head is not None and not head.secret:
+                if len(self._known) >= MOST:
+                    del self._known[next(iter(self._known))]
+                self._known[data] = head
+        return head
+
+
+@define(eq=False)
+class PlainRequest:
+    """
+    A plain request while it is answered: of Twisted's what access checks and
+    connections ask for.
+
+    @ivar visitor: Who makes it.
+    @ivar reply: Fires when its answer is there; L{None} before it is known
+        that this takes a while.
+    """
+
+    channel: Channel
+    head: Head
+    visitor: Visitor = UNKNOWN
+    reply: Deferred[None] | None = None
+    method = b"GET"
+
+    @property
+    def site(self) -> APISite:
+        return self.channel.site
+
+    @property
+    def target(self) -> Target:
+        return self.head.target
+
+    @property
+    def parameters(self) -> Parameters:
+        return self.head.target.parameters
+
+    @property
+    def path(self) -> bytes:
+        return self.head.target.quoted
+
+    @property
+    def requestHeaders(self) -> Headers:
+        return self.head.headers
+
+    def getClientAddress(self) -> IAddress:
+        """
+        Who asks.
+        """
+        found: IAddress = self.channel.getPeer()
+        return found
+
+    def isSecure(self) -> bool:
+        """
+        Whether it came through TLS.
+        """
+        return self.channel.secure
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """
+        Its answer is on its way (called by the connection).
+        """
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The client is gone (called by the connection).
+        """
+        if self.reply is not None:
+            self.reply.cancel()
+
+
+@lru_cache(64)
+def _constant(status: int, content_type: str, lifetime: int, revalidate: bool, second: int) -> bytes:
+    """
+    @return: Status line and all headers that answers of this kind have in
+        common for a second.
+    """
+    answer = Answer(b"", content_type, status, lifetime, revalidate)
+    lines = [f"{name}: {value}\r\n" for name, value in headers_of(answer, second)]
+    return b"HTTP/1.1 %d %b\r\n" % (status, RESPONSES.get(status, b"Unknown")) + "".join(lines).encode("latin-1")
+
+
+def whole(answer: Answer, more: Mapping[str, str], body: bytes, now: float) -> bytes:
+    """
+    @param more: Headers besides those of the answer.
+    @param body: What goes out for that of the answer.
+    @param now: UTC seconds.
+    @return: All bytes of a response.
+    """
+    head = _constant(answer.status, answer.content_type, answer.lifetime, answer.revalidate, int(now))
+    if more or answer.headers:
+        lines = [f"{name}: {_LINES.sub(' ', value)}\r\n" for name, value in {**answer.headers, **more}.items()]
+        head += "".join(lines).encode("utf-8", "replace")
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
