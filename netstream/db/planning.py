@@ -311,12 +311,12 @@ def _samples_a_row(source: Source, window: Window, tier: int) -> int:
 
 
 def _merged(source: Source, window: Window, method: str, options: str) -> Columns | None:
+    stored = _stored(source, window) if method in MERGING else None
+    if stored is not None:
+        return stored
     result = merging(method, window, source.width)
     if result is None:
         return None
-    stored = _stored(source, window)
-    if stored is not None:
-        return stored
     plan = _Plan(source, window)
     _Merged(plan, result).fill()
     found = result.done()
@@ -354,10 +354,12 @@ def _stored(source: Source, window: Window) -> Columns | None:
     if plan.reaches[0].after > window.after:
         return None
     found = chained(list(plan.raw(window.after, window.before)), source.width)
+    values, flags = found.values + 0.0, found.flags & NOTED
+    if window.step == 1 and len(found.times) == len(window):  # which leaves no second out
+        return Columns(found.times, values, np.where(np.isnan(values), np.uint8(EMPTY), flags))
     rows, odd = np.divmod(found.times - (window.after + window.step), window.step)
     if odd.any():
         return None
-    values, flags = found.values + 0.0, found.flags & NOTED
     if len(rows) != len(window):
         some = values, flags
         values = np.full((len(window), source.width), np.nan)

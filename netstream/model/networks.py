@@ -72,7 +72,7 @@ class Networks:
         """
         if address is None:
             return self.unix
-        text = numeric(address)
+        text = numeric(address) if self.networks else None
         if text is None:
             return False
         number = ip_address(text)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import socket
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def own_names(*hostnames: str) -> frozenset[str]:
     )
 
 
+@lru_cache(256)
 def called(host: str) -> str | None:
     """
     @param host: A C{Host} header.
@@ -63,6 +65,7 @@ def called(host: str) -> str | None:
         return None
 
 
+@lru_cache(256)
 def _is_address(name: str) -> bool:
     try:
         ip_address(name)

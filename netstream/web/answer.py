@@ -176,7 +176,8 @@ def header(request: Heard | IRequest, name: bytes) -> str:
     @return: All that a client says under the name of a header, C{""} for
         nothing; bytes that are no ASCII stay recognizable as such.
     """
-    return ", ".join(value.decode("latin-1") for value in request.requestHeaders.getRawHeaders(name, []))
+    values = request.requestHeaders.getRawHeaders(name)
+    return ", ".join([value.decode("latin-1") for value in values]) if values else ""
 
 
 async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: bool) -> bytes:

@@ -293,9 +293,7 @@ def check_format(name: str) -> None:
 
 def _latest(view: View) -> list[float]:
     latest, table = view.host.latest, view.host.table
-    found = [latest.of(table.find(chart.id, dimension.id))[1] for chart, dimension in view.dimensions]
-    rounded: list[float] = _rounded(np.asarray(found)).tolist()
-    return rounded
+    return [latest.of(table.find(chart.id, dimension.id))[1] for chart, dimension in view.dimensions]
 
 
 def _identity(view: View) -> str:
@@ -315,18 +313,18 @@ def _whole(number: float) -> float | int:
 
 def _extremes(view: View) -> tuple[float, float]:
     values = folded(view) if view.question.format in _FOLDED else view.values
-    found = values[np.isfinite(values)]
-    if not len(found):
-        return 0, 0
-    low, high = _rounded(np.asarray([found.min(), found.max()])).tolist()
-    return _whole(low), _whole(high)
+    finite = np.isfinite(values)
+    found = values if finite.all() else values[finite]
+    return (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
 
 
 def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     question, rows = view.question, len(view.times)
     last = int(view.times[-1]) if rows else 0
     identity = _identity(view)
-    low, high = _extremes(view)
+    newest = view.values[-1].tolist() if rows else []
+    low, high, *others = map(_whole, _rounded(np.asarray([*_extremes(view), *_latest(view), *newest])).tolist())
+    width = len(view.dimensions)
     described: dict[str, Any] = {
         "api": 1,
         "id": identity,
@@ -342,9 +340,9 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
         "dimension_names": view.names,
         "dimension_ids": [dimension.id for _, dimension in view.dimensions],
         "functions": [],
-        "latest_values": [_whole(v) for v in _latest(view)],
-        "view_latest_values": [_whole(v) for v in _rounded(view.values[-1]).tolist()] if rows else [],
-        "dimensions": len(view.dimensions),
+        "latest_values": others[:width],
+        "view_latest_values": others[width:],
+        "dimensions": width,
         "points": rows,
         "format": question.format,
         "db_points_per_tier": [view.points],

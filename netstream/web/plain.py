@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
@@ -22,11 +22,11 @@ from twisted.web.http import RESPONSES
 from twisted.web.http_headers import Headers
 
 from netstream.web.answer import Answer, headers_of
-from netstream.web.target import Parameters, Target, parse
+from netstream.web.target import Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor
 
 if TYPE_CHECKING:
-    from netstream.web.site import APISite, Channel
+    from netstream.web.site import Channel
 
 LONGEST = 2048
 """Bytes of a head that is known again."""
@@ -100,7 +100,6 @@ class Heads:
         return head
 
 
-@define(eq=False)
 class PlainRequest:
     """
     A plain request while it is answered: of Twisted's what access checks and
@@ -111,31 +110,17 @@ class PlainRequest:
         that this takes a while.
     """
 
-    channel: Channel
-    head: Head
-    visitor: Visitor = UNKNOWN
-    reply: Deferred[None] | None = None
     method = b"GET"
 
-    @property
-    def site(self) -> APISite:
-        return self.channel.site
-
-    @property
-    def target(self) -> Target:
-        return self.head.target
-
-    @property
-    def parameters(self) -> Parameters:
-        return self.head.target.parameters
-
-    @property
-    def path(self) -> bytes:
-        return self.head.target.quoted
-
-    @property
-    def requestHeaders(self) -> Headers:
-        return self.head.headers
+    def __init__(self, channel: Channel, head: Head) -> None:
+        self.channel = channel
+        self.site = channel.site
+        self.target = head.target
+        self.path = head.target.quoted
+        self.parameters = head.target.parameters
+        self.requestHeaders = head.headers
+        self.visitor: Visitor = UNKNOWN
+        self.reply: Deferred[None] | None = None
 
     def getClientAddress(self) -> IAddress:
         """

@@ -167,10 +167,12 @@ class SeriesNumbers:
         numbers = np.array(list(known.numbers.values()), np.int32)
         for block in blocks:
             columns = block.columns(numbers)
-            start, step = block.page.start, block.page.step
-            highest = int(block.highest[columns].max(initial=-1, where=columns >= 0))
-            if highest >= 0:
-                first = min(first, start + step * int(block.lowest[columns].min(initial=ROWS, where=columns >= 0)))
+            if len(columns) and columns.min() < 0:
+                columns = columns[columns >= 0]
+            highest = int(block.highest[columns].max(initial=-1))
+            if highest >= 0:  # where nothing was written the lowest row is above all
+                start, step = block.page.start, block.page.step
+                first = min(first, start + step * int(block.lowest[columns].min()))
                 last = max(last, start + step * highest)
         first = max(first, oldest)
         return Span(first, last) if 0 < last >= first else None

@@ -431,13 +431,11 @@ class Block:
             # Threads that read get here as well, so it may be an older state that is looked at here.
             mine = self.numbers
             some = np.flatnonzero(mine >= 0)
-            index = np.full(int(mine.max(initial=-1)) + 1, -1, np.int32)
-            index[mine[some]] = some
+            # By number and 1, with a place at both ends for what has no column.
+            index = np.full(int(mine.max(initial=-1)) + 3, -1, np.int32)
+            index[mine[some] + 1] = some
             self._columns = changes, index
-        if not len(index):
-            return np.full(len(numbers), -1, np.int32)
-        fits = (numbers >= 0) & (numbers < len(index))
-        found: Int32s = np.where(fits, index[np.where(fits, numbers, 0)], np.int32(-1))
+        found: Int32s = index.take(numbers + 1, mode="clip")
         return found
 
     def measure(self) -> None:
