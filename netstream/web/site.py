@@ -13,7 +13,7 @@ from typing import IO, cast
 
 from klein.resource import KleinResource
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, IWriteDescriptor
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -270,8 +270,10 @@ class Channel(HTTPChannel):
         replies: list[bytes] = []
         reply = Deferred.fromCoroutine(self.site.reply(request, command)).addCallback(replies.append)
         if replies:
-            assert self.transport is not None
-            self.transport.write(replies[0])
+            self.write(replies[0])
+            if IWriteDescriptor.providedBy(self.transport):
+                # Not to wait for another turn costs less.  What does not go out, or goes wrong, is for that turn.
+                self.transport.doWrite()
             return
         # From here on it is one of Twisted's, which keeps what comes meanwhile.
         request.reply = reply

@@ -15,6 +15,7 @@ from netstream.db.dbengine.pages import ROWS, Block, start_of
 from netstream.db.interfaces import Columns, SeriesKey, Span
 from netstream.db.overlay import nothing
 from netstream.kernel.cells import ABSENT, GAP, store
+from netstream.kernel.seal import turn
 from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable
 
 Reserve = Callable[["HotNode", int, int, int], "Block | None"]
@@ -329,11 +330,14 @@ class Epoch:
         high = min(ROWS, (before - self.start) // self.step + 1)
         if low >= high:
             return nothing(len(numbers))
+        columns = [block.columns(numbers) for block in self.blocks]
+        for block, column in zip(self.blocks, columns, strict=True):
+            if len(column) and column.min() >= 0:
+                return self._read_one(block, column, low, high)
         values = np.full((high - low, len(numbers)), np.nan)
         flags = np.zeros(values.shape, np.uint8)
         written = np.zeros(high - low, np.bool_)
-        for block in self.blocks:
-            column = block.columns(numbers)
+        for block, column in zip(self.blocks, columns, strict=True):
             here = np.flatnonzero(column >= 0)
             if not len(here):
                 continue
@@ -355,6 +359,18 @@ class Epoch:
         if len(rows) == len(written):
             return Columns(times, values, flags)
         return Columns(times, values[rows], flags[rows])
+
+    def _read_one(self, block: Block, columns: Int32s, low: int, high: int) -> Columns:
+        """
+        @param columns: In one block, as those of a chart mostly are.
+        @return: The rows from C{low} up to C{high}, which is not included;
+            empty ones stay.
+        """
+        values = np.empty((len(columns), high - low))
+        flags = np.empty(values.shape, np.uint8)
+        turn(block.cells[low:high], block.marks[low:high], columns, values, flags)
+        first = self.start + self.step * low
+        return Columns(np.arange(first, first + self.step * (high - low), self.step, dtype=np.int64), values.T, flags.T)
 
 
 class HotNode:
