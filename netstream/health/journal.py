@@ -83,6 +83,12 @@ class Journal:
         """
         return self._recent.get(guid, ())
 
+    def last_of(self, guid: str, chart: str, name: str) -> Transition | None:
+        """
+        @return: The newest transition of an alert, as far as it is known.
+        """
+        return self._by_id.get((guid, chart, name))
+
     @property
     def last_id(self) -> int:
         """

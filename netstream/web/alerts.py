@@ -47,7 +47,10 @@ def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def _number(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """
+    @return: A value as answers have it: not a number is none.
+    """
     return value if math.isfinite(value) else None
 
 
@@ -88,6 +91,14 @@ class Alerts:
         @return: The alerts of a host; L{None} if nothing watches it.
         """
         return self._health.find(host) if self._health is not None else None
+
+    def last_transition(self, host: Host, alert: Alert) -> Transition | None:
+        """
+        @return: What happened to an alert last, as far as it is known.
+        """
+        if self._health is None:
+            return None
+        return self._health.journal.last_of(host.info.guid, alert.chart, alert.name)
 
     def counts(self, host: Host) -> dict[str, int]:
         """
@@ -226,9 +237,9 @@ class Alerts:
             if expression is not None:
                 shown |= {name: _escaped(expression.source), f"{name}_parsed": _escaped(expression.parsed)}
         return shown | {
-            "green": _number(definition.green),
-            "red": _number(definition.red),
-            "value": _number(alert.value),
+            "green": finite(definition.green),
+            "red": finite(definition.red),
+            "value": finite(alert.value),
         }
 
     def values(self, host: Host, parameters: Parameters) -> dict[str, Any]:
@@ -241,7 +252,7 @@ class Alerts:
             "alarms": {
                 alert.key: {
                     "id": alert.id,
-                    "value": _number(alert.value),
+                    "value": finite(alert.value),
                     "last_updated": alert.updated,
                     "status": alert.status.name,
                 }
@@ -334,7 +345,7 @@ class Alerts:
         }
         if said.no_clear:
             shown["no_clear_notification"] = True
-        return shown | {"value": _number(said.value), "old_value": _number(said.old_value)}
+        return shown | {"value": finite(said.value), "old_value": finite(said.old_value)}
 
     def variables(self, host: Host, parameters: Parameters) -> dict[str, Any]:
         """
@@ -352,14 +363,14 @@ class Alerts:
         for dimension in chart.dimensions.values():
             second, value, collected = host.latest.of(host.table.find(chart.id, dimension.id))
             for spelled in dict.fromkeys((dimension.id, dimension.name)):
-                of_chart[spelled] = _number(value)
+                of_chart[spelled] = finite(value)
                 of_chart[f"{spelled}_raw"] = collected
                 of_chart[f"{spelled}_last_collected_t"] = second
-        of_chart |= {name: _number(v) for (owner, name), v in host.variables.items() if owner == chart.id}
+        of_chart |= {name: finite(v) for (owner, name), v in host.variables.items() if owner == chart.id}
         of_chart |= {"update_every": chart.update_every, "last_collected_t": newest(host, chart)}
         these = self.of(host)
         if these is not None:
-            of_chart |= {alert.name: _number(alert.value) for alert in these.of_chart(chart.id)}
+            of_chart |= {alert.name: finite(alert.value) for alert in these.of_chart(chart.id)}
         return {
             "chart": chart.id,
             "chart_name": chart.name,
@@ -367,8 +378,8 @@ class Alerts:
             "chart_variables": of_chart,
             "family": chart.family,
             "family_variables": {},
-            "host_variables": {name: _number(v) for (owner, name), v in host.variables.items() if not owner}
-            | {alert.key: _number(alert.value) for alert in self._shown(host, True)},
+            "host_variables": {name: finite(v) for (owner, name), v in host.variables.items() if not owner}
+            | {alert.key: finite(alert.value) for alert in self._shown(host, True)},
         }
 
     def explain(self, host: Host, parameters: Parameters, now: int) -> dict[str, Any]:
@@ -407,7 +418,7 @@ class Alerts:
                 "options": lookup.option_words,
                 "after": alert.after,
                 "before": alert.before,
-                "found": _number(alert.looked),
+                "found": finite(alert.looked),
                 "no_data": alert.no_data,
             }
         for key in ("calc", "warn", "crit"):
@@ -422,8 +433,8 @@ class Alerts:
             why[key] = {
                 "expression": expression.source,
                 "filled_in": filled,
-                "variables": {each: _number(value) for each, value in values.items()},
-                "result": _number(result),
+                "variables": {each: finite(value) for each, value in values.items()},
+                "result": finite(result),
             }
         told = self._health.journal.told.get((host.info.guid, alert.chart, alert.name))
         repeat = these.repeat_of(alert)
@@ -431,7 +442,7 @@ class Alerts:
             "definition": {"file": definition.file, "line": definition.line, "stock": definition.stock},
             "status": alert.status.name,
             "since": alert.changed,
-            "value": _number(alert.value),
+            "value": finite(alert.value),
             "value_string": value_text(alert.value, units),
             **why,
             "evaluated": alert.updated,

@@ -21,6 +21,8 @@ from netstream.web.grouping import AGGREGATIONS
 from netstream.web.passes import GROUP_BY
 from netstream.web.query import FAR, MOST_ROWS, OPTIONS
 from netstream.web.schemas import Schema
+from netstream.web.standing import MOST_INSTANCES, STATUSES
+from netstream.web.standing import OPTIONS as ALERT_OPTIONS
 from netstream.web.svg import LARGEST_SCALE, WIDEST
 
 _JSON = "application/json"
@@ -462,6 +464,21 @@ ENDPOINTS: Sequence[Endpoint] = (
         _V3,
         {404: "The node does not know that child, or the node that is named."},
         refused={_JSON: shape.STREAM_INFO, _PLAIN: None},
+    ),
+    Endpoint(
+        "alerts",
+        "How the alerts of all nodes stand.",
+        {_JSON: shape.ALERTS},
+        (
+            *(each for before in ("scope_", "") for each in _choice(before)[:3]),
+            Parameter("alert", "Patterns of names of alerts."),
+            Parameter("status", "Only alerts that stand so.", {"enum": list(STATUSES)}, words=True),
+            Parameter("transition", "Only the alert of which that is the last transition."),
+            Parameter("options", "What is told; summary if nothing is.", {"enum": list(ALERT_OPTIONS)}, words=True),
+            _number("cardinality_limit", "Alerts of charts that are listed.", MOST_INSTANCES, 1, MOST_INSTANCES),
+        ),
+        _V3,
+        tag="Alerts",
     ),
     Endpoint(
         "alert_transitions",

@@ -367,6 +367,43 @@ DATA_3 = things(
     ),
     timings=things(total_ms=NUMBER),
 )
+_GROUP = things(name=TEXT, cr=WHOLE, wr=WHOLE, cl=WHOLE, er=WHOLE, running=WHOLE, running_silent=WHOLE, available=WHOLE)
+_SHORT_ALERTS: Schema = things(
+    {
+        "alerts": items(
+            things(
+                **dict.fromkeys(("ati", "cr", "wr", "cl", "er", "in", "nd", "cfg"), WHOLE),
+                **dict.fromkeys(("ctx", "cls", "cp", "ty", "to"), items(TEXT)),
+                ni=items(WHOLE),
+                nm=TEXT,
+                sum=TEXT,
+            )
+        ),
+        "alert_instances": items(
+            things(
+                {
+                    **dict.fromkeys(("ati", "gi", "tr_t", "t"), WHOLE),
+                    **dict.fromkeys(("ctx", "st", "fami", "info", "sum", "units", "cfg", "src"), TEXT),
+                    **dict.fromkeys(("to", "tp", "cm", "cl"), TEXT),
+                    "tr_i": {"type": ["string", "null"]},
+                    **dict.fromkeys(("tr_v", "v"), _MAYBE),
+                },
+                ni=WHOLE,
+                nm=TEXT,
+                ch=TEXT,
+                ch_n=TEXT,
+            )
+        ),
+        **{f"alerts_by_{by}": items(_GROUP) for by in ("type", "component", "classification", "recipient", "module")},
+    },
+    **_EVERYWHERE,
+    nodes=items(things(**_IDENTITY)),
+)
+_OBJECTS = items({"type": "object"})
+ALERTS: Schema = {
+    "anyOf": [_SHORT_ALERTS, things({"alerts": _OBJECTS, "alert_instances": _OBJECTS}, **_EVERYWHERE, nodes=_OBJECTS)]
+}
+"""Short keys, or with C{long-json-keys} spelled out."""
 CONTEXTS_3 = things(
     **_EVERYWHERE,
     contexts=named(

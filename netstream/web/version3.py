@@ -19,6 +19,7 @@ from netstream.web.answer import Answer, Refusal, breathe, json_answer
 from netstream.web.grouped import in_thread
 from netstream.web.node import bounds, mirrored
 from netstream.web.selection import Choice
+from netstream.web.standing import standing
 from netstream.web.target import Parameters
 
 PAUSE_EVERY = 50
@@ -143,6 +144,10 @@ async def _contexts(scope: Scope) -> Answer:
     return scope.told({"contexts": found})
 
 
+async def _alerts(scope: Scope) -> Answer:
+    return scope.told(await standing(scope.everyone, scope.alerts, scope.parameters, scope.clock))
+
+
 async def _search(scope: Scope) -> Answer:
     wanted = scope.parameters.text("q")
     if not wanted.strip():
@@ -159,6 +164,7 @@ COMMANDS: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
     "data": _data,
     "contexts": _contexts,
     "q": _search,
+    "alerts": _alerts,
     "versions": _versions,
     "info": _info,
 }

@@ -237,6 +237,67 @@ class AlertsTests(SynchronousTestCase):
         self.assertEqual(self.client.get("/api/v2/alert_transitions?last=x").status, 400)
         self.assertEqual(self.client.get("/host/nobody/api/v2/alert_transitions").status, 404)
 
+    def test_standing(self) -> None:
+        """
+        How alerts stand is told of all nodes together, by name and by what
+        they are about, and of one node alone.
+        """
+        child = self.node.child(postpone_alerts=0)
+        self.node.define(LOAD, child)
+        self.node.advance(10)
+        said = self.client.get("/api/v3/alerts").json()
+        self.assertEqual(self.client.get("/api/v2/alerts").json()["alerts"], said["alerts"])
+        self.assertEqual([node["nm"] for node in said["nodes"]], ["node1", "child1"])
+        self.assertNotIn("alert_instances", said)
+        alerts = {each["nm"]: each for each in said["alerts"]}
+        self.assertEqual(set(alerts), {"load_high", "value"})
+        load = alerts["load_high"]
+        self.assertEqual((load["in"], load["nd"], load["cfg"], load["ni"]), (2, 2, 1, [0, 1]))
+        self.assertEqual((load["wr"], load["cr"]), (2, 0))
+        self.assertEqual((load["ctx"], load["to"]), (["system.load"], ["sysadmin webmaster"]))
+        by = {each["name"]: each for each in said["alerts_by_recipient"]}
+        self.assertEqual({by[name]["wr"] for name in ("sysadmin", "webmaster")}, {2})
+        self.assertEqual((by["sysadmin"]["running"], by["sysadmin"]["available"]), (2, 1))
+        alone = self.client.get("/host/child1/api/v3/alerts").json()
+        self.assertEqual([(each["nm"], each["in"]) for each in alone["alerts"]], [("load_high", 1), ("value", 1)])
+        self.assertEqual([(node["ni"], node["nm"]) for node in alone["nodes"]], [(0, "child1")])
+        self.assertEqual(Serving().get("/api/v3/alerts").json()["alerts"], [])
+
+    def test_standing_one_by_one(self) -> None:
+        """
+        Each alert of a chart is told with its last transition and its value,
+        if someone asks.
+        """
+
+        def ask(query: str) -> Any:
+            return self.client.get(f"/api/v3/alerts?{query}").json()
+
+        both = ask("status=raised&options=instances,values")
+        self.assertNotIn("alerts", both)
+        (found,) = both["alert_instances"]
+        self.assertEqual(
+            (found["nm"], found["ch"], found["st"], found["v"]), ("load_high", "system.load", "WARNING", 4)
+        )
+        self.assertEqual((found["tp"], found["to"], found["units"]), ("Unknown", "sysadmin webmaster", "load"))
+        (last,) = self.client.get("/api/v3/alert_transitions?f_status=WARNING").json()["transitions"]
+        self.assertEqual(
+            (found["gi"], found["tr_i"], found["tr_t"], found["cfg"]),
+            (last["gi"], last["transition_id"], last["when"], last["config_hash_id"]),
+        )
+        self.assertEqual(ask(f"transition={found['tr_i']}&options=instances,values"), both)
+        (value,) = ask("alert=val*&options=values")["alert_instances"]
+        self.assertEqual((value["v"], "st" in value, "ati" in value), (2, False, False))
+        for nothing in ("alert=no", "status=critical", "contexts=no", "instances=no", "nodes=no", "transition=no"):
+            self.assertEqual(ask(f"{nothing}&options=summary,instances")["alert_instances"], [], nothing)
+        self.assertEqual(len(ask("options=instances&cardinality_limit=1")["alert_instances"]), 1)
+        (spelled,) = ask("alert=load_high&options=instances,summary,long-json-keys")["alert_instances"]
+        self.assertEqual(
+            (spelled["alert"], spelled["status"], spelled["alerts_array_index_id"]), ("load_high", "WARNING", 0)
+        )
+        refused = self.client.get("/api/v3/alerts?status=bad")
+        self.assertEqual(refused.status, 400)
+        self.assertIn("'bad' is none; there are uninitialized", refused.text)
+
     def test_past(self) -> None:
         """
         What is no longer in memory is listed too, page by page.
