@@ -17,14 +17,12 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import selectors
 import socket
 import statistics
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +32,7 @@ from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, memory
 from benchmarks.load import Load, NoLoad, child_name
 from benchmarks.stall import Noise
-from benchmarks.targets import ProbedNode, make_parent, scratch
+from benchmarks.targets import ProbedNode, make_parent, preferred, scratch
 
 SHOWN = 12
 """Charts on a screen."""
@@ -94,16 +92,6 @@ class Listeners:
             self._thread.join()
         for one in self._sockets:
             one.close()
-
-
-def preferred(pid: int) -> None:
-    """
-    Let a process that leads a session of its own have the priority of this
-    one, where the kernel weighs sessions and not processes.
-    """
-    priority, group = os.getpriority(os.PRIO_PROCESS, 0), Path(f"/proc/{pid}/autogroup")
-    if priority and group.exists():
-        group.write_text(str(priority))
 
 
 def _charts(port: int) -> list[str]:

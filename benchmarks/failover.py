@@ -24,7 +24,7 @@ from statistics import median
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
-from benchmarks.dashboards import preferred  # noqa: E402
+from benchmarks.targets import preferred  # noqa: E402
 from tests.interop.peers import KEY, NetstreamNode, Peer, RealAgent, accepting, sending, wait_for  # noqa: E402
 
 CHART, WITHIN = "system.cpu", 120.0

@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, settle
 from benchmarks.load import Load, NoLoad, child_name
-from benchmarks.targets import make_parent, scratch, stored_bytes
+from benchmarks.targets import make_parent, preferred, scratch, stored_bytes
 from tests.interop.peers import Peer
 
 CHART = "app_unit00.metric_0000"
@@ -40,6 +40,7 @@ def once(target: str, options: argparse.Namespace) -> dict[str, Any]:
         parent = make_parent(target, directory, options=["db/dbengine tier 0 retention time=60d"])
         try:
             parent.start()
+            preferred(parent.pid)
             load = Load(
                 parent.port,
                 {

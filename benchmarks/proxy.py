@@ -17,11 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dashboards import preferred
 from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, memory, settle
 from benchmarks.load import Load, child_name
-from benchmarks.targets import scratch
+from benchmarks.targets import preferred, scratch
 from tests.interop.peers import KEY, NetstreamNode, Peer, RealAgent, accepting, sending
 
 

@@ -4,6 +4,7 @@ The programs that are measured, each in a directory of its own.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -45,6 +46,16 @@ def scratch() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def preferred(pid: int) -> None:
+    """
+    Let a process that leads a session of its own have the priority of this
+    one, where the kernel weighs sessions and not processes.
+    """
+    priority, group = os.getpriority(os.PRIO_PROCESS, 0), Path(f"/proc/{pid}/autogroup")
+    if priority and group.exists():
+        group.write_text(str(priority))
 
 
 def make_parent(target: str, directory: Path, *, probed: bool = False, options: Sequence[str] = ()) -> Peer:
