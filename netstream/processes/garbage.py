@@ -46,6 +46,7 @@ class Garbage(Service):
         super().startService()
         self._usual = gc.get_threshold()
         gc.set_threshold(YOUNG, MIDDLE, OLD)
+        gc.collect()
         gc.freeze()
         self._loop.start(ASIDE_EVERY, now=False)
 
