@@ -199,9 +199,15 @@ def answered(target: str, options: argparse.Namespace) -> dict[str, Any]:
                 )
                 ends = time.monotonic() + options.asking
                 counts = [0] * options.connections
+                problems: list[str] = []
 
                 def ask(number: int) -> None:
-                    connection = http.client.HTTPConnection("127.0.0.1", parent.port, timeout=60)
+                    try:
+                        ask_on(http.client.HTTPConnection("127.0.0.1", parent.port, timeout=60), number)
+                    except (NoLoad, OSError, http.client.HTTPException) as problem:
+                        problems.append(f"connection {number}, after {counts[number]} answers: {problem!r}")
+
+                def ask_on(connection: http.client.HTTPConnection, number: int) -> None:
                     while time.monotonic() < ends:
                         connection.request("GET", path, headers={"Connection": "keep-alive"})
                         answer = connection.getresponse()
@@ -218,8 +224,8 @@ def answered(target: str, options: argparse.Namespace) -> dict[str, Any]:
                     asker.join()
                 used = cpu(parent.pid) - used
                 total = sum(counts)
-                if not all(counts):
-                    raise NoLoad("not every connection was answered")
+                if problems or not all(counts):
+                    raise NoLoad("; ".join(problems) or "not every connection was answered in that time")
                 return {"per_second": total / options.asking, "cpu_ms": used / total * 1000, "requests": total}
         finally:
             parent.kill()

@@ -16,7 +16,6 @@ from benchmarks.footprint import cached, disk
 from netstream.collect.modules import PLUGINS
 from tests.interop.peers import KEY, TWISTD, NetstreamNode, Peer, RealAgent, accepting
 
-
 NOTHING_ELSE = tuple(f"plugins/{name}=no" for name in PLUGINS)
 """Options of a netstream that does not measure its own machine; no agent that
 is measured here does."""

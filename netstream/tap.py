@@ -25,6 +25,7 @@ from netstream.config import ConfigError, ensure_key
 from netstream.config.reload import Configuration
 from netstream.config.settings import Role, Settings
 from netstream.plain import leave_out_tls
+from netstream.processes.garbage import Garbage
 from netstream.shedding import SETTLED, shed, sheds
 
 MOST_DESCRIPTORS = 1 << 19
@@ -187,6 +188,8 @@ def makeService(options: Options) -> IService:
     node.ready.addErrback(failed)
     if sheds(options.settings):
         cast(Any, reactor).callWhenRunning(reactor.callLater, SETTLED, shed)
+    else:
+        Garbage(reactor).setServiceParent(node)
     return node
 
 

@@ -44,7 +44,7 @@ COMMANDS = ("alert", "cert", "check", "ctl", "db", "password")
 
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset({*ROOMS, "plain"}),
-    "tap": frozenset({"config", "plain", "roles", "shedding"}),
+    "tap": frozenset({"config", "plain", "processes", "roles", "shedding"}),
     "plain": frozenset({"config"}),
     "shedding": frozenset({"config"}),
     "cli": frozenset({"config", *(f"{name}commands" for name in COMMANDS)}),

@@ -9,7 +9,7 @@ import os
 import pwd
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from attrs import define
@@ -98,6 +98,7 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
+@lru_cache(1024)
 def _name_of(look: Callable[[int], Any], number: int) -> str:
     try:
         return str(look(number)[0])
@@ -281,6 +282,7 @@ class Apps:
         for process in self._processes.values():
             if process.state in _STATES:
                 states[_STATES[process.state]] += 1
+        _name_of.cache_clear()  # each is looked up once a round, which takes reading a file
         text = [self._states.block(now, *states.values())]
         for family, key in self._families:
             text.append(family.blocks(now, self._sums(key, uptime)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -35,6 +36,9 @@ _PASSING = frozenset({errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, err
 
 _FEW = 64
 """Lines of definitions that are remembered."""
+
+_AT_ONCE = 0.003
+"""Seconds of measuring after which others get their turn."""
 
 _PAUSE = 60
 """Seconds without collecting after our own text could not be read."""
@@ -79,6 +83,9 @@ class CollectService(Service):
         self._resume = 0.0
         self._next: IDelayedCall | None = None
         self._due = 0.0
+        self._turn: IDelayedCall | None = None
+        self._left: list[Collector] = []
+        self._texts: list[bytes] = []
 
     def startService(self) -> None:
         """
@@ -125,6 +132,7 @@ class CollectService(Service):
         before, self._settings = self._settings, settings
         if not self.running:
             return
+        self._finish(self._clock.seconds())
         wanted, text = self._wanted(), b""
         for make in list(self._made):
             if make in wanted and (make is not Cgroups or settings.cgroups == before.cgroups):
@@ -145,6 +153,7 @@ class CollectService(Service):
         if self._next is not None and self._next.active():
             self._next.cancel()
         self._next = None
+        self._finish(self._clock.seconds())
         for collector in self._collectors:
             collector.close()
         self._collectors.clear()
@@ -181,8 +190,39 @@ class CollectService(Service):
             self._next = self._clock.callLater(self._due - now, self._tick)
             return
         self._plan(now)
-        if now >= self._resume or self._resume - now > _PAUSE:
-            self._tell(b"".join([self._measured(it, int(now * 1e6)) for it in tuple(self._collectors)]), now)
+        if self._turn is None and (now >= self._resume or self._resume - now > _PAUSE):
+            self._left = self._collectors[::-1]
+            self._go_on(now)
+
+    def _go_on(self, second: float) -> None:
+        """
+        Measure what is left, some of it at once: to read many files takes as
+        long as others may wait.
+
+        @param second: For which it is measured.
+        """
+        self._turn = None
+        now, ends = self._clock.seconds(), perf_counter() + _AT_ONCE
+        while self._left:
+            collector = self._left.pop()
+            if collector in self._collectors:
+                self._texts.append(self._measured(collector, int(now * 1e6)))
+            if perf_counter() > ends and self._left:
+                self._turn = self._clock.callLater(0, self._go_on, second)
+                return
+        self._finish(second)
+
+    def _finish(self, second: float) -> None:
+        """
+        Tell of all that was measured.
+        """
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        self._left.clear()
+        texts, self._texts = self._texts, []
+        if texts:
+            self._tell(b"".join(texts), second)
 
     def _measured(self, collector: Collector, now: int) -> bytes:
         try:

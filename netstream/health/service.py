@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -344,7 +344,11 @@ class HealthService(Service):
                 self._own_at = now
                 await self._own.collect(now)
         if now >= self._pause:
+            bound = False
             for these in tuple(self.hosts.values()):
+                if bound and these.stale:
+                    await deferLater(self._reactor, 0)  # all hosts may have to be looked at again
+                bound = bound or these.stale
                 if not self.running:
                     break
                 if now >= these.ready and self.watched(these.host):

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from netstream.hub import shared
 from netstream.processes.channel import Channel
+from netstream.processes.garbage import Garbage
 from netstream.processes.logs import Writer
 from netstream.processes.work import Worker
 from netstream.streaming.passing import One
@@ -56,6 +57,7 @@ def main() -> None:
     os.set_blocking(CHANNEL, False)
     reactor.adoptStreamConnection(CHANNEL, socket.AF_UNIX, One(channel))
     os.close(CHANNEL)
+    Garbage(reactor).startService()
     reactor.run()
 
 

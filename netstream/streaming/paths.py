@@ -47,6 +47,7 @@ class Paths(Service):
         self._started = 0
         self._due: dict[str, float] = {}
         self._timer: IDelayedCall | None = None
+        self._turn: IDelayedCall | None = None
         self._cancel: Callable[[], None] | None = None
 
     def startService(self) -> None:
@@ -67,9 +68,10 @@ class Paths(Service):
         super().stopService()
         if self._cancel is not None:
             self._cancel()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        for call in (self._timer, self._turn):
+            if call is not None and call.active():
+                call.cancel()
+        self._timer = self._turn = None
 
     def _changed(self, host: Host) -> None:
         if host.elsewhere:
@@ -133,14 +135,25 @@ class Paths(Service):
     def _look(self) -> None:
         self._timer = self._clock.callLater(LOOKED_EVERY, self._look)
         now = self._clock.seconds()
-        due = [name for name, second in self._due.items() if second <= now]
-        for name in due[:MOST_AT_ONCE]:
-            host = self._hub.get(name)
-            if host is None:
-                del self._due[name]
-                continue
-            self._due[name] = now + LATER
+        self._look_at([name for name, second in self._due.items() if second <= now][:MOST_AT_ONCE])
+
+    def _look_at(self, due: list[str]) -> None:
+        """
+        @param due: GUIDs of hosts, of each of which the charts are looked at
+            in a turn of its own.
+        """
+        self._turn = None
+        if not due:
+            return
+        name, *later = due
+        host = self._hub.get(name)
+        if host is None:
+            self._due.pop(name, None)
+        elif name in self._due:
+            self._due[name] = self._clock.seconds() + LATER
             self._find(host)
+        if later:
+            self._turn = self._clock.callLater(0, self._look_at, later)
 
     def _find(self, host: Host) -> None:
         bounds: Deferred[Mapping[str, Span]] = host.db.bounds(host.info.guid)

@@ -274,7 +274,7 @@ class Channel(HTTPChannel):
         reply = Deferred.fromCoroutine(self.site.reply(request, command)).addCallback(replies.append)
         if replies:
             self.write(replies[0])
-            if IWriteDescriptor.providedBy(self.transport):
+            if IWriteDescriptor.providedBy(self.transport) and not self.transport.disconnecting:
                 # Not to wait for another turn costs less.  What does not go out, or goes wrong, is for that turn.
                 self.transport.doWrite()
             return
