@@ -363,7 +363,7 @@ class Host:
         """
         Say so if something of it could not be stored.
         """
-        if not done.called or isinstance(done.result, Failure):
+        if not done.called or done.paused or done.result is not None:
             done.addErrback(self._not_kept)
 
     def _counted(self, done: Deferred[None]) -> Deferred[None]:
