@@ -2,7 +2,7 @@
 Reading the connections of many children one after another, some times a second.
 
 A child says all of its second at once, and each of many does so at a moment of
-its own.  To be waken for each costs more than what is to be done then: the
+its own.  To be woken for each costs more than what is to be done then: the
 processor has forgotten meanwhile whatever it needs for that.  So where there
 are many children, those from which nothing is expected within a moment wait
 for a round, which finds out who has said something, and all of these are dealt

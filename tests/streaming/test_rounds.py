@@ -154,7 +154,7 @@ class RoundsTests(SynchronousTestCase):
     def test_round(self) -> None:
         """
         Of many children those that say something are read together a moment
-        later, each as a whole, and the reactor is not waken for each.
+        later, each as a whole, and the reactor is not woken for each.
         """
         first, second, third, *_ = self.crowd()
         for _ in range(40):
