@@ -121,6 +121,12 @@ class Configuration:
         settings = evolve(settings, node=evolve(settings.node, hostname=self.settings.node.hostname))
         return Change(settings, (*_differences(self._said, kept),), (*later_node, *later_stream), kept)
 
+    def says(self, section: str, name: str) -> bool:
+        """
+        @return: Whether a section of C{stream.conf} gives an option itself.
+        """
+        return (section, name) in self._said.stream.entries
+
     def place(self, section: str, name: str) -> str:
         """
         @param section: Of C{stream.conf}.
