@@ -306,14 +306,17 @@ class Node(MultiService):
             from netstream.tls.server import Server
 
             self._tls = Server(self.settings.web.tls)
-            if self._tls.left_out:
-                self._log.warn(
-                    "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
-                    names=", ".join(self._tls.left_out),
-                )
+            self._tell_ciphers()
         self._check(self.settings)
         self._remind(self.settings)
         self._told.append(self._remind)
+
+    def _tell_ciphers(self) -> None:
+        if self._tls is not None and self._tls.left_out:
+            self._log.warn(
+                "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
+                names=", ".join(self._tls.left_out),
+            )
 
     def _remind(self, settings: Settings) -> None:
         """
@@ -376,6 +379,8 @@ class Node(MultiService):
         if self._ports is not None and prepared is not None:
             closed = self._ports.go_by(prepared)
             self._tls, self.urls[:] = self._ports.tls, self._ports.urls
+            if settings.web.tls != before.web.tls:
+                self._tell_ciphers()
         went = self._parent.reconfigure(settings) if self._parent is not None else []
         for tell in self._told:
             tell(settings)

@@ -84,6 +84,11 @@ class Prepared:
     What other settings make of the ports: what may fail is done.
 
     @ivar done: A line for each thing that is different then.
+    @ivar tls: Has the certificate then.
+    @ivar steps: What goes by that which was read.
+    @ivar stays: What is open and goes on, and its entry.
+    @ivar opened: What is open already for that.
+    @ivar goes: What is to be closed.
     """
 
     settings: Settings
@@ -244,12 +249,15 @@ class Ports:
                 opened.append(await self._listen(listener, settings, tls))
                 if self._stopped:
                     raise OSError("this node stops")
-            except (CannotListenError, OSError) as problem:
-                if _place(listener) in before and not self._stopped:
+            except Exception as problem:
+                expected = isinstance(problem, CannotListenError | OSError)
+                if expected and _place(listener) in before and not self._stopped:
                     # It was not open before either.
                     self._log.error("[web] bind to: {entry}: {reason}", entry=listener.text, reason=_reason(problem))
                     continue
                 await self._undo(opened, freed)
+                if not expected:
+                    raise
                 names = [path.name for path in settings.sources]
                 raise ConfigError(
                     next((name for name in _FILES if name in names), _FILES[0]),
@@ -297,7 +305,8 @@ class Ports:
         if self.tls is not None:
             self.tls.refresh()
         entries = dict(prepared.stays)
-        self._left = [one for one in (*self._left, *self._open) if one not in entries and one.front.connections]
+        self._left = [one for one in self._left if one.front.connections]
+        self._left += [one for one in self._open if one not in entries]
         self._open = [*entries, *prepared.opened]
         for one in (*self._open, *self._left):
             listener = entries.get(one, one.listener)
@@ -336,6 +345,7 @@ class Ports:
                 await maybeDeferred(port.stopListening)
             except Exception:
                 self._log.failure("{port} was not closed", Failure(), port=str(port))
+        one.ports = ()
 
     async def stop_listening(self) -> None:
         """
