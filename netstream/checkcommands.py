@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from netstream.config.keys import mark
+from netstream.config.layers import shown
 from netstream.config.reload import Configuration
 from netstream.config.settings import KeyRecord, Role, Settings, StreamSettings
 from netstream.config.token import HELP, token_of
@@ -62,13 +63,15 @@ def _check(chosen: argparse.Namespace) -> int:
     settings = configuration.settings
     if settings.web.tls is not None:
         Server(settings.web.tls)
-    if any(parent.tls for parent in settings.stream.destinations):
+    onward = settings.access.onward(time.time())
+    sending = (settings.stream, *(stream for _, stream in onward))
+    if any(parent.tls for stream in sending for parent in stream.destinations):
         Client(settings.stream.tls)
     for warning in settings.warnings:
         print(f"warning: {warning}")
     for name, value in _summary(settings):
         print(f"{name + ':':<15}{value}")
-    if chosen.files or not settings.stream.enabled:
+    if chosen.files or not (settings.stream.enabled or onward):
         return 0
     token = token_of(chosen.token_file, os.environ)
     # What most commands do without takes a while to import.
@@ -119,6 +122,8 @@ def _summary(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "signed in by", f"{settings.web.access_file}, for {' '.join(sorted(settings.web.protected)) or 'nothing'}"
     yield "TLS", f"with {settings.web.tls.certificate}" if settings.web.tls is not None else "no"
     yield "streams to", _sending(settings.stream)
+    for section, stream in settings.access.onward(time.time()):
+        yield "sends on to", f"{_sending(stream)}, of [{shown(section)}]"
     receives = settings.role in (Role.PARENT, Role.PROXY)
     none = "none yet; the first start makes one" if receives else "none, so no host can stream here"
     yield "API keys", " ".join(map(_key, settings.access.records)) or none

@@ -207,6 +207,7 @@ def _reloaded(said: Mapping[str, Any]) -> Iterator[str]:
     yield from said["changed"] or ("nothing changed",)
     for line in said["restart"]:
         yield f"needs a restart: {line}"
+    yield from said["done"]
     yield from said["went"]
     for line in said["warnings"]:
         yield f"warning: {line}"

@@ -10,15 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import (
-    IListeningPort,
     IReactorTime,
 )
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 import netstream
 from netstream import plain
@@ -28,7 +25,7 @@ from netstream.collect.service import CollectService
 from netstream.config.machine import machine_guid
 from netstream.config.processes import left_to, of_workers
 from netstream.config.reload import Configuration
-from netstream.config.settings import Destination, KeySettings, Listener, Mode, Settings, StreamSettings
+from netstream.config.settings import Destination, KeySettings, Mode, Settings, StreamSettings
 from netstream.control.commands import Control
 from netstream.control.reloading import Reloaded, Reloading
 from netstream.control.service import ControlSocket
@@ -54,8 +51,8 @@ if TYPE_CHECKING:
     from netstream.health.service import HealthService, Outlet
     from netstream.processes.crew import Crew
     from netstream.processes.member import Spawn
-    from netstream.streaming.front import FrontFactory
     from netstream.streaming.parent import Parent
+    from netstream.streaming.ports import Ports, Prepared
     from netstream.tls.reminders import Reminders
     from netstream.tls.server import Server
 
@@ -155,8 +152,7 @@ class Node(MultiService):
         self._anew: list[IService] = []
         self._left: Sequence[int] = ()
         self._databases: Databases | None = None
-        self._fronts: list[FrontFactory] = []
-        self._ports: list[IListeningPort] = []
+        self._ports: Ports | None = None
         self._tls: Server | None = None
         self._parent: Parent | None = None
         self._forwarder: Forwarder | None = None
@@ -310,14 +306,17 @@ class Node(MultiService):
             from netstream.tls.server import Server
 
             self._tls = Server(self.settings.web.tls)
-            if self._tls.left_out:
-                self._log.warn(
-                    "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
-                    names=", ".join(self._tls.left_out),
-                )
-        self._prepare(self.settings)
+            self._tell_ciphers()
+        self._check(self.settings)
         self._remind(self.settings)
         self._told.append(self._remind)
+
+    def _tell_ciphers(self) -> None:
+        if self._tls is not None and self._tls.left_out:
+            self._log.warn(
+                "[web] tls ciphers: {names} left out: only ECDHE with authenticated encryption is used",
+                names=", ".join(self._tls.left_out),
+            )
 
     def _remind(self, settings: Settings) -> None:
         """
@@ -325,14 +324,25 @@ class Node(MultiService):
         """
         unverified = _unverified(settings.stream)
         if self._reminders is not None:
-            self._reminders.reconfigure(unverified)
+            self._reminders.reconfigure(self._tls, unverified)
         elif self._tls is not None or unverified:
             from netstream.tls.reminders import Reminders
 
             self._reminders = Reminders(self._reactor, self._tls, unverified)
             self._reminders.setServiceParent(self)
 
-    def _prepare(self, settings: Settings) -> None:
+    async def _prepare(self, settings: Settings) -> Prepared | None:
+        """
+        Read and open what settings name.
+
+        @return: What becomes of the ports, if there are any.
+        @raise ConfigError: Something cannot be read or opened, and then nothing
+            has changed.
+        """
+        self._check(settings)
+        return await self._ports.prepare(settings) if self._ports is not None else None
+
+    def _check(self, settings: Settings) -> None:
         """
         Read the certificates that settings name for what this node connects
         to.
@@ -361,11 +371,16 @@ class Node(MultiService):
         return Deferred.fromCoroutine(self._prepare_and_reconfigure(settings))
 
     async def _prepare_and_reconfigure(self, settings: Settings) -> Sequence[str]:
-        self._prepare(settings)
-        return await self._reconfigure(settings)
+        return await self._reconfigure(settings, await self._prepare(settings))
 
-    async def _reconfigure(self, settings: Settings) -> Sequence[str]:
+    async def _reconfigure(self, settings: Settings, prepared: Prepared | None) -> Sequence[str]:
         before, self.settings = self.settings, settings
+        closed: Deferred[Any] = succeed(None)
+        if self._ports is not None and prepared is not None:
+            closed = self._ports.go_by(prepared)
+            self._tls, self.urls[:] = self._ports.tls, self._ports.urls
+            if settings.web.tls != before.web.tls:
+                self._tell_ciphers()
         went = self._parent.reconfigure(settings) if self._parent is not None else []
         for tell in self._told:
             tell(settings)
@@ -377,6 +392,7 @@ class Node(MultiService):
                 await maybeDeferred(service.disownServiceParent)
             if not self._stopping:
                 self._begin_anew(settings)
+        await closed
         return went
 
     def reload(self) -> Deferred[Reloaded]:
@@ -457,8 +473,7 @@ class Node(MultiService):
         """
         The first TCP port that it listens on; 0 if there is none.
         """
-        places: list[Any] = [port.getHost() for port in self._ports]
-        return next((place.port for place in places if getattr(place, "type", "") == "TCP"), 0)
+        return self._ports.first if self._ports is not None else 0
 
     @property
     def uplinks(self) -> Mapping[str, Uplink]:
@@ -534,36 +549,23 @@ class Node(MultiService):
 
     async def _listen(self, parent: Parent) -> None:
         """
-        Open the ports; one that cannot be opened is logged.
+        Open the ports.
+
+        @raise CannotServe: None of them can be opened.
         """
-        problems = []
         if not self.settings.web.listeners:
             return
-        from netstream.streaming.front import FrontFactory
-        from netstream.streaming.lobby import Lobby
+        from netstream.streaming.ports import Ports
         from netstream.web.site import site
 
-        lobby = Lobby(self._reactor)
         written = writer(self.hub, self.settings, self._reactor)
         if written is not None:
             written.setServiceParent(self)
         pages = site(self.hub, self.settings, self._reactor, self.health, self._beside, written)
-        for listener in self.settings.web.listeners:
-            http = pages.of_port(listener.features)
-            front = FrontFactory(
-                self._reactor, listener, self.settings.web, parent.protocol, http.buildProtocol, self._tls, lobby
-            )
-            try:
-                ports = await self._ports_of(listener, front)
-            except CannotListenError as problem:
-                problems.append(f"[web] bind to: {listener.text}: {problem.socketError}")
-                self._log.error("{problem}", problem=problems[-1])
-                continue
-            self._fronts.append(front)
-            self._told += [http.reconfigure, front.reconfigure]
-            self._ports += ports
-            self.urls.append(self._url(listener, ports[0]))
-        if problems and not self._ports:
+        self._ports = Ports(self._reactor, self.settings, parent.protocol, pages, self._tls)
+        problems = await self._ports.open()
+        self.urls[:] = self._ports.urls
+        if problems and not self.urls:
             raise CannotServe("; ".join(problems))
 
     def _beside(self, work: Callable[[], bool]) -> Deferred[bool]:
@@ -573,26 +575,6 @@ class Node(MultiService):
         if self._workers is not None:
             return self._workers.read(work)
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
-
-    async def _ports_of(self, listener: Listener, front: FrontFactory) -> Sequence[IListeningPort]:
-        if listener.protocol != "udp":
-            from netstream.streaming.listening import listen
-
-            return await listen(self._reactor, listener, front)
-        from netstream.quic.server import QuicServerEndpoint
-
-        assert self._tls is not None  # no configuration without
-        return [await QuicServerEndpoint(self._reactor, listener.port, self._tls, listener.host).listen(front)]
-
-    def _url(self, listener: Listener, port: IListeningPort) -> str:
-        if listener.protocol == "unix":
-            return f"unix:{listener.host}"
-        address: Any = port.getHost()
-        host = address.host if listener.host else "localhost"
-        if listener.protocol == "udp":
-            return f"udp:[{host}]:{address.port}" if ":" in host else f"udp:{host}:{address.port}"
-        scheme = "https" if self._tls is not None and listener.tls != "optional" else "http"
-        return f"{scheme}://[{host}]:{address.port}/" if ":" in host else f"{scheme}://{host}:{address.port}/"
 
     def stopService(self) -> Deferred[None]:
         """
@@ -614,17 +596,14 @@ class Node(MultiService):
         """
         Close all that is open; what cannot be closed keeps nothing else open.
         """
-        ports, self._ports = self._ports, []
-        for port in ports:
-            try:
-                await maybeDeferred(port.stopListening)
-            except Exception:
-                self._log.failure("{port} was not closed", Failure(), port=str(port))
+        ports, self._ports = self._ports, None
+        if ports is not None:
+            await ports.stop_listening()
         if self._parent is not None:
             self._parent.stop()
         await super().stopService()
-        fronts, self._fronts = self._fronts, []
-        await gatherResults([front.close() for front in fronts])
+        if ports is not None:
+            await ports.close()
         if self._sharing is not None:
             self._sharing.stop()
         if self._crew is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from netstream.config.errors import at
-from netstream.config.settings import KeyRecord, KeySettings, Mode, Quota, Refused
+from netstream.config.settings import KeyRecord, KeySettings, Mode, Quota, Refused, StreamSettings
 from netstream.model.address import peer_name
 from netstream.model.identity import fingerprint
 from netstream.model.identity import guid as checked_guid
@@ -146,6 +146,24 @@ class Access:
         Every database that an admitted host may need.
         """
         return frozenset((self.base.mode, *(s.given["mode"] for s in self.sections if "mode" in s.given)))
+
+    def onward(self, now: float) -> Sequence[tuple[str, StreamSettings]]:
+        """
+        As L{netstream.config.settings.Admission.onward}.
+
+        What the section of a machine GUID leaves open is as in C{[stream]}
+        here, since nobody knows yet with which key its host comes.
+        """
+        found = []
+        for section in self.sections:
+            over = section.valid_until is not None and now >= section.valid_until
+            closed = not section.enabled if section.is_key else section.enabled is False
+            if over or closed or not {"enabled", "destinations", "api_key"}.intersection(section.proxy):
+                continue
+            settings = evolve(self.base.proxy, **section.proxy)
+            if settings.enabled and settings.destinations and settings.api_key:
+                found.append((section.name, settings))
+        return found
 
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """

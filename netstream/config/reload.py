@@ -35,17 +35,6 @@ AT_START: frozenset[tuple[str, str]] = frozenset(
         (DB, "storage tiers"),
         (DB, "precision"),
         (WEB, "mode"),
-        (WEB, "bind to"),
-        (WEB, "default port"),
-        (WEB, "unix socket mode"),
-        (WEB, "listen backlog"),
-        (WEB, "ssl key"),
-        (WEB, "ssl certificate"),
-        (WEB, "ssl client CA"),
-        (WEB, "ssl require client certificate"),
-        (WEB, "tls version"),
-        (WEB, "tls ciphers"),
-        (WEB, "access token file"),
         (WEB, "dashboard files"),
         *((option.section, option.name) for option in REMOTE_WRITE_OPTIONS),
         (HEALTH, "notification execution timeout"),
@@ -131,6 +120,12 @@ class Configuration:
         # That of the machine may have changed too.
         settings = evolve(settings, node=evolve(settings.node, hostname=self.settings.node.hostname))
         return Change(settings, (*_differences(self._said, kept),), (*later_node, *later_stream), kept)
+
+    def says(self, section: str, name: str) -> bool:
+        """
+        @return: Whether a section of C{stream.conf} gives an option itself.
+        """
+        return (section, name) in self._said.stream.entries
 
     def place(self, section: str, name: str) -> str:
         """

@@ -472,6 +472,12 @@ class Admission(Protocol):
         Every database that an admitted host may need.
         """
 
+    def onward(self, now: float) -> Sequence[tuple[str, StreamSettings]]:
+        """
+        @return: The sections that say themselves where their hosts are sent on
+            to, whole names and all: for nobody but their owner.
+        """
+
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """
         As L{Settings.admit}.
@@ -488,6 +494,12 @@ class Nobody:
     records: Sequence[KeyRecord] = ()
     secrets: Sequence[str] = ()
     modes: frozenset[Mode] = frozenset()
+
+    def onward(self, now: float) -> Sequence[tuple[str, StreamSettings]]:
+        """
+        @return: None.
+        """
+        return ()
 
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """

@@ -5,6 +5,7 @@ Reading the files of a node again while it runs.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
@@ -22,6 +23,8 @@ class Reloaded:
 
     @ivar changed: One line for each option that is different.
     @ivar restart: The same for those that wait for a restart.
+    @ivar done: One line for each port that was opened, closed or changed, and
+        for what became of TLS.
     @ivar went: One line for each child that had to go.
     @ivar warnings: What is odd in the files and was not before.
     @ivar definitions: How many definitions of alerts are in use; L{None} if
@@ -31,10 +34,25 @@ class Reloaded:
 
     changed: Sequence[str] = ()
     restart: Sequence[str] = ()
+    done: Sequence[str] = ()
     went: Sequence[str] = ()
     warnings: Sequence[str] = ()
     definitions: int | None = None
     problems: Sequence[str] = ()
+
+
+class Ready(Protocol):
+    """
+    What was prepared for other settings.
+
+    @ivar done: One line for each thing that it changes.
+    """
+
+    @property
+    def done(self) -> Sequence[str]:
+        """
+        See above.
+        """
 
 
 class Reloading:
@@ -48,14 +66,16 @@ class Reloading:
     def __init__(
         self,
         configuration: Configuration,
-        prepare: Callable[[Settings], None],
-        apply: Callable[[Settings], Awaitable[Sequence[str]]],
+        prepare: Callable[[Settings], Awaitable[Ready | None]],
+        apply: Callable[[Settings, Any], Awaitable[Sequence[str]]],
         reload_health: Callable[[], Awaitable[tuple[int, Sequence[str]]]] | None,
     ) -> None:
         """
-        @param prepare: Reads what the settings name, such as certificates, and
-            changes nothing; raises L{ConfigError} if something is wrong.
-        @param apply: Lets the node go by settings; gives a line for each child
+        @param prepare: Reads and opens what the settings name, such as
+            certificates and ports, and changes nothing else; raises
+            L{ConfigError} if something is wrong.
+        @param apply: Lets the node go by settings, given what was prepared for
+            them; gives a line for each child
             that had to go.
         @param reload_health: Reads the definitions of alerts again; L{None} if
             this node has no alerts.
@@ -79,7 +99,7 @@ class Reloading:
         before = self._configuration.settings
         try:
             change = self._configuration.reread()
-            self._prepare(change.settings)
+            prepared = await self._prepare(change.settings)
         except ConfigError as problem:
             self._log.error("the settings stay as they were: {problem}", problem=problem)
             raise
@@ -91,10 +111,13 @@ class Reloading:
             self._log.info("changed: {line}", line=line)
         for line in change.restart:
             self._log.warn("changes when the node is restarted: {line}", line=line)
+        done = prepared.done if prepared is not None else ()
+        for line in done:
+            self._log.info("this node {line}", line=line)
         self._configuration.accept(change)
-        went = await self._apply(change.settings) if change.settings != before else ()
+        went = await self._apply(change.settings, prepared) if done or change.settings != before else ()
         count: int | None = None
         problems: Sequence[str] = ()
         if self._reload_health is not None:
             count, problems = await self._reload_health()
-        return Reloaded(change.changed, change.restart, tuple(went), warnings, count, tuple(problems))
+        return Reloaded(change.changed, change.restart, tuple(done), tuple(went), warnings, count, tuple(problems))

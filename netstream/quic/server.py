@@ -132,7 +132,7 @@ class QuicPort(DatagramProtocol, Owner):
             self._accepting = False
             self._factory.doStop()
             for carrier in tuple(self._handshakes):
-                carrier.give_up("this node stops")
+                carrier.give_up("this port is closed")
             if not self.connections:
                 return maybeDeferred(self.transport.stopListening)
         return succeed(None)

@@ -248,6 +248,7 @@ class Walk:
         chart: str = "",
         dimension: str = "",
         token: str = "",
+        instead: Finding | None = None,
     ) -> None:
         """
         @param connector: Makes endpoints of destinations.
@@ -260,6 +261,9 @@ class Walk:
             someone collects into it.  L{None} streams nothing.
         @param chart: Id of the chart that is collected.
         @param token: What opens the API of the parent.
+        @param instead: What is found of a first sample where only those of
+            other nodes go: this node is not known there, and does not become
+            so.
         """
         self._destination = destination
         self._settings = settings
@@ -272,6 +276,7 @@ class Walk:
         self._within = min(settings.timeout, CONNECT_MOST)
         self._agent = self._called = ""
         self._shows = False
+        self._instead = instead
         self._token = token
         self._hides = "does not show itself to this address"
         self._others: frozenset[str] = frozenset()
@@ -404,6 +409,9 @@ class Walk:
                 return
         if not asked and (self._running is not None or self._host is None):
             yield Finding(KEY, Verdict.UNKNOWN, "not tried, since the parent does not say who it is")
+        if self._instead is not None:
+            yield self._instead
+            return
         if self._running is not None:
             yield self._tell_running(self._running)
             yield await self._seen()

@@ -27,7 +27,7 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from netstream.config.settings import Listener, Settings, WebSettings
+from netstream.config.settings import Listener, WebSettings
 from netstream.streaming.closing import Connections
 from netstream.streaming.listening import accept_few
 from netstream.streaming.liveness import watch_over
@@ -349,22 +349,46 @@ class FrontFactory(Factory):
         """
         self.clock = clock
         self.lobby = lobby if lobby is not None else Lobby(clock)
-        self._listener = listener
-        self._allowed = web.allow.get("connections")
         self._stream = stream
         self._http = http
-        self._tls = tls if listener.protocol == "tcp" else None  # that of UDP is part of its connections
-        self.securing = TLSMemoryBIOFactory(self._tls, False, self, clock) if self._tls is not None else None
-        needed = web.tls.client_needed if web.tls is not None else "no"
-        self._browsers_need_certificate = needed == "yes"
+        self._tls: Server | None = None
+        self.securing: TLSMemoryBIOFactory | None = None
+        self.serve(listener, web, tls)
         self.undecided: Counter[str] = Counter()
         self._connections = Connections(clock)
 
-    def reconfigure(self, settings: Settings) -> None:
+    def serve(self, listener: Listener, web: WebSettings, tls: Server | None) -> None:
         """
-        Admit connections by another list, from the next one on.
+        Go by an entry of C{bind to}, from the next connection on.
+
+        @param tls: As of C{__init__}.
         """
-        self._allowed = settings.web.allow.get("connections")
+        self._listener = listener
+        self._allowed = web.allow.get("connections")
+        if listener.protocol != "tcp":
+            tls = None  # that of UDP is part of its connections
+        if tls is None:
+            self.securing = None
+        elif self.securing is None or tls is not self._tls:
+            self.securing = TLSMemoryBIOFactory(tls, False, self, self.clock)
+        # Handshakes that are under way may still ask the one before why they failed.
+        self._tls = tls or self._tls
+        needed = web.tls.client_needed if web.tls is not None else "no"
+        self._browsers_need_certificate = needed == "yes"
+
+    @property
+    def entry(self) -> Listener:
+        """
+        The entry of C{bind to} that it goes by.
+        """
+        return self._listener
+
+    @property
+    def connections(self) -> int:
+        """
+        How many are open.
+        """
+        return len(self._connections)
 
     def buildProtocol(self, addr: IAddress | None) -> FrontProtocol | None:
         """
@@ -399,7 +423,7 @@ class FrontFactory(Factory):
         @return: Whether a peer has to come back with TLS: as C{^SSL=} of the
             port says, which without it goes for HTTP alone.
         """
-        if self._tls is None:
+        if self.securing is None:
             return False
         if self._browsers_need_certificate or self._listener.tls == "force":
             return True

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import stat
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ from netstream.config.settings import Listener
 
 ACCEPTED_AT_ONCE = 5
 """Connections that are accepted in one turn, and 20 more at the most."""
+
+_MOST_TURNS = 1000
+"""In which those are accepted who wait when a port closes."""
 
 
 def listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Deferred[Sequence[IListeningPort]]:
@@ -50,6 +54,36 @@ def accept_few(port: object) -> None:
     """
     if getattr(port, "numberAccepts", 0) > ACCEPTED_AT_ONCE:
         port.numberAccepts = ACCEPTED_AT_ONCE  # type: ignore[attr-defined]
+
+
+def take_waiting(port: object) -> None:
+    """
+    Accept those who have connected and wait, as they would be cut off with
+    the socket.
+
+    @param port: Of Twisted.
+    """
+    waiting, accept = getattr(port, "socket", None), getattr(port, "doRead", None)
+    if waiting is None or accept is None:
+        return
+    poll = select.poll()
+    poll.register(waiting, select.POLLIN)
+    for _ in range(_MOST_TURNS):
+        if not poll.poll(0):
+            return
+        accept()
+
+
+def listen_anew(port: object, backlog: int) -> None:
+    """
+    Let more or fewer connections wait to be accepted.
+
+    @param port: Of Twisted.
+    @raise OSError: The system does not let it.
+    """
+    listening = getattr(port, "socket", None)
+    if listening is not None:
+        listening.listen(backlog)
 
 
 async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:

@@ -37,10 +37,11 @@ class Reminders(TimerService):
         self._unverified = unverified
         self._hours = 0
 
-    def reconfigure(self, unverified: Sequence[Destination]) -> None:
+    def reconfigure(self, server: Server | None, unverified: Sequence[Destination]) -> None:
         """
         Remind of others, as of C{__init__}.
         """
+        self._server = server
         self._unverified = unverified
 
     def _remind(self) -> None:

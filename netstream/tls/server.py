@@ -68,25 +68,33 @@ class Server:
         @param now: Gives UTC seconds.
         @raise ConfigError: The certificate cannot be used.
         """
-        self._settings = settings
         self._now = now
-        self._ciphers, self.left_out = sound_ciphers(settings.ciphers)
         self._clients: WeakKeyDictionary[SSL.Connection, Client] = WeakKeyDictionary()
-        self._signature = self._look()
-        self.pair, self._context = self._make()
+        self._settings: ServerTLS
+        self.left_out: Sequence[str]
+        self.pair: Pair
+        self.prepare(settings)()
 
-    def _look(self) -> Signature:
+    def prepare(self, settings: ServerTLS) -> Callable[[], None]:
         """
-        @return: What tells that a file was changed or replaced.
-        """
-        return tuple(
-            map(_signature, filter(None, (self._settings.certificate, self._settings.key, self._settings.client_ca)))
-        )
+        Read the files that other settings name.
 
-    def _make(self) -> tuple[Pair, SSL.Context]:
-        settings = self._settings
+        @return: Lets new connections begin with them.
+        @raise ConfigError: The certificate cannot be used; nothing changes.
+        """
+        ciphers, left_out = sound_ciphers(settings.ciphers)
+        signature = _look(settings)
+        pair, context = self._make(settings, ciphers)
+
+        def go_by() -> None:
+            self._settings, self._ciphers, self.left_out = settings, ciphers, left_out
+            self._signature, self.pair, self._context = signature, pair, context
+
+        return go_by
+
+    def _make(self, settings: ServerTLS, ciphers: str) -> tuple[Pair, SSL.Context]:
         pair = read_pair(settings.certificate, settings.key, self._now(), _CERTIFICATE, _KEY)
-        context = hardened(settings.newest, self._ciphers)
+        context = hardened(settings.newest, ciphers)
         present(context, pair, settings.certificate, _CERTIFICATE)
         if settings.client_ca is not None:
             authorities = read_certificates(settings.client_ca, _CLIENT_CA)
@@ -110,7 +118,7 @@ class Server:
 
         @return: What is presented now.
         """
-        signature = self._look()
+        signature = _look(self._settings)
         if signature != self._signature:
             self._signature = signature
             self._reload()
@@ -164,7 +172,7 @@ class Server:
 
     def _reload(self) -> None:
         try:
-            self.pair, self._context = self._make()
+            self.pair, self._context = self._make(self._settings, self._ciphers)
         except (ConfigError, SSL.Error) as problem:
             self._log.error(
                 "{problem}; the certificate of before stays in use [{certificate}]",
@@ -226,6 +234,13 @@ class Server:
             )
             return Problem(problem.phase, with_certificate(f"{problem.text}; {advice}", self.pair.certificate), True)
         return problem
+
+
+def _look(settings: ServerTLS) -> Signature:
+    """
+    @return: What tells that a file was changed or replaced.
+    """
+    return tuple(map(_signature, filter(None, (settings.certificate, settings.key, settings.client_ca))))
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

@@ -91,15 +91,20 @@ class Login:
         self._checked = 0
         self._guessers: OrderedDict[str, _Guesser] = OrderedDict()
 
-    def follow(self, path: Path) -> None:
+    def prepare(self, path: Path) -> Callable[[], None]:
         """
-        Go by another file from now on.
+        Read another file.
 
-        @raise ConfigError: It cannot be used, so the one before is kept.
+        @return: Goes by it.
+        @raise ConfigError: It cannot be used.
         """
-        known = read_credentials(path)
-        self.path, self._seen = path, self._signature(path)
-        self._use(known)
+        seen, known = self._signature(path), read_credentials(path)
+
+        def go_by() -> None:
+            self.path, self._seen = path, seen
+            self._use(known)
+
+        return go_by
 
     def _signature(self, path: Path | None = None) -> tuple[int, int, int] | None:
         try:

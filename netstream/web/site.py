@@ -9,6 +9,7 @@ from copy import copy
 from functools import cached_property
 from io import BytesIO
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import IO, cast
 
@@ -111,14 +112,36 @@ class Gate(Resource):
         inside: Resource,
         clock: IReactorTime,
         writing: Writing | None = None,
+        work: Work = maybeDeferred,
     ) -> None:
+        """
+        @param work: Verifies passwords where that holds nobody up.
+        """
         super().__init__()
+        self._work = work
         self.access = access
         self.login = login
         self._writing = writing
         self._inside = inside
         self._clock = clock
         self._told_of: set[str] = set()
+
+    def prepare(self, path: Path | None) -> Callable[[], None]:
+        """
+        Read another file of those who sign in.
+
+        @param path: L{None} if nobody need.
+        @return: Asks by it from the next request on.
+        @raise ConfigError: It cannot be used.
+        """
+        if self.login is not None and path is not None:
+            return self.login.prepare(path) if path != self.login.path else lambda: None
+        login = Login(path, self._clock, self._work) if path is not None else None
+
+        def go_by() -> None:
+            self.login = login
+
+        return go_by
 
     def render(self, request: APIRequest) -> bytes | int:
         """
@@ -355,6 +378,7 @@ class APISite(server.Site):
     The factory of HTTP connections.  It takes no bodies but of those who may
     write, and writes no access log.
 
+    @ivar gate: What each request has to pass, on all ports.
     @ivar features: What is served to its connections.
     @ivar first_within: Seconds that a connection has for its first request; 0
         is no limit.
@@ -370,6 +394,7 @@ class APISite(server.Site):
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
     requestFactory = APIRequest
+    gate: Gate
     features = ALL
     first_within = 0
     parts: tuple[API | Access | Writing, ...] = ()
@@ -389,6 +414,21 @@ class APISite(server.Site):
         self.most = settings.web.max_sockets
         for part in self.parts:
             part.reconfigure(settings)
+
+    def prepare(self, settings: Settings) -> Callable[[], None]:
+        """
+        Read what other settings name.
+
+        @return: Goes by it, on all ports.
+        @raise ConfigError: It cannot be used.
+        """
+        return self.gate.prepare(settings.web.access_file)
+
+    def serve(self, features: Collection[str]) -> None:
+        """
+        Serve these features alone, from the next request on.
+        """
+        self.features = ALL.intersection(features)
 
     def make_room(self) -> bool:
         """
@@ -429,7 +469,7 @@ class APISite(server.Site):
         @return: The same for a port that serves these features alone.
         """
         one = copy(self)
-        one.features = ALL.intersection(features)
+        one.serve(features)
         return one
 
     def getContentFile(self, length: int | None) -> IO[bytes]:
@@ -463,7 +503,7 @@ def site(
     login = Login(settings.web.access_file, clock, work) if settings.web.access_file is not None else None
     api, access = API(hub, settings, clock, health), Access(settings)
     writing = Writing(settings, hub.local.info.guid, clock, writer) if writer is not None else None
-    gate = Gate(access, login, KleinResource(api.app), clock, writing)
+    gate = Gate(access, login, KleinResource(api.app), clock, writing, work)
     found = APISite(
         gate,
         requestFactory=APIRequest,

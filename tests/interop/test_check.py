@@ -114,6 +114,32 @@ class CheckTests(InteropTestCase):
         self.assertEqual(status, 1)
         self.assertIn("write ':SSL' at the end", said)
 
+    def test_sections(self) -> None:
+        """
+        A proxy that runs has the way of a key's section walked too: its child's samples go there, and the real parent
+        hears of nobody else; a wrong key of a section fails.
+        """
+        real, other = self.agent("real-parent", accepts=[KEY]), self.agent("real-other", accepts=[OTHER])
+
+        def sections(key: str) -> str:
+            return f"{accepting(KEY, type='api')}    proxy destination = {other.address}\n    proxy api key = {key}\n"
+
+        proxy = self.node("proxy", role="proxy", stream=sending(real.address) + sections(OTHER))
+        child = self.node("below", role="child", stream=sending(proxy.address))
+        other.wait_samples("system.load", child.name, count=2)
+        status, said = self.check("", directory=proxy.directory)
+        self.assertEqual(status, 0, said)
+        self.assertIn(f"{other.address}, of [key {fingerprint(KEY)}]\n", said)
+        self.assertIn(f"  key           ok      key {fingerprint(OTHER)} is accepted", said)
+        self.assertIn("  first sample  ok      the samples of one node go there from the node that runs here", said)
+        self.assertIn("the node that runs here streams to it", said)
+        self.assertEqual(sorted(other.reachable()), sorted([other.name, child.name]))
+        stream = proxy.directory / "etc" / "stream.conf"
+        stream.write_text(sending(real.address) + sections(GUID))
+        status, said = self.check("", directory=proxy.directory)
+        self.assertEqual(status, 1, said)
+        self.assertIn(f"[key {fingerprint(KEY)}] proxy api key: ", said)
+
     def test_udp(self) -> None:
         """
         A parent by UDP is well; where nobody answers, or with a wrong key, that is said.

@@ -4,11 +4,14 @@ Definitions of alerts that change while a node runs.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -45,6 +48,19 @@ class InTerminal(NetstreamNode):
                 start_new_session=True,
             )
         os.close(inside)
+
+
+class FromFile(NetstreamNode):
+    """
+    A node that has its C{bind to} from its file, where it can change.
+    """
+
+    def bind(self, text: str) -> None:
+        (self.directory / "etc" / "netstream.conf").write_text(f"[web]\n    bind to = {text}\n")
+
+    def _launch(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path) -> None:
+        at = next(number for number, word in enumerate(command) if word.startswith("web/bind to="))
+        super()._launch([*command[: at - 1], *command[at + 1 :]], environment, directory, output)
 
 
 class ReloadTests(InteropTestCase):
@@ -157,6 +173,57 @@ class ReloadTests(InteropTestCase):
         found = other.samples("system.ctxt", node.name)["switches"]
         self.assertEqual([second for second in range(first, first + 5) if second not in found], [])
         self.assert_stopped(node, other)
+
+    def test_port_moves(self) -> None:
+        """
+        A real child and a browser that keeps its connection go on while the port moves, also to one address of the same
+        port; a port that someone else has refuses the files, and changes nothing.
+        """
+        parent = FromFile("parent", self.directory / "parent", role="parent", stream=accepting(KEY))
+        parent.bind("127.0.0.1:0")
+        self._started(parent)
+        child = self.agent("real-child", sends_to=[parent.address], fixture=True)
+        parent.wait_samples("fixture.simple", child.name, count=3)
+        browser = HTTPConnection("127.0.0.1", parent.port, timeout=20)
+        self.addCleanup(browser.close)
+
+        def ask() -> int:
+            browser.request("GET", "/api/v1/info")
+            answer = browser.getresponse()
+            answer.read()
+            return answer.status
+
+        def ctl_reload() -> str:
+            command = [sys.executable, "-m", "netstream.cli", "ctl", "reload", "--data-dir", f"{parent.directory}/data"]
+            done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
+            return done.stdout + done.stderr
+
+        def goes_on() -> None:
+            before = max(parent.samples("fixture.simple", child.name)["inc"])
+            wait_for("more samples", lambda: max(parent.samples("fixture.simple", child.name)["inc"]) > before + 2)
+            self.assertEqual(ask(), 200)
+            self.assertEqual(parent.log().count(f"{child.name} ({child.guid}) connected"), 1)
+
+        self.assertEqual(ask(), 200)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            parent.bind(f"127.0.0.1:0=streaming 127.0.0.1:{taken.getsockname()[1]}")
+            told = ctl_reload()
+            self.assertIn(f"cannot be listened on: [Errno {errno.EADDRINUSE}]", told)
+            self.assertIn("the settings stay as they were", told)
+            goes_on()
+            number = taken.getsockname()[1]
+        old = parent.port
+        parent.bind(f"*:{number}")
+        told = ctl_reload()
+        self.assertIn(f"listens on http://localhost:{number}/ now", told)
+        self.assertIn("listens on 127.0.0.1:0 no more; 2 that came there go on", told)
+        parent.port = number
+        goes_on()
+        self.assertRaises(ConnectionRefusedError, socket.create_connection, ("127.0.0.1", old), 5)
+        parent.bind(f"127.0.0.1:{number}=dashboard|streaming")
+        self.assertIn(f"listens on http://127.0.0.1:{number}/ now", ctl_reload())
+        goes_on()
+        self.assert_stopped(parent)
 
     def test_terminal(self) -> None:
         """

@@ -319,6 +319,87 @@ class WayTests(CheckCase):
         self.assertIn("clock         odd     this clock is 30 s ahead of the parent's", text)
 
 
+class SectionTests(CheckCase):
+    """
+    Destinations that sections of keys and machine GUIDs name.
+    """
+
+    HOST = "56565656-7878-4565-8787-909090909090"
+
+    def ways(self, text: str) -> dict[str, str]:
+        """
+        @return: What is found of each way, by its first line.
+        """
+        parts = (part.partition("\n") for part in text.strip("\n").split("\n\n"))
+        return {head: found for head, _, found in parts}
+
+    def section(self, name: str, *lines: str, type: str = "api") -> str:
+        return "\n".join((f"[{name}]", f"type = {type}", "enabled = yes", *lines, ""))
+
+    def test_each(self) -> None:
+        """
+        The destinations of each section are walked once with its key, under
+        its name; no parent hears of this node there, and what fails names the
+        line of the section.
+        """
+        self.world.node("parent", "parent")
+        other = self.world.node("other", "parent", stream=self.section(OTHER))
+        good, text = self.check(
+            more=self.section(OTHER, "proxy destination = other nowhere", f"proxy api key = {OTHER}")
+            + self.section(self.HOST, "proxy api key = " + OTHER, type="machine")
+            + self.section(KEY, "proxy enabled = yes")
+            + self.section(KEY.replace("6", "7"), "proxy enabled = no", "proxy destination = away")
+            + self.section(KEY.replace("6", "8"), "proxy destination = away").replace("= yes", "= no")
+            + self.section(KEY.replace("6", "9"), "proxy destination = away", "valid until = 2020-01-01")
+        )
+        self.assertFalse(good, text)
+        mark, host = fingerprint(OTHER), fingerprint(self.HOST)
+        found = self.ways(text)
+        self.assertEqual(
+            list(found),
+            [
+                f"parent, of [stream] [key {fingerprint(KEY)}]",
+                f"other, of [key {mark}]",
+                f"nowhere, of [key {mark}]",
+                f"parent, of [key {host}]",
+            ],
+        )
+        own, theirs, nowhere, machine = found.values()
+        self.assertIn("  first sample  ok      system.uptime of second", own)
+        self.assertIn(f"  key           ok      key {mark} is accepted", theirs)
+        self.assertIn("  first sample  -       not tried, since only samples of other nodes go there", theirs)
+        self.assertNotIn("parent   ", theirs)
+        self.assertIn("  name          FAILED", nowhere)
+        self.assertIn(f"change  stream.conf:8: [key {mark}] proxy destination: write a name", nowhere)
+        self.assertIn("  key           FAILED", machine)
+        self.assertIn(f"change  stream.conf:13: [key {host}] proxy api key: ", machine)
+        self.assertEqual([each.local for each in other.hub], [True])
+        for secret in (OTHER, self.HOST):
+            self.assertNotIn(secret, text)
+
+    def test_alone(self) -> None:
+        """
+        A node that streams nothing of its own has the ways of its sections
+        walked; of a certificate it is the line of [stream] that is named.
+        """
+        directory = self.directory / "other"
+        write_authority(directory)
+        certificate, key = write(pair("other"), directory)
+        web = f"[web]\nssl certificate = {certificate}\nssl key = {key}\n"
+        self.world.node("other", "parent", conf=web)
+        lines = ("proxy enabled = yes", "proxy destination = other:SSL", f"proxy api key = {KEY}")
+        config = "[stream]\nenabled = no\n" + self.section(OTHER, *lines)
+        (self.etc / "stream.conf").write_text(config)
+        (self.etc / "stream.conf").chmod(0o600)
+        said: list[str] = []
+        walking = walk(Configuration("parent", self.etc, self.data, hostname="laptop"), self.laptop, said.append)
+        self.assertFalse(self.world.settle(walking))
+        text = "\n".join(said)
+        self.assertEqual(list(self.ways(text)), [f"other:SSL, of [key {fingerprint(OTHER)}]"])
+        self.assertIn("  TLS           FAILED", text)
+        self.assertIn("[stream] CAfile", text)
+
+
 class KeyTests(CheckCase):
     """
     Whether the parent lets the node in.

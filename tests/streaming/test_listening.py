@@ -10,14 +10,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactor
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from netstream.config import load
+from netstream.config import ConfigError, load
 from netstream.config.settings import Listener, Role
 from netstream.db.workers import Inline
 from netstream.hub.hub import Host
@@ -177,6 +179,37 @@ class UnixTests(TestCase):
         await parent.stopService()
         self.assertFalse(host.online)
         self.assertFalse(os.path.exists(self.path))
+
+    async def test_moves(self) -> None:
+        """
+        A Unix socket moves while a connection lives that came by the old one,
+        who waits to be accepted is taken, and access to it changes in place.
+        """
+        parent = await self.start(Role.PARENT)
+
+        def entry(path: Path, mode: int = 0o660) -> Any:
+            web = parent.settings.web
+            one = evolve(web.listeners[0], text=f"unix:{path}", host=str(path), mode=mode, backlog=7)
+            return evolve(parent.settings, web=evolve(web, listeners=(one,)))
+
+        inode = self.path.stat().st_ino
+        await parent.reconfigure(entry(self.path, 0o600))
+        self.assertEqual((stat.S_IMODE(self.path.stat().st_mode), self.path.stat().st_ino), (0o600, inode))
+        other = self.directory / "other"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
+            waiting.connect(str(self.path))
+            waiting.sendall(b"GET /api/v1/info HTTP/1.0\r\n\r\n")
+            await parent.reconfigure(entry(other))
+            self.assertEqual((self.path.exists(), other.is_socket()), (False, True))
+            self.assertEqual(parent.urls, [f"unix:{other}"])
+            answer = await deferToThread(waiting.recv, 100)
+        self.assertIn(b"200 OK", answer)
+        (self.directory / "file").write_text("precious")
+        with self.assertRaises(ConfigError):
+            await parent.reconfigure(entry(self.directory / "file"))
+        self.assertTrue(other.is_socket())
+        await parent.stopService()
+        self.assertFalse(other.exists())
 
     async def test_served(self) -> None:
         """

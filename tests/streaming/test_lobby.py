@@ -116,7 +116,8 @@ class RequestTests(WorldCase):
         A begun request is not one that was made, by HTTP or for streaming.
         """
         node = self.world.node("a", "parent")
-        (front,) = node.service._fronts
+        assert node.service._ports is not None
+        (front,) = node.service._ports.fronts
         begun = [self.connect(node) for _ in range(3)]
         for child, said in zip(begun, (b"", b"GET / HTTP/1.1\r\nHost: loc", b"STREAM key="), strict=True):
             child.say(said)
