@@ -274,7 +274,10 @@ function drawSection({ id, title, families }) {
       cards.get(chart.id).place(labels.join(" · "), grid);
     }
   }
-  return element("section", { className: "section", "aria-labelledby": id }, heading, grid);
+  const made = element("section", { className: "section", "aria-labelledby": id }, heading, grid);
+  // Where there is room, small ones stand beside one another.
+  made.dataset.charts = grid.children.length;
+  return made;
 }
 
 // ---- what the reader can do

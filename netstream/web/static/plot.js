@@ -5,7 +5,9 @@ import { colour } from "./palette.js";
 
 const { uPlot } = globalThis;
 
-const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+// The size of type that distances around the axes are for.
+const USUAL = 11;
 const PADDING = 12;
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 90 * 86400, 365 * 86400];
 
@@ -231,7 +233,9 @@ export class Plot {
   }
 
   #options(shown, isDuration) {
-    const { color: ink, borderTopColor: rule } = getComputedStyle(this.parent);
+    const { color: ink, borderTopColor: rule, fontSize } = getComputedStyle(this.parent);
+    const size = parseFloat(fontSize) || USUAL;
+    const large = size / USUAL;
     const filled = this.type !== "line";
     const stacked = this.type === "stacked";
     const series = shown.map((show, index) => ({
@@ -242,7 +246,7 @@ export class Plot {
       fill: filled ? `${colour(index)}${stacked ? "cc" : "40"}` : undefined,
       points: { show: true, filter: lonely, size: 3 },
     }));
-    const axis = { stroke: ink, font: FONT, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
+    const axis = { stroke: ink, font: `${size}px ${FONT}`, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
     return {
       ...this.#size(),
       padding: [10, PADDING, 0, 0],
@@ -271,15 +275,15 @@ export class Plot {
           ...axis,
           grid: { show: false },
           gap: 4,
-          size: 21,
-          space: 64,
+          size: 21 * large,
+          space: 64 * large,
           incrs: TIME_STEPS,
           values: (plot, splits) => {
             const step = splits.length > 1 ? splits[1] - splits[0] : 1;
             const fine = step % 60 !== 0;
-            const most = plot.over.clientWidth + PADDING - (fine ? 24 : 16);
+            const most = plot.over.clientWidth + PADDING - (fine ? 24 : 16) * large;
             // On the left stands the lowest number of the other axis.
-            const least = fine ? 22 : 14;
+            const least = (fine ? 22 : 14) * large;
             return splits.map((split) => {
               // A label that does not fit is better left out than cut off.
               const at = plot.valToPos(split, "x");
@@ -292,8 +296,8 @@ export class Plot {
         {
           ...axis,
           gap: 6,
-          size: (_plot, labels) => breadth(labels),
-          space: 34,
+          size: (_plot, labels) => breadth(labels) * large,
+          space: 34 * large,
           values: (plot, splits) => {
             const labels = ticks(splits, isDuration);
             // Where nothing happens, a scale says nothing.
