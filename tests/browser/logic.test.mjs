@@ -11,7 +11,8 @@ const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
 const { age, between, breadth, bytes, clockOrDate, inWords, perSecond } = await at("format.js");
-const { address, destination, fragment, home, seconds, short, span } = await at("place.js");
+const { address, destination, fragment, hidden, home, seconds, short, span } = await at("place.js");
+const { typed } = await at("nodes.js");
 const { csv } = await at("save.js");
 const { graph, route, topology } = await at("topology.js");
 
@@ -294,4 +295,40 @@ test("rates and times of connections are as short as they can be", () => {
   const now = 1795871000;
   assert.match(clockOrDate(now - 60, now), /^\d\d:\d\d:\d\d$/);
   assert.match(clockOrDate(now - 86400, now), /2026/);
+});
+
+test("an address without sense, or of the future, is of what can be shown", () => {
+  const of = (hash) => span(new URLSearchParams(hash), 10_000);
+  assert.deepEqual(of("last=1y"), { last: 300 });
+  assert.deepEqual(of("after=-600&before=0"), { last: 600 }, "as the API takes it");
+  assert.deepEqual(of("after=-600"), { last: 600 });
+  assert.deepEqual(of("after=-1&last=1h"), { last: 3600 });
+  assert.deepEqual(of("after=-600&before=-300"), { last: 300 });
+  assert.deepEqual(of("after=9000&before=99999"), { last: 300, after: 9000, before: 10_060 });
+  assert.deepEqual(of("after=20000&before=30000"), { last: 300 });
+  assert.equal(fragment("", of("last=1y"), new Map()), "#");
+});
+
+test("the address keeps which dimensions are hidden, and does not grow without end", () => {
+  const back = (hides) => hidden(new URLSearchParams(fragment("", { last: 300 }, new Map(Object.entries(hides))).slice(1)));
+  const odd = { "disk.a,b": ["re ads", "100%", "a&b=c"], "system.cpu": ["user"] };
+  assert.deepEqual(Object.fromEntries(back(odd)), odd);
+  assert.deepEqual(back({ "system.cpu": [] }).size, 0);
+  assert.deepEqual(hidden(new URLSearchParams("hide=%25E0%25A4,x&hide=alone&hide=")).size, 0);
+  const many = Object.fromEntries(Array.from({ length: 500 }, (_, number) => [`chart.${number}`, ["user", "system"]]));
+  const kept = back(many);
+  assert.ok(kept.size > 20 && kept.has("chart.499") && !kept.has("chart.0"), "the newest are kept");
+  assert.ok(fragment("", { last: 300 }, new Map(Object.entries(many))).length < 2000);
+});
+
+test("a node is found by the letters that its name begins with", () => {
+  const names = ["atlas", "borealis", "Vega", "vulcan"];
+  assert.equal(typed(names, 0, "v"), 2);
+  assert.equal(typed(names, 2, "ve"), 2);
+  assert.equal(typed(names, 2, "v"), 3, "the next one");
+  assert.equal(typed(names, 2, "vv"), 3);
+  assert.equal(typed(names, 2, "vul"), 3);
+  assert.equal(typed(names, 0, "real"), 1, "or holds");
+  assert.equal(typed(names, 0, "x"), -1);
+  assert.equal(typed([], -1, "x"), -1);
 });

@@ -4,7 +4,7 @@ const FEW = 8;
 // What a box, the room beside and below it, and the margin measure; in a narrow window a child and its parent stand side by side.
 // For what is said of a connection there is room beside the box that it comes from, which no other connection crosses.
 const WIDE = { width: 176, height: 50, across: 160, below: 22, margin: 16, caption: 76 };
-const NARROW = { width: 112, height: 50, across: 80, below: 22, margin: 3, caption: 60 };
+const NARROW = { width: 108, height: 50, across: 88, below: 22, margin: 3, caption: 67 };
 
 /**
  * One agent, or several children that look alike.
