@@ -73,6 +73,10 @@ Command = Callable[["API", Host | None, "Ask"], Awaitable[Answer]]
 """Answers for the one node that the path of a request names, or for all."""
 
 
+_OF_A_QUERY = "%/?:@!$&'()*+,;=-._~"
+"""What stands in a query as it is."""
+
+
 class Ask:
     """
     What one request brings along.
@@ -116,6 +120,13 @@ def _command(name: str) -> Callable[[_Command], _Command]:
 def _ask(request: Any) -> Ask:
     token = header(request, b"X-Auth-Token") or header(request, b"Authorization").removeprefix("Bearer ")
     return Ask(request.parameters, request.visitor.address, token, getattr(request, "notifyFinish", None))
+
+
+def _is_browser(request: IRequest) -> bool:
+    """
+    @return: Whether a person is to read what is answered.
+    """
+    return "text/html" in header(request, b"Accept").lower()
 
 
 class API:
@@ -201,13 +212,18 @@ class API:
 
     @app.route("/host/<hostname>")
     def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:
-        self._host(hostname)
+        if not _is_browser(request):
+            self._host(hostname)
         where = f"{quote(hostname, safe='')}/"  # relative, as a proxy may show this below a path of its own
+        if query := request.uri.partition(b"?")[2]:
+            where += f"?{quote(query, safe=_OF_A_QUERY)}"
         return self._send(request, Answer(b"Permanent redirect\n", status=308, headers={"Location": where}))
 
     @app.route("/host/<hostname>/")
     @app.route("/host/<hostname>/<path:name>")
     def _host_page(self, request: IRequest, hostname: str, name: str = "") -> Deferred[bytes]:
+        if self._hub.find(hostname) is None and _is_browser(request) and (not name or name.endswith(".html")):
+            return self._send(request, self._pages.unknown())
         self._host(hostname)
         return self._page(request, name or "index.html")
 

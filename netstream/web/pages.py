@@ -125,6 +125,18 @@ class Dashboard:
             return found
         return self._own.get((path or ("index.html" if alone else "nodes.html")).removeprefix("static/"))
 
+    def unknown(self) -> Answer:
+        """
+        @return: What is shown at C{/host/NAME/} where no node has that name:
+            those that there are.
+        """
+        page = self._own.get("nodes.html")
+        assert page is not None
+        # Nothing is below that name, so what the page needs is asked for elsewhere.
+        body = page.body.replace(b'="static/', b'="../../static/').replace(b'="api/', b'="../../api/')
+        body = body.replace(b"<html ", b"<html data-unknown ", 1)
+        return Answer(body, page.content_type, status=404)
+
 
 def _walk(folder: Traversable, under: str = "", depth: int = 0) -> Iterator[tuple[str, Traversable]]:
     if not folder.is_dir() or depth > _DEEPEST:

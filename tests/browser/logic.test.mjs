@@ -10,10 +10,11 @@ const { asChart, groupName, grouping } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
-const { age, between, breadth, bytes, inWords } = await at("format.js");
-const { address, destination, fragment, home, seconds, short, span } = await at("place.js");
+const { age, between, breadth, bytes, clockOrDate, inWords, perSecond } = await at("format.js");
+const { address, destination, fragment, hidden, home, seconds, short, span } = await at("place.js");
+const { typed } = await at("nodes.js");
 const { csv } = await at("save.js");
-const { graph, topology } = await at("topology.js");
+const { graph, route, topology } = await at("topology.js");
 
 test("lengths of time are written and read as people do", () => {
   for (const [text, value] of [["90s", 90], ["5m", 300], ["1h", 3600], ["36h", 129600], ["2d", 172800], ["7d", 604800]]) {
@@ -256,7 +257,78 @@ test("an alert explains itself", () => {
   const of = Object.fromEntries(said.map(([name, words, literal]) => [name, literal ?? words]));
   assert.match(of["Looked up"], /^average of user, .*: 42.1235$/);
   assert.equal(of["Warning if"], "$this > 10\n42.1 > 10");
-  assert.equal(of.Told, "nobody of sysadmin");
-  assert.equal(of["Not told now"], "nothing has changed");
+  assert.equal(of.Told, "nobody: nothing has changed");
   assert.equal(of["Defined in"], "cpu.conf, line 3 (comes with netstream)");
+});
+
+test("an alert names a delay only where somebody is told at its end", () => {
+  const of = (more) => Object.fromEntries(lines({ value_string: "1", roles: ["silent"], delay: { up: 60, running_until: 2000 }, ...more }, 1000));
+  const silent = of({ would_tell: [], not_told_because: "its recipient is 'silent'" });
+  assert.equal(silent.Told, "nobody: its recipient is 'silent'");
+  assert.equal(silent.Delay, undefined);
+  assert.equal(silent["Not told now"], undefined);
+  assert.equal(of({ would_tell: [], roles: ["dba"] }).Told, "nobody: dba has no recipient here");
+  assert.match(of({ would_tell: ["role dba"] }).Delay, /^people are told at /);
+  const before = of({ would_tell: ["role dba"], not_told_because: "that was told before" });
+  assert.deepEqual([before.Delay, before.Told, before["Not told now"]], ["60 s up, 0 s down", "role dba", "that was told before"]);
+});
+
+test("what is said of a connection stands beside its child, where no other connection passes", () => {
+  const children = Array.from({ length: 5 }, (_, number) => instance([`c${number}`, "me"]));
+  for (const narrow of [false, true]) {
+    const { vertices, hops, size } = topology({ agents: [agent("me")], nodes: children }, narrow);
+    const of = new Map(vertices.map((vertex) => [vertex.id, vertex]));
+    const routes = hops.map(({ from, to }) => ({ ...route(of.get(from), of.get(to), size), y1: of.get(from).y + size.height / 2 }));
+    const edge = of.get("g-c0").x + size.width;
+    for (const { path, x, y, y1 } of routes) {
+      assert.ok(x > edge && y < y1, "the words stand over its own line");
+      const [, start, level, turn] = /^M([\d.]+) ([\d.]+)H([\d.]+)C/.exec(path).map(Number);
+      assert.deepEqual([start, level], [edge, y1]);
+      assert.ok(turn - x >= 50, "and until they end no line leaves its height");
+    }
+    assert.equal(new Set(routes.map(({ y }) => y)).size, 5);
+  }
+});
+
+test("rates and times of connections are as short as they can be", () => {
+  assert.deepEqual([36, 36.4, 2, 2.5, 0.25, 0, 1234.5].map(perSecond), ["36", "36", "2", "2.50", "0.25", "0", "1,235"]);
+  const now = 1795871000;
+  assert.match(clockOrDate(now - 60, now), /^\d\d:\d\d:\d\d$/);
+  assert.match(clockOrDate(now - 86400, now), /2026/);
+});
+
+test("an address without sense, or of the future, is of what can be shown", () => {
+  const of = (hash) => span(new URLSearchParams(hash), 10_000);
+  assert.deepEqual(of("last=1y"), { last: 300 });
+  assert.deepEqual(of("after=-600&before=0"), { last: 600 }, "as the API takes it");
+  assert.deepEqual(of("after=-600"), { last: 600 });
+  assert.deepEqual(of("after=-1&last=1h"), { last: 3600 });
+  assert.deepEqual(of("after=-600&before=-300"), { last: 300 });
+  assert.deepEqual(of("after=9000&before=99999"), { last: 300, after: 9000, before: 10_060 });
+  assert.deepEqual(of("after=20000&before=30000"), { last: 300 });
+  assert.equal(fragment("", of("last=1y"), new Map()), "#");
+});
+
+test("the address keeps which dimensions are hidden, and does not grow without end", () => {
+  const back = (hides) => hidden(new URLSearchParams(fragment("", { last: 300 }, new Map(Object.entries(hides))).slice(1)));
+  const odd = { "disk.a,b": ["re ads", "100%", "a&b=c"], "system.cpu": ["user"] };
+  assert.deepEqual(Object.fromEntries(back(odd)), odd);
+  assert.deepEqual(back({ "system.cpu": [] }).size, 0);
+  assert.deepEqual(hidden(new URLSearchParams("hide=%25E0%25A4,x&hide=alone&hide=")).size, 0);
+  const many = Object.fromEntries(Array.from({ length: 500 }, (_, number) => [`chart.${number}`, ["user", "system"]]));
+  const kept = back(many);
+  assert.ok(kept.size > 20 && kept.has("chart.499") && !kept.has("chart.0"), "the newest are kept");
+  assert.ok(fragment("", { last: 300 }, new Map(Object.entries(many))).length < 2000);
+});
+
+test("a node is found by the letters that its name begins with", () => {
+  const names = ["atlas", "borealis", "Vega", "vulcan"];
+  assert.equal(typed(names, 0, "v"), 2);
+  assert.equal(typed(names, 2, "ve"), 2);
+  assert.equal(typed(names, 2, "v"), 3, "the next one");
+  assert.equal(typed(names, 2, "vv"), 3);
+  assert.equal(typed(names, 2, "vul"), 3);
+  assert.equal(typed(names, 0, "real"), 1, "or holds");
+  assert.equal(typed(names, 0, "x"), -1);
+  assert.equal(typed([], -1, "x"), -1);
 });

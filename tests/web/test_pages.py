@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.web.pages import Pages, packaged
 from tests.web.stage import CHILD, GUID, Stage
 
+NO_HOST = "This netdata does not maintain a database for host"
+
 
 class PagesTests(SynchronousTestCase):
     """
@@ -157,11 +159,30 @@ class DashboardTests(SynchronousTestCase):
     def test_slash(self) -> None:
         """
         A node's page without its slash leads to the one with it, on the same
-        host whatever that is called, and below the same path of a proxy.
+        host whatever that is called, below the same path of a proxy, and with
+        what else the address says.
         """
-        for name, where in (("web1", "web1/"), ("WEB1?x=1", "WEB1/"), (CHILD, f"{CHILD}/")):
+        for name, where in (("web1", "web1/"), ("WEB1?x=1&y=%20", "WEB1/?x=1&y=%20"), (CHILD, f"{CHILD}/")):
             moved = self.stage.get(f"/host/{name}")
             self.assertEqual((moved.status, moved.headers["Location"]), (308, where))
+
+    def test_unknown_node(self) -> None:
+        """
+        A browser that asks for a node that is not known gets a page that
+        works there and lists those that are; a program gets a line of text.
+        """
+        accept = "text/html,application/xhtml+xml,*/*;q=0.8"
+        self.assertEqual(self.stage.get("/host/nope", Accept=accept).headers["Location"], "nope/")
+        for target in ("/host/nope/", "/host/nope/alerts.html"):
+            page = self.stage.get(target, Accept=accept)
+            self.assertEqual((page.status, page.headers["Content-Type"]), (404, "text/html; charset=utf-8"))
+            self.assertIn("<html data-unknown ", page.text)
+            self.assertIn('src="../../static/page-nodes.js"', page.text)
+            self.assertNotIn('"static/', page.text)
+        for target in ("/host/nope", "/host/nope/", "/host/nope/static/app.js", "/host/nope/api/v1/info"):
+            for accepted in ("*/*", "application/json", ""):
+                said = self.stage.get(target, Accept=accepted)
+                self.assertEqual((said.status, said.text.partition(":")[0]), (404, NO_HOST), target)
 
     def test_revalidated(self) -> None:
         """

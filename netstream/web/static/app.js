@@ -10,7 +10,7 @@ import { tiles } from "./glance.js";
 import { Live } from "./live.js";
 import { Marks } from "./marks.js";
 import { Picker } from "./picker.js";
-import { anchor, fragment, home, settle, span } from "./place.js";
+import { anchor, fragment, hidden, hide, home, settle, span } from "./place.js";
 import { preparePrint } from "./print.js";
 import { arrange, shortTitle } from "./sections.js";
 import { notice, raised, shell } from "./shell.js";
@@ -59,6 +59,8 @@ let lastEntry = 0;
 let away = false;
 let arrived = false;
 
+// What the address says is what is shown, also where it said something else.
+settle(anchor());
 const live = new Live(span(), { onState: showState, onRound: refresh });
 const picker = new Picker(tools, span(), { onSpan: choose, view: () => live.view });
 live.stream = new Stream((samples) => live.take(samples));
@@ -215,6 +217,7 @@ function build(sections, charts) {
     if (cards.has(id)) continue;
     const card = new Card(feeds.get(id), live.view, page);
     card.looks = look(chart);
+    card.hide(hidden().get(id));
     cards.set(id, card);
     live.views.add(card);
     byNode.set(card.node, card);
@@ -247,6 +250,10 @@ const page = {
   onSpan: (from, to) => picker.choose(from, to),
   onNow: () => choose({ last: live.span.last }),
   origin: () => hostname,
+  onHide: (chart, ids) => {
+    hide(chart, ids);
+    contents.refresh();
+  },
   more: (chart) => [
     ["Copy a link to this chart", () => navigator.clipboard?.writeText(new URL(fragment(`chart_${chart.id}`), location.href).href)],
     ["Compare over nodes", `${home()}compare.html#context=${encodeURIComponent(chart.context)}`],
@@ -274,7 +281,10 @@ function drawSection({ id, title, families }) {
       cards.get(chart.id).place(labels.join(" · "), grid);
     }
   }
-  return element("section", { className: "section", "aria-labelledby": id }, heading, grid);
+  const made = element("section", { className: "section", "aria-labelledby": id }, heading, grid);
+  // Where there is room, small ones stand beside one another.
+  made.dataset.charts = grid.children.length;
+  return made;
 }
 
 // ---- what the reader can do
@@ -301,7 +311,10 @@ addEventListener("themechange", () => {
 });
 for (const name of ["hashchange", "popstate"]) {
   addEventListener(name, () => {
+    settle(anchor());
     useSpan();
+    const hides = hidden();
+    for (const [id, card] of cards) card.hide(hides.get(id));
     if (name === "hashchange") visit(anchor());
   });
 }

@@ -33,6 +33,7 @@ export class Card {
    * @param {(from: number, to: number) => void} page.onSpan is told the time that was chosen on it
    * @param {() => void} page.onNow is told that the present is wanted again
    * @param {() => string} page.origin names whose chart it is
+   * @param {(chart: string, ids: string[]) => void} [page.onHide] is told which of its dimensions are hidden
    * @param {import("./marks.js").Marks} [page.marks]
    * @param {(name: string, address: string) => [string, string|(() => void)][]} [page.more] more for its menu: what it says and where
    *     it leads or what it does
@@ -144,18 +145,19 @@ export class Card {
 
   /** @returns {string} the values on show, as comma-separated values */
   csv() {
-    const { names, times, values } = this.feed;
-    return csv(names, times, values, this.view);
+    const { ids, names, times, values } = this.feed;
+    const isShown = (_, index) => !this.#hidden.has(ids[index]);
+    return csv(names.filter(isShown), times, values.filter(isShown), this.view);
   }
 
   /** @returns {Promise<Blob|null>} what it looks like; null while it is not drawn */
   async picture() {
-    const { canvas } = this.plot;
-    if (!canvas) return null;
+    const drawing = await this.plot.sharp();
+    if (!drawing) return null;
     const { ids, names, chart } = this.feed;
     const legend = ids.map((id, index) => ({ name: names[index], colour: colour(index), id })).filter(({ id }) => !this.#hidden.has(id));
     const under = [this.page.origin(), this.label.textContent].filter(Boolean).join(" · ");
-    return picture(canvas, { title: shortTitle(chart), under, units: this.units.textContent, view: { ...this.view }, legend });
+    return picture(drawing, { title: shortTitle(chart), under, units: this.units.textContent, view: { ...this.view }, legend });
   }
 
   /**
@@ -252,8 +254,20 @@ export class Card {
       const isAlone = !this.#hidden.has(id) && this.#hidden.size === ids.length - 1;
       this.#hidden = new Set(isAlone ? [] : ids.filter((other) => other !== id));
     } else if (!this.#hidden.delete(id)) this.#hidden.add(id);
+    this.#press();
+    this.page.onHide?.(this.feed.chart.id, [...this.#hidden]);
+  }
+
+  #press() {
     for (const item of this.#items) item.button.setAttribute("aria-pressed", String(!this.#hidden.has(item.id)));
     this.draw();
+  }
+
+  /** Hide these dimensions and no others. */
+  hide(ids = []) {
+    if (ids.length === this.#hidden.size && ids.every((id) => this.#hidden.has(id))) return;
+    this.#hidden = new Set(ids);
+    this.#press();
   }
 
   /** Find the scale that suits what is on show. */

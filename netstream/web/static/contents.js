@@ -15,7 +15,7 @@ export function visit(id) {
 }
 
 export class Contents {
-  /** @type {Map<string, {link: HTMLElement, item: HTMLElement, heading: HTMLElement, section: string}>} */
+  /** @type {Map<string, {link: HTMLElement, item: HTMLElement, heading: HTMLElement}>} */
   #parts = new Map();
   #current = "";
   #asked = false;
@@ -42,11 +42,11 @@ export class Contents {
   fill(sections) {
     this.#parts.clear();
     this.#current = "";
-    const line = (id, text, section) => {
+    const line = (id, text) => {
       const link = element("a", { href: fragment(id), textContent: text, title: text });
       link.dataset.target = id;
       const item = element("li", {}, link);
-      this.#parts.set(id, { link, item, heading: byId(id), section });
+      this.#parts.set(id, { link, item, heading: byId(id) });
       return item;
     };
     this.nav.replaceChildren(
@@ -54,8 +54,8 @@ export class Contents {
         "ol",
         {},
         ...sections.map(({ title, id, families }) => {
-          const item = line(id, title, id);
-          if (families.length > 1) item.append(element("ol", {}, ...families.map((family) => line(family.id, family.key, id))));
+          const item = line(id, title);
+          if (families.length > 1) item.append(element("ol", {}, ...families.map((family) => line(family.id, family.key))));
           return item;
         }),
       ),
@@ -79,14 +79,14 @@ export class Contents {
   }
 
   #mark() {
-    const edge = (document.querySelector(".bar")?.offsetHeight ?? 0) + 60;
+    const edge = (document.querySelector(".bar")?.offsetHeight ?? 0) + 76;
     let current = "";
     let height = -Infinity;
-    for (const [id, { heading, section }] of this.#parts) {
+    for (const [id, { heading }] of this.#parts) {
       const { top } = heading.getBoundingClientRect();
       if (current && top > edge) break;
       // Of several that begin side by side it is the first, unless the reader asked for another.
-      if (top === height && id !== this.#visited && section === this.#parts.get(current).section) continue;
+      if (top <= height && id !== this.#visited) continue;
       current = id;
       height = top;
     }
@@ -100,10 +100,10 @@ export class Contents {
     if (!part) return;
     part.link.setAttribute("aria-current", "true");
     for (let item = part.item; item; item = item.parentElement.closest("li")) item.classList.add("here");
-    const side = byId("side");
-    const box = side.getBoundingClientRect();
+    // Only the list itself is moved: what stands above it stays in sight.
+    const box = this.nav.getBoundingClientRect();
     const link = part.link.getBoundingClientRect();
-    if (link.top < box.top + 8) side.scrollTop += link.top - box.top - 40;
-    if (link.bottom > box.bottom - 8) side.scrollTop += link.bottom - box.bottom + 40;
+    if (link.top < box.top + 8) this.nav.scrollTop += link.top - box.top - 40;
+    if (link.bottom > box.bottom - 8) this.nav.scrollTop += link.bottom - box.bottom + 40;
   }
 }

@@ -31,13 +31,19 @@ export function lines(one, now) {
   if (one.since) found.push(["So since", `${dateAndTime(one.since)}, for ${age(now - one.since)}`]);
   if (one.waits_until) found.push(["Waits", `until ${dateAndTime(one.waits_until)}, for samples that are still coming`]);
   if (one.evaluated) found.push(["Evaluated", `${age(now - one.evaluated)} ago${one.next ? `, next in ${age(one.next - now)}` : ""}`]);
-  const { delay = {} } = one;
-  if (delay.running_until) found.push(["Delay", `people are told at ${dateAndTime(delay.running_until)} if it stays so`]);
-  else if (delay.up || delay.down) found.push(["Delay", `${age(delay.up ?? 0)} up, ${age(delay.down ?? 0)} down`]);
   const told = one.would_tell ?? [];
   const names = told.map((each) => (typeof each === "string" ? each : Object.values(each).join(" ")));
-  found.push(["Told", names.length ? names.join(", ") : `nobody${one.roles?.length ? ` of ${one.roles.join(", ")}` : ""}`]);
-  if (one.not_told_because) found.push(["Not told now", one.not_told_because]);
+  const { delay = {}, not_told_because: reason } = one;
+  if (!names.length) {
+    const missing = one.roles?.length ? `${one.roles.join(", ")} has no recipient here` : "";
+    found.push(["Told", ["nobody", reason || missing].filter(Boolean).join(": ")]);
+  } else {
+    // A delay that runs matters only where somebody is told at its end.
+    if (delay.running_until && !reason) found.push(["Delay", `people are told at ${dateAndTime(delay.running_until)} if it stays so`]);
+    else if (delay.up || delay.down) found.push(["Delay", `${age(delay.up ?? 0)} up, ${age(delay.down ?? 0)} down`]);
+    found.push(["Told", names.join(", ")]);
+    if (reason) found.push(["Not told now", reason]);
+  }
   if (one.silenced) found.push(["Silenced", "yes"]);
   if (one.disabled) found.push(["Disabled", "yes"]);
   const { file, line, stock } = one.definition ?? {};

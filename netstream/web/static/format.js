@@ -100,6 +100,9 @@ export function reading(value, largest, whole = false) {
   return /^−[0.]*$/.test(text) ? text.slice(1) : text;
 }
 
+/** @returns {string} how many there are in a second, with decimals only where there are few */
+export const perSecond = (value) => (value < 0.005 ? "0" : reading(value, Math.max(1, value), value >= 10 || Number.isInteger(value)));
+
 /** @returns {string[]} the labels of an axis */
 export function ticks(splits, isDuration) {
   if (isDuration) return splits.map((value) => (value < 0 ? "" : duration(value)));
@@ -129,6 +132,8 @@ export const timeOfDay = (seconds) => clock.format(seconds * 1000);
 export const hourAndMinute = (seconds) => minutes.format(seconds * 1000);
 /** @param {number} seconds UTC seconds */
 export const dateAndTime = (seconds) => full.format(seconds * 1000);
+/** @returns {string} the time of day of a second of today, else its date as well */
+export const clockOrDate = (seconds, now) => (dated.format(seconds * 1000) === dated.format(now * 1000) ? timeOfDay(seconds) : dateAndTime(seconds));
 /** @param {number} seconds UTC seconds */
 export const dayAndMonth = (seconds) => days.format(seconds * 1000);
 /** @param {number} seconds UTC seconds */

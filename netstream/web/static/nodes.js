@@ -5,8 +5,35 @@ import { address } from "./place.js";
 
 const MANY = 8;
 
+// Milliseconds after which a letter begins another name.
+const PAUSE = 900;
+
+/**
+ * Which of several names is meant by its first letters.
+ *
+ * @param {string[]} names
+ * @param {number} here the one that was meant so far, -1 for none
+ * @param {string} text a letter that is repeated goes on to the next
+ * @returns {number} -1 for none
+ */
+export function typed(names, here, text) {
+  const wanted = text.toLowerCase();
+  const same = [...wanted].every((letter) => letter === wanted[0]);
+  const of = (test, from) => {
+    const order = names.map((_, at) => (from + at) % names.length);
+    return order.find((at) => test(names[at].toLowerCase())) ?? -1;
+  };
+  const begin = Math.max(0, here);
+  const found = of((name) => name.startsWith(wanted), wanted.length > 1 ? begin : here + 1);
+  if (found >= 0) return found;
+  if (same) return of((name) => name.startsWith(wanted[0]), here + 1);
+  return of((name) => name.includes(wanted), begin);
+}
+
 export class Nodes {
   #known = "";
+  #typed = "";
+  #typedAt = -Infinity;
 
   constructor() {
     this.button = byId("nodes-button");
@@ -34,7 +61,8 @@ export class Nodes {
   open(wanted) {
     this.menu.hidden = !wanted;
     this.button.setAttribute("aria-expanded", String(wanted));
-    if (wanted) (this.menu.querySelector("input") ?? this.menu.querySelector("a"))?.focus();
+    this.#typed = "";
+    if (wanted) (this.menu.querySelector("input") ?? this.menu.querySelector("a[aria-current]") ?? this.menu.querySelector("a"))?.focus();
   }
 
   /**
@@ -97,12 +125,36 @@ export class Nodes {
     }
   }
 
+  /** Go to the node whose name is typed. */
+  #type(event) {
+    if (event.timeStamp - this.#typedAt > PAUSE) this.#typed = "";
+    if (event.key === " " && !this.#typed) return;
+    event.preventDefault();
+    this.#typedAt = event.timeStamp;
+    this.#typed += event.key;
+    const links = [...this.menu.querySelectorAll("a")];
+    const names = links.map((link) => link.querySelector(".name").textContent);
+    links[typed(names, links.indexOf(document.activeElement), this.#typed)]?.focus();
+  }
+
   #steer(event) {
+    const searches = document.activeElement.tagName === "INPUT";
+    const isLetter = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (isLetter && !searches) {
+      const search = this.menu.querySelector("input");
+      // The field takes the letter as well as all that follow.
+      if (search) return search.focus();
+      return this.#type(event);
+    }
+    if (event.key === "Enter" && searches) {
+      event.preventDefault();
+      return this.menu.querySelector("li:not([hidden]) a")?.click();
+    }
     const stops = [...this.menu.querySelectorAll("input, li:not([hidden]) a")];
     const here = stops.indexOf(document.activeElement);
     const targets = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: stops.length - 1 };
-    if (!(event.key in targets) || (document.activeElement.tagName === "INPUT" && ["Home", "End"].includes(event.key))) return;
+    if (!(event.key in targets) || (searches && ["Home", "End"].includes(event.key))) return undefined;
     event.preventDefault();
-    stops.at(Math.max(0, Math.min(stops.length - 1, targets[event.key])))?.focus();
+    return stops.at(Math.max(0, Math.min(stops.length - 1, targets[event.key])))?.focus();
   }
 }

@@ -64,7 +64,18 @@ const head = element(
 );
 const body = element("tbody");
 const found = element("p", { className: "found", role: "status" });
+// The page stands for that of a node that there is not.
+const unknown = "unknown" in document.documentElement.dataset ? named() : "";
+function named() {
+  const name = /\/host\/([^/]*)\//.exec(location.pathname)?.[1] ?? "";
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
 byId("charts").replaceChildren(
+  unknown ? element("p", { className: "unknown", id: "unknown" }, "No node is called ", element("b", { textContent: unknown }), " here. It may have another name now, or was forgotten. These are known:") : "",
   element("div", { className: "controls" }, chips, search),
   element("div", { className: "sheet" }, element("table", { className: "nodes-table" }, element("caption", { className: "unseen", textContent: "Nodes" }), element("thead", {}, head), body)),
   found,

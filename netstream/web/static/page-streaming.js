@@ -2,11 +2,11 @@
 
 import { get, Refused } from "./api.js";
 import { byId, drawn, element, say } from "./dom.js";
-import { age, bytes, dateAndTime, reading, timeOfDay } from "./format.js";
+import { age, bytes, clockOrDate, dateAndTime, perSecond, reading } from "./format.js";
 import { frame } from "./frame.js";
 import { address, destination, home } from "./place.js";
 import { poll } from "./poll.js";
-import { topology } from "./topology.js";
+import { route, topology } from "./topology.js";
 
 const EVERY = 3000;
 // Seconds before a certificate expires from which on that matters.
@@ -143,32 +143,18 @@ function about(vertex) {
 
 const hopKey = ({ from, to }) => `${from}>${to}`;
 
-function curve(from, to) {
-  const { size } = layout;
-  const [x1, y1] = [from.x + size.width, from.y + size.height / 2];
-  const [x2, y2] = [to.x, to.y + size.height / 2];
-  if (from.x === to.x) {
-    // Within a cluster: one bends out to the right, the other to the left.
-    const down = to.y > from.y;
-    const x = down ? from.x + size.width * 0.62 : from.x + size.width * 0.38;
-    return { path: down ? `M${x} ${from.y + size.height}L${x} ${to.y}` : `M${x} ${from.y}L${x} ${to.y + size.height}`, x: x + (down ? 6 : -6), y: (from.y + to.y + size.height) / 2, anchor: down ? "start" : "end" };
-  }
-  // Words stand nearer to where the samples come from, as there several meet less often.
-  const at = (a, b, c, d) => 0.216 * a + 0.432 * b + 0.288 * c + 0.064 * d;
-  const bend = Math.max(size.across / 3, Math.abs(x2 - x1) / 2);
-  return { path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`, x: at(x1, x1 + bend, x2 - bend, x2), y: at(y1, y1, y2, y2) - 6, anchor: "middle" };
-}
-
+/** Only what is behind is worth a word. */
 function lagWords({ lag }) {
-  return lag === null ? "" : lag < 3 ? "no lag" : `${age(lag)} behind`;
+  return lag === null || lag < 3 ? "" : `${age(lag)} behind`;
 }
 
 function build() {
   const { vertices, hops, clusters, width, height, size } = layout;
   const room = Math.min(10, size.margin);
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  picture.setAttribute("width", width);
-  picture.setAttribute("height", height);
+  const pixel = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--px")) || 1;
+  picture.setAttribute("width", width * pixel);
+  picture.setAttribute("height", height * pixel);
   boxes.clear();
   lines.clear();
   const byGuid = new Map(vertices.map((vertex) => [vertex.id, vertex]));
@@ -179,11 +165,11 @@ function build() {
     return drawn("rect", { class: "cluster", x: members[0].x - room, y: top, width: size.width + 2 * room, height: bottom - top, rx: 14 });
   });
   const paths = hops.map((hop) => {
-    const { path, x, y, anchor } = curve(byGuid.get(hop.from), byGuid.get(hop.to));
+    const { path, x, y, anchor } = route(byGuid.get(hop.from), byGuid.get(hop.to), size);
     const line = drawn("path", { class: "hop", d: path });
     const flow = drawn("path", { class: "flow", d: path });
     const label = drawn("text", { class: "hop-label", x, y, "text-anchor": anchor });
-    const under = drawn("text", { class: "hop-label under", x, y: y + 18, "text-anchor": anchor });
+    const under = drawn("text", { class: "hop-label under", x, y: y + 23, "text-anchor": anchor });
     lines.set(hopKey(hop), { line, flow, label, under });
     return drawn("g", {}, line, flow);
   });
@@ -274,11 +260,11 @@ function list() {
         hop.lag === null ? "" : hop.lag < 3 ? "none" : age(hop.lag),
         hop.known ? bytes(hop.backlog) : "",
         hop.known ? bytes(hop.bytes, "/s") : "",
-        hop.known ? `${reading(hop.samples, Math.max(10, hop.samples))}/s` : "",
-        hop.ratio === null ? "" : `${reading(hop.ratio, hop.ratio)} : 1`,
+        hop.known ? `${perSecond(hop.samples)}/s` : "",
+        !hop.known || !hop.up ? "" : hop.ratio === null ? "none" : `${reading(hop.ratio, hop.ratio)} : 1`,
         !hop.known ? "" : hop.replication === null ? "complete" : `${reading(hop.replication, 100)} %`,
         certificateWords(hop),
-        !hop.since ? "" : now - hop.since < 43200 ? timeOfDay(hop.since) : dateAndTime(hop.since),
+        hop.since ? clockOrDate(hop.since, now) : "",
       ];
       const row = element("tr", {}, ...values.map((textContent, at) => {
         const cell = element("td", { textContent });
@@ -316,7 +302,7 @@ function facts(vertex) {
   put("From", ingest.source?.remote);
   const traffic = (name, moved) => {
     if (!moved) return;
-    put(name, `${bytes(moved.bytes_per_second ?? 0, "/s")}, ${reading(moved.samples_per_second ?? 0, 100)} samples/s${moved.compression ? `, compressed ${reading(moved.compression_ratio, 10)} : 1` : ", not compressed"}`);
+    put(name, `${bytes(moved.bytes_per_second ?? 0, "/s")}, ${perSecond(moved.samples_per_second ?? 0)} samples/s${moved.compression ? `, compressed ${reading(moved.compression_ratio, 10)} : 1` : ", not compressed"}`);
   };
   traffic("Received", ingest.source?.traffic);
   const progress = ({ in_progress: busy, completion, instances, seconds_left: left } = {}) => (busy ? `${completion} %, ${instances} charts left${left === null ? "" : `, ${age(left)} to go`}` : "");

@@ -4,6 +4,8 @@ const USUAL = 300;
 const UNITS = { s: 1, m: 60, h: 3600, d: 86400 };
 const SHORTEST = 5;
 const LONGEST = 20 * 366 * 86400;
+// Characters of an address that name what is hidden.
+const LONGEST_HIDDEN = 1500;
 
 /**
  * The time on show.
@@ -30,11 +32,51 @@ export function short(value) {
 
 const read = () => new URLSearchParams(location.hash.slice(1));
 
-/** @returns {Span} the time that the address names */
-export function span(said = read()) {
+/**
+ * The time that the address names.  What makes no sense in it is not heeded, and nothing is shown of the future.
+ *
+ * @param {URLSearchParams} [said]
+ * @param {number} [now] UTC seconds
+ * @returns {Span}
+ */
+export function span(said = read(), now = Date.now() / 1000) {
+  const number = (name) => (/^-?\d{1,11}$/.test(said.get(name) ?? "") ? Number(said.get(name)) : 0);
+  const after = number("after");
   const last = seconds(said.get("last") ?? "") ?? USUAL;
-  const [after, before] = [said.get("after"), said.get("before")].map((text) => (/^\d{1,11}$/.test(text ?? "") ? Number(text) : 0));
-  return after && before && before - after >= SHORTEST ? { last, after, before } : { last };
+  // As the API takes it: so many seconds up to now.
+  if (after < 0 && number("before") === 0) return { last: -after >= SHORTEST && -after <= LONGEST ? -after : last };
+  const before = Math.min(number("before"), Math.ceil(now) + 60);
+  return after > 0 && before - after >= SHORTEST ? { last, after, before } : { last };
+}
+
+/**
+ * @param {URLSearchParams} [said]
+ * @returns {Map<string, string[]>} which dimensions of which charts are hidden
+ */
+export function hidden(said = read()) {
+  const found = new Map();
+  for (const text of said.getAll("hide")) {
+    try {
+      const [chart, ...dimensions] = text.split(",").map(decodeURIComponent);
+      if (chart && dimensions.length) found.set(chart, dimensions);
+    } catch {
+      // Not written by us.
+    }
+  }
+  return found;
+}
+
+/** @returns {string[]} the same for an address: what was hidden first is left out when it gets too long */
+function hiding(charts) {
+  const parts = [...charts].filter(([, ids]) => ids.length).map(([chart, ids]) => [chart, ...ids].map(encodeURIComponent).join(","));
+  let room = LONGEST_HIDDEN;
+  const kept = parts.reverse().filter((part) => {
+    const size = encodeURIComponent(part).length + 6;
+    if (size > room) return false;
+    room -= size;
+    return true;
+  });
+  return kept.reverse();
 }
 
 /** @returns {string} the id of the element to be at, or "" */
@@ -43,9 +85,10 @@ export const anchor = () => read().get("at") ?? "";
 /**
  * @param {string} at id of an element
  * @param {Span} [wanted]
+ * @param {Map<string, string[]>} [hides] dimensions of charts
  * @returns {string} the part of an address behind its `#`
  */
-export function fragment(at, wanted = span()) {
+export function fragment(at, wanted = span(), hides = hidden()) {
   const said = new URLSearchParams();
   if (wanted.last !== USUAL) said.set("last", short(wanted.last));
   if (wanted.after) {
@@ -53,21 +96,31 @@ export function fragment(at, wanted = span()) {
     said.set("before", String(wanted.before));
   }
   if (at) said.set("at", at);
+  for (const text of hiding(hides)) said.append("hide", text);
   return `#${said}`;
 }
 
 /**
- * Be somewhere else.
+ * Be somewhere else, or write the address as what is on show has it.
  *
  * @param {string} at
  * @param {Span} [wanted]
  * @param {boolean} [kept] with a new entry in the history, so that going back leads here
+ * @param {Map<string, string[]>} [hides]
  */
-export function settle(at, wanted = span(), kept = false) {
-  const address = fragment(at, wanted);
+export function settle(at, wanted = span(), kept = false, hides = hidden()) {
+  const address = fragment(at, wanted, hides);
   const bare = location.pathname + location.search;
   if (address === (location.hash || "#")) return;
   history[kept ? "pushState" : "replaceState"](null, "", address === "#" ? bare : address);
+}
+
+/** Keep in the address which dimensions of a chart are hidden. */
+export function hide(chart, ids) {
+  const all = hidden();
+  all.delete(chart);
+  if (ids.length) all.set(chart, ids);
+  settle(anchor(), span(), false, all);
 }
 
 /**

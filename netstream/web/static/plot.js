@@ -5,9 +5,15 @@ import { colour } from "./palette.js";
 
 const { uPlot } = globalThis;
 
-const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+// The size of type that distances around the axes are for.
+const USUAL = 11;
 const PADDING = 12;
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 90 * 86400, 365 * 86400];
+
+const DURATION_STEPS = [...TIME_STEPS.filter((step) => step <= 14400), ...[0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].map((days) => days * 86400)];
+// Pixels of a saved picture for each of a plain screen.
+const SHARP = 2;
 
 // Points that stand alone would be invisible as lines.
 function lonely(plot, series) {
@@ -79,6 +85,8 @@ export class Plot {
   #plot = null;
   #shape = "";
   #bands = [];
+  #shown = [];
+  #isDuration = false;
 
   /**
    * @param {HTMLElement} parent is filled with the plot
@@ -100,9 +108,22 @@ export class Plot {
     this.step = 1;
   }
 
-  /** The drawing, or null when it is not on the screen. */
-  get canvas() {
-    return this.#plot?.ctx.canvas ?? null;
+  /**
+   * Draw it once more, finely enough to be looked at elsewhere.
+   *
+   * @returns {Promise<{canvas: HTMLCanvasElement, pixel: number}|null>} null when it is not on the screen
+   */
+  async sharp() {
+    if (!this.#plot) return null;
+    const ratio = globalThis.devicePixelRatio || 1;
+    const factor = Math.max(1, SHARP / ratio);
+    const options = { ...this.#options(this.#shown, this.#isDuration, factor), cursor: { show: false } };
+    const plot = new uPlot(options, this.#plot.data, document.createElement("div"));
+    // It draws when whoever made it is done.
+    await new Promise((resolve) => setTimeout(resolve));
+    const { canvas } = plot.ctx;
+    plot.destroy();
+    return { canvas, pixel: ratio * factor };
   }
 
   /**
@@ -121,6 +142,8 @@ export class Plot {
       this.#shape = shape;
       this.#bands = bands;
     }
+    this.#shown = shown;
+    this.#isDuration = isDuration;
     const data = [times, ...columns];
     if (this.#plot) this.#plot.setData(data);
     else {
@@ -176,9 +199,9 @@ export class Plot {
     this.onSpan(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
   }
 
-  #mark(plot) {
+  #mark(plot, factor) {
     const { ctx, bbox } = plot;
-    const pixel = globalThis.devicePixelRatio || 1;
+    const pixel = (globalThis.devicePixelRatio || 1) * factor;
     ctx.save();
     ctx.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--odd").trim();
     for (const { when, part } of this.anomalies) {
@@ -230,22 +253,26 @@ export class Plot {
     return { width: Math.max(120, this.parent.clientWidth), height: Math.max(80, this.parent.clientHeight) };
   }
 
-  #options(shown, isDuration) {
-    const { color: ink, borderTopColor: rule } = getComputedStyle(this.parent);
+  #options(shown, isDuration, factor = 1) {
+    const { color: ink, borderTopColor: rule, fontSize } = getComputedStyle(this.parent);
+    const size = (parseFloat(fontSize) || USUAL) * factor;
+    const large = size / USUAL;
+    const { width, height } = this.#size();
     const filled = this.type !== "line";
     const stacked = this.type === "stacked";
     const series = shown.map((show, index) => ({
       show,
       stroke: colour(index),
       // The edge of a layer without height would cover the one below it.
-      width: stacked ? 0 : 1.5,
+      width: stacked ? 0 : 1.5 * factor,
       fill: filled ? `${colour(index)}${stacked ? "cc" : "40"}` : undefined,
-      points: { show: true, filter: lonely, size: 3 },
+      points: { show: true, filter: lonely, size: 3 * factor },
     }));
-    const axis = { stroke: ink, font: FONT, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
+    const axis = { stroke: ink, font: `${size}px ${FONT}`, ticks: { show: false }, grid: { stroke: rule, width: factor } };
     return {
-      ...this.#size(),
-      padding: [10, PADDING, 0, 0],
+      width: width * factor,
+      height: height * factor,
+      padding: [10 * factor, PADDING * factor, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -270,16 +297,16 @@ export class Plot {
         {
           ...axis,
           grid: { show: false },
-          gap: 4,
-          size: 21,
-          space: 64,
+          gap: 4 * factor,
+          size: 21 * large,
+          space: 64 * large,
           incrs: TIME_STEPS,
           values: (plot, splits) => {
             const step = splits.length > 1 ? splits[1] - splits[0] : 1;
             const fine = step % 60 !== 0;
-            const most = plot.over.clientWidth + PADDING - (fine ? 24 : 16);
+            const most = plot.bbox.width / uPlot.pxRatio + PADDING * factor - (fine ? 24 : 16) * large;
             // On the left stands the lowest number of the other axis.
-            const least = fine ? 22 : 14;
+            const least = (fine ? 22 : 14) * large;
             return splits.map((split) => {
               // A label that does not fit is better left out than cut off.
               const at = plot.valToPos(split, "x");
@@ -291,9 +318,10 @@ export class Plot {
         },
         {
           ...axis,
-          gap: 6,
-          size: (_plot, labels) => breadth(labels),
-          space: 34,
+          gap: 6 * factor,
+          size: (_plot, labels) => breadth(labels) * large,
+          space: 34 * large,
+          ...(isDuration ? { incrs: DURATION_STEPS } : {}),
           values: (plot, splits) => {
             const labels = ticks(splits, isDuration);
             // Where nothing happens, a scale says nothing.
@@ -304,7 +332,7 @@ export class Plot {
       series: [{}, ...series],
       hooks: {
         setSelect: [(plot) => this.#select(plot)],
-        draw: [(plot) => this.#mark(plot)],
+        draw: [(plot) => this.#mark(plot, factor)],
         setCursor: [(plot) => this.onCursor(plot.cursor.left < 0 ? null : plot.cursor.idx ?? null)],
       },
     };

@@ -44,12 +44,11 @@ export function csv(names, times, values, view) {
 /**
  * A picture of a chart with its title and legend.
  *
- * @param {HTMLCanvasElement} canvas the plot
+ * @param {{canvas: HTMLCanvasElement, pixel: number}} drawing the plot, and how many of its pixels are one of the page
  * @param {{title: string, under: string, units: string, view: {from: number, to: number}, legend: {name: string, colour: string}[]}} words
  * @returns {Promise<Blob>}
  */
-export function picture(canvas, { title, under, units, view, legend }) {
-  const pixel = globalThis.devicePixelRatio || 1;
+export function picture({ canvas, pixel }, { title, under, units, view, legend }) {
   const style = getComputedStyle(document.documentElement);
   const shade = (name) => style.getPropertyValue(name).trim();
   const made = document.createElement("canvas");

@@ -61,10 +61,11 @@ export function shell(current, title) {
     tools,
     theme,
   );
+  const unknown = "unknown" in document.documentElement.dataset;
   byId("pages").replaceChildren(
     ...PAGES.map(([file, name, path]) => {
       // A node's alerts are beside its dashboard, the other pages are about all nodes.
-      const link = element("a", { href: (OF_A_NODE.includes(file) ? "./" : home()) + file }, icon(20, path), element("span", { textContent: name }));
+      const link = element("a", { href: (OF_A_NODE.includes(file) && !unknown ? "./" : home()) + file }, icon(20, path), element("span", { textContent: name }));
       if (file === current) link.setAttribute("aria-current", "page");
       if (file === "alerts.html") link.append(element("span", { className: "count raised", id: "raised", hidden: true }));
       return element("li", {}, link);

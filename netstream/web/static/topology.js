@@ -2,8 +2,9 @@
 
 const FEW = 8;
 // What a box, the room beside and below it, and the margin measure; in a narrow window a child and its parent stand side by side.
-const WIDE = { width: 176, height: 50, across: 120, below: 22, margin: 16 };
-const NARROW = { width: 116, height: 50, across: 74, below: 22, margin: 3 };
+// For what is said of a connection there is room beside the box that it comes from, which no other connection crosses.
+const WIDE = { width: 176, height: 50, across: 160, below: 22, margin: 16, caption: 76 };
+const NARROW = { width: 108, height: 50, across: 88, below: 22, margin: 3, caption: 67 };
 
 /**
  * One agent, or several children that look alike.
@@ -241,4 +242,26 @@ export function topology(answer, narrow = false) {
     height,
     size,
   };
+}
+
+/**
+ * The line of a connection, and where words on it begin or end.
+ *
+ * @param {Vertex} from
+ * @param {Vertex} to
+ * @param {typeof WIDE} size
+ * @returns {{path: string, x: number, y: number, anchor: string}}
+ */
+export function route(from, to, size) {
+  if (from.x === to.x) {
+    // Within a cluster: one goes down on the right, the other up on the left.
+    const down = to.y > from.y;
+    const x = from.x + size.width * (down ? 0.62 : 0.38);
+    return { path: down ? `M${x} ${from.y + size.height}L${x} ${to.y}` : `M${x} ${from.y}L${x} ${to.y + size.height}`, x: x + (down ? 6 : -6), y: (from.y + to.y + size.height) / 2, anchor: down ? "start" : "end" };
+  }
+  const [x1, y1] = [from.x + size.width, from.y + size.height / 2];
+  const [x2, y2] = [to.x, to.y + size.height / 2];
+  const turn = x1 + Math.min(size.caption, x2 - x1);
+  const middle = (turn + x2) / 2;
+  return { path: `M${x1} ${y1}H${turn}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`, x: x1 + (from.cluster.length > 1 ? 14 : 7), y: y1 - 7, anchor: "start" };
 }
