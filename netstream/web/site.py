@@ -388,13 +388,11 @@ class APISite(server.Site):
     @ivar most: How many there may be.
     @ivar writing: Lets in who may write; L{None} if nobody may.
     @ivar heads: Plain requests that came lately.
-    @ivar gate: What all requests have to pass.
     @ivar api: What answers plain ones.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
     requestFactory = APIRequest
-    gate: Gate
     features = ALL
     first_within = 0
     parts: tuple[API | Access | Writing, ...] = ()
