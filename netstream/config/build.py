@@ -314,6 +314,19 @@ def access(values: Values, node: Values, db: DBSettings, stream: StreamSettings,
     return Access(base, tuple(found), file)
 
 
+def _limit(values: Values, option: str, section: str) -> int:
+    """
+    @return: A limit of a quota; 0 is none.
+    @raise ConfigError: It is written as 0, which some take for no limit and
+        some for nobody.
+    """
+    entry = values.entry(_KEY[option], section)
+    limit: int = values.get(_KEY[option], section) or 0
+    if entry is not None and entry.value and not limit:
+        raise refusal(entry, "0 is no limit; leave the line out for none, or write 'enabled = no' to let nobody in")
+    return limit
+
+
 def _section(values: Values, name: str, lines: dict[str, int], update_every: int, base: KeySettings) -> Section:
     values.check(KEY_OPTIONS, name)
     given: dict[str, Any] = {}
@@ -353,9 +366,9 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
         values.get(_KEY["valid from"], name),
         values.get(_KEY["valid until"], name),
         Quota(
-            nodes=values.get(_KEY["max nodes"], name) or 0,
-            metrics=values.get(_KEY["max metrics"], name) or 0,
-            samples=values.get(_KEY["max samples per second"], name) or 0,
+            nodes=_limit(values, "max nodes", name),
+            metrics=_limit(values, "max metrics", name),
+            samples=_limit(values, "max samples per second", name),
         ),
         given,
         proxy,
