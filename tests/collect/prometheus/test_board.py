@@ -57,7 +57,7 @@ class BoardTests(BoardCase):
         """
         series = Series("temp\n\x1b[1mroom_x", (), Kind.GAUGE)
         made = chart("prometheus_x.y", series, About(), 10, "prometheus.plugin", "x")
-        self.assertEqual((made.title, made.family), ("Metric temp \x1b[1mroom_x", "temp__[1mroom_x"))
+        self.assertEqual((made.title, made.family), ("Metric temp \x1b[1mroom_x", "temp_"))
 
     def test_gauge(self) -> None:
         """
