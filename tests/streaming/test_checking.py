@@ -390,6 +390,7 @@ class KeyTests(CheckCase):
         child = self.child(parent, key=OTHER, machine_guid=f"0{OTHER[1:]}")
         self.assertFalse(child.closed)
         self.assert_fails("key", f"the quota of API key {fingerprint(OTHER)} is used up", "[stream] api key", key=OTHER)
+        self.assertNotIn("is accepted", self.check(key=OTHER)[1])
         last = parent.service._parent.turned[-1]  # type: ignore[union-attr]
         self.assertIn("has its 1 nodes already", last.reason)
         parent.write("stream.conf", section.replace("= 1", "= 2"))
@@ -466,6 +467,23 @@ class TLSTests(CheckCase):
         good, text = self.check("parent:SSL", more=self.trust)
         self.assertTrue(good, text)
         self.assertIn("TLS           ok      certificate verified", text)
+
+    def test_unverified(self) -> None:
+        """
+        A certificate at which nobody looks is odd, and the line that says so is named.
+        """
+        self.parent("other.example")
+        good, text = self.check("parent:SSL", more="ssl skip certificate verification = yes\n")
+        self.assertTrue(good, text)
+        self.assertIn("TLS           odd     any certificate is accepted", text)
+        self.assertIn("[stream] ssl skip certificate verification: write 'CAfile'", text)
+
+    def test_none_presented(self) -> None:
+        """
+        Where a parent demands a certificate and none is presented, the check says that.
+        """
+        self.parent(more=f"ssl client CA = {self.ca}\n")
+        self.assert_fails("key", "and none is presented", "[stream] api key", destination="parent:SSL", more=self.trust)
 
     def test_certificates(self) -> None:
         """
