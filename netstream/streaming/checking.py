@@ -54,7 +54,7 @@ from netstream.streaming.causes import (
     silent,
 )
 from netstream.streaming.choice import Connector
-from netstream.streaming.door import CHECKER
+from netstream.streaming.door import ASKING, CHECKER
 from netstream.streaming.uplink import Uplink
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
@@ -444,7 +444,7 @@ class Walk:
         """
         Ask for nothing at all, which every parent denies.
         """
-        return await self._ask(b"STREAM hostname=netstream-check HTTP/1.1\r\n\r\n", denied=None)
+        return await self._ask(ASKING, denied=None)
 
     async def _try_key(self) -> Finding | None:
         """

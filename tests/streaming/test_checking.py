@@ -527,6 +527,18 @@ class TLSTests(CheckCase):
         self.parent(more="bind to = *:19999^SSL=force\n")
         self.assert_fails("answer", "the port takes TLS only", "write ':SSL'", "[stream] destination")
 
+    def test_presented(self) -> None:
+        """
+        With a certificate of its own no other name is good, so the check only asks for an answer; the parent takes it
+        for a check, not for a child without a key.
+        """
+        self.parent(more=f"ssl client CA = {self.ca}\n")
+        certificate, key = write(pair("child", client=True), self.directory, "child")
+        self.check("parent:SSL", more=f"{self.trust}ssl certificate = {certificate}\nssl key = {key}\n")
+        logged = "\n".join(self.logged)
+        self.assertIn("'netstream check' there sees that there is an answer", logged)
+        self.assertNotIn("the request has no key", logged)
+
     def test_client_certificate(self) -> None:
         """
         A parent that demands a certificate, of everyone or of who streams.
