@@ -21,6 +21,7 @@ from netstream.config.layers import shown
 from netstream.config.reload import Configuration
 from netstream.config.settings import KeyRecord, Role, Settings, StreamSettings
 from netstream.config.token import HELP, token_of
+from netstream.tls.certificates import Pair, doubts
 from netstream.tls.client import Client
 from netstream.tls.server import Server
 
@@ -61,13 +62,14 @@ def _check(chosen: argparse.Namespace) -> int:
         api_key=chosen.api_key,
     )
     settings = configuration.settings
+    warnings = [*settings.warnings]
     if settings.web.tls is not None:
-        Server(settings.web.tls)
+        warnings += _doubts(Server(settings.web.tls).pair, settings.web.tls.certificate)
     onward = settings.access.onward(time.time())
     sending = (settings.stream, *(stream for _, stream in onward))
     if any(parent.tls for stream in sending for parent in stream.destinations):
-        Client(settings.stream.tls)
-    for warning in settings.warnings:
+        warnings += _doubts(Client(settings.stream.tls).pair, settings.stream.tls.certificate)
+    for warning in warnings:
         print(f"warning: {warning}")
     for name, value in _summary(settings):
         print(f"{name + ':':<15}{value}")
@@ -78,6 +80,13 @@ def _check(chosen: argparse.Namespace) -> int:
     from netstream.checkwalk import walk
 
     return _run(lambda reactor: walk(configuration, reactor, partial(print, flush=True), token))
+
+
+def _doubts(pair: Pair | None, path: Path | None) -> list[str]:
+    """
+    @return: What is odd about a certificate.
+    """
+    return [f"{path}: {doubt}" for doubt in doubts(pair.certificate, time.time())] if pair is not None else []
 
 
 def _run(checking: Callable[[Any], Deferred[bool]]) -> int:

@@ -29,12 +29,18 @@ def add_commands(commands: Any) -> None:
         description="Tell a node that runs on this machine what to do, through its control socket, which only its "
         "owner can use.",
     )
+
+    def common(parser: argparse.ArgumentParser, **more: Any) -> None:
+        parser.add_argument("--data-dir", type=Path, metavar="DIR", help="of the node", **more)
+        parser.add_argument("--json", action="store_true", help="print the answer as it came", **more)
+
+    common(ctl)
     actions = ctl.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def action(name: str, help: str, description: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = actions.add_parser(name, help=help, description=description)
-        parser.add_argument("--data-dir", type=Path, metavar="DIR", help="of the node")
-        parser.add_argument("--json", action="store_true", help="print the answer as it came")
+        # What stands before the command holds if it is not said again.
+        common(parser, default=argparse.SUPPRESS)
         parser.set_defaults(run=_run, action=name)
         return parser
 

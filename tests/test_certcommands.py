@@ -7,15 +7,18 @@ import io
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from cryptography import x509
+from cryptography.x509.oid import SignatureAlgorithmOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.cli import main
 from netstream.config import load
-from netstream.tls.certificates import machine_guids, names, read_pair
+from netstream.tls.certificates import doubts, machine_guids, names, read_pair
 from netstream.tls.client import Client
 from netstream.tls.server import Server
+from tests.tls.papers import pair, write
 
 GUID = "99999999-9999-4999-8999-999999999999"
 
@@ -69,6 +72,25 @@ class GencertTests(SynchronousTestCase):
             self.assertEqual(main(check), 1)
         self.assertIn("TLS:           with", out.getvalue())
         self.assertIn("does not belong to the private key", err.getvalue())
+
+    def test_doubts(self) -> None:
+        """
+        C{check} warns of a certificate that expires soon, or is signed in a way that others do not trust.
+        """
+        soon = pair("parent", days=5)
+        self.directory.mkdir()
+        write(soon, self.directory)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(main(["check", "--files", "--config-dir", str(self.config)]), 0)
+        self.assertRegex(out.getvalue(), "warning: .*cert.pem: expires on .*; put a new one there")
+        self.assertEqual([*doubts(pair("parent").certificate, time.time())], [])
+        weak = SimpleNamespace(
+            not_valid_after_utc=pair("parent").certificate.not_valid_after_utc,
+            signature_algorithm_oid=SignatureAlgorithmOID.RSA_WITH_SHA1,
+        )
+        (doubt,) = doubts(weak, time.time())  # type: ignore[arg-type]
+        self.assertIn("signed with SHA-1", doubt)
 
     def test_client(self) -> None:
         """

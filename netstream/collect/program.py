@@ -29,6 +29,7 @@ from netstream.wire.commands import EndDefinition
 from netstream.wire.words import quote
 
 _LARGEST = (1 << 63) - 1
+_HUGE = 1 << 1000
 _AUTOMATIC = 1
 _ALGORITHMS = {algorithm.keyword: algorithm for algorithm in Algorithm}
 
@@ -61,13 +62,15 @@ class Number:
 
         @param value: L{None} and what is not finite is a gap.
         """
+        if value is not None:
+            value = _bounded(value)
         self._value = value if value is not None and math.isfinite(value) else None
 
     def add(self, value: float = 1) -> None:
         """
         Add to it.
         """
-        self.set((self._value or 0) + value)
+        self.set((self._value or 0) + _bounded(value))
 
     def collected(self) -> int | None:
         """
@@ -80,17 +83,31 @@ class Number:
         return round(bounded)
 
 
+def _bounded(value: float) -> float:
+    """
+    @return: The number; an integer that no float can hold is the largest that
+        a sample can.
+    """
+    if isinstance(value, int) and not -_HUGE < value < _HUGE:
+        return _LARGEST if value > 0 else -_LARGEST
+    return value
+
+
 class NumberChart:
     """
     One chart of numbers.
 
     @ivar chart: How it begins; its dimensions are in L{numbers}.
     @ivar numbers: By dimension id.
+    @ivar failing: Whether it could not be written last time.
+    @ivar unheard: Whether what it writes is not taken in; another dimension
+        gives it another try.
     """
 
     def __init__(self, chart: Chart) -> None:
         self.chart = chart
         self.numbers: dict[str, Number] = {}
+        self.failing = self.unheard = False
         self._changed = True
         self._last = 0
 
@@ -129,6 +146,7 @@ class NumberChart:
             )
             number = self.numbers[dimension_id] = Number(made, decimals)
             self._changed = True
+            self.unheard = False
         return number
 
     def text(self, now: int) -> bytes:
@@ -208,6 +226,7 @@ class NumberCharts(Service):
         self._running: _Running | None = None
         self._next: IDelayedCall | None = None
         self._due = 0.0
+        self._apart = False
 
     def chart(
         self,
@@ -287,6 +306,7 @@ class NumberCharts(Service):
         self._running = _Running(Feed(hub, settings, self._plugin, self._every, limits), clock)
         for each in self.charts.values():
             each.chart = evolve(each.chart, update_every=self._every)
+            each.unheard = False
             each.forget()
 
     def startService(self) -> None:
@@ -330,7 +350,33 @@ class NumberCharts(Service):
             self._log.failure("{plugin}: the numbers could not be had", Failure(), plugin=self._plugin)
             return
         stamp = int(now * 1e6)
-        self._say(b"".join([chart.text(stamp) for chart in self.charts.values()]))
+        texts = {chart: text for chart in self.charts.values() if (text := self._text(chart, stamp))}
+        apart, self._apart = self._apart, False
+        if not apart:
+            # If one of them is not taken in, the next time tells which it is.
+            self._apart = not self._say(b"".join(texts.values()))
+            return
+        for chart, text in texts.items():
+            if not self._say(text, f"chart {chart.chart.id}"):
+                chart.unheard = self._apart = True
+                # There may be more of them, and none of the others is known any more.
+                return
+
+    def _text(self, chart: NumberChart, stamp: int) -> bytes:
+        if chart.unheard:
+            return b""
+        try:
+            text = chart.text(stamp)
+        except Exception:
+            if not chart.failing:
+                self._log.failure(
+                    "{plugin}: chart {chart} could not be written", Failure(), plugin=self._plugin, chart=chart.chart.id
+                )
+            chart.failing = True
+            chart.forget()
+            return b""
+        chart.failing = False
+        return text
 
     def measure(self, now: float) -> None:
         """
@@ -339,15 +385,20 @@ class NumberCharts(Service):
         @param now: UTC seconds.
         """
 
-    def _say(self, text: bytes) -> None:
+    def _say(self, text: bytes, what: str = "its charts") -> bool:
+        """
+        @return: Whether it was taken in.
+        """
         assert self._running is not None
         if not text:
-            return
+            return True
         try:
             self._running.feed.say(text, self._running.clock.seconds())
         except Exception:
             # Definitions are checked when they are made, so this is our own mistake.
-            self._log.failure("{plugin}: its charts could not be taken in", Failure(), plugin=self._plugin)
+            self._log.failure("{plugin}: {what} could not be taken in", Failure(), plugin=self._plugin, what=what)
             self._running.feed.restart(self._running.clock.seconds())
             for chart in self.charts.values():
                 chart.forget()
+            return False
+        return True

@@ -122,12 +122,14 @@ def web_settings(values: Values, directory: Path) -> WebSettings:
     @param directory: Of the configuration.
     @raise ConfigError: C{bind to} is malformed, names nothing to bind, or
         insists on TLS without a certificate; or the file of those who may look
-        cannot be used; or C{dashboard files} names no dashboard.
+        cannot be used, or is asked for and not named; or C{dashboard files}
+        names no dashboard.
     """
     listeners = () if values.get(_NODE[WEB, "mode"]) == "none" else _listeners(values)
     tls = server_tls(values, directory) if listeners else None
     check_listeners(values, listeners, tls)
     allow = {what: values.get(_NODE[WEB, f"allow {what} from"]) for what in ALLOW}
+    _check_protection(values, bool(listeners))
     return WebSettings(
         **_fields(values, WEB_OPTIONS),
         listeners=listeners,
@@ -145,6 +147,29 @@ def _access_file(values: Values, directory: Path) -> Path | None:
         if path.stat().st_mode & 0o044:
             values.warnings.line(f"{path}: holds tokens or passwords, but others can read it; chmod 600 it")
     return path
+
+
+def _check_protection(values: Values, listening: bool) -> None:
+    """
+    Hold C{bearer token protection}, by which agents ask for a token that their
+    cloud gives, against what protects this node.
+
+    @raise ConfigError: It asks for protection that there is not.
+    """
+    entry = values.entry(_NODE[WEB, "bearer token protection"])
+    if entry is None or not values.get(_NODE[WEB, "bearer token protection"]) or not listening:
+        return
+    if not values.get(_NODE[WEB, "access token file"]):
+        raise refusal(
+            entry,
+            "asks for an API that needs a token, which there cannot be without 'access token file', the file of those"
+            " who may look; name one, or write 'no' to leave the API open",
+        )
+    if "dashboard" not in values.get(_NODE[WEB, "access token for"]):
+        raise refusal(
+            entry,
+            "asks for an API that needs a token, and 'access token for' leaves 'dashboard' out; add it, or write 'no'",
+        )
 
 
 def _dashboard_files(values: Values, directory: Path) -> Path | None:
@@ -290,6 +315,19 @@ def access(values: Values, node: Values, db: DBSettings, stream: StreamSettings,
     return Access(base, tuple(found), file)
 
 
+def _limit(values: Values, option: str, section: str) -> int:
+    """
+    @return: A limit of a quota; 0 is none.
+    @raise ConfigError: It is written as 0, which some take for no limit and
+        some for nobody.
+    """
+    entry = values.entry(_KEY[option], section)
+    limit: int = values.get(_KEY[option], section) or 0
+    if entry is not None and entry.value and not limit:
+        raise refusal(entry, "0 is no limit; leave the line out for none, or write 'enabled = no' to let nobody in")
+    return limit
+
+
 def _section(values: Values, name: str, lines: dict[str, int], update_every: int, base: KeySettings) -> Section:
     values.check(KEY_OPTIONS, name)
     given: dict[str, Any] = {}
@@ -329,9 +367,9 @@ def _section(values: Values, name: str, lines: dict[str, int], update_every: int
         values.get(_KEY["valid from"], name),
         values.get(_KEY["valid until"], name),
         Quota(
-            nodes=values.get(_KEY["max nodes"], name) or 0,
-            metrics=values.get(_KEY["max metrics"], name) or 0,
-            samples=values.get(_KEY["max samples per second"], name) or 0,
+            nodes=_limit(values, "max nodes", name),
+            metrics=_limit(values, "max metrics", name),
+            samples=_limit(values, "max samples per second", name),
         ),
         given,
         proxy,

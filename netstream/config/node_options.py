@@ -261,7 +261,7 @@ WEB_OPTIONS = (
     later(WEB, "gzip compression level", whole(1, 9), "3", (GLOBAL, "web compression level")),
     later(WEB, "respect do not track policy", BOOLEAN, "no", (GLOBAL, "respect web browser do not track policy")),
     later(WEB, "x-frame-options response header", TEXT, "", (GLOBAL, "web x-frame-options header")),
-    later(WEB, "bearer token protection", BOOLEAN, "no"),
+    option(WEB, "bearer token protection", BOOLEAN, "no"),
     later(WEB, "ssl skip certificate verification", BOOLEAN, "no"),
 )
 

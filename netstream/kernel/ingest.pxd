@@ -63,5 +63,5 @@ cdef class Ingest:
     cdef int _learn(self, bytes text, int kind, list found, int chart, int dimension) except -1
     @cython.locals(walk=Walk, tables=Tables, number=cython.int, index=cython.int)
     cdef bytes _canonical(self)
-    cdef int64_t _whole(self, bytes text, bytes word) except? -1
+    cdef int64_t _whole(self, bytes text, bytes word, bint clamped=*) except? -1
     cdef double _real(self, bytes text, bytes word) except? -1.0

@@ -491,7 +491,7 @@ class Ingest:
             walk.begin(chart, collected, False, at)
         elif kind == SET:
             if len(given) > 1 and given[1]:
-                walk.set(dimension, self._whole(text, given[1]), False)
+                walk.set(dimension, self._whole(text, given[1], True), False)
             else:
                 walk.plain = False
         elif kind == END:
@@ -582,8 +582,10 @@ class Ingest:
         lines.append(b"END\n")
         return b"".join(lines)
 
-    def _whole(self, text: bytes, word: bytes) -> int:
+    def _whole(self, text: bytes, word: bytes, clamped: bool = False) -> int:
         """
+        @param clamped: Whether a number that is too large is the largest, as
+            agents have it.
         @return: The integer that a word says.
         @raise SampleError: It says none.
         """
@@ -593,7 +595,9 @@ class Ingest:
             return value
         real = self._real(text, word)
         if not -(2.0**63) <= real < 2.0**63:
-            raise SampleError(text, "number out of range")
+            if not clamped or real != real:
+                raise SampleError(text, "number out of range")
+            return 9223372036854775807 if real > 0 else -9223372036854775807 - 1
         return int(real)
 
     def _real(self, text: bytes, word: bytes) -> float:

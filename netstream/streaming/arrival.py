@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from netstream.hub.hub import Host
 from netstream.model.identity import fingerprint
-from netstream.streaming.door import PASSING, Candidate
+from netstream.streaming.door import ASKING, PASSING, Candidate
 from netstream.streaming.intake import Intake
 from netstream.streaming.papers import Papers, papers_of
 from netstream.streaming.passing import Handed, Relay, Taker, hand_over
@@ -138,7 +138,10 @@ class ParentProtocol(Protocol):
         try:
             request = reader.receive(data)
         except HandshakeError as problem:
-            self._log.warn("{peer}: streaming refused: {problem}", peer=self.peer, problem=problem)
+            if data == ASKING:
+                self._log.info("{peer}: 'netstream check' there sees that there is an answer", peer=self.peer)
+            else:
+                self._log.warn("{peer}: streaming refused: {problem}", peer=self.peer, problem=problem)
             self._refuse(problem.refusal or Refusal.DENIED)
             return
         if request is None:

@@ -54,7 +54,7 @@ from netstream.streaming.causes import (
     silent,
 )
 from netstream.streaming.choice import Connector
-from netstream.streaming.door import CHECKER
+from netstream.streaming.door import ASKING, CHECKER
 from netstream.streaming.uplink import Uplink
 from netstream.wire.capabilities import COMPRESSIONS, Capability
 from netstream.wire.handshake import Accepted, Refusal, ReplyReader, StreamRequest
@@ -80,6 +80,16 @@ LASTS = 4.0
 
 APART, TOO_FAR = 5.0, 60.0
 """Seconds that clocks may be apart: more are odd, more make samples useless."""
+
+
+_VERIFIED = Finding(TLS, Verdict.GOOD, "certificate verified")
+_UNVERIFIED = Finding(
+    TLS,
+    Verdict.ODD,
+    "any certificate is accepted, so whoever stands between can read and change what is sent",
+    "write 'CAfile' or 'ssl certificate fingerprint' in its place",
+    "ssl skip certificate verification",
+)
 
 
 @frozen
@@ -348,8 +358,7 @@ class Walk:
             yield closed
             return
         if destination.tls:
-            checked = "any certificate is accepted" if self._settings.tls.skip_verification else "certificate verified"
-            yield Finding(TLS, Verdict.GOOD, checked)
+            yield _UNVERIFIED if self._settings.tls.skip_verification else _VERIFIED
         page = _page(reply.data)
         if page is not None and page.date is not None:
             yield self._clock(page.date, (began + self._reactor.seconds()) / 2)
@@ -403,10 +412,12 @@ class Walk:
         # With a certificate that is bound to this node, no other name is good.
         asked = bool(self._agent) and self._settings.tls.certificate is None
         finding = await (self._try_key() if asked else self._try_answer())
-        if finding is not None:
+        # Whether there is room within the quota of the key shows in a stream of this node alone.
+        streams = self._running is None and self._host is not None
+        if finding is not None and not (streams and finding.verdict is Verdict.GOOD):
             yield finding
-            if finding.verdict is not Verdict.GOOD:
-                return
+        if finding is not None and finding.verdict is not Verdict.GOOD:
+            return
         if not asked and (self._running is not None or self._host is None):
             yield Finding(KEY, Verdict.UNKNOWN, "not tried, since the parent does not say who it is")
         if self._instead is not None:
@@ -427,16 +438,21 @@ class Walk:
             return
         status = await self._status()
         if status in ("online", "replicating"):
+            if finding is not None:
+                yield finding
             yield refused(Refusal.ALREADY_STREAMING, b"", self._destination, "", self._info.hostname)
             return
-        async for found in self._send(self._host, None if asked else f"key {mark} is accepted"):
+        async for found in self._send(self._host, f"key {mark} is accepted"):
+            if finding is not None and found.step != KEY:
+                yield finding
+            finding = None
             yield found
 
     async def _try_answer(self) -> Finding | None:
         """
         Ask for nothing at all, which every parent denies.
         """
-        return await self._ask(b"STREAM hostname=netstream-check HTTP/1.1\r\n\r\n", denied=None)
+        return await self._ask(ASKING, denied=None)
 
     async def _try_key(self) -> Finding | None:
         """
@@ -468,7 +484,10 @@ class Walk:
         name = refusal.name.lower()
         if name in instead:
             return instead[name]
-        return refused(refusal, reply.data, self._destination, self._settings.api_key, self._info.hostname)
+        found = refused(refusal, reply.data, self._destination, self._settings.api_key, self._info.hostname)
+        if refusal is Refusal.DENIED and self._destination.tls and self._settings.tls.certificate is None:
+            return evolve(found, text=f"{found.text}; it may also demand a certificate, and none is presented")
+        return found
 
     def _tell_running(self, running: Running) -> Finding:
         if running.sent_to == self._destination.text:
@@ -478,7 +497,7 @@ class Walk:
         where = f"to {running.sent_to}" if running.sent_to else "nowhere just now"
         return Finding(SAMPLE, Verdict.UNKNOWN, f"not tried, since the node runs; it streams {where}")
 
-    async def _send(self, host: Host, accepted: str | None) -> AsyncIterator[Finding]:
+    async def _send(self, host: Host, accepted: str) -> AsyncIterator[Finding]:
         """
         Stream for a moment.
         """
@@ -492,7 +511,7 @@ class Walk:
         finally:
             await uplink.stopService()
 
-    async def _watch(self, uplink: Uplink, begin: int, accepted: str | None) -> AsyncIterator[Finding]:
+    async def _watch(self, uplink: Uplink, begin: int, accepted: str) -> AsyncIterator[Finding]:
         shown = uplink.upstream
         for _ in range(int(ACCEPTED_WITHIN / 0.2)):
             if shown.connected or shown.reason:
@@ -507,8 +526,7 @@ class Walk:
             cause, _, advice = reason.partition("; ")
             yield bad(PARENT, cause, advice or "the log of the parent says more")
             return
-        if accepted is not None:
-            yield Finding(KEY, Verdict.GOOD, accepted)
+        yield Finding(KEY, Verdict.GOOD, accepted)
         yield capabilities(shown.spoken)
         finding = await self._arrived(uplink, begin)
         yield finding

@@ -28,6 +28,9 @@ HOSTS_MOST = 20_000
 CHECKER = "netstream-check"
 """The program that asks whether its key is good, in the name of this node."""
 
+ASKING = f"STREAM hostname={CHECKER} HTTP/1.1\r\n\r\n".encode()
+"""Its request that asks for nothing, to see whether there is an answer."""
+
 REMEMBERED = 100
 """Refusals that are remembered."""
 

@@ -88,6 +88,7 @@ def listen_anew(port: object, backlog: int) -> None:
 
 async def _listen(reactor: Any, listener: Listener, factory: IProtocolFactory) -> Sequence[IListeningPort]:
     if listener.protocol == "unix":
+        _check_socket(listener.host)
         remove_unserved(listener.host)
         return [await UNIXServerEndpoint(reactor, listener.host, listener.backlog, mode=listener.mode).listen(factory)]
     backlog = listener.backlog
@@ -118,6 +119,17 @@ def _six_alone(port: IListeningPort) -> bool:
     """
     listening = getattr(port, "socket", None)
     return listening is not None and bool(listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+
+
+def _check_socket(path: str) -> None:
+    """
+    @raise CannotListenError: What has that name is no socket, so no other
+        process listens there, as C{bind} would have it.
+    """
+    with contextlib.suppress(OSError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            problem = OSError("it is a file, not a socket; remove it, or write another path")
+            raise CannotListenError("unix", path, problem)
 
 
 def remove_unserved(path: str) -> None:

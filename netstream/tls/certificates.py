@@ -15,9 +15,18 @@ from typing import Any
 from attrs import field, frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from netstream.config.errors import ConfigError
+
+SOON = 14 * 86400.0
+"""Seconds before a certificate expires in which that is said."""
+
+_WEAK = {
+    SignatureAlgorithmOID.RSA_WITH_MD5: "MD5",
+    SignatureAlgorithmOID.RSA_WITH_SHA1: "SHA-1",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA1: "SHA-1",
+}
 
 _SHOWN = 200
 """Characters of a text out of a certificate that are shown: a peer wrote it."""
@@ -110,6 +119,19 @@ def identities(certificate: x509.Certificate) -> tuple[str, ...]:
     common = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     guids = sorted(_URN + guid for guid in machine_guids(certificate))
     return (*common, *names(certificate), *guids, f"sha256:{certificate_fingerprint(certificate)}")
+
+
+def doubts(certificate: x509.Certificate, now: float) -> Iterable[str]:
+    """
+    @param now: UTC seconds.
+    @return: What its owner should know of it before others complain.
+    """
+    end = certificate.not_valid_after_utc
+    if end.timestamp() - now < SOON:
+        yield f"expires on {day(end)}; put a new one there, no restart is needed"
+    weak = _WEAK.get(certificate.signature_algorithm_oid)
+    if weak:
+        yield f"is signed with {weak}, which others do not trust; have it issued anew with SHA-256"
 
 
 def described(certificate: x509.Certificate) -> str:

@@ -21,13 +21,10 @@ from zope.interface import implementer
 
 from netstream.config.errors import ConfigError
 from netstream.config.settings import ServerTLS
-from netstream.tls.certificates import Pair, day, described, read_certificates, read_pair
+from netstream.tls.certificates import Pair, described, doubts, read_certificates, read_pair
 from netstream.tls.contexts import fault, hardened, present, sound_ciphers, trust
 from netstream.tls.explain import failed, not_trusted, with_certificate
 from netstream.tls.problem import CERTIFICATE, Problem
-
-SOON = 14 * 86400.0
-"""Seconds before a certificate expires from which on that is said."""
 
 _CERTIFICATE, _KEY, _CLIENT_CA = "[web] ssl certificate", "[web] ssl key", "[web] ssl client CA"
 
@@ -194,15 +191,10 @@ class Server:
 
     def remind(self) -> None:
         """
-        Warn if the certificate is about to expire, or its key is open.
+        Warn if the certificate is about to expire or weak, or its key is open.
         """
-        end = self.pair.certificate.not_valid_after_utc
-        if end.timestamp() - self._now() < SOON:
-            self._log.warn(
-                "{file}: expires on {end}; put a new one there, no restart is needed",
-                file=str(self._settings.certificate),
-                end=day(end),
-            )
+        for doubt in doubts(self.pair.certificate, self._now()):
+            self._log.warn("{file}: {doubt}", file=str(self._settings.certificate), doubt=doubt)
         if self.pair.open_to_others:
             self._log.warn(
                 "{file}: is a private key, but others can read it; chmod 600 it", file=str(self._settings.key)

@@ -156,6 +156,11 @@ class Writing:
         headers = request.requestHeaders
         self._check(address, headers)
         body = request.content
+        coding = (headers.getRawHeaders("Content-Encoding") or ["snappy"])[0].strip().lower()
+        if coding != "snappy":
+            raise Refusal(415, "A request of remote write is compressed: 'Content-Encoding: snappy'.\n")
+        if headers.getRawHeaders("Content-Length") == ["0"]:
+            raise Refusal(400, "The request is empty.\n")
         if not isinstance(body, Body) or body.excess:
             raise Refusal(413, f"A request has at most {LARGEST >> 20} MiB.\n")
         if _VERSION_2 in (headers.getRawHeaders("Content-Type") or [""])[0]:

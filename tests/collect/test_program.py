@@ -24,6 +24,7 @@ from netstream.db.workers import Inline
 from netstream.hub.hub import Hub
 from netstream.model.host import HostInfo
 from netstream.roles import Node
+from netstream.session.errors import ProtocolError
 
 GUID = "11111111-1111-4111-8111-111111111111"
 START = 1_800_000_000.0
@@ -63,6 +64,15 @@ class ProgramTestCase(SynchronousTestCase):
         return float(self.hub.local.latest.value[self.hub.local.table.number(chart, dimension)])
 
 
+class Stubborn:
+    """
+    Says that it is a number, and is none.
+    """
+
+    def __float__(self) -> float:
+        return 1.0
+
+
 class NumberTests(ProgramTestCase):
     """
     Numbers that are set and added to.
@@ -100,6 +110,66 @@ class NumberTests(ProgramTestCase):
         number.set(10.0**40)
         self.advance(2)
         self.assertTrue(np.isfinite(self.value("app.level", "now")))
+
+    def test_huge(self) -> None:
+        """
+        An integer that is larger than any float is bounded, as other huge numbers are.
+        """
+        charts = NumberCharts("test.plugin")
+        level = charts.chart("app.level").dimension("now")
+        grown = charts.chart("app.grown").dimension("all")
+        grown.set(0.5)
+        level.set(-(10**400))
+        grown.add(10**400)
+        self.run_charts(charts)
+        self.advance(2)
+        self.assertEqual(self.value("app.level", "now"), -float(1 << 63))
+        self.assertEqual(self.value("app.grown", "all"), float(1 << 63))
+
+    def test_unwritten(self) -> None:
+        """
+        A chart that cannot be written costs the others nothing, and comes when it can be.
+        """
+        charts = NumberCharts("test.plugin")
+        good, bad, last = (charts.chart(f"app.{name}").dimension("a") for name in ("good", "bad", "last"))
+        for number in (good, bad, last):
+            number.set(1)
+        bad.set(Stubborn())  # type: ignore[arg-type]
+        self.run_charts(charts)
+        for second in range(3):
+            good.set(second)
+            last.set(second)
+            self.advance(1)
+        self.assertEqual((self.value("app.good", "a"), self.value("app.last", "a")), (2.0, 2.0))
+        self.assertNotIn("app.bad", self.hub.local.charts)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        bad.set(7)
+        self.advance(2)
+        self.assertEqual(self.value("app.bad", "a"), 7.0)
+
+    def test_unheard(self) -> None:
+        """
+        A chart that is not taken in is found, and costs the others a moment once.
+        """
+        charts = NumberCharts("test.plugin")
+        numbers = [charts.chart(f"app.{name}").dimension("a") for name in ("good", "bad", "last")]
+        for number in numbers:
+            number.set(1)
+        bad = charts.charts["app.bad"]
+        written, bad.text = bad.text, lambda now: b"BEGIN app.nobody\n"  # type: ignore[method-assign]
+        self.run_charts(charts)
+        self.advance(3)
+        self.assertEqual(len(self.flushLoggedErrors(ProtocolError)), 2)
+        for second in range(4):
+            numbers[0].set(second)
+            numbers[2].set(second)
+            self.advance(1)
+        self.assertEqual((self.value("app.good", "a"), self.value("app.last", "a")), (3.0, 3.0))
+        self.assertFalse(self.hub.local.charts["app.good"].obsolete)
+        bad.text = written  # type: ignore[method-assign]
+        bad.dimension("b").set(2)
+        self.advance(2)
+        self.assertEqual(self.value("app.bad", "b"), 2.0)
 
     def test_late_dimension(self) -> None:
         """

@@ -80,6 +80,29 @@ class FileTests(ConfigCase):
         self.assertIn("dashboard for: everyone who signs in\n", out.getvalue())
         self.assertNotIn(TOKEN, out.getvalue())
 
+    def test_bearer(self) -> None:
+        """
+        A file of an agent that asks for protection by tokens does not start a
+        node that anyone may look at.
+        """
+        asked = "[web]\nbearer token protection = yes\n"
+        message = self.wrong(asked)
+        self.assertIn("2: [web] bearer token protection: ", message)
+        self.assertIn("'access token file'", message)
+        self.assertEqual(self.load("[web]\nbearer token protection = no\n").warnings, ())
+        self.assertEqual(self.load(asked + "mode = none\n").warnings, ())
+        config, data = self.configuration(asked + "access token file = access\n")
+        (config / "access").write_text(TOKEN + "\n")
+        (config / "access").chmod(0o600)
+        known = ["check", "--files", "--config-dir", str(config), "--data-dir", str(data)]
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(main(known), 0)
+        self.assertNotIn("warning", out.getvalue())
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            self.assertEqual(main([*known, "--set", "web/access token for=badges"]), 1)
+        self.assertIn("'access token for' leaves 'dashboard' out", out.getvalue())
+
 
 class PasswordTests(SynchronousTestCase):
     """

@@ -226,6 +226,9 @@ class SocketTests(TestCase):
         self.told.run = lambda request: defer.fail(CannotDo("there is none"))  # type: ignore[method-assign]
         status, _, problem = await deferToThread(run, "remove-node", "x")
         self.assertEqual((status, problem), (1, "netstream ctl: there is none\n"))
+        with redirect_stderr(StringIO()) as err:
+            status = await deferToThread(main, ["ctl", "--data-dir", str(self.directory), "remove-node", "x"])
+        self.assertEqual((status, err.getvalue()), (1, "netstream ctl: there is none\n"))
         answers: dict[str, Any] = {
             "keys": {
                 "keys": [

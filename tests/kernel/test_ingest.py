@@ -253,8 +253,7 @@ class LineTests(KernelTestCase):
             (begin + b"SET x #\n", "malformed number"),
             (begin + b"SET x 1_0\n", "malformed number"),
             (begin + b"SET x nan\n", "number out of range"),
-            (begin + b"SET x 1e300\n", "number out of range"),
-            (begin + b"SET x " + b"9" * 30 + b"\n", "number out of range"),
+            (begin2 + b"SET2 x 1e300 1 A\n", "number out of range"),
             (b"BEGIN2 a.b 1\n", "too few words"),
             (b"BEGIN2 a.b 0 1700000000 #\n", "update every out of range"),
             (b"BEGIN2 a.b 1 0 #\n", "time out of range"),
@@ -283,6 +282,15 @@ class LineTests(KernelTestCase):
         self.refused(ingest, good + b"SET2 x two 2 A\n" + good)
         self.assertEqual([row[1:4] for row in self.rows(ingest)], [(START, 1, 1.0), (START + 1, 2, 2.0)])
         self.assertEqual(ingest.lines, 5)
+
+    def test_too_large(self) -> None:
+        """
+        A collected number that is too large is the largest, as agents have it.
+        """
+        for word, collected in ((b"9" * 30, 2**63 - 1), (b"-" + b"9" * 30, -(2**63)), (b"1e300", 2**63 - 1)):
+            ingest = self.ingest(*COUNTERS)
+            self.feed(ingest, b"BEGIN a.b 0\nSET x " + word + b"\nEND\n")
+            self.assertEqual(ingest.take()[5], block(0, x=collected), word)
 
     def test_empty_value(self) -> None:
         """

@@ -484,6 +484,7 @@ class KeyTests(CheckCase):
         child = self.child(parent, key=OTHER, machine_guid=f"0{OTHER[1:]}")
         self.assertFalse(child.closed)
         self.assert_fails("key", f"the quota of API key {fingerprint(OTHER)} is used up", "[stream] api key", key=OTHER)
+        self.assertNotIn("is accepted", self.check(key=OTHER)[1])
         last = parent.service._parent.turned[-1]  # type: ignore[union-attr]
         self.assertIn("has its 1 nodes already", last.reason)
         parent.write("stream.conf", section.replace("= 1", "= 2"))
@@ -561,6 +562,23 @@ class TLSTests(CheckCase):
         self.assertTrue(good, text)
         self.assertIn("TLS           ok      certificate verified", text)
 
+    def test_unverified(self) -> None:
+        """
+        A certificate at which nobody looks is odd, and the line that says so is named.
+        """
+        self.parent("other.example")
+        good, text = self.check("parent:SSL", more="ssl skip certificate verification = yes\n")
+        self.assertTrue(good, text)
+        self.assertIn("TLS           odd     any certificate is accepted", text)
+        self.assertIn("[stream] ssl skip certificate verification: write 'CAfile'", text)
+
+    def test_none_presented(self) -> None:
+        """
+        Where a parent demands a certificate and none is presented, the check says that.
+        """
+        self.parent(more=f"ssl client CA = {self.ca}\n")
+        self.assert_fails("key", "and none is presented", "[stream] api key", destination="parent:SSL", more=self.trust)
+
     def test_certificates(self) -> None:
         """
         A certificate of another name or of an unknown authority is said.
@@ -602,6 +620,18 @@ class TLSTests(CheckCase):
         )
         self.parent(more="bind to = *:19999^SSL=force\n")
         self.assert_fails("answer", "the port takes TLS only", "write ':SSL'", "[stream] destination")
+
+    def test_presented(self) -> None:
+        """
+        With a certificate of its own no other name is good, so the check only asks for an answer; the parent takes it
+        for a check, not for a child without a key.
+        """
+        self.parent(more=f"ssl client CA = {self.ca}\n")
+        certificate, key = write(pair("child", client=True), self.directory, "child")
+        self.check("parent:SSL", more=f"{self.trust}ssl certificate = {certificate}\nssl key = {key}\n")
+        logged = "\n".join(self.logged)
+        self.assertIn("'netstream check' there sees that there is an answer", logged)
+        self.assertNotIn("the request has no key", logged)
 
     def test_client_certificate(self) -> None:
         """

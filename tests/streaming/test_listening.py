@@ -239,3 +239,19 @@ class UnixTests(TestCase):
         self.path.unlink()
         await parent.stopService()
         self.flushLoggedErrors(FileNotFoundError)
+
+
+class FileTests(TestCase):
+    """
+    A path where something else is than a socket.
+    """
+
+    async def test_file(self) -> None:
+        """
+        A path of an ordinary file is said to be one, and the file stays.
+        """
+        path = Path(self.mktemp()).resolve()
+        path.write_text("precious")
+        with self.assertRaisesRegex(CannotListenError, "it is a file, not a socket"):
+            await listen(reactor, Listener(f"unix:{path}", "unix", str(path), 0, frozenset()), FACTORY)
+        self.assertEqual(path.read_text(), "precious")

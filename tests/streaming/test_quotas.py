@@ -4,6 +4,10 @@ Tests for what keys and hosts may use up.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from netstream.config import load
+from netstream.config.errors import ConfigError
 from netstream.config.settings import Quota
 from netstream.hub.hub import Link
 from netstream.model.host import HostInfo
@@ -37,6 +41,18 @@ class QuotaTests(WorldCase):
 
     def accepted(self, child: ScriptedChild) -> bool:
         return child.received.startswith(b"Hit me") and not child.closed
+
+    def test_zero(self) -> None:
+        """
+        A limit of 0 could mean none or nobody, so the start asks which; a line without a number is none.
+        """
+        for option in ("max nodes", "max metrics", "max samples per second"):
+            for guid, kind in ((OTHER, "api"), (GUID, "machine")):
+                directory = Path(self.mktemp())
+                directory.mkdir()
+                (directory / "stream.conf").write_text(section(guid, f"{option} = 0", kind=kind))
+                with self.assertRaisesRegex(ConfigError, f"{option}: 0 is no limit; leave the line out"):
+                    load("parent", directory, directory)
 
     def test_nodes(self) -> None:
         """

@@ -86,9 +86,10 @@ class WritingTests(SynchronousTestCase):
         Who has a key may write, and says it as a token or as a password.
         """
         self.assertEqual(self.post().status, 204)
+        self.assertEqual(self.post(b"named", **{"Content-Encoding": "snappy"}).status, 204)
         basic = base64.b64encode(f"anyone:{KEY}".encode()).decode()
         self.assertEqual(self.post(b"more", f"Basic {basic}").status, 204)
-        self.assertEqual(self.kept.bodies, [b"data", b"more"])
+        self.assertEqual(self.kept.bodies, [b"data", b"named", b"more"])
 
     def test_refused(self) -> None:
         """
@@ -115,6 +116,11 @@ class WritingTests(SynchronousTestCase):
         """
         self.assertEqual(self.post(b"nonsense").status, 400)
         self.assertEqual(self.post(b"x" * (LARGEST + 1)).status, 413)
+        empty = self.post(b"")
+        self.assertEqual((empty.status, empty.text), (400, "The request is empty.\n"))
+        plain = self.post(**{"Content-Encoding": "identity"})
+        self.assertEqual(plain.status, 415)
+        self.assertIn("snappy", plain.text)
         version = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
         self.assertEqual(self.post(**{"Content-Type": version}).status, 415)
         asked = f"GET /api/v1/write HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\r\n"

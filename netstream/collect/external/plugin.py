@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.collect.external.complaints import Complaints
+from netstream.collect.external.launch import end_group, launching
 from netstream.collect.external.questions import Questions
 from netstream.collect.feed import Feed
 from netstream.config.settings import Settings
@@ -92,22 +93,31 @@ class Plugin:
     _log = Logger()
 
     def __init__(
-        self, program: Program, hub: Hub, settings: Settings, reactor: Any, jitter: Callable[[], float] = random
+        self,
+        program: Program,
+        hub: Hub,
+        settings: Settings,
+        reactor: Any,
+        jitter: Callable[[], float] = random,
+        end_group: Callable[[int], None] = end_group,
     ) -> None:
         """
         @param hub: Whose charts they become.
         @param reactor: Provides time and processes.
         @param jitter: Gives numbers from 0 to 1.
+        @param end_group: Kills what a process left behind.
         """
         self.program = program
         self.disabled = False
         self._hub = hub
         self._reactor = reactor
         self._jitter = jitter
+        self._end_group = end_group
         self._complaints = Complaints()
         self._pause = FIRST
         self._started = 0.0
         self._process: IProcessTransport | None = None
+        self._group: int | None = None
         self._ears: _Ears | None = None
         self._spoilt = False
         self._again: IDelayedCall | None = None
@@ -139,12 +149,12 @@ class Plugin:
         self._spoilt = False
         self._started = self._reactor.seconds()
         self._ears = _Ears(self)
-        arguments = [str(program.path), str(program.update_every), *program.arguments]
+        arguments = launching([str(program.path), str(program.update_every), *program.arguments])
         try:
             self._process = cast(
                 IProcessTransport,
                 self._reactor.spawnProcess(
-                    self._ears, str(program.path), arguments, dict(program.environment), str(program.path.parent)
+                    self._ears, arguments[0], arguments, dict(program.environment), str(program.path.parent)
                 ),
             )
         except OSError as problem:
@@ -152,6 +162,7 @@ class Plugin:
             self._log.warn("plugin {name} cannot be started: {reason}", name=program.name, reason=str(problem))
             self._later()
         else:
+            self._group = getattr(self._process, "pid", None)
             # Twisted's processes take one, though their interface does not say so.
             cast(Any, self._process).registerProducer(self._questions, True)
 
@@ -183,10 +194,13 @@ class Plugin:
 
     def exited(self, ears: _Ears) -> None:
         """
-        It has ended; a process that it left behind may still hold its output.
+        It has ended.  Processes that it left behind are ended too; one that went out of reach may still hold its
+        output.
         """
         process = self._process
         if ears is self._ears and process is not None:
+            if self._group is not None:
+                self._end_group(self._group)
             self._cancel_kill()
             self._kill = self._reactor.callLater(PATIENCE, process.loseConnection)
 

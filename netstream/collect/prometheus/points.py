@@ -136,7 +136,7 @@ def units(name: str, kind: Kind, unit: str = "") -> str:
 
 
 def _family(name: str) -> str:
-    return "_".join(name.split("_")[:2])
+    return "_".join(safe_id(name).split("_")[:2])
 
 
 def shorter(text: str, distinct: bool = True) -> str:
@@ -194,7 +194,7 @@ def chart(chart_id: str, series: Series, about: About, update_every: int, plugin
     return Chart(
         id=chart_id,
         name=safe_name(chart_id),
-        title=about.help[:LONGEST_NAME] or f"Metric {series.name}",
+        title=" ".join((about.help[:LONGEST_NAME] or f"Metric {series.name}").split()),
         units=measured,
         family=_family(series.name),
         context=f"prometheus.{safe_id(series.name)}",

@@ -19,7 +19,10 @@ class Played:
     @ivar signals: That it was sent.
     @ivar asked: What was written to its standard input.
     @ivar producer: What wants to know whether it reads.
+    @ivar pid: None, so that nothing of this machine is taken for it.
     """
+
+    pid: int | None = None
 
     def __init__(self, protocol: Any, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self.protocol = protocol

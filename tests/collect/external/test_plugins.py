@@ -4,12 +4,20 @@ Tests of external plugins, with processes that the test plays.
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
+from typing import Any
 
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netstream.collect.external.complaints import Complaints
+from netstream.collect.external.launch import launching
+from netstream.collect.external.plugin import PATIENCE, Plugin, Program
 from netstream.collect.external.questions import DEAF
 from netstream.collect.external.service import ExternalPlugins
 from netstream.config.feeds import FeedSettings, PluginOptions, PluginSettings
@@ -145,7 +153,7 @@ class FindingTests(PluginTestCase):
         self.program("a.plugin")
         self.service(a=PluginOptions(5, ("debug", "two words")))
         process = self.reactor.started[0]
-        self.assertEqual(process.arguments, [str(self.directory / "a.plugin"), "5", "debug", "two words"])
+        self.assertEqual(process.arguments, launching([str(self.directory / "a.plugin"), "5", "debug", "two words"]))
         told = process.environment
         self.assertEqual(told["NETDATA_UPDATE_EVERY"], "5")
         self.assertEqual(told["NETDATA_PLUGINS_DIR"], str(self.directory))
@@ -160,6 +168,18 @@ class RunningTests(PluginTestCase):
     """
     What becomes of what a plugin says and does.
     """
+
+    def test_huge(self) -> None:
+        """
+        A number that is too large is the largest, as agents have it, and the plugin goes on.
+        """
+        process = self.running()
+        process.protocol.outReceived(CHART + BEGIN)
+        self.reactor.advance(1)
+        process.protocol.outReceived(b"BEGIN my.queue\nSET waiting = " + b"9" * 32 + b"\nEND\n")
+        number = self.hub.local.table.number("my.queue", "waiting")
+        self.assertEqual(self.hub.local.latest.collected[number], 2**63 - 1)
+        self.assertEqual(process.signals, [])
 
     def test_charts(self) -> None:
         """
@@ -412,3 +432,77 @@ class ComplaintsTests(SynchronousTestCase):
         for _ in range(100):
             complaints.take(b"x" * 65536, 0)
         self.assertEqual(complaints.take(b"\n", 0), ["x" * 500])
+
+
+class ProcessTests(TestCase):
+    """
+    Real processes.
+    """
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).resolve()
+        self.directory.mkdir()
+        self.path = self.directory / "a.plugin"
+        self.messages: list[str] = []
+        globalLogPublisher.addObserver(self._hear)
+        self.addCleanup(globalLogPublisher.removeObserver, self._hear)
+
+    def _hear(self, event: LogEvent) -> None:
+        self.messages.append(formatEvent(event))
+
+    def run_plugin(self, text: str) -> Deferred[None]:
+        """
+        @return: Fires when it has ended, and all that held its output.
+        """
+        self.path.write_text(text)
+        self.path.chmod(0o755)
+        hub = Hub(HostInfo(GUID, "own"), NoneDB())
+        settings = Settings(Role.STANDALONE, self.directory, self.directory, NodeSettings("own"))
+        program = Program("a", self.path, 1, (), {"PATH": os.environ["PATH"]})
+        plugin = Plugin(program, hub, settings, reactor)
+        over: Deferred[None] = Deferred()
+        ended = plugin.ended
+
+        def stop(ears: Any, reason: Failure) -> None:
+            ended(ears, reason)
+            plugin.stop()
+            over.callback(None)
+
+        self.patch(plugin, "ended", stop)
+        plugin.start()
+        return over.addTimeout(30, reactor)
+
+    async def test_left_behind(self) -> None:
+        """
+        What a plugin started and left behind ends with it, so that it does not pile up.
+        """
+        began = time.monotonic()
+        await self.run_plugin("#!/bin/sh\nsleep 100 &\necho $! >child\n")
+        self.assertLess(time.monotonic() - began, PATIENCE)
+        child = int((self.directory / "child").read_text())
+        state = Path("/proc", str(child), "stat")
+        self.assertTrue(not state.exists() or state.read_text().split()[2] == "Z")
+
+    async def test_environment(self) -> None:
+        """
+        A plugin finds signals and environment as if it had been started by a shell, in a session of its own.
+        """
+        await self.run_plugin(
+            "#!/bin/sh\nenv >env; grep SigIgn /proc/self/status >ignored; ps -o sid= $$ >sid; echo $$ >>sid\n"
+        )
+        names = {line.partition("=")[0] for line in (self.directory / "env").read_text().splitlines()}
+        self.assertEqual(names - {"PWD", "_", "SHLVL", "OLDPWD"}, {"PATH"})
+        self.assertEqual(int((self.directory / "ignored").read_text().split()[1], 16), 0)
+        session, process = (self.directory / "sid").read_text().split()
+        self.assertEqual(session, process)
+
+    async def test_no_interpreter(self) -> None:
+        """
+        A plugin whose interpreter is not there is told of in one line.
+        """
+        await self.run_plugin("#!/nowhere/python9\n")
+        told = [message for message in self.messages if "nowhere" in message]
+        self.assertEqual(
+            told, [f"plugin a: cannot run {self.path}, which is for /nowhere/python9: No such file or directory"]
+        )
+        self.assertFalse([message for message in self.messages if "Traceback" in message])

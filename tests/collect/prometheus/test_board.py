@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.collect.prometheus.board import Board
-from netstream.collect.prometheus.points import LONGEST_NAME, About, Kind, Series, kind_of, units
+from netstream.collect.prometheus.points import LONGEST_NAME, About, Kind, Series, chart, kind_of, units
 from netstream.db.none import NoneDB
 from netstream.hub.hub import Hub
 from netstream.model.host import HostInfo
@@ -50,6 +50,14 @@ class BoardTests(BoardCase):
         @return: One whose charts are called C{prometheus_x}.
         """
         return Board(self.host, lambda series: "prometheus_x", "prometheus.plugin", "x", most, every)
+
+    def test_lines(self) -> None:
+        """
+        No name breaks a line of what is shown of its chart.
+        """
+        series = Series("temp\n\x1b[1mroom_x", (), Kind.GAUGE)
+        made = chart("prometheus_x.y", series, About(), 10, "prometheus.plugin", "x")
+        self.assertEqual((made.title, made.family), ("Metric temp \x1b[1mroom_x", "temp_"))
 
     def test_gauge(self) -> None:
         """
