@@ -35,6 +35,8 @@ from netstream.db.sharing import Sharing
 from netstream.db.workers import Workers
 from netstream.hub.cleaning import NodeCleaning
 from netstream.hub.hub import Host, Hub
+from netstream.hub.owners import NAME as OWNERS
+from netstream.hub.owners import Owners
 from netstream.hub.tombstones import NAME as TOMBSTONES
 from netstream.hub.tombstones import Tombstones
 from netstream.kernel import COMPILED
@@ -202,7 +204,9 @@ class Node(MultiService):
         info = host_info(guid, settings.node.hostname, settings.db.update_every, timezone=settings.node.timezone)
         tombstones = Tombstones(settings.data_dir / TOMBSTONES)
         tombstones.load()
-        self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones)
+        owners = Owners(settings.data_dir / OWNERS)
+        owners.load()
+        self.hub = Hub(info, self._databases.of(settings.db.mode), tombstones, owners=owners)
         self.hub.databases = self._engines
         uplinks.counts, uplinks.spool = self.hub.counts, self._databases.spool_of
         self.hub.certificate = lambda: self._tls.expires if self._tls is not None else None

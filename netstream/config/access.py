@@ -26,6 +26,10 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def _owner(name: str) -> str:
+    return f"'owner = {name}'" if name else "no owner"
+
+
 def _digest(text: str) -> bytes:
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
 
@@ -128,7 +132,14 @@ class Access:
         The same keys, with what there is to say of them.
         """
         return tuple(
-            KeyRecord(fingerprint(each.name), bool(each.enabled), each.place(""), each.valid_from, each.valid_until)
+            KeyRecord(
+                fingerprint(each.name),
+                bool(each.enabled),
+                each.place(""),
+                each.valid_from,
+                each.valid_until,
+                each.given.get("owner", ""),
+            )
             for each in self.sections
             if each.is_key
         )
@@ -189,7 +200,8 @@ class Access:
             self._check_address(machine, mark, name)
             self._check_certificate(machine, mark, certificate)
             ends.append(machine.valid_until)
-            given.update(machine.given)
+            self._check_owner(section, machine, host)
+            given.update(machine.given, owner=given.get("owner", ""), stated="owner" in machine.given)
             quotas.append(machine.limit(mark))
             proxy.update(machine.proxy)
         return evolve(
@@ -200,6 +212,14 @@ class Access:
             quotas=tuple(quota for quota in quotas if quota is not None),
             **given,
         )
+
+    def _check_owner(self, key: Section, machine: Section, host: str) -> None:
+        owner, whose = machine.given.get("owner"), key.given.get("owner", "")
+        if owner is not None and owner != whose:
+            raise Refused(
+                f"machine GUID {host} is of 'owner = {owner}' in {machine.place('owner')}, and its API key "
+                f"{fingerprint(key.name.lower())} is of {_owner(whose)}; give it a key of that owner"
+            )
 
     def _key(self, key: str, guid: str) -> Section:
         mark = f"API key {fingerprint(key)}"

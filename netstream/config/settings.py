@@ -379,6 +379,8 @@ class KeySettings:
     @ivar compressions: Names of the algorithms to accept, the preferred
         first.
     @ivar quotas: All of which it has to keep to.
+    @ivar owner: Whose the API key is; C{""} if nobody is named.
+    @ivar stated: Whether the section of the machine GUID says whose it is.
     """
 
     enabled: bool
@@ -399,6 +401,8 @@ class KeySettings:
     until: float | None = None
     quotas: Sequence[Quota] = ()
     tiers: bool = True
+    owner: str = ""
+    stated: bool = False
 
 
 @frozen
@@ -411,6 +415,7 @@ class KeyRecord:
     @ivar valid_from: UTC seconds before which it opens nothing; L{None} if not
         given.
     @ivar valid_until: UTC seconds from which on it opens nothing.
+    @ivar owner: Whose it is; C{""} if nobody is named.
     """
 
     mark: str
@@ -418,6 +423,7 @@ class KeyRecord:
     place: str
     valid_from: float | None = None
     valid_until: float | None = None
+    owner: str = ""
 
     def state(self, now: float) -> str:
         """

@@ -18,6 +18,7 @@ from netstream.hub.figures import Counts, Traffic, Upstream
 from netstream.hub.latest import Latest
 from netstream.hub.life import Life, PeerClock, life
 from netstream.hub.listeners import Listeners
+from netstream.hub.owners import Owners
 from netstream.hub.route import Entry, Route
 from netstream.hub.shared import View
 from netstream.hub.tombstones import Tombstones
@@ -418,13 +419,16 @@ class Hub:
         db: IMetricsDB,
         tombstones: Tombstones | None = None,
         latest: Callable[[], Latest] = Latest,
+        owners: Owners | None = None,
     ) -> None:
         """
         @param tombstones: In memory alone if not given.
+        @param owners: Likewise.
         @param latest: Makes the columns of a host's newest samples.
         """
         self.counts = Counts()
         self.tombstones = tombstones if tombstones is not None else Tombstones()
+        self.owners = owners if owners is not None else Owners()
         self.draining = False
         self.databases: Callable[[], Iterable[IMetricsDB]] = lambda: (db,)
         self.processes: Callable[[], Mapping[str, int]] = dict

@@ -175,9 +175,31 @@ class Door:
         request = candidate.request
         candidate.papers.check(self._settings.web.tls, request.info.guid)
         self._check_no_machine(request.key)
-        return self._settings.admit(
+        settings = self._settings.admit(
             request.key, request.info.guid, candidate.address, self._clock.seconds(), candidate.papers.names
         )
+        if not settings.stated:
+            self._check_owner(request.info.guid, settings.owner)
+        return settings
+
+    def _check_owner(self, guid: str, owner: str) -> None:
+        """
+        Keep who has a key of somebody else out of the history of a node.
+        """
+        now = self._clock.seconds()
+        known = {
+            key.owner
+            for key in self._settings.access.records
+            if key.enabled and (key.valid_until is None or now < key.valid_until)
+        }
+        first = self._hub.owners.of(guid, known)
+        if first and first != owner:
+            this = f"'owner = {owner}'" if owner else "no owner"
+            raise Refused(
+                f"machine GUID {guid} belongs to 'owner = {first}', with a key of whom it came first, and this key is"
+                f" of {this}; if the host is another's now, write so into a"
+                " section [ITS MACHINE GUID], or remove the node"
+            )
 
     def close(self) -> None:
         """

@@ -252,16 +252,21 @@ class Parent:
             return False
         assert isinstance(candidate.connection, ParentProtocol)
         names, now = candidate.papers.names, self.clock.seconds()
-        self.admitted[guid] = self.settings.admit(candidate.request.key, guid, candidate.address, now, names)
+        self._admit(guid, self.settings.admit(candidate.request.key, guid, candidate.address, now, names))
         candidate.connection.hand_over(taker, candidate.papers)
         return True
+
+    def _admit(self, guid: str, settings: KeySettings) -> None:
+        self.admitted[guid] = settings
+        if settings.owner:
+            self._hub.owners.settle(guid, settings.owner, self.clock)
 
     def _begin(self, candidate: Candidate) -> None:
         connection, request = candidate.connection, candidate.request
         assert isinstance(connection, ParentProtocol)
         info, now = request.info, self.clock.seconds()
         settings = self.settings.admit(request.key, info.guid, candidate.address, now, candidate.papers.names)
-        self.admitted[info.guid] = settings
+        self._admit(info.guid, settings)
         connection.candidate = candidate
         if settings.update_every:
             info = evolve(info, update_every=settings.update_every)
@@ -392,6 +397,7 @@ class Parent:
                 self.quotas.leave(guid)
         if host.removed:
             self.admitted.pop(guid, None)
+            self._hub.owners.release(guid, self.clock)
 
     @property
     def waiting(self) -> int:
@@ -432,6 +438,7 @@ class Parent:
         """
         self._stopping = True
         self._unwatch()
+        self._hub.owners.write()
         self._door.close()
         for timer in (self._sweeping, self._expiring):
             if timer is not None and timer.active():

@@ -22,6 +22,7 @@ from netstream.config.settings import (
     KeySettings,
     Mode,
     NodeSettings,
+    Refused,
     Settings,
     SocksProxy,
     StreamSettings,
@@ -238,7 +239,7 @@ class TableTests(SynchronousTestCase):
         tried = {(section, name) for section, name, *_ in NODE_VALUES}
         tried |= {("stream", name) for name, *_ in STREAM_VALUES} | {(KEY, name) for name, *_ in KEY_VALUES}
         expected = {(option.section, option.name) for option in ALL if option.field}
-        self.assertEqual(expected - tried, {("stream", "enabled"), (KEY, "update every")})
+        self.assertEqual(expected - tried, {("stream", "enabled"), (KEY, "update every"), (KEY, "owner")})
 
 
 class EffectTests(ConfigCase):
@@ -315,6 +316,20 @@ class EffectTests(ConfigCase):
                     group, _, attribute = (option.field or option.name).rpartition(".")
                     part = getattr(settings, group) if group else settings
                     self.assertEqual(getattr(part, attribute), value, (old_name, text))
+
+    def test_owner(self) -> None:
+        """
+        Whose a host is, its section says before anybody comes; only keys of
+        that owner bring it.
+        """
+        key = f"[{UUID}]\ntype = api\nenabled = yes\n"
+        machine = f"[{GUID}]\ntype = machine\nowner = web team\n"
+        self.assertEqual(self.load(stream=key + "owner = web team\n").admit(UUID, GUID, "unix", NOW).owner, "web team")
+        both = self.load(stream=key + "owner = web team\n" + machine)
+        self.assertEqual(both.admit(UUID, GUID, "unix", NOW).owner, "web team")
+        for other, said in (("", "is of no owner"), ("owner = x\n", "is of 'owner = x'")):
+            with self.assertRaisesRegex(Refused, said):
+                self.load(stream=key + other + machine).admit(UUID, GUID, "unix", NOW)
 
     def test_update_every(self) -> None:
         """
