@@ -497,7 +497,7 @@ class ViewTests(BrowserTestCase):
         self.assertEqual(["Summary of load_high", "Summary of cpu_busy"], self.rows(".alert-card h3"))
         self.find("[data-alert='load_high'] button").send_keys(Keys.ENTER)
         self.wait_text("[data-alert='load_high'] .why", "(42 > 10)")
-        self.assertIn("nobody of sysadmin", self.text("[data-alert='load_high'] .why"))
+        self.assertIn("nobody: sysadmin has no recipient here", self.text("[data-alert='load_high'] .why"))
         self.assertEqual(2, len(self.rows(".past-table tbody tr")))
         link = str(self.find(".past-table tbody a[title]").get_attribute("href"))
         self.assertIn("host/web1/#after=", link)
