@@ -280,6 +280,8 @@ class Channel(HTTPChannel):
         Answer a plain request here, and let Twisted read all others (called by
         Twisted).
         """
+        if getattr(self.transport, "disconnecting", False):
+            return  # what follows a bad request, which TLS delivers still
         # Nothing may be under way, and nothing of what came before be left.
         between = self.persistent and not (self.requests or self._buffer or self._busyReceiving)
         head = self.site.heads.find(data) if between and not self._waitingForTransport else None

@@ -104,6 +104,17 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(past["Cache-Control"], "public, max-age=3600")
         self.assertEqual(past["Expires"], datetimeToString(NOW + 10800).decode())
 
+    def test_after_a_bad_request(self) -> None:
+        """
+        What follows a request that is none, as TLS delivers it, is not read.
+        """
+        for bad in (b"GET /x\r\n", b"nonsense\r\n", b"GET / HTTP/1.1\r\n x\r\n\r\n"):
+            protocol, transport = self.stage.connect()
+            protocol.dataReceived(bad)
+            protocol.dataReceived(b"\r\nmore\r\n\r\n")
+            self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "))
+            self.assertTrue(transport.disconnecting)
+
     def test_kept(self) -> None:
         """
         Who kept a window long past asks whether it is still so, and gets no
