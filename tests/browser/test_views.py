@@ -299,10 +299,14 @@ class ViewTests(BrowserTestCase):
         plot = self.find("[data-chart='system.cpu'] .u-over")
         self.chain().move_to_element(plot).perform()
         self.wait_text(".tooltip", "%")
-        at = self.text("[data-chart='system.cpu'] time")
+        # All at once, as time passes below the pointer.
+        at, when, other = self.browser.execute_script(
+            "return [...arguments].map((which) => document.querySelector(which).innerText)",
+            *("[data-chart='system.cpu'] time", ".tooltip .when", "[data-chart='disk.n0'] time"),
+        )
         self.assertRegex(at, r"\d\d:\d\d:\d\d")
-        self.assertIn(at, self.text(".tooltip .when"))
-        self.assertEqual(at, self.text("[data-chart='disk.n0'] time"))
+        self.assertIn(at, when)
+        self.assertEqual(at, other)
         self.chain().move_to_element(self.find("h1")).perform()
         wait_for("the tooltip goes", lambda: not self.find(".tooltip").is_displayed())
 
