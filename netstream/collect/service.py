@@ -37,8 +37,9 @@ _PASSING = frozenset({errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, err
 _FEW = 64
 """Lines of definitions that are remembered."""
 
-_AT_ONCE = 0.003
-"""Seconds of measuring after which others get their turn."""
+_AT_ONCE = 0.01
+"""Seconds of measuring after which others get their turn: most machines are
+measured in less."""
 
 _PAUSE = 60
 """Seconds without collecting after our own text could not be read."""
@@ -199,14 +200,17 @@ class CollectService(Service):
         Measure what is left, some of it at once: to read many files takes as
         long as others may wait.
 
-        @param second: For which it is measured.
+        All of it counts as of one moment, as agents have it, so that charts
+        fit each other, and counters need little room on disk.
+
+        @param second: That moment, UTC seconds.
         """
         self._turn = None
-        now, ends = self._clock.seconds(), perf_counter() + _AT_ONCE
+        ends = perf_counter() + _AT_ONCE
         while self._left:
             collector = self._left.pop()
             if collector in self._collectors:
-                self._texts.append(self._measured(collector, int(now * 1e6)))
+                self._texts.append(self._measured(collector, int(second * 1e6)))
             if perf_counter() > ends and self._left:
                 self._turn = self._clock.callLater(0, self._go_on, second)
                 return
