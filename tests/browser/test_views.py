@@ -662,7 +662,7 @@ class ViewTests(BrowserTestCase):
             return [paint.startTime, files.map(({ name }) => name)];
         """
         for page in PAGES:
-            for _ in range(3):  # other tests may have the processor just then
+            for _ in range(10):  # other tests may have the processor just then
                 self.browser.get("about:blank")
                 self.open(server, page)
                 paint, names = self.browser.execute_script(script)
