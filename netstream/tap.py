@@ -24,8 +24,8 @@ import netstream
 from netstream.config import ConfigError, ensure_key
 from netstream.config.reload import Configuration
 from netstream.config.settings import Role, Settings
+from netstream.garbage import Garbage
 from netstream.plain import leave_out_tls
-from netstream.processes.garbage import Garbage
 from netstream.shedding import SETTLED, shed, sheds
 
 MOST_DESCRIPTORS = 1 << 19

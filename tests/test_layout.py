@@ -29,7 +29,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "tls": "config",
         "quic": "config tls",
         "streaming": "wire model session hub db config tls quic",
-        "processes": "wire model hub db config streaming export",
+        "garbage": "",
+        "processes": "wire model hub db config streaming export garbage",
         "health": "model hub db config",
         "export": "model kernel hub config",
         "web": "model kernel hub db health config",
@@ -44,7 +45,7 @@ COMMANDS = ("alert", "cert", "check", "ctl", "db", "password")
 
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset({*ROOMS, "plain"}),
-    "tap": frozenset({"config", "plain", "processes", "roles", "shedding"}),
+    "tap": frozenset({"config", "garbage", "plain", "roles", "shedding"}),
     "plain": frozenset({"config"}),
     "shedding": frozenset({"config"}),
     "cli": frozenset({"config", *(f"{name}commands" for name in COMMANDS)}),

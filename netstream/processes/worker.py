@@ -19,9 +19,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python.failure import Failure
 
+from netstream.garbage import Garbage
 from netstream.hub import shared
 from netstream.processes.channel import Channel
-from netstream.processes.garbage import Garbage
 from netstream.processes.logs import Writer
 from netstream.processes.work import Worker
 from netstream.streaming.passing import One

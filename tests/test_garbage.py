@@ -1,5 +1,5 @@
 """
-Tests for L{netstream.processes.garbage}.
+Tests for L{netstream.garbage}.
 """
 
 import gc
@@ -8,7 +8,7 @@ from weakref import ref
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.processes.garbage import ALL_EVERY, ASIDE_EVERY, Garbage
+from netstream.garbage import ALL_EVERY, ASIDE_EVERY, Garbage
 
 
 class _Ring:
