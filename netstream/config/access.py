@@ -85,6 +85,14 @@ class Section:
         """
         return not self.type and self.enabled is True
 
+    def is_open(self, now: float) -> bool:
+        """
+        @param now: UTC seconds.
+        @return: Whether it is enabled and has not expired.
+        """
+        over = self.valid_until is not None and now >= self.valid_until
+        return not over and (bool(self.enabled) if self.is_key else self.enabled is not False)
+
     def place(self, option: str) -> str:
         """
         @return: Where an option of it stands, or would, for a message.
@@ -132,14 +140,7 @@ class Access:
         The same keys, with what there is to say of them.
         """
         return tuple(
-            KeyRecord(
-                fingerprint(each.name),
-                bool(each.enabled),
-                each.place(""),
-                each.valid_from,
-                each.valid_until,
-                each.given.get("owner", ""),
-            )
+            KeyRecord(fingerprint(each.name), bool(each.enabled), each.place(""), each.valid_from, each.valid_until)
             for each in self.sections
             if each.is_key
         )
@@ -167,14 +168,18 @@ class Access:
         """
         found = []
         for section in self.sections:
-            over = section.valid_until is not None and now >= section.valid_until
-            closed = not section.enabled if section.is_key else section.enabled is False
-            if over or closed or not {"enabled", "destinations", "api_key"}.intersection(section.proxy):
+            if not section.is_open(now) or not {"enabled", "destinations", "api_key"}.intersection(section.proxy):
                 continue
             settings = evolve(self.base.proxy, **section.proxy)
             if settings.enabled and settings.destinations and settings.api_key:
                 found.append((section.name, settings))
         return found
+
+    def owners(self, now: float) -> frozenset[str]:
+        """
+        As L{netstream.config.settings.Admission.owners}.
+        """
+        return frozenset(each.given.get("owner", "") for each in self.sections if each.is_key and each.is_open(now))
 
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """

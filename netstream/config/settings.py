@@ -415,7 +415,6 @@ class KeyRecord:
     @ivar valid_from: UTC seconds before which it opens nothing; L{None} if not
         given.
     @ivar valid_until: UTC seconds from which on it opens nothing.
-    @ivar owner: Whose it is; C{""} if nobody is named.
     """
 
     mark: str
@@ -423,7 +422,6 @@ class KeyRecord:
     place: str
     valid_from: float | None = None
     valid_until: float | None = None
-    owner: str = ""
 
     def state(self, now: float) -> str:
         """
@@ -484,6 +482,13 @@ class Admission(Protocol):
             to, whole names and all: for nobody but their owner.
         """
 
+    def owners(self, now: float) -> frozenset[str]:
+        """
+        @param now: UTC seconds.
+        @return: Of the API keys that are enabled and have not expired; C{""}
+            is among them if one is nobody's.
+        """
+
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """
         As L{Settings.admit}.
@@ -506,6 +511,12 @@ class Nobody:
         @return: None.
         """
         return ()
+
+    def owners(self, now: float) -> frozenset[str]:
+        """
+        @return: None.
+        """
+        return frozenset()
 
     def admit(self, key: str, guid: str, address: str, now: float, certificate: Sequence[str] = ()) -> KeySettings:
         """

@@ -186,13 +186,7 @@ class Door:
         """
         Keep who has a key of somebody else out of the history of a node.
         """
-        now = self._clock.seconds()
-        known = {
-            key.owner
-            for key in self._settings.access.records
-            if key.enabled and (key.valid_until is None or now < key.valid_until)
-        }
-        first = self._hub.owners.of(guid, known)
+        first = self._hub.owners.of(guid, self._settings.access.owners(self._clock.seconds()))
         if first and first != owner:
             this = f"'owner = {owner}'" if owner else "no owner"
             raise Refused(
