@@ -5,13 +5,13 @@ Whose nodes are: which owner's key brought a machine GUID first.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from netstream.hub.kept import keep
 from netstream.model.identity import guid
 
 MOST = 100_000
@@ -106,13 +106,7 @@ class Owners:
             self._timer.cancel()
         self._timer = None
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".new")
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(self._all, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
+            keep(self._path, self._all)
         except OSError as problem:
             self._log.error(
                 "{path}: cannot be written ({problem}): after a restart, new nodes belong to who brings them next",

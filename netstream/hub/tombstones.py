@@ -6,13 +6,13 @@ back.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
 from twisted.logger import Logger
 
+from netstream.hub.kept import keep
 from netstream.model.identity import guid
 
 MOST = 10_000
@@ -109,16 +109,5 @@ class Tombstones:
     def _replace(self, tombstones: list[Tombstone]) -> None:
         if self._path is not None:
             said = [{"guid": each.guid, "hostname": each.hostname, "at": each.at} for each in tombstones]
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".new")
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(said, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-            directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            keep(self._path, said)
         self._all = {each.guid: each for each in tombstones}
