@@ -28,9 +28,7 @@ from pcodec import ChunkConfig
 from pcodec.standalone import simple_compress, simple_decompress_into
 
 from netstream.kernel import clocks
-from netstream.model.samples import Float64s
-
-Int64s = npt.NDArray[np.int64]
+from netstream.model.samples import Float64s, Int64s
 
 LEAST_ROWS = 60
 """A clock of fewer rows is not looked for."""

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from netstream.kernel import portions
-from netstream.model.samples import Float64s
-
-Int64s = npt.NDArray[np.int64]
+from netstream.model.samples import Float64s, Int64s
 
 
 def groups(columns: Sequence[Float64s]) -> Iterator[tuple[Int64s, dict[int, Int64s]]]:

@@ -20,6 +20,9 @@ from netstream.health.expressions import Expression, ExpressionError
 from netstream.health.lookups import Lookup
 from netstream.model.pattern import SimplePattern, pattern
 
+SILENT = "silent"
+"""The recipient that means nobody."""
+
 MOST_NAME = 200
 """Characters of the name of an alert."""
 

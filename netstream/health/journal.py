@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from netstream.db.workers import Workers
 from netstream.health.alerts import Status, Transition
+from netstream.health.definitions import SILENT
 from netstream.health.log import AlertKey, AlertLog, Change, Kept, Known
 from netstream.health.past import Asked, Found, search
 
@@ -264,6 +265,6 @@ def reason_not_to_tell(said: Transition, told: Status | None, silenced: bool) ->
         return "it was never told that it was raised"
     if silenced:
         return "it is silenced"
-    if said.recipient.split() == ["silent"]:
+    if said.recipient.split() == [SILENT]:
         return "its recipient is 'silent'"
     return ""

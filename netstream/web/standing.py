@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.health.alerts import Alert, Status, Transition
+from netstream.health.definitions import SILENT
 from netstream.health.engine import HostAlerts
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
@@ -41,8 +42,6 @@ STATUSES: Mapping[str, frozenset[Status]] = {
 OPTIONS = ("summary", "instances", "values", "long-json-keys")
 """Words of C{options} that change the answer."""
 _COUNTED = {Status.CRITICAL: "cr", Status.WARNING: "wr", Status.CLEAR: "cl", Status.UNDEFINED: "er"}
-_SILENT = "silent"
-"""The recipient that means nobody."""
 _LONG = {
     "ati": "alerts_array_index_id",
     "ni": "nodes_array_index",
@@ -215,7 +214,7 @@ class _Group:
         Take in an alert.
         """
         self.statuses[alert.status] += 1
-        self.silent += alert.silenced or alert.definition.to == _SILENT
+        self.silent += alert.silenced or alert.definition.to == SILENT
         self.configurations.add(alert.definition.hash)
 
     def said(self, name: str) -> dict[str, Any]:

@@ -53,12 +53,6 @@ class CountersTests(RowGroupTestCase):
         # They are stored so where there is a compiler; that they can be is the same everywhere.
         self.patch(installed.clocks, "COMPILED", True)
 
-    def kinds(self, data: Any) -> list[int]:
-        """
-        @return: The kinds of the columns of a row group.
-        """
-        return [int(kind) & 255 for kind in RowGroup(data).directory_kinds]
-
     def test_small(self) -> None:
         """
         Counters of a host come back exactly, also rounded to float32 ones,

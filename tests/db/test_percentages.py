@@ -41,12 +41,6 @@ class PercentagesTests(RowGroupTestCase):
     def setUp(self) -> None:
         self.patch(installed.portions, "COMPILED", True)
 
-    def kinds(self, data: Any) -> list[int]:
-        """
-        @return: The kinds of the columns of a row group.
-        """
-        return [int(kind) & 255 for kind in RowGroup(data).directory_kinds]
-
     def test_small(self) -> None:
         """
         Those of two charts come back exactly, flags too, each with the totals

@@ -95,6 +95,12 @@ class RowGroupTestCase(SynchronousTestCase):
     What row groups are compared with.
     """
 
+    def kinds(self, data: Any) -> list[int]:
+        """
+        @return: The kinds of the columns of a row group.
+        """
+        return [int(kind) & 255 for kind in RowGroup(data).directory_kinds]
+
     def assert_same(self, found: Group, expected: Group) -> None:
         """
         Both have the same columns, to the bit; one in which nothing was

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netstream.config.places import STOCK
+from netstream.health.definitions import SILENT
 from netstream.health.log import Kept
 from netstream.health.notify.email import Email
 from netstream.health.notify.hooks import HOOKS
@@ -176,7 +177,7 @@ class Notifier(Outlet):
             return
         seen: set[tuple[str, str]] = set()
         for role in roles.replace(",", " ").split():
-            if role == "silent":
+            if role == SILENT:
                 continue
             for method in self._methods.values():
                 for recipient in self.recipients.of(method.name, method.short, role) if method.short else ():
