@@ -17,10 +17,11 @@ import argparse
 import contextlib
 import os
 import resource
+import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.figures import Figure, arguments, run
@@ -95,6 +96,16 @@ def occupy(port: int, count: int, said: bytes) -> list[socket.socket]:
     return found
 
 
+def closed(connections: Iterable[socket.socket]) -> int:
+    """
+    @return: How many of some connections the other side has closed.
+    """
+    seen = select.poll()
+    for one in connections:
+        seen.register(one, select.POLLRDHUP)
+    return len(seen.poll(0))
+
+
 def once(peer: Peer, count: int, said: bytes, longest: float = 120.0) -> dict[str, float]:
     """
     @param longest: Seconds after which all of them have to be gone.
@@ -109,10 +120,10 @@ def once(peer: Peer, count: int, said: bytes, longest: float = 120.0) -> dict[st
         asked = time.monotonic()
         peer.get("info")  # behind all of them at first, so that they are accepted then
         slowest = max(slowest, time.monotonic() - asked)
-        open_now = sockets(peer) - own
-        peak = max(peak, open_now)
+        peak = max(peak, sockets(peer) - own)
         most = max(most, memory(peer.pid).rss)
-        if open_now <= 2 or time.monotonic() - began > longest:
+        left = len(made) - closed(made)
+        if not left or time.monotonic() - began > longest:
             break
         time.sleep(0.1)
     gone = time.monotonic() - began
@@ -123,7 +134,7 @@ def once(peer: Peer, count: int, said: bytes, longest: float = 120.0) -> dict[st
         "KB each": (most - before) / 1024 / max(1, peak),
         "opened in, s": opened,
         "gone after, s": gone,
-        "left": max(0, open_now),
+        "left": left,
         "slowest answer meanwhile, ms": 1000 * slowest,
     }
 
