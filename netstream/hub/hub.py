@@ -119,6 +119,8 @@ class Host:
     @ivar callee: Answers calls of its functions; L{None} if nothing does now.
     @ivar elsewhere: Whether another process of this node takes its samples
         and keeps what is to be kept.
+    @ivar changes: How often it changed, or what is stored of it, as far as
+        this process knows.
     """
 
     _log = Logger()
@@ -161,6 +163,7 @@ class Host:
         self.spool: IMetricsDB | None = None
         self._listeners: Listeners[Listener] = Listeners()
         self.unkept = 0
+        self.changes = 0
         self._waiting: list[Deferred[None]] = []
         self._obsolete: dict[str, float | None] = {}
 
@@ -212,6 +215,7 @@ class Host:
         """
         Take in an update: change, keep, and pass on.
         """
+        self.changes += 1
         match update:
             case SampleBatch():
                 self.latest.update(update)
@@ -436,6 +440,7 @@ class Hub:
         self.certificate: Callable[[], float | None] = lambda: None
         self.local = Host(info, db, local=True)
         self._hosts = {info.guid: self.local}
+        self._named: dict[str, Host] = {}
         self._watchers: Listeners[Callable[[Host], None]] = Listeners()
 
     def __iter__(self) -> Iterator[Host]:
@@ -468,10 +473,14 @@ class Hub:
         Look a host up as a person names it: by GUID, else by host name, where
         one that is online comes before one that is not.
         """
-        if name.lower() in self._hosts:
-            return self._hosts[name.lower()]
-        named = [h for h in self if name.lower() == h.info.hostname.lower()]
-        return max(named, key=lambda h: h.online, default=None)
+        name = name.lower()
+        found = self._hosts.get(name) or self._named.get(name)
+        if found is None:
+            named = [h for h in self if name == h.info.hostname.lower()]
+            found = max(named, key=lambda h: h.online, default=None)
+            if found is not None:
+                self._named[name] = found
+        return found
 
     def watch(self, watcher: Callable[[Host], None]) -> Callable[[], None]:
         """
@@ -573,5 +582,6 @@ class Hub:
         """
         A host is new, came online or went offline: tell who watches.
         """
+        self._named.clear()
         for watcher in tuple(self._watchers):
             watcher(host)

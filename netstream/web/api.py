@@ -54,6 +54,7 @@ from netstream.web.answer import (
     text_answer,
 )
 from netstream.web.events import Events
+from netstream.web.kept import Kept, Packed, State
 from netstream.web.pages import Dashboard
 from netstream.web.plain import PlainRequest, whole
 from netstream.web.scraping import Visits
@@ -147,6 +148,7 @@ class API:
         self._pages = Dashboard(settings.web.files)
         self._visits = Visits()
         self._events = Events(clock)
+        self._kept = Kept()
 
     def reconfigure(self, settings: Settings) -> None:
         """
@@ -281,15 +283,34 @@ class API:
         answer = await command(self, only, _ask(request))
         return await prepare(request, answer, self._clock, self._settings.web.gzip)
 
-    def answer(self, request: PlainRequest, command: Command) -> Awaitable[Answer]:
+    def known(self, request: PlainRequest) -> bytes | None:
+        """
+        @return: All bytes of the response to a plain request, if it was
+            answered before and nothing has changed since.
+        """
+        now = self._clock.seconds()
+        found = self._kept.find(request.key, now, self._settings)
+        if found is None:
+            return None
+        host, packed = found
+        name = request.host
+        if name is not None and self._hub.find(name) is not host:
+            return None
+        return whole(packed.answer, packed.more, packed.body, now)
+
+    async def answer(self, request: PlainRequest, command: Command) -> Answer:
         """
         @param command: From L{command_of}.
         @return: What answers a plain request; may raise anything, for
             L{refused}.
         """
-        hostname = request.target.call[0] if request.target.call is not None else None
-        only = None if hostname is None else self._host(hostname)
-        return command(self, only, _ask(request))
+        only = None if request.host is None else self._host(request.host)
+        if command is not _DATA:
+            return await command(self, only, _ask(request))
+        state = State.of(only or self._hub.local, self._clock.seconds(), self._settings)
+        answer = await command(self, only, _ask(request))
+        request.state = state
+        return answer
 
     async def whole(self, request: PlainRequest, answer: Answer) -> bytes:
         """
@@ -297,7 +318,10 @@ class API:
         """
         answer = tagged(request, answer)
         more, body = await packed(request, answer, self._clock, self._settings.web.gzip)
-        return whole(answer, more, body, self._clock.seconds())
+        now, state = self._clock.seconds(), request.state
+        if state is not None and not answer.lifetime and state.holds(now, self._settings):
+            self._kept.keep(request.key, state, Packed(answer, more, body))
+        return whole(answer, more, body, now)
 
     def _now(self) -> int:
         return int(self._clock.seconds())
@@ -565,6 +589,7 @@ def _answers() -> Iterator[tuple[tuple[str, str], Command]]:
 
 
 _ANSWERS = dict(_answers())
+_DATA = _ANSWERS["v1", "data"]
 
 
 def command_of(target: Target) -> Command | None:

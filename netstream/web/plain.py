@@ -21,7 +21,8 @@ from twisted.python.failure import Failure
 from twisted.web.http import NOT_MODIFIED, RESPONSES
 from twisted.web.http_headers import Headers
 
-from netstream.web.answer import Answer, headers_of
+from netstream.web.answer import Answer, header, headers_of
+from netstream.web.kept import State
 from netstream.web.target import Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor
 
@@ -105,7 +106,10 @@ class PlainRequest:
     A plain request while it is answered: of Twisted's what access checks and
     connections ask for.
 
+    @ivar head: What it says.
     @ivar visitor: Who makes it.
+    @ivar state: How things were when it was answered, where the same answer
+        holds for others as long as they are.
     @ivar reply: Fires when its answer is there; L{None} before it is known
         that this takes a while.
     """
@@ -115,12 +119,29 @@ class PlainRequest:
     def __init__(self, channel: Channel, head: Head) -> None:
         self.channel = channel
         self.site = channel.site
+        self.head = head
         self.target = head.target
         self.path = head.target.quoted
         self.parameters = head.target.parameters
         self.requestHeaders = head.headers
         self.visitor: Visitor = UNKNOWN
+        self.state: State | None = None
         self.reply: Deferred[None] | None = None
+
+    @property
+    def key(self) -> tuple[bytes, str]:
+        """
+        What is asked, and how the answer may be packed.
+        """
+        return self.head.uri, header(self, b"Accept-Encoding")
+
+    @property
+    def host(self) -> str | None:
+        """
+        The node that its path names; L{None} for this one.
+        """
+        call = self.target.call
+        return None if call is None else call[0]
 
     def getClientAddress(self) -> IAddress:
         """

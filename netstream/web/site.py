@@ -13,7 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, cast
 
+from attrs import frozen
 from klein.resource import KleinResource
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IWriteDescriptor
 from twisted.internet.protocol import connectionDone
@@ -24,7 +26,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
-from netstream.config.settings import Settings
+from netstream.config.settings import Settings, WebSettings
 from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
@@ -225,6 +227,20 @@ class Gate(Resource):
             return None
         return self.login.check(request, who.address)
 
+    def repeats(self, request: PlainRequest) -> bool:
+        """
+        @return: Whether the last request over the same connection passed, was
+            the same, and nothing of what it had to pass has changed; L{check}
+            is spared then.
+        """
+        last = request.channel.passed
+        if last is None or last.head is not request.head or last.web is not self.access.web:
+            return False
+        if self.login is not None or last.features is not request.site.features:
+            return False
+        request.visitor = last.visitor
+        return True
+
     def _tell_of(self, who: Visitor) -> None:
         if who.forwarded_by and who.forwarded_by not in self._told_of and len(self._told_of) < 100:
             self._told_of.add(who.forwarded_by)
@@ -243,6 +259,13 @@ def _address(request: IRequest) -> str:
     return getattr(request.getClientAddress(), "host", None) or "localhost"
 
 
+def _idle(transport: FileDescriptor) -> bool:
+    """
+    @return: Whether what is written would go out next.
+    """
+    return not (transport.dataBuffer or transport._tempDataLen or transport.disconnecting or transport.disconnected)
+
+
 def _options() -> Answer:
     answer = text_answer("OK")
     return Answer(
@@ -257,6 +280,18 @@ def _options() -> Answer:
     )
 
 
+@frozen(eq=False)
+class Passed:
+    """
+    The last plain request over a connection that was let pass, and by what.
+    """
+
+    head: Head
+    visitor: Visitor
+    web: WebSettings
+    features: Collection[str]
+
+
 class Channel(HTTPChannel):
     """
     A connection that has to make its first request within a time, however
@@ -265,10 +300,12 @@ class Channel(HTTPChannel):
 
     @ivar at_request: Is called when a request is complete.
     @ivar answering: Whether one is, and its answer is not.
+    @ivar passed: The last plain request that nobody had to sign in for.
     """
 
     site: APISite
     answering = False
+    passed: Passed | None = None
     _first: IDelayedCall | None = None
 
     def __init__(self) -> None:
@@ -295,13 +332,14 @@ class Channel(HTTPChannel):
         self._complete()
         self.resetTimeout()
         request = PlainRequest(self, head)
+        known = self.site.known(request)
+        if known is not None:
+            self._send(known)
+            return
         replies: list[bytes] = []
         reply = Deferred.fromCoroutine(self.site.reply(request, command)).addCallback(replies.append)
         if replies:
-            self.write(replies[0])
-            if IWriteDescriptor.providedBy(self.transport) and not self.transport.disconnecting:
-                # Not to wait for another turn costs less.  What does not go out, or goes wrong, is for that turn.
-                self.transport.doWrite()
+            self._send(replies[0])
             return
         # From here on it is one of Twisted's, which keeps what comes meanwhile.
         request.reply = reply
@@ -311,6 +349,22 @@ class Channel(HTTPChannel):
         super().allContentReceived()
         reply.addCallback(lambda _: self._answered(request, replies[0]))
         reply.addErrback(self._not_answered)
+
+    def _send(self, reply: bytes) -> None:
+        """
+        Say all of an answer at once, as not to wait for another turn costs
+        less.
+        """
+        transport = self.transport
+        if isinstance(transport, FileDescriptor) and _idle(transport):
+            sent = transport.writeSomeData(reply)
+            if sent == len(reply):
+                return
+            if isinstance(sent, int):
+                reply = reply[sent:]
+        self.write(reply)
+        if IWriteDescriptor.providedBy(transport) and not transport.disconnecting:
+            transport.doWrite()  # what does not go out, or goes wrong, is for another turn
 
     def _answered(self, request: PlainRequest, reply: bytes) -> None:
         self.write(reply)
@@ -446,15 +500,25 @@ class APISite(server.Site):
         idle.forceAbortClient()
         return True
 
+    def known(self, request: PlainRequest) -> bytes | None:
+        """
+        @return: All bytes of the response to a plain request, if they are
+            there without more ado.
+        """
+        return self.api.known(request) if self.gate.repeats(request) else None
+
     async def reply(self, request: PlainRequest, command: Command) -> bytes:
         """
         @return: All bytes of the response to a plain request, which has to
             pass what all others pass.
         """
         try:
-            signed_in = self.gate.check(request)
-            if signed_in is not None:
-                await signed_in
+            if not self.gate.repeats(request):
+                signed_in = self.gate.check(request)
+                if signed_in is not None:
+                    await signed_in
+                elif not request.head.secret:
+                    request.channel.passed = Passed(request.head, request.visitor, self.gate.access.web, self.features)
             answer = await self.api.answer(request, command)
         except CancelledError:
             raise
