@@ -8,8 +8,8 @@ The first part: children send 2000 samples a second each; then so many pages
 listen to the charts that a screen shows of one of them, by Server-Sent Events,
 and a new visitor opens one now and then.  A call is due every 5 ms in the
 parent's reactor; how late it comes is the stall.  The second: connections that
-are kept ask a parent with an hour of one chart for its last minute, as fast as
-they are answered.
+are kept ask a parent with an hour of 200 charts for the last minute of one, then
+for one or two minutes of each, as fast as they are answered.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from typing import Any
 from urllib.parse import quote
 
@@ -33,9 +34,12 @@ from benchmarks.footprint import cpu, memory
 from benchmarks.load import Load, NoLoad, child_name
 from benchmarks.stall import Noise
 from benchmarks.targets import ProbedNode, make_parent, preferred, scratch
+from tests.interop.peers import Peer
 
 SHOWN = 12
 """Charts on a screen."""
+KINDS = {"a minute of one chart": (1, 1), "each another chart or window": (200, 50)}
+"""Charts and windows that are asked for."""
 
 
 @define(eq=False)
@@ -168,9 +172,9 @@ def watched(options: argparse.Namespace) -> dict[str, Any]:
             parent.kill()
 
 
-def answered(target: str, options: argparse.Namespace) -> dict[str, Any]:
+def answered(target: str, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """
-    @return: Requests a second, and the processor time of each.
+    @return: Requests a second, and the processor time of each, by kind.
     """
     with scratch() as directory:
         parent = make_parent(target, directory)
@@ -183,7 +187,7 @@ def answered(target: str, options: argparse.Namespace) -> dict[str, Any]:
                     "protocol": "v1" if target == "agent" else "v2",
                     "pace": "second",
                     "children": 1,
-                    "charts": 20,
+                    "charts": 200,
                     "dimensions": 4,
                     "back": 3600,
                     "warmup": 0,
@@ -193,42 +197,64 @@ def answered(target: str, options: argparse.Namespace) -> dict[str, Any]:
             with load:
                 load.until("caught up")
                 time.sleep(5)
-                path = (
-                    f"/host/{child_name(0)}/api/v1/data?chart=app_unit00.metric_0000&after=-60&points=60"
-                    "&format=json&options=seconds,jsonwrap"
-                )
-                ends = time.monotonic() + options.asking
-                counts = [0] * options.connections
-                problems: list[str] = []
-
-                def ask(number: int) -> None:
-                    try:
-                        ask_on(http.client.HTTPConnection("127.0.0.1", parent.port, timeout=60), number)
-                    except (NoLoad, OSError, http.client.HTTPException) as problem:
-                        problems.append(f"connection {number}, after {counts[number]} answers: {problem!r}")
-
-                def ask_on(connection: http.client.HTTPConnection, number: int) -> None:
-                    while time.monotonic() < ends:
-                        connection.request("GET", path, headers={"Connection": "keep-alive"})
-                        answer = connection.getresponse()
-                        body = answer.read()
-                        if answer.status != 200 or len(body) < 500:
-                            raise NoLoad(f"{path} was answered with {answer.status}")
-                        counts[number] += 1
-
-                used = cpu(parent.pid)
-                askers = [threading.Thread(target=ask, args=(number,)) for number in range(options.connections)]
-                for asker in askers:
-                    asker.start()
-                for asker in askers:
-                    asker.join()
-                used = cpu(parent.pid) - used
-                total = sum(counts)
-                if problems or not all(counts):
-                    raise NoLoad("; ".join(problems) or "not every connection was answered in that time")
-                return {"per_second": total / options.asking, "cpu_ms": used / total * 1000, "requests": total}
+                names = sorted(_charts(parent.port))
+                return {
+                    kind: _asked(parent, _paths(names[:charts], windows), options)
+                    for kind, (charts, windows) in KINDS.items()
+                }
         finally:
             parent.kill()
+
+
+def _paths(charts: Sequence[str], windows: int) -> list[str]:
+    """
+    @return: Questions in an order in which none comes soon again.
+    """
+    return [
+        f"/host/{child_name(0)}/api/v1/data?chart={chart}&after=-{60 + more}&points={60 + more}"
+        "&format=json&options=seconds,jsonwrap"
+        for more in range(windows)
+        for chart in charts
+    ]
+
+
+def _asked(parent: Peer, paths: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+    """
+    Ask over several connections as fast as they are answered, each for its
+    own part of what there is to ask.
+    """
+    ends = time.monotonic() + options.asking
+    counts = [0] * options.connections
+    problems: list[str] = []
+
+    def ask(number: int) -> None:
+        try:
+            ask_on(http.client.HTTPConnection("127.0.0.1", parent.port, timeout=60), number)
+        except (NoLoad, OSError, http.client.HTTPException) as problem:
+            problems.append(f"connection {number}, after {counts[number]} answers: {problem!r}")
+
+    def ask_on(connection: http.client.HTTPConnection, number: int) -> None:
+        for path in cycle(paths[number :: options.connections] or paths):
+            if time.monotonic() >= ends:
+                return
+            connection.request("GET", path, headers={"Connection": "keep-alive"})
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200 or len(body) < 500:
+                raise NoLoad(f"{path} was answered with {answer.status}")
+            counts[number] += 1
+
+    used = cpu(parent.pid)
+    askers = [threading.Thread(target=ask, args=(number,)) for number in range(options.connections)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    used = cpu(parent.pid) - used
+    total = sum(counts)
+    if problems or not all(counts):
+        raise NoLoad("; ".join(problems) or "not every connection was answered in that time")
+    return {"per_second": total / options.asking, "cpu_ms": used / total * 1000, "requests": total}
 
 
 def measure(options: argparse.Namespace) -> Iterator[Figure]:
@@ -252,17 +278,19 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
             ("asking for all 500 charts of a node meanwhile, ms", "opening_ms", None),
         ):
             yield Figure(name, {"netstream": seen[key]}, goal, True, {"agent": "-"}, details)
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     notes = {}
     for target in chosen(options):
         try:
             found[target] = answered(target, options)
         except NoLoad as problem:
             notes[target] = str(problem)
-    values = {target: each["per_second"] for target, each in found.items()}
-    yield Figure("requests/s, a minute of one chart", values, values.get("agent"), False, notes, found)
-    values = {target: each["cpu_ms"] for target, each in found.items()}
-    yield Figure("processor of each, ms", values, None, True, notes, found)
+    for kind in KINDS:
+        details = {target: each[kind] for target, each in found.items()}
+        values = {target: each["per_second"] for target, each in details.items()}
+        yield Figure(f"requests/s, {kind}", values, values.get("agent"), False, notes, details)
+        values = {target: each["cpu_ms"] for target, each in details.items()}
+        yield Figure(f"processor of each request, {kind}, ms", values, None, True, notes, details)
 
 
 def parser() -> argparse.ArgumentParser:

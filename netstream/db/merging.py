@@ -26,6 +26,14 @@ NOTED = np.uint8(ANOMALOUS | RESET)
 """Flags that a row has if one of its samples has them."""
 
 
+def as_answered(raw: Columns) -> Columns:
+    """
+    @return: Raw rows, each of which is a row of an answer.
+    """
+    empty = np.isnan(raw.values)
+    return Columns(raw.times, raw.values + 0.0, np.where(empty, np.uint8(EMPTY), raw.flags & NOTED))
+
+
 class Groups:
     """
     Which of some times belong to which row of a window.

@@ -19,7 +19,7 @@ from attrs import frozen
 from netstream.db.aggregations import method_of
 from netstream.db.folding import Gathering, merging, times_of
 from netstream.db.interfaces import Columns, Span, Window
-from netstream.db.merging import MERGING, NOTED, Mask, Merging
+from netstream.db.merging import MERGING, NOTED, Mask, Merging, as_answered
 from netstream.db.overlay import chained
 from netstream.db.tier_rows import Aggregates, cut, straddling
 from netstream.model.samples import ANOMALOUS, EMPTY, Int64s
@@ -354,9 +354,9 @@ def _stored(source: Source, window: Window) -> Columns | None:
     if plan.reaches[0].after > window.after:
         return None
     found = chained(list(plan.raw(window.after, window.before)), source.width)
-    values, flags = found.values + 0.0, found.flags & NOTED
     if window.step == 1 and len(found.times) == len(window):  # which leaves no second out
-        return Columns(found.times, values, np.where(np.isnan(values), np.uint8(EMPTY), flags))
+        return as_answered(found)
+    values, flags = found.values + 0.0, found.flags & NOTED
     rows, odd = np.divmod(found.times - (window.after + window.step), window.step)
     if odd.any():
         return None

@@ -46,24 +46,33 @@ class Head:
     """
     What a plain request says.
 
+    @ivar rest: All of it but its first line, as it came.
     @ivar secret: Whether it presents what is not to be kept.
     """
 
     uri: bytes
     target: Target
     headers: Headers
+    rest: bytes
     secret: bool = False
+
+    def like(self, other: Head) -> bool:
+        """
+        @return: Whether another asks in all the same way for what belongs to
+            the same feature.
+        """
+        return self is other or (self.rest == other.rest and self.target.feature == other.target.feature)
 
 
 def _parsed(data: bytes) -> Head | None:
     if not data.endswith(b"\r\n\r\n"):
         return None
-    first, *lines = data[:-4].split(b"\r\n")
+    first, _, rest = data[:-4].partition(b"\r\n")
     request = _REQUEST.match(first)
     if request is None:
         return None
     headers, secret = Headers(), False
-    for line in lines:
+    for line in rest.split(b"\r\n") if rest else ():
         field = _FIELD.match(line)
         if field is None:
             return None
@@ -72,7 +81,7 @@ def _parsed(data: bytes) -> Head | None:
             return None
         secret = secret or name in _SECRETS
         headers.addRawHeader(name, value)
-    return Head(request[1], parse(request[1]), headers, secret)
+    return Head(request[1], parse(request[1]), headers, rest, secret)
 
 
 class Heads:

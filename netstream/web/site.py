@@ -230,13 +230,13 @@ class Gate(Resource):
     def repeats(self, request: PlainRequest) -> bool:
         """
         @return: Whether the last request over the same connection passed, was
-            the same, and nothing of what it had to pass has changed; L{check}
-            is spared then.
+            like this one, and nothing of what it had to pass has changed;
+            L{check} is spared then.
         """
         last = request.channel.passed
-        if last is None or last.head is not request.head or last.web is not self.access.web:
+        if last is None or last.web is not self.access.web or last.features is not request.site.features:
             return False
-        if self.login is not None or last.features is not request.site.features:
+        if self.login is not None or not request.head.like(last.head):
             return False
         request.visitor = last.visitor
         return True

@@ -43,6 +43,7 @@ from netstream.db.interfaces import (
     UnknownMethod,
     Window,
 )
+from netstream.db.merging import MERGING
 from netstream.db.overlay import finished, nothing
 from netstream.db.planning import answer
 from netstream.db.tiers import STEPS
@@ -399,9 +400,25 @@ class DBEngine:
             method_of(method, options)
         except UnknownMethod:
             return fail()
-        source = self._source(self._nodes.get(node) or HotNode(node, 0), series)
+        known = self._nodes.get(node)
+        recent = self._recent(known, series, window) if known is not None and method in MERGING else None
+        if recent is not None:
+            return succeed(recent)
+        source = self._source(known or HotNode(node, 0), series)
         at_hand = source.at_hand(window.after, window.before)
         return self._read(source, lambda: answer(source, window, method, options), at_hand)
+
+    def _recent(self, node: HotNode, series: Sequence[SeriesKey], window: Window) -> Columns | None:
+        """
+        @return: What answers methods that go by parts, if each row is one
+            sample and none of them is in a row group yet.
+        """
+        stored = self._ours.tiers[0].span(node.id)
+        if stored is not None and stored.last > window.after:
+            return None
+        if self._retention.oldest(node, 0, self._reactor.seconds()) > window.after:
+            return None
+        return node.recent(series, window)
 
     def _read(self, source: StoredSource, work: Callable[[], Columns], at_hand: bool) -> Deferred[Columns]:
         """

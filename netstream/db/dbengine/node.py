@@ -12,7 +12,8 @@ import numpy as np
 from attrs import define, field
 
 from netstream.db.dbengine.pages import ROWS, Block, start_of
-from netstream.db.interfaces import Columns, SeriesKey, Span
+from netstream.db.interfaces import Columns, SeriesKey, Span, Window
+from netstream.db.merging import as_answered
 from netstream.db.overlay import nothing
 from netstream.kernel.cells import ABSENT, GAP, store
 from netstream.kernel.seal import turn
@@ -360,6 +361,22 @@ class Epoch:
             return Columns(times, values, flags)
         return Columns(times, values[rows], flags[rows])
 
+    def samples(self, numbers: Sequence[int], window: Window) -> Columns | None:
+        """
+        @param numbers: Of the series wanted; -1 is none.
+        @return: A row each of a window, if all is here and in one block.
+        """
+        low, odd = divmod(window.after + window.step - self.start, self.step)
+        high = low + len(window)
+        if odd or window.step != self.step or low < 0 or high > ROWS:
+            return None
+        wanted = np.array(numbers, np.int32)
+        for block in self.blocks:
+            columns = block.columns(wanted)
+            if len(columns) and columns.min() >= 0:
+                return as_answered(self._read_one(block, columns, low, high))
+        return None
+
     def _read_one(self, block: Block, columns: Int32s, low: int, high: int) -> Columns:
         """
         @param columns: In one block, as those of a chart mostly are.
@@ -570,6 +587,17 @@ class HotNode:
         """
         yield from self.sealing
         yield from sorted(self.epochs.values(), key=_step, reverse=True)
+
+    def recent(self, series: Sequence[SeriesKey], window: Window) -> Columns | None:
+        """
+        @return: Samples of series, a row each, if all of a window is in the
+            epoch that is written to, and nowhere else in hot pages; L{None}
+            if it takes more than looking there.
+        """
+        epoch = self._current
+        if epoch is None or self.sealing or len(self.epochs) > 1 or window.step != self.step:
+            return None
+        return epoch.samples([self.series.find(key) for key in series], window)
 
     def waiting(self, tier: int) -> int | None:
         """
