@@ -4,6 +4,7 @@ One segment file: appended to by one thread, read by any.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 from collections import deque
@@ -31,10 +32,26 @@ from netstream.db.records import (
 )
 from netstream.db.recovery import Found, follow, found_in, header_at
 from netstream.db.rowgroups import Damaged
+from netstream.model.samples import Bytes
 
+_LIBC = ctypes.CDLL(None)
+_PAGE = mmap.PAGESIZE
 _MAPPED = 1 << 19
 _MOST_LISTS = 64
 _PIECE = 1 << 20
+
+
+def resident(data: Bytes) -> bool:
+    """
+    @param data: Of a mapped file, not empty.
+    @return: Whether the system has all of it in memory; also not if it cannot
+        tell.
+    """
+    start = data.ctypes.data // _PAGE * _PAGE
+    size = data.ctypes.data + len(data) - start
+    pages = np.empty(-(-size // _PAGE), np.uint8)
+    failed = _LIBC.mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), ctypes.c_void_p(pages.ctypes.data))
+    return not failed and bool((pages & 1).all())
 
 
 class Descriptor:
@@ -381,6 +398,18 @@ class Segment:
             return memoryview(b"")
         pages = mmap.mmap(descriptor.number, nbytes + before, prot=mmap.PROT_READ, offset=offset - before)
         return memoryview(pages)[before:]
+
+    def cached(self, place: Place) -> bool:
+        """
+        @return: Whether the system has all of a row group in memory, so that
+            to read it waits for no disk.
+        """
+        try:
+            descriptor = self.open()
+            data = self._mapped(descriptor, place.offset, HEADER_BYTES + place.length)
+        except OSError:
+            return False
+        return len(data) > 0 and resident(np.frombuffer(data, np.uint8))
 
     def check(self, place: Place) -> list[str]:
         """

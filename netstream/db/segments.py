@@ -352,6 +352,12 @@ class Segments:
         """
         return place.segment.read(place)
 
+    def cached(self, place: Place) -> bool:
+        """
+        @return: Whether to read a row group waits for no disk.
+        """
+        return place.segment.cached(place)
+
     def check(self, place: Place) -> list[str]:
         """
         Hold a whole record against its checksums.

@@ -519,6 +519,9 @@ class APISite(server.Site):
                     await signed_in
                 elif not request.head.secret:
                     request.channel.passed = Passed(request.head, request.visitor, self.gate.access.web, self.features)
+            known = self.api.known(request)
+            if known is not None:
+                return known
             answer = await self.api.answer(request, command)
         except CancelledError:
             raise

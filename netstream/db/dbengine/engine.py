@@ -425,14 +425,12 @@ class DBEngine:
         @param at_hand: Whether it is so little work that a thread would be
             more.
         """
-        if at_hand:
-            return maybeDeferred(work)
 
         def found(columns: Columns) -> Columns:
             self._note_damage(source.damage)
             return columns
 
-        return self._workers.read(work).addCallback(found)
+        return (maybeDeferred(work) if at_hand else self._workers.read(work)).addCallback(found)
 
     # The rest.
 

@@ -21,7 +21,7 @@ from netstream.model.samples import Bytes, Float64s, Int32s, Int64s
 
 _NEVER = 1 << 62
 MOST_AT_HAND = 1 << 14
-"""Rows times series that are read in well below a millisecond."""
+"""Rows times series that are read in some millisecond."""
 
 _FIELDS = [a.name for a in fields(Aggregates)]
 
@@ -90,10 +90,14 @@ class StoredSource:
 
     def at_hand(self, after: int, before: int) -> bool:
         """
-        @return: Whether all of a span is in hot pages, and little enough to be
+        @return: Whether all of a span is in memory, and little enough to be
             read in the reactor's thread: handing it to another one costs more.
         """
-        return after >= self._stored and (before - after) // self.step * self.width <= MOST_AT_HAND
+        if (before - after) // self.step * self.width > MOST_AT_HAND:
+            return False
+        return after >= self._stored or all(
+            segments.cached(place) for segments in self._segments for place in segments.find(self._node, after, before)
+        )
 
     def raw(self, after: int, before: int) -> Columns:
         """

@@ -4,21 +4,26 @@ The engine on disk, without threads and with a clock that is turned by hand.
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+import numpy as np
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netstream.db import DBEngine
-from netstream.db.interfaces import IMetricsDB
+from netstream.db.interfaces import IMetricsDB, Window
+from netstream.db.segment import resident
 from netstream.db.workers import Inline
 from netstream.testing import metrics_db
-from netstream.testing.metrics_db import NOW
+from netstream.testing.metrics_db import NODE, NOW, X
+from tests.db.dbengine.lives import Case
 
 RETENTION = (86400, 10 * 86400, 100 * 86400)
 
@@ -110,3 +115,68 @@ class ThreadsTests(DBEngineTests):
     def append(self, *rows: tuple[metrics_db.SeriesKey, int, float]) -> None:
         super().append(*rows)
         self.clock.advance(0.5)
+
+
+class _Watched(Inline):
+    """
+    Counts what is given to threads that read.
+    """
+
+    count = 0
+
+    def read(self, work: Callable[[], _T]) -> Deferred[_T]:
+        self.count += 1
+        return super().read(work)
+
+
+class AtHandTests(Case):
+    """
+    Little questions about what is in memory need no thread.
+    """
+
+    def make(self, boot: str = "boot") -> DBEngine:
+        self.workers = _Watched()
+        return DBEngine(self.directory, self.clock, retention=self.retention, workers=self.workers, boot=boot)
+
+    def rows(self, after: int, before: int) -> list[float]:
+        """
+        @return: A value of each second.
+        """
+        found = self.successResultOf(self.db.query(NODE, [X], Window(NOW + after, NOW + before, 1), "average"))
+        return [float(value) for value in found.values[:, 0]]
+
+    def test_newest(self) -> None:
+        """
+        What is in hot pages, in one epoch or two.
+        """
+        self.append(0, 1200)
+        self.assertEqual(self.rows(1000, 1199), [float(second) for second in range(1001, 1200)])
+        self.assertEqual(self.rows(500, 1199), [float(second) for second in range(501, 1200)])
+        self.assertEqual(self.workers.count, 0)
+
+    def test_row_groups(self) -> None:
+        """
+        Row groups as long as the system has them in memory.
+        """
+        self.append(0, 3600)
+        self.pass_time(4000)
+        expected = [float(second) for second in range(1, 3600)]
+        self.assertTrue(self.files("tier0/*"))
+        self.assertEqual(self.rows(0, 3599), expected)
+        self.assertEqual(self.workers.count, 0)
+        for path in self.files("tier0/*"):
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as pages:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                if resident(np.frombuffer(pages, np.uint8)):
+                    raise SkipTest(f"{path.parent} is on a file system that is all in memory")
+        self.assertEqual(self.rows(0, 3599), expected)
+        self.assertEqual(self.workers.count, 1)
+
+    def test_much(self) -> None:
+        """
+        Much is for threads.
+        """
+        self.append(0, 3600)
+        self.rows(-20_000, 3599)
+        self.assertEqual(self.workers.count, 1)
