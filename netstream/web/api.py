@@ -236,13 +236,16 @@ class API:
         return self._send(request, page)
 
     @app.handle_errors(Exception)
-    def _broken(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
-        return self._send(request, self.refused(request, failure))
+    def _broken(self, request: Any, failure: Failure) -> Deferred[bytes]:
+        return self._send(request, self.refused(request.target, failure))
 
-    def refused(self, request: IRequest | PlainRequest, failure: Failure) -> Answer:
+    def refused(self, target: Target, failure: Failure) -> Answer:
         """
         @return: What a client is told whose request was not answered.
         """
+        return badges.pictured_for(target, self._reason(target, failure))
+
+    def _reason(self, target: Target, failure: Failure) -> Answer:
         problem = failure.value
         if isinstance(problem, Refusal):
             return problem.answer
@@ -252,7 +255,7 @@ class API:
             return text_answer("There is nothing here.\n", 404)
         if isinstance(problem, Unavailable):
             return text_answer(f"{problem}; ask again in some seconds.\n", 503)
-        self._log.failure("{path}: was not answered", failure, path=request.path)
+        self._log.failure("{path}: was not answered", failure, path=target.path)
         return text_answer("This request was not answered; the log of the node tells why.\n", 500)
 
     # -- answering -------------------------------------------------------------
