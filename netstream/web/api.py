@@ -53,6 +53,7 @@ from netstream.web.answer import (
     tagged,
     text_answer,
 )
+from netstream.web.endpoints import ENDPOINTS
 from netstream.web.events import Events
 from netstream.web.pages import Dashboard
 from netstream.web.plain import PlainRequest, whole
@@ -163,7 +164,7 @@ class API:
 
     @app.route("/api/openapi.json")
     def _openapi(self, request: IRequest) -> Deferred[bytes]:
-        return self._send(request, Answer(encode(openapi.document()) + b"\n", JSON, revalidate=True))
+        return self._send(request, Answer(encode(openapi.document(ENDPOINTS)) + b"\n", JSON, revalidate=True))
 
     @app.route("/api/<version>")
     def _no_command(self, request: IRequest, version: str) -> Deferred[bytes]:

@@ -21,11 +21,12 @@ from twisted.python.failure import Failure
 from netstream.db.folding import times_of
 from netstream.db.interfaces import Columns, SeriesKey, Span, UnknownMethod, Window
 from netstream.db.messages import Unavailable
-from netstream.db.windows import window
+from netstream.db.windows import RELATIVE, unit_of, window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
-from netstream.model.samples import Int64s
+from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import Refusal, breathe
+from netstream.web.formats import check_format
 from netstream.web.grouping import (
     Accumulation,
     Grouped,
@@ -36,6 +37,7 @@ from netstream.web.grouping import (
 )
 from netstream.web.passes import Group, Groups, Pass, parts_of, passes_of
 from netstream.web.query import FAR, MOST_CELLS, MOST_ROWS, OPTIONS
+from netstream.web.resampling import resampled
 from netstream.web.selection import Choice, Choosing, Instance
 from netstream.web.target import Parameters
 
@@ -51,6 +53,9 @@ PAUSE_EVERY = 100
 """Charts that are looked at before other work gets its turn."""
 AT_ONCE = 20_000
 """Rows times series that are put together without the help of a thread."""
+
+JSON2 = "json2"
+"""The format that tells of a group all that is known."""
 
 MORE_OPTIONS = (
     "raw",
@@ -78,6 +83,7 @@ class Question:
     @ivar points: Rows wanted; 0 is one for each stored point.
     @ivar limit: Groups that are told of at most; the smallest are put
         together.  0 is no limit.
+    @ivar unit: Seconds that averages are told for; 0 for those of a sample.
     """
 
     scope: Choice
@@ -91,6 +97,8 @@ class Question:
     argument: str
     limit: int
     options: frozenset[str]
+    format: str
+    unit: int
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Question:
@@ -98,11 +106,9 @@ class Question:
         @raise BadParameter: A number is none.
         @raise Refusal: Something is asked for that is not offered.
         """
-        form = parameters.text("format", default="json2")
-        if form != "json2":
-            raise Refusal(400, f"format: {form[:40]!r} is not offered for many nodes, only json2 is.\n")
-        if parameters.text("time_resampling", "gtime", default="0") != "0":
-            raise Refusal(400, "time_resampling: rates over another time than a second are not offered.\n")
+        form = parameters.text("format", default=JSON2)
+        if form != JSON2:
+            check_format(form, JSON2)
         known = OPTIONS | {word: word for word in MORE_OPTIONS}
         return cls(
             Choice.parse(parameters, "scope_"),
@@ -116,6 +122,8 @@ class Question:
             parameters.text("time_group_options", "group_options"),
             parameters.number("cardinality_limit", 0, 0, MOST_SERIES),
             frozenset(known[word] for word in parameters.words("options") if word in known),
+            form,
+            parameters.number("time_resampling", parameters.number("gtime", 0, 0, RELATIVE), 0, RELATIVE),
         )
 
     @property
@@ -172,6 +180,40 @@ class Result:
     plan: Window
     update_every: int
     span: Span | None
+
+    @property
+    def options(self) -> frozenset[str]:
+        """
+        What was asked for besides.
+        """
+        return self.question.options
+
+    @property
+    def values(self) -> Float64s:
+        """
+        Of the columns: float64 of shape (rows, groups).
+        """
+        return self.grouped.values
+
+    @property
+    def names(self) -> list[str]:
+        """
+        What the columns are called.
+        """
+        return [group.name for group in self.groups]
+
+    @property
+    def keys(self) -> list[str]:
+        """
+        A name of its own for each column.
+        """
+        return [group.id if group.id != "time" else f"{self.question.passes[-1].by[0]}.time" for group in self.groups]
+
+    def part(self, some: slice) -> Result:
+        """
+        @return: Some of the rows.
+        """
+        return evolve(self, times=self.times[some], grouped=Grouped(*(each[some] for each in _columns(self.grouped))))
 
 
 def in_thread(clock: IReactorTime, work: Callable[[], _T]) -> Deferred[_T]:
@@ -268,6 +310,8 @@ class _Reading:
     async def _query(self, host: Host, keys: Sequence[SeriesKey], every: int) -> Columns:
         plan, method, argument = self._plan, self._question.method, self._question.argument
         if every <= plan.step:
+            if unit := unit_of(self._question.unit, every):
+                return await resampled(host.db, host.info.guid, keys, plan, method, argument, unit)
             return await host.db.query(host.info.guid, keys, plan, method, argument)
         slow = Window(plan.after - plan.after % every, plan.before + -plan.before % every, every)
         columns = await host.db.query(host.info.guid, keys, slow, method, argument)
@@ -381,7 +425,9 @@ async def _planned(
 
     def planned(points: int) -> Window:
         aligned = "unaligned" not in question.options
-        return window(question.after, question.before, points, every, now, aligned, span, tiers)
+        return window(
+            question.after, question.before, points, every, now, aligned, span, tiers, unit_of(question.unit, every)
+        )
 
     plan = planned(question.points)
     if len(plan) > most:  # a window has up to half as many rows again as it is asked for

@@ -368,10 +368,18 @@ def _db(result: Result) -> dict[str, Any]:
     }
 
 
-def writer(told: Told, hub: Hub, now: float, started: float, versions: Mapping[str, Any]) -> Callable[[], Answer]:
+def writer(
+    told: Told,
+    hub: Hub,
+    now: float,
+    started: float,
+    versions: Mapping[str, Any],
+    rows: orjson.Fragment | None = None,
+) -> Callable[[], Answer]:
     """
     @param now: UTC seconds.
     @param started: When the request came.
+    @param rows: In another format; L{None} for the one that belongs here.
     @return: Makes the answer; it may do so in a thread.
     """
     result = told.result
@@ -395,7 +403,8 @@ def writer(told: Told, hub: Hub, now: float, started: float, versions: Mapping[s
             },
             "totals": told.totals(),
             "functions": functions,
-            "result": {
+            "result": rows
+            or {
                 "labels": ["time", *(group.id for group in result.groups)],
                 "point": point,
                 "data": orjson.Fragment(_rows(result)),

@@ -263,6 +263,10 @@ class AlertsTests(SynchronousTestCase):
         self.assertEqual([(each["nm"], each["in"]) for each in alone["alerts"]], [("load_high", 1), ("value", 1)])
         self.assertEqual([(node["ni"], node["nm"]) for node in alone["nodes"]], [(0, "child1")])
         self.assertEqual(Serving().get("/api/v3/alerts").json()["alerts"], [])
+        for chosen in ("labels=_collect_plugin", "dimensions=load1", "labels=!site"):
+            self.assertEqual(self.client.get(f"/api/v3/alerts?{chosen}").json()["alerts"], said["alerts"])
+        for chosen in ("labels=no:such", "scope_labels=!_collect_plugin", "dimensions=none", "scope_dimensions=!*"):
+            self.assertEqual(self.client.get(f"/api/v3/alerts?{chosen}").json()["alerts"], [])
 
     def test_standing_one_by_one(self) -> None:
         """
