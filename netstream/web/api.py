@@ -158,8 +158,13 @@ class API:
 
     # -- paths ---------------------------------------------------------------
 
-    @app.route("/api", branch=False)
-    def _no_version(self, request: IRequest) -> Deferred[bytes]:
+    @app.route("/api")
+    @app.route("/api/")
+    @app.route("/host/<hostname>/api")
+    @app.route("/host/<hostname>/api/")
+    def _no_version(self, request: IRequest, hostname: str = "") -> Deferred[bytes]:
+        if hostname:
+            self._host(hostname)
         return self._send(request, text_answer("Which API version?\n", 400))
 
     @app.route("/api/openapi.json")
@@ -167,7 +172,12 @@ class API:
         return self._send(request, Answer(encode(openapi.document(ENDPOINTS)) + b"\n", JSON, revalidate=True))
 
     @app.route("/api/<version>")
-    def _no_command(self, request: IRequest, version: str) -> Deferred[bytes]:
+    @app.route("/host/<hostname>/api/<version>")
+    def _no_command(self, request: IRequest, version: str, hostname: str = "") -> Deferred[bytes]:
+        if hostname:
+            self._host(hostname)
+        if version not in VERSIONS:
+            raise Refusal(404, f"Unsupported API version: {version}")
         return self._send(request, text_answer(f"Which API {version} command?\n", 400))
 
     @app.route("/api/<version>/")
@@ -460,7 +470,7 @@ class API:
         if form == "json":
             return Answer(encode(await latest.tree(host, chosen, self._clock)) + b"\n", JSON)
         if form == "shell":
-            return Answer(await latest.shell(host, chosen, self._clock))
+            return Answer(await latest.shell(host, chosen, self._clock, self._alerts.of(host)))
         if form not in ("prometheus", "prometheus_all_hosts"):
             raise Refusal(
                 400, "Which format? 'shell', 'prometheus', 'prometheus_all_hosts' and 'json' are currently supported.\n"

@@ -80,7 +80,14 @@ _GROUPED = things(
             TEXT,
         ]
     },
-    db=things(tiers=WHOLE, update_every=WHOLE, first_entry=WHOLE, last_entry=WHOLE, per_tier=items({"type": "object"})),
+    db=things(
+        tiers=WHOLE,
+        update_every=WHOLE,
+        first_entry=WHOLE,
+        last_entry=WHOLE,
+        dimensions=things(ids=items(TEXT), units=items(TEXT), sts=ref("Columns")),
+        per_tier=items({"type": "object"}),
+    ),
     view=things(
         title=TEXT,
         update_every=WHOLE,

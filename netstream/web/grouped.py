@@ -160,6 +160,7 @@ class Result:
     @ivar statistics: Of each series.
     @ivar failed: Places of nodes that could not be asked.
     @ivar groups: The columns.
+    @ivar columns: For each series the column that it is in; -1 is none.
     @ivar grouped: Their values.
     @ivar times: The second at which each row ends, ascending.
     @ivar plan: The rows.
@@ -175,6 +176,7 @@ class Result:
     statistics: Statistics
     failed: frozenset[int]
     groups: Sequence[Group]
+    columns: Places
     grouped: Grouped
     times: Int64s
     plan: Window
@@ -383,7 +385,7 @@ async def ask(
     reading = _Reading(question, plan, groups, clock)
     for node, places in of_node.items():
         await reading.node(scope[node], node, series, places)
-    found, grouped = _folded(question, groups.found, reading.into)
+    found, grouped, where = _folded(question, groups.found, reading.into)
     return Result(
         question,
         scope,
@@ -393,6 +395,7 @@ async def ask(
         reading.of_series(len(series)),
         frozenset(reading.failed),
         found,
+        where[np.asarray(series.groups, np.intp)],
         grouped,
         times_of(plan),
         plan,
@@ -435,36 +438,43 @@ async def _planned(
     return plan, every, span
 
 
-def _folded(question: Question, groups: Sequence[Group], into: Accumulation) -> tuple[Sequence[Group], Grouped]:
+def _folded(question: Question, groups: Sequence[Group], into: Accumulation) -> tuple[Sequence[Group], Grouped, Places]:
     """
-    @return: The columns of the answer, after all that the question wants.
+    @return: The columns of the answer, after all that the question wants, and
+        in which of them each group is now; -1 is in none.
     """
     first, *more = question.passes
-    way = first.way
+    way, where = first.way, np.arange(len(groups))
     for other in more:
-        groups, into = _again(first, other, groups, into.done(way))
+        groups, into, where = _again(first, other, groups, into.done(way))
         way = other.way
     grouped = into.done(way)
     if question.limit and len(groups) > question.limit:
         groups, places = _fewer(groups, grouped, question.limit)
-        grouped = into.merged(places, len(groups)).done(way)
+        grouped, where = into.merged(places, len(groups)).done(way), places[where]
     if "nonzero" in question.options:
         some = np.flatnonzero(np.any(np.nan_to_num(grouped.values) != 0, axis=0))
         if 0 < len(some) < len(groups):
-            groups = [groups[at] for at in some.tolist()]
+            kept = np.full(len(groups), -1, np.intp)
+            kept[some] = np.arange(len(some))
+            groups, where = [groups[at] for at in some.tolist()], kept[where]
             grouped = Grouped(*(part[:, some] for part in _columns(grouped)))
     if "null2zero" in question.options:
         grouped = evolve(grouped, values=np.nan_to_num(grouped.values, nan=0.0, posinf=np.inf, neginf=-np.inf))
-    return groups, grouped
+    return groups, grouped, where
 
 
 def _columns(grouped: Grouped) -> Iterator[npt.NDArray[Any]]:
     return (getattr(grouped, name) for name in ("values", "rates", "notes", "counts"))
 
 
-def _again(first: Pass, how: Pass, groups: Sequence[Group], grouped: Grouped) -> tuple[Sequence[Group], Accumulation]:
+def _again(
+    first: Pass, how: Pass, groups: Sequence[Group], grouped: Grouped
+) -> tuple[Sequence[Group], Accumulation, Places]:
     """
     Put groups together once more.
+
+    @return: The new ones, and in which of them each of the old is.
     """
     at = [first.parts.index(part) for part in how.parts]
     new = Groups(how)
@@ -475,7 +485,7 @@ def _again(first: Pass, how: Pass, groups: Sequence[Group], grouped: Grouped) ->
     into.add(grouped.values, grouped.rates, (grouped.notes & 2) != 0, chosen)
     if how.way == "percentage" and len(chosen):
         into.add_whole(grouped.values, totals[chosen])
-    return new.found, into
+    return new.found, into, chosen
 
 
 def _fewer(groups: Sequence[Group], grouped: Grouped, limit: int) -> tuple[Sequence[Group], Places]:

@@ -345,6 +345,8 @@ def _db(result: Result) -> dict[str, Any]:
     groups, span = result.groups, result.span
     first, last = (span.first, span.last) if span is not None else (0, 0)
     points = int(result.statistics.count.sum())
+    shown = np.flatnonzero(result.columns >= 0)
+    statistics = result.statistics.at(shown).folded(result.columns[shown], len(groups))
     return {
         "tiers": 1,
         "update_every": result.update_every,
@@ -354,6 +356,7 @@ def _db(result: Result) -> dict[str, Any]:
         "dimensions": {
             "ids": [group.id for group in groups],
             "units": [group.units for group in groups],
+            "sts": _columns(statistics),
         },
         "per_tier": [
             {

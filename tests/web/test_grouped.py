@@ -372,6 +372,29 @@ class GroupedTests(SynchronousTestCase):
         short = self.stage.get(base + "&options=minify")
         self.assertEqual(short.body.count(b"\n"), 1)
 
+    def test_statistics_of_samples(self) -> None:
+        """
+        Of each column it is told what the samples are that it is made of,
+        however they were put together.
+        """
+        plain = self.ask("contexts=net.net&group_by=node,dimension")
+        names, each = plain["view"]["dimensions"]["ids"], plain["db"]["dimensions"]["sts"]
+        highest = dict(zip(names, each["max"], strict=True))
+        for question in (
+            "group_by[0]=node,dimension&group_by[1]=node",
+            "group_by=node,dimension&options=flip,nonzero",
+            "group_by=node,dimension&cardinality_limit=2",
+        ):
+            answer = self.ask(f"contexts=net.net&{question}")
+            db = answer["db"]["dimensions"]
+            self.assertEqual(len(db["sts"]["max"]), len(db["ids"]), question)
+            self.assertEqual(max(db["sts"]["max"]), max(highest.values()), question)
+            self.assertAlmostEqual(sum(db["sts"]["con"]), 100, places=3)
+            for id, high in zip(db["ids"], db["sts"]["max"], strict=True):
+                of = [value for name, value in highest.items() if id in name.split(",") or id == name]
+                if of:
+                    self.assertEqual(high, max(of))
+
     def test_formats(self) -> None:
         """
         Groups are told of in each format of version 1, by name, alone or

@@ -46,7 +46,11 @@ from tests.web.test_alerts import TEXT
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 SHOWN = ("/", "/<path:name>", "/host/<hostname>", "/host/<hostname>/", "/host/<hostname>/<path:name>")
 """Paths of the dashboard."""
-ERRORS = ("/api", "/api/<version>", "/api/<version>/", "/host/<hostname>/api/<version>/")
+ERRORS = tuple(
+    before + path
+    for before in ("", "/host/<hostname>")
+    for path in ("/api", "/api/", "/api/<version>", "/api/<version>/")
+)
 """Paths where nothing is but a refusal."""
 EXAMPLES = 5
 """Requests of each kind to each path."""
