@@ -31,6 +31,7 @@ def window(
     aligned: bool = True,
     span: Span | None = None,
     tiers: Sequence[int] = (),
+    unit: int = 0,
 ) -> Window:
     """
     Plan the rows of a query.
@@ -53,6 +54,8 @@ def window(
     @param tiers: Seconds of a row of each tier that is kept.  Aligned windows
         are planned on the coarsest that has the points which are asked for,
         so that rows of that tier are answers as they are.
+    @param unit: Seconds of which each row shall be a multiple, from L{unit_of};
+        0 or less for any.
     """
     every = max(1, update_every)
     newest = now - 1
@@ -70,7 +73,8 @@ def window(
     if before > newest:
         after, before = after - (before - newest), newest
     if aligned and points > 0:
-        fit = (tier for tier in tiers if tier % every == 0 and (before - after + 1) // tier >= points)
+        suits = (tier for tier in tiers if tier % every == 0 and (unit <= 0 or unit % tier == 0))
+        fit = (tier for tier in suits if (before - after + 1) // tier >= points)
         every = max((every, *fit))
     after, before = after - after % every, before - before % every
 
@@ -82,6 +86,10 @@ def window(
     if rest > points // 2:
         group += 1
     step = group * every
+    if unit > 0 and step % unit:
+        step += unit - step % unit
+        group = step // every
+        points = -(-stored // group)
     late = before % step
     if late and aligned:
         move = -late if to_the_end else step - late
@@ -89,3 +97,13 @@ def window(
     if before - after > points * step:
         points = min(-(-stored // group), MOST_ROWS)
     return Window(before - points * step, before, step)
+
+
+def unit_of(wanted: int, update_every: int) -> int:
+    """
+    @param wanted: Seconds that values shall be told for.
+    @param update_every: Seconds between the stored points.
+    @return: The same, as whole points; 0 if it is not longer than one.
+    """
+    every = max(1, update_every)
+    return -(-wanted // every) * every if wanted > every else 0

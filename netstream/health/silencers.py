@@ -19,7 +19,8 @@ MOST = 1000
 LONGEST = 1000
 """Characters of a selector."""
 
-_NAMES = {"alarm": "alarm", "template": "alarm", "chart": "chart", "context": "context", "hosts": "hosts"}
+SELECTORS = {"alarm": "alarm", "template": "alarm", "chart": "chart", "context": "context", "hosts": "hosts"}
+"""Parameters that select alerts, and what each selects by."""
 _NONE, _SILENCE, _DISABLE = "None", "SILENCE", "DISABLE"
 
 
@@ -39,7 +40,7 @@ class Selector:
         """
         @param texts: Patterns by name.
         """
-        return cls(**{name: pattern(text) for name, text in texts.items() if name in _NAMES.values()})
+        return cls(**{name: pattern(text) for name, text in texts.items() if name in SELECTORS.values()})
 
     @property
     def texts(self) -> dict[str, str]:
@@ -144,7 +145,7 @@ class Silencers:
                 if mode == _SILENCE
                 else "Health checks disabled for alarms matching the selectors"
             )
-        given = {_NAMES[name]: text[:LONGEST] for name, text in parameters.items() if name in _NAMES and text}
+        given = {SELECTORS[name]: text[:LONGEST] for name, text in parameters.items() if name in SELECTORS and text}
         if given and len(selectors) < MOST:
             selectors = (Selector.of(given), *selectors)
             lines.append("Alarm selector added")

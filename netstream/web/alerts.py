@@ -368,6 +368,7 @@ class Alerts:
                 of_chart[f"{spelled}_last_collected_t"] = second
         of_chart |= {name: finite(v) for (owner, name), v in host.variables.items() if owner == chart.id}
         of_chart |= {"update_every": chart.update_every, "last_collected_t": newest(host, chart)}
+        of_chart |= {"green": None, "red": None}  # agents have had those of charts
         these = self.of(host)
         if these is not None:
             of_chart |= {alert.name: finite(alert.value) for alert in these.of_chart(chart.id)}

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
@@ -25,6 +26,7 @@ TEXT = "text/plain; charset=utf-8"
 
 _SMALL = 1024
 _SLICE = 128 * 1024
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 _GZIP = 31
 _ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|\Z))", re.IGNORECASE)
 POLICY = (
@@ -181,6 +183,13 @@ def header(request: Heard | IRequest, name: bytes) -> str:
     return ", ".join([value.decode("latin-1") for value in values]) if values else ""
 
 
+def phrase(status: int) -> bytes:
+    """
+    @return: What a status line says behind the status.
+    """
+    return _PHRASES.get(status, b"Unknown")
+
+
 def begin(request: IRequest, answer: Answer, now: float) -> None:
     """
     Set status and headers of a response.
@@ -189,7 +198,7 @@ def begin(request: IRequest, answer: Answer, now: float) -> None:
         sites that may read what is answered.
     @param now: UTC seconds.
     """
-    request.setResponseCode(answer.status)
+    request.setResponseCode(answer.status, phrase(answer.status))
     for name, value in headers_of(answer, now):
         request.setHeader(name, value)
     for name, value in getattr(request, "shared", {}).items():
@@ -223,9 +232,9 @@ def tagged(request: Heard | IRequest, answer: Answer) -> Answer:
     """
     if answer.status != OK or not (answer.revalidate or answer.lifetime):
         return answer
-    tag = f'W/"{sha256(answer.body).hexdigest()[:32]}"'
-    known = {each.strip() for each in header(request, b"If-None-Match").split(",")}
-    found = evolve(answer, headers={**answer.headers, "ETag": tag})
+    tag = f'"{sha256(answer.body).hexdigest()[:32]}"'
+    known = {each.strip().removeprefix("W/") for each in header(request, b"If-None-Match").split(",")}
+    found = evolve(answer, headers={**answer.headers, "ETag": f"W/{tag}"})
     return evolve(found, status=NOT_MODIFIED, body=b"") if known & {tag, "*"} else found
 
 

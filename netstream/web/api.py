@@ -53,6 +53,7 @@ from netstream.web.answer import (
     tagged,
     text_answer,
 )
+from netstream.web.endpoints import ENDPOINTS
 from netstream.web.events import Events
 from netstream.web.kept import Kept, Packed, State
 from netstream.web.pages import Dashboard
@@ -159,16 +160,26 @@ class API:
 
     # -- paths ---------------------------------------------------------------
 
-    @app.route("/api", branch=False)
-    def _no_version(self, request: IRequest) -> Deferred[bytes]:
+    @app.route("/api")
+    @app.route("/api/")
+    @app.route("/host/<hostname>/api")
+    @app.route("/host/<hostname>/api/")
+    def _no_version(self, request: IRequest, hostname: str = "") -> Deferred[bytes]:
+        if hostname:
+            self._host(hostname)
         return self._send(request, text_answer("Which API version?\n", 400))
 
     @app.route("/api/openapi.json")
     def _openapi(self, request: IRequest) -> Deferred[bytes]:
-        return self._send(request, Answer(encode(openapi.document()) + b"\n", JSON, revalidate=True))
+        return self._send(request, Answer(encode(openapi.document(ENDPOINTS)) + b"\n", JSON, revalidate=True))
 
     @app.route("/api/<version>")
-    def _no_command(self, request: IRequest, version: str) -> Deferred[bytes]:
+    @app.route("/host/<hostname>/api/<version>")
+    def _no_command(self, request: IRequest, version: str, hostname: str = "") -> Deferred[bytes]:
+        if hostname:
+            self._host(hostname)
+        if version not in VERSIONS:
+            raise Refusal(404, f"Unsupported API version: {version}")
         return self._send(request, text_answer(f"Which API {version} command?\n", 400))
 
     @app.route("/api/<version>/")
@@ -238,13 +249,16 @@ class API:
         return self._send(request, page)
 
     @app.handle_errors(Exception)
-    def _broken(self, request: IRequest, failure: Failure) -> Deferred[bytes]:
-        return self._send(request, self.refused(request, failure))
+    def _broken(self, request: Any, failure: Failure) -> Deferred[bytes]:
+        return self._send(request, self.refused(request.target, failure))
 
-    def refused(self, request: IRequest | PlainRequest, failure: Failure) -> Answer:
+    def refused(self, target: Target, failure: Failure) -> Answer:
         """
         @return: What a client is told whose request was not answered.
         """
+        return badges.pictured_for(target, self._reason(target, failure))
+
+    def _reason(self, target: Target, failure: Failure) -> Answer:
         problem = failure.value
         if isinstance(problem, Refusal):
             return problem.answer
@@ -254,7 +268,7 @@ class API:
             return text_answer("There is nothing here.\n", 404)
         if isinstance(problem, Unavailable):
             return text_answer(f"{problem}; ask again in some seconds.\n", 503)
-        self._log.failure("{path}: was not answered", failure, path=request.path)
+        self._log.failure("{path}: was not answered", failure, path=target.path)
         return text_answer("This request was not answered; the log of the node tells why.\n", 500)
 
     # -- answering -------------------------------------------------------------
@@ -480,7 +494,7 @@ class API:
         if form == "json":
             return Answer(encode(await latest.tree(host, chosen, self._clock)) + b"\n", JSON)
         if form == "shell":
-            return Answer(await latest.shell(host, chosen, self._clock))
+            return Answer(await latest.shell(host, chosen, self._clock, self._alerts.of(host)))
         if form not in ("prometheus", "prometheus_all_hosts"):
             raise Refusal(
                 400, "Which format? 'shell', 'prometheus', 'prometheus_all_hosts' and 'json' are currently supported.\n"

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import re
 
-from netstream.db.messages import Unavailable
+from attrs import evolve
+
 from netstream.health.alerts import Alert, Status
 from netstream.health.engine import HostAlerts
 from netstream.health.numbers import MOST_DECIMALS, value_text
@@ -19,10 +20,11 @@ from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.web.answer import Answer, Refusal
 from netstream.web.charts import named, newest
+from netstream.web.features import BADGES
 from netstream.web.formats import folded
 from netstream.web.query import FAR, MOST_ROWS, OPTIONS, Question, view
 from netstream.web.svg import COLORS, LARGEST_SCALE, WIDEST, Badge, color_of
-from netstream.web.target import BadParameter, Parameters
+from netstream.web.target import Parameters, Target
 
 CONTENT_TYPE = "image/svg+xml"
 LONGEST_REFRESH = 86400
@@ -84,11 +86,24 @@ def _answer(badge: Badge, status: int = 200, refresh: int = 0) -> Answer:
     return Answer(badge.drawn(), CONTENT_TYPE, status, headers=headers)
 
 
-def failed(label: str, status: int = 200, scale: int = 100) -> Answer:
+def failed(label: str, scale: int = 100) -> Answer:
     """
     @return: A badge that says what is wrong.
     """
-    return _answer(Badge(label, "-", scale=scale), status)
+    return _answer(Badge(label, "-", scale=scale))
+
+
+def pictured_for(target: Target, refusal: Answer) -> Answer:
+    """
+    @param refusal: A text.
+    @return: Where a badge was asked for the first line of it as one, else the
+        text.
+    """
+    if target.feature != BADGES:
+        return refusal
+    text = refusal.body.decode().strip()
+    badge = _answer(Badge(text.partition("\n")[0], "-", title=text), refusal.status)
+    return evolve(badge, headers={**refusal.headers, **badge.headers})
 
 
 class _Asked:
@@ -202,26 +217,20 @@ async def badge(host: Host, parameters: Parameters, these: HostAlerts | None, no
     @param these: The alerts of the host, if anything watches it.
     @param now: The current second.
     @param missed: Points of a chart that may be missing without a gap.
-    @return: The badge that is asked for, or one that says what is wrong with
-        the question.
+    @return: The badge that is asked for, or one that says what is not there.
+    @raise BadParameter: A number is none.
+    @raise Refusal: It cannot be answered; L{pictured_for} shows why.
     """
-    try:
-        asked = _Asked(parameters)
-        name, alarm = parameters.text("chart"), parameters.text("alarm")
-        if not name:
-            raise Refusal(400, "No chart id is given at the request.")
-        chart = named(host, name)
-        if chart is None:
-            return failed("chart not found", scale=asked.scale)
-        if not alarm:
-            return await _of_chart(asked, host, chart, now, missed)
-        alert = these.alerts.get((chart.id, alarm)) if these is not None else None
-        if these is None or alert is None:
-            return failed("alarm not found", scale=asked.scale)
-        return _of_alert(asked, these, alert, chart)
-    except BadParameter as problem:
-        return failed(str(problem), 400)
-    except Refusal as refusal:
-        return failed(refusal.text, refusal.status)
-    except Unavailable:
-        return failed("not available for the moment", 503)
+    asked = _Asked(parameters)
+    name, alarm = parameters.text("chart"), parameters.text("alarm")
+    if not name:
+        raise Refusal(400, "No chart id is given at the request.")
+    chart = named(host, name)
+    if chart is None:
+        return failed("chart not found", asked.scale)
+    if not alarm:
+        return await _of_chart(asked, host, chart, now, missed)
+    alert = these.alerts.get((chart.id, alarm)) if these is not None else None
+    if these is None or alert is None:
+        return failed("alarm not found", asked.scale)
+    return _of_alert(asked, these, alert, chart)

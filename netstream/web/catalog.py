@@ -121,17 +121,12 @@ async def contexts(
         spans = await bounds(host)
         for chart in _charts(host):
             await walk.pause()
-            if not (scope.context(chart) and filters.context(chart)):
-                continue
-            if not (scope.instance(host, chart) and filters.instance(host, chart)):
-                continue
-            labels = labels_of(host, chart)
-            if not (scope.labels.passes(labels) and filters.labels.passes(labels)):
+            if not (scope.chart(host, chart) and filters.chart(host, chart)):
                 continue
             one = found.setdefault(chart.context, _Context(chart))
             one.add(host, chart, span_of(host, chart, spans))
             if "labels" in options:
-                for name, value in labels.items():
+                for name, value in labels_of(host, chart).items():
                     values = one.labels.setdefault(name, {})
                     if len(values) < MOST_NAMES:
                         values[value] = None
@@ -174,7 +169,7 @@ async def search(hosts: Sequence[Host], scope: Choice, wanted: str, clock: IReac
             nodes.append({"mg": host.info.guid, "nm": host.info.hostname})
         for chart in _charts(host):
             await walk.pause()
-            if not scope.context(chart):
+            if not scope.chart(host, chart):
                 continue
             named = {
                 "id": (chart.context,),

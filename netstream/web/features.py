@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 
-ALL = frozenset(("dashboard", "registry", "badges", "management", "streaming", "netdata.conf"))
+BADGES = "badges"
+ALL = frozenset(("dashboard", "registry", BADGES, "management", "streaming", "netdata.conf"))
 """The features that are asked for by HTTP."""
 
 _PATHS = (
     (re.compile(r"/api/v1/write\Z"), "streaming"),
     (re.compile(r"(?:/host/[^/]+)?/netdata\.conf/*\Z"), "netdata.conf"),
-    (re.compile(r"(?:/host/[^/]+)?/api/v\d+/badge\.svg/*\Z"), "badges"),
+    (re.compile(r"(?:/host/[^/]+)?/api/v\d+/badge\.svg/*\Z"), BADGES),
     (re.compile(r"(?:/host/[^/]+)?/api/v\d+/registry(?:/.*)?\Z"), "registry"),
     (re.compile(r"(?:/host/[^/]+)?/api/v\d+/manage(?:/.*)?\Z"), "management"),
 )

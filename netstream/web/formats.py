@@ -11,7 +11,8 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from html import escape
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -21,16 +22,49 @@ from twisted.internet.interfaces import IReactorTime
 from netstream.kernel.rows import write as written
 from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import JSON, TEXT, Answer, Refusal, breathe, encode
+from netstream.web.charts import own_labels
 from netstream.web.query import View
 
 DECIMALS = 7
 """Digits after the point, as agents write them."""
 
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+HTML = "text/html; charset=utf-8"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FOREVER = 1 << 40
 _AT_ONCE = 1 << 16
 """Numbers that are written before other work gets its turn."""
+
+
+class Rows(Protocol):
+    """
+    What can be written: rows of numbers, each with its second, below names.
+
+    @ivar options: Canonical names of options, of which C{flip}, C{ms},
+        C{seconds} and others say how.
+    @ivar times: int64 of shape (rows,), ascending.
+    @ivar values: float64 of shape (rows, columns); NaN where there is none.
+    @ivar names: Of the columns, as people know them.
+    @ivar keys: Of the columns, such that no two are the same.
+    @ivar part: Gives some of the rows.
+    """
+
+    @property
+    def options(self) -> frozenset[str]: ...
+
+    @property
+    def times(self) -> Int64s: ...
+
+    @property
+    def values(self) -> Float64s: ...
+
+    @property
+    def names(self) -> list[str]: ...
+
+    @property
+    def keys(self) -> list[str]: ...
+
+    def part(self, some: slice) -> Rows: ...
 
 
 def _rounded(values: Float64s) -> Float64s:
@@ -42,27 +76,27 @@ def _rounded(values: Float64s) -> Float64s:
     return np.ascontiguousarray(rounded)
 
 
-def _ordered(view: View, values: Float64s) -> Float64s:
-    return values if "flip" in view.question.options else values[::-1]
+def _ordered(view: Rows, values: Float64s) -> Float64s:
+    return values if "flip" in view.options else values[::-1]
 
 
-def _lines(view: View, separator: bytes = b",") -> list[bytes]:
+def _lines(view: Rows, separator: bytes = b",") -> list[bytes]:
     """
     @return: The values of each row, divided by a separator.
     """
     return written(_ordered(view, view.values), None, b"", b"", separator, b"\n").split(b"\n")[:-1]
 
 
-def _seconds(view: View) -> Int64s:
+def _seconds(view: Rows) -> Int64s:
     """
     @return: The time of each row, in milliseconds if they are asked for.
     """
-    times = view.times if "flip" in view.question.options else view.times[::-1]
-    factor = 1000 if "ms" in view.question.options else 1
+    times = view.times if "flip" in view.options else view.times[::-1]
+    factor = 1000 if "ms" in view.options else 1
     return np.ascontiguousarray(times) * factor
 
 
-def _times(view: View, before: bytes = b"", after: bytes = b"") -> list[bytes]:
+def _times(view: Rows, before: bytes = b"", after: bytes = b"") -> list[bytes]:
     """
     @return: The time of each row as a number, with a text before and after it.
     """
@@ -72,12 +106,12 @@ def _times(view: View, before: bytes = b"", after: bytes = b"") -> list[bytes]:
     return (before + text.replace(b",", after + b"\0" + before) + after).split(b"\0")
 
 
-def _dates(view: View, before: bytes = b"", after: bytes = b"") -> list[bytes]:
+def _dates(view: Rows, before: bytes = b"", after: bytes = b"") -> list[bytes]:
     """
     @return: The time of each row as text, with another before and after it:
         the local date, unless seconds or milliseconds are asked for.
     """
-    if view.question.options & {"seconds", "ms"} or not len(view.times):
+    if view.options & {"seconds", "ms"} or not len(view.times):
         return _times(view, before, after)
     first, last = time.localtime(int(view.times[0])), time.localtime(int(view.times[-1]))
     times = _seconds(view)
@@ -111,7 +145,7 @@ def _alternating(one: Sequence[bytes], other: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _arrays(view: View, between: bytes = b",") -> bytes:
+def _arrays(view: Rows, between: bytes = b",") -> bytes:
     """
     @param between: What divides the rows.
     @return: The rows as JSON arrays.
@@ -120,19 +154,7 @@ def _arrays(view: View, between: bytes = b",") -> bytes:
     return text.removesuffix(between)
 
 
-def _keys(view: View) -> list[str]:
-    """
-    @return: A name of its own for each column.
-    """
-    names = view.names
-    twice = {"time", *(name for name in names if names.count(name) > 1)}
-    keys = []
-    for (chart, dimension), name in zip(view.dimensions, names, strict=True):
-        keys.append(f"{chart.id}.{dimension.id}" if name in twice else name)
-    return keys
-
-
-def _objects(view: View) -> bytes:
+def _objects(view: Rows) -> bytes:
     """
     @return: The rows as JSON objects.
     """
@@ -143,14 +165,14 @@ def _objects(view: View) -> bytes:
     parts = [b"}"] * (count * (2 * columns + 2))
     each = 2 * columns + 2
     parts[0::each] = _times(view, b'},\n{"time":')
-    for column, key in enumerate(_keys(view)):
+    for column, key in enumerate(view.keys):
         parts[2 * column + 1 :: each] = [b"," + encode(key) + b":"] * count
         parts[2 * column + 2 :: each] = cells[column::columns]
     parts[each - 1 :: each] = [b""] * count
     return b"".join(parts)[3:] + b"}"
 
 
-def _head(names: Callable[[View], list[str]]) -> Callable[[View], bytes]:
+def _head(names: Callable[[Rows], list[str]]) -> Callable[[Rows], bytes]:
     return lambda view: b'{"labels":' + encode(["time", *names(view)]) + b',\n"data":['
 
 
@@ -170,33 +192,47 @@ def cell(text: str, separator: str, quotes: bool = False) -> str:
     return text
 
 
-def _labels(separator: str) -> Callable[[View], bytes]:
-    def labels(view: View) -> bytes:
-        quotes = "label-quotes" in view.question.options
+def _labels(separator: str) -> Callable[[Rows], bytes]:
+    def labels(view: Rows) -> bytes:
+        quotes = "label-quotes" in view.options
         names = (cell(name, separator, quotes) for name in ["time", *view.names])
         return separator.join(names).encode("utf-8", "replace")
 
     return labels
 
 
-def _table(separator: bytes) -> Callable[[View], bytes]:
-    def rows(view: View) -> bytes:
+def _table(separator: bytes) -> Callable[[Rows], bytes]:
+    def rows(view: Rows) -> bytes:
         return _alternating(_dates(view, b"\r\n", separator), _lines(view, separator))
 
     return rows
 
 
-def _ruled(view: View) -> bytes:
+def _ruled(view: Rows) -> bytes:
     names = ["time", *(cell(name, "|").replace("|", "\\|").replace("<", "&lt;") for name in view.names)]
     return "|".join(names).encode("utf-8", "replace") + b"\r\n" + b"|".join([b":---:"] * len(names))
 
 
-def folded(view: View) -> Float64s:
+def _hypertext(view: Rows) -> bytes:
+    cells = "".join(f"<td>{escape(name)}</td>" for name in ["time", *view.names])
+    return b'<html>\n<center>\n<table border="0" cellpadding="5" cellspacing="5">\n<tr>%b</tr>' % cells.encode(
+        "utf-8", "replace"
+    )
+
+
+def _cells(view: Rows) -> bytes:
+    return _alternating(
+        _dates(view, b"\n<tr><td>", b"</td><td>"),
+        [line + b"</td></tr>" for line in _lines(view, b"</td><td>")],
+    )
+
+
+def folded(view: Rows) -> Float64s:
     """
     @return: One number a row, made of its dimensions, oldest first: their sum
         or what C{options} say.
     """
-    options, values = view.question.options, view.values
+    options, values = view.options, view.values
     empty = np.count_nonzero(~np.isnan(values), axis=1, keepdims=True) == 0
     safe = np.where(empty, 0.0, values)
     if "min2max" in options:
@@ -213,15 +249,15 @@ def folded(view: View) -> Float64s:
     return result
 
 
-def _single(separator: bytes) -> Callable[[View], bytes]:
-    def rows(view: View) -> bytes:
+def _single(separator: bytes) -> Callable[[Rows], bytes]:
+    def rows(view: Rows) -> bytes:
         values = _ordered(view, folded(view))[:, np.newaxis]
         return written(values, None, b"", b"", b"", separator).removesuffix(separator)
 
     return rows
 
 
-def _columns(view: View) -> bytes:
+def _columns(view: Rows) -> bytes:
     roles = ("annotation", "annotationText")
     columns = [
         {"id": "", "label": "time", "pattern": "", "type": "datetime"},
@@ -231,11 +267,11 @@ def _columns(view: View) -> bytes:
     return b'{"cols":' + encode(columns) + b',"rows":['
 
 
-def _datatable(view: View) -> bytes:
-    cells = b',{"v":%b}' * len(view.dimensions)
+def _datatable(view: Rows) -> bytes:
+    cells = b',{"v":%b}' * len(view.names)
     template = b'{"c":[{"v":"Date(%d,%d,%d,%d,%d,%d)"},{"v":null},{"v":null}' + cells + b"]}"
     rows = []
-    times = (view.times if "flip" in view.question.options else view.times[::-1]).tolist()
+    times = (view.times if "flip" in view.options else view.times[::-1]).tolist()
     for moment, line in zip(times, _lines(view), strict=True):
         year, month, *rest = time.localtime(moment)[:6]
         rows.append(template % (year, month - 1, *rest, *line.split(b",")))
@@ -254,8 +290,8 @@ class _Format:
     """
 
     content_type: str
-    head: Callable[[View], bytes]
-    rows: Callable[[View], bytes]
+    head: Callable[[Rows], bytes]
+    rows: Callable[[Rows], bytes]
     between: bytes = b""
     tail: bytes = b""
 
@@ -272,10 +308,11 @@ _WRITERS = {
         JSON, lambda view: b"[" + encode(["time", *view.names]) + b",\n", partial(_arrays, between=b",\n"), b",\n", b"]"
     ),
     "markdown": _Format(TEXT, _ruled, _table(b"|"), tail=b"\r\n"),
+    "html": _Format(HTML, _hypertext, _cells, tail=b"\n</table>\n</center>\n</html>\n"),
     "datatable": _Format(JSON, _columns, _datatable, b",\n", b"]}"),
 }
 
-_OBJECTS = _Format(JSON, _head(_keys), _objects, b",\n", b"]}")
+_OBJECTS = _Format(JSON, _head(lambda view: view.keys), _objects, b",\n", b"]}")
 
 FORMATS = tuple(_WRITERS)
 """Names of the formats that are offered."""
@@ -283,12 +320,13 @@ FORMATS = tuple(_WRITERS)
 _FOLDED = ("ssv", "ssvcomma", "array")
 
 
-def check_format(name: str) -> None:
+def check_format(name: str, *others: str) -> None:
     """
+    @param others: What is offered besides L{FORMATS}.
     @raise Refusal: There is no such format.
     """
     if name not in _WRITERS:
-        raise Refusal(400, f"format: {name[:40]!r} is not offered; there are {', '.join(FORMATS)}.\n")
+        raise Refusal(400, f"format: {name[:40]!r} is not offered; there are {', '.join((*others, *FORMATS))}.\n")
 
 
 def _latest(view: View) -> list[float]:
@@ -298,10 +336,12 @@ def _latest(view: View) -> list[float]:
 
 def _identity(view: View) -> str:
     question = view.question
-    what = f"instance:{question.chart}" if question.chart else f"context:{question.context}"
+    kind, what = "chart", f"instance:{question.chart}"
+    if not question.chart:
+        kind, what = "context", f"contexts:{question.context}/instances:*"
     options = ",".join(filter(None, [question.option_words]))
     return (
-        f"chart://host:{view.host.info.hostname}/{what}/dimensions:{question.dimensions or '*'}"
+        f"{kind}://host:{view.host.info.hostname}/{what}/dimensions:{question.dimensions or '*'}"
         f"/after:{question.after}/before:{question.before}/points:{question.points}"
         f"/group:{question.method}{question.argument}/options:{options}"
     )
@@ -316,6 +356,27 @@ def _extremes(view: View) -> tuple[float, float]:
     finite = np.isfinite(values)
     found = values if finite.all() else values[finite]
     return (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
+
+
+def _points_word(view: View) -> str:
+    """
+    @return: What agents call rows of several points in a fixed window, and all
+        others.
+    """
+    return "virtual-points" if view.question.settled and view.step > view.update_every else "natural-points"
+
+
+def _charts(view: View) -> dict[str, Any]:
+    """
+    @return: Where each column comes from, if a context was asked for.
+    """
+    if view.question.chart:
+        return {}
+    charts = [chart for chart, _ in view.dimensions]
+    found: dict[str, Any] = {"chart_ids": [chart.id for chart in charts]}
+    if keys := view.question.label_keys:
+        found["chart_labels"] = {key: [own_labels(chart).get(key, "") for chart in charts] for key in keys}
+    return found
 
 
 def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
@@ -336,17 +397,18 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
         "before": last,
         "after": last - rows * view.step + view.update_every if rows else 0,
         "group": question.method,
-        "options": ",".join(filter(None, [question.option_words, "natural-points"])),
+        "options": ",".join(filter(None, [question.option_words, _points_word(view)])),
         "dimension_names": view.names,
         "dimension_ids": [dimension.id for _, dimension in view.dimensions],
-        "functions": [],
+        "functions": view.functions,
+        **_charts(view),
         "latest_values": others[:width],
         "view_latest_values": others[width:],
         "dimensions": width,
         "points": rows,
         "format": question.format,
         "db_points_per_tier": [view.points],
-        "result": orjson.Fragment(body if content_type == JSON else encode(body.decode("utf-8", "replace"))),
+        "result": embedded(body, content_type),
         "min": low,
         "max": high,
     }
@@ -357,7 +419,7 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     return encode(described)
 
 
-def _slices(view: View) -> Iterator[View]:
+def _slices(view: Rows) -> Iterator[Rows]:
     """
     @return: The rows in the order in which they are written, some at a time.
     """
@@ -368,9 +430,43 @@ def _slices(view: View) -> Iterator[View]:
         return
     for start in range(0, rows, most):
         some = slice(start, start + most)
-        if "flip" not in view.question.options:
+        if "flip" not in view.options:
             some = slice(max(0, rows - start - most), rows - start)
-        yield evolve(view, times=view.times[some], values=view.values[some])
+        yield view.part(some)
+
+
+async def body_of(view: Rows, form: str, clock: IReactorTime) -> tuple[bytes, str]:
+    """
+    Write rows, letting other work go on in between.
+
+    @param form: One of L{FORMATS}.
+    @return: What is written, and its content type.
+    """
+    objects = form == "json" and "objectrows" in view.options
+    how = _OBJECTS if objects else _WRITERS[form]
+    parts = [how.head(view)]
+    for number, some in enumerate(_slices(view)):
+        if number:
+            await breathe(clock)
+            parts.append(how.between)
+        parts.append(how.rows(some))
+    return b"".join([*parts, how.tail]), how.content_type
+
+
+def embedded(body: bytes, content_type: str) -> orjson.Fragment:
+    """
+    @return: What L{body_of} wrote as a part of JSON: text becomes a string.
+    """
+    return orjson.Fragment(body if content_type == JSON else encode(body.decode("utf-8", "replace")))
+
+
+def named(filename: str) -> dict[str, str]:
+    """
+    @param filename: Under which a browser shall save an answer; C{""} shows it.
+    @return: Headers that say so.
+    """
+    name = _NOT_IN_FILE_NAMES.sub("_", filename)[:100].lstrip(".")
+    return {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
 
 
 async def write(view: View, clock: IReactorTime, lifetime: int = 0, filename: str = "") -> Answer:
@@ -382,18 +478,7 @@ async def write(view: View, clock: IReactorTime, lifetime: int = 0, filename: st
     @param filename: Under which a browser shall save it; C{""} shows it.
     """
     question = view.question
-    objects = question.format == "json" and "objectrows" in question.options
-    form = _OBJECTS if objects else _WRITERS[question.format]
-    content_type = form.content_type
-    parts = [form.head(view)]
-    for number, some in enumerate(_slices(view)):
-        if number:
-            await breathe(clock)
-            parts.append(form.between)
-        parts.append(form.rows(some))
-    body = b"".join([*parts, form.tail])
+    body, content_type = await body_of(view, question.format, clock)
     if "jsonwrap" in question.options:
         body, content_type = _wrapped(view, body, content_type), JSON
-    name = _NOT_IN_FILE_NAMES.sub("_", filename)[:100].lstrip(".")
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
-    return Answer(body, content_type, lifetime=lifetime, headers=headers)
+    return Answer(body, content_type, lifetime=lifetime, headers=named(filename))

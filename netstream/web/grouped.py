@@ -21,11 +21,12 @@ from twisted.python.failure import Failure
 from netstream.db.folding import times_of
 from netstream.db.interfaces import Columns, SeriesKey, Span, UnknownMethod, Window
 from netstream.db.messages import Unavailable
-from netstream.db.windows import window
+from netstream.db.windows import RELATIVE, unit_of, window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
-from netstream.model.samples import Int64s
+from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import Refusal, breathe
+from netstream.web.formats import check_format
 from netstream.web.grouping import (
     Accumulation,
     Grouped,
@@ -36,6 +37,7 @@ from netstream.web.grouping import (
 )
 from netstream.web.passes import Group, Groups, Pass, parts_of, passes_of
 from netstream.web.query import FAR, MOST_CELLS, MOST_ROWS, OPTIONS
+from netstream.web.resampling import resampled
 from netstream.web.selection import Choice, Choosing, Instance
 from netstream.web.target import Parameters
 
@@ -51,6 +53,9 @@ PAUSE_EVERY = 100
 """Charts that are looked at before other work gets its turn."""
 AT_ONCE = 20_000
 """Rows times series that are put together without the help of a thread."""
+
+JSON2 = "json2"
+"""The format that tells of a group all that is known."""
 
 MORE_OPTIONS = (
     "raw",
@@ -78,6 +83,7 @@ class Question:
     @ivar points: Rows wanted; 0 is one for each stored point.
     @ivar limit: Groups that are told of at most; the smallest are put
         together.  0 is no limit.
+    @ivar unit: Seconds that averages are told for; 0 for those of a sample.
     """
 
     scope: Choice
@@ -91,6 +97,8 @@ class Question:
     argument: str
     limit: int
     options: frozenset[str]
+    format: str
+    unit: int
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Question:
@@ -98,11 +106,9 @@ class Question:
         @raise BadParameter: A number is none.
         @raise Refusal: Something is asked for that is not offered.
         """
-        form = parameters.text("format", default="json2")
-        if form != "json2":
-            raise Refusal(400, f"format: {form[:40]!r} is not offered for many nodes, only json2 is.\n")
-        if parameters.text("time_resampling", "gtime", default="0") != "0":
-            raise Refusal(400, "time_resampling: rates over another time than a second are not offered.\n")
+        form = parameters.text("format", default=JSON2)
+        if form != JSON2:
+            check_format(form, JSON2)
         known = OPTIONS | {word: word for word in MORE_OPTIONS}
         return cls(
             Choice.parse(parameters, "scope_"),
@@ -116,6 +122,8 @@ class Question:
             parameters.text("time_group_options", "group_options"),
             parameters.number("cardinality_limit", 0, 0, MOST_SERIES),
             frozenset(known[word] for word in parameters.words("options") if word in known),
+            form,
+            parameters.number("time_resampling", parameters.number("gtime", 0, 0, RELATIVE), 0, RELATIVE),
         )
 
     @property
@@ -152,6 +160,7 @@ class Result:
     @ivar statistics: Of each series.
     @ivar failed: Places of nodes that could not be asked.
     @ivar groups: The columns.
+    @ivar columns: For each series the column that it is in; -1 is none.
     @ivar grouped: Their values.
     @ivar times: The second at which each row ends, ascending.
     @ivar plan: The rows.
@@ -167,11 +176,46 @@ class Result:
     statistics: Statistics
     failed: frozenset[int]
     groups: Sequence[Group]
+    columns: Places
     grouped: Grouped
     times: Int64s
     plan: Window
     update_every: int
     span: Span | None
+
+    @property
+    def options(self) -> frozenset[str]:
+        """
+        What was asked for besides.
+        """
+        return self.question.options
+
+    @property
+    def values(self) -> Float64s:
+        """
+        Of the columns: float64 of shape (rows, groups).
+        """
+        return self.grouped.values
+
+    @property
+    def names(self) -> list[str]:
+        """
+        What the columns are called.
+        """
+        return [group.name for group in self.groups]
+
+    @property
+    def keys(self) -> list[str]:
+        """
+        A name of its own for each column.
+        """
+        return [group.id if group.id != "time" else f"{self.question.passes[-1].by[0]}.time" for group in self.groups]
+
+    def part(self, some: slice) -> Result:
+        """
+        @return: Some of the rows.
+        """
+        return evolve(self, times=self.times[some], grouped=Grouped(*(each[some] for each in _columns(self.grouped))))
 
 
 def in_thread(clock: IReactorTime, work: Callable[[], _T]) -> Deferred[_T]:
@@ -268,6 +312,8 @@ class _Reading:
     async def _query(self, host: Host, keys: Sequence[SeriesKey], every: int) -> Columns:
         plan, method, argument = self._plan, self._question.method, self._question.argument
         if every <= plan.step:
+            if unit := unit_of(self._question.unit, every):
+                return await resampled(host.db, host.info.guid, keys, plan, method, argument, unit)
             return await host.db.query(host.info.guid, keys, plan, method, argument)
         slow = Window(plan.after - plan.after % every, plan.before + -plan.before % every, every)
         columns = await host.db.query(host.info.guid, keys, slow, method, argument)
@@ -339,7 +385,7 @@ async def ask(
     reading = _Reading(question, plan, groups, clock)
     for node, places in of_node.items():
         await reading.node(scope[node], node, series, places)
-    found, grouped = _folded(question, groups.found, reading.into)
+    found, grouped, where = _folded(question, groups.found, reading.into)
     return Result(
         question,
         scope,
@@ -349,6 +395,7 @@ async def ask(
         reading.of_series(len(series)),
         frozenset(reading.failed),
         found,
+        where[np.asarray(series.groups, np.intp)],
         grouped,
         times_of(plan),
         plan,
@@ -381,7 +428,9 @@ async def _planned(
 
     def planned(points: int) -> Window:
         aligned = "unaligned" not in question.options
-        return window(question.after, question.before, points, every, now, aligned, span, tiers)
+        return window(
+            question.after, question.before, points, every, now, aligned, span, tiers, unit_of(question.unit, every)
+        )
 
     plan = planned(question.points)
     if len(plan) > most:  # a window has up to half as many rows again as it is asked for
@@ -389,36 +438,43 @@ async def _planned(
     return plan, every, span
 
 
-def _folded(question: Question, groups: Sequence[Group], into: Accumulation) -> tuple[Sequence[Group], Grouped]:
+def _folded(question: Question, groups: Sequence[Group], into: Accumulation) -> tuple[Sequence[Group], Grouped, Places]:
     """
-    @return: The columns of the answer, after all that the question wants.
+    @return: The columns of the answer, after all that the question wants, and
+        in which of them each group is now; -1 is in none.
     """
     first, *more = question.passes
-    way = first.way
+    way, where = first.way, np.arange(len(groups))
     for other in more:
-        groups, into = _again(first, other, groups, into.done(way))
+        groups, into, where = _again(first, other, groups, into.done(way))
         way = other.way
     grouped = into.done(way)
     if question.limit and len(groups) > question.limit:
         groups, places = _fewer(groups, grouped, question.limit)
-        grouped = into.merged(places, len(groups)).done(way)
+        grouped, where = into.merged(places, len(groups)).done(way), places[where]
     if "nonzero" in question.options:
         some = np.flatnonzero(np.any(np.nan_to_num(grouped.values) != 0, axis=0))
         if 0 < len(some) < len(groups):
-            groups = [groups[at] for at in some.tolist()]
+            kept = np.full(len(groups), -1, np.intp)
+            kept[some] = np.arange(len(some))
+            groups, where = [groups[at] for at in some.tolist()], kept[where]
             grouped = Grouped(*(part[:, some] for part in _columns(grouped)))
     if "null2zero" in question.options:
         grouped = evolve(grouped, values=np.nan_to_num(grouped.values, nan=0.0, posinf=np.inf, neginf=-np.inf))
-    return groups, grouped
+    return groups, grouped, where
 
 
 def _columns(grouped: Grouped) -> Iterator[npt.NDArray[Any]]:
     return (getattr(grouped, name) for name in ("values", "rates", "notes", "counts"))
 
 
-def _again(first: Pass, how: Pass, groups: Sequence[Group], grouped: Grouped) -> tuple[Sequence[Group], Accumulation]:
+def _again(
+    first: Pass, how: Pass, groups: Sequence[Group], grouped: Grouped
+) -> tuple[Sequence[Group], Accumulation, Places]:
     """
     Put groups together once more.
+
+    @return: The new ones, and in which of them each of the old is.
     """
     at = [first.parts.index(part) for part in how.parts]
     new = Groups(how)
@@ -429,7 +485,7 @@ def _again(first: Pass, how: Pass, groups: Sequence[Group], grouped: Grouped) ->
     into.add(grouped.values, grouped.rates, (grouped.notes & 2) != 0, chosen)
     if how.way == "percentage" and len(chosen):
         into.add_whole(grouped.values, totals[chosen])
-    return new.found, into
+    return new.found, into, chosen
 
 
 def _fewer(groups: Sequence[Group], grouped: Grouped, limit: int) -> tuple[Sequence[Group], Places]:

@@ -345,6 +345,8 @@ def _db(result: Result) -> dict[str, Any]:
     groups, span = result.groups, result.span
     first, last = (span.first, span.last) if span is not None else (0, 0)
     points = int(result.statistics.count.sum())
+    shown = np.flatnonzero(result.columns >= 0)
+    statistics = result.statistics.at(shown).folded(result.columns[shown], len(groups))
     return {
         "tiers": 1,
         "update_every": result.update_every,
@@ -354,6 +356,7 @@ def _db(result: Result) -> dict[str, Any]:
         "dimensions": {
             "ids": [group.id for group in groups],
             "units": [group.units for group in groups],
+            "sts": _columns(statistics),
         },
         "per_tier": [
             {
@@ -368,10 +371,18 @@ def _db(result: Result) -> dict[str, Any]:
     }
 
 
-def writer(told: Told, hub: Hub, now: float, started: float, versions: Mapping[str, Any]) -> Callable[[], Answer]:
+def writer(
+    told: Told,
+    hub: Hub,
+    now: float,
+    started: float,
+    versions: Mapping[str, Any],
+    rows: orjson.Fragment | None = None,
+) -> Callable[[], Answer]:
     """
     @param now: UTC seconds.
     @param started: When the request came.
+    @param rows: In another format; L{None} for the one that belongs here.
     @return: Makes the answer; it may do so in a thread.
     """
     result = told.result
@@ -395,7 +406,8 @@ def writer(told: Told, hub: Hub, now: float, started: float, versions: Mapping[s
             },
             "totals": told.totals(),
             "functions": functions,
-            "result": {
+            "result": rows
+            or {
                 "labels": ["time", *(group.id for group in result.groups)],
                 "point": point,
                 "data": orjson.Fragment(_rows(result)),

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from netstream.health.engine import HostAlerts
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
@@ -65,6 +67,14 @@ def _variable(*parts: str) -> str:
     return "_".join(_NOT_IN_NAMES.sub("_", part.upper()) for part in ("NETDATA", *parts))
 
 
+def _whole(value: float) -> int:
+    """
+    @return: The nearest whole number; of two the one farther from 0, as agents
+        have it.
+    """
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
 def _upright(dimension: Dimension, value: float) -> int | None:
     """
     @return: The value as a whole number; one that is negative only to be drawn
@@ -72,16 +82,31 @@ def _upright(dimension: Dimension, value: float) -> int | None:
     """
     if not math.isfinite(value):
         return None
-    return round(-value if dimension.multiplier < 0 or dimension.divisor < 0 else value)
+    return _whole(-value if dimension.multiplier < 0 or dimension.divisor < 0 else value)
 
 
 def _comment(text: str) -> str:
     return _NOT_IN_COMMENTS.sub(" ", text)
 
 
-async def shell(host: Host, chosen: SimplePattern | None, clock: IReactorTime) -> bytes:
+def _alarms(host: Host, these: HostAlerts) -> Iterator[str]:
+    for alert in these.alerts.values():
+        chart = host.charts.get(alert.chart)
+        if chart is None:
+            continue
+        name = "ALARM", chart.name, alert.name
+        value = str(_whole(alert.value)) if math.isfinite(alert.value) else ""
+        yield f'{_variable(*name, "VALUE")}="{value}"      # {_comment(these.units(alert, chart))}'
+        yield f'{_variable(*name, "STATUS")}="{alert.status.name}"'
+
+
+async def shell(
+    host: Host, chosen: SimplePattern | None, clock: IReactorTime, these: HostAlerts | None = None
+) -> bytes:
     """
     @param chosen: Which charts, by id or name; L{None} is all.
+    @param these: The alerts of the host, if anything watches it; each is told
+        of, whatever was chosen.
     @return: What C{allmetrics?format=shell} answers: lines that a shell can
         source, whatever the charts are called.
     """
@@ -100,4 +125,6 @@ async def shell(host: Host, chosen: SimplePattern | None, clock: IReactorTime) -
         total = sum(numbers[d.id] or 0 for d in chart.dimensions.values() if not d.hidden)
         out.append(f'{_variable(chart.name, "VISIBLETOTAL")}="{total}"      # {units}')
     out.append("\n# NETDATA ALARMS RUNNING")
+    if these is not None:
+        out += _alarms(host, these)
     return ("\n".join(out) + "\n").encode("utf-8", "replace")

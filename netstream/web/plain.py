@@ -18,10 +18,10 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
-from twisted.web.http import NOT_MODIFIED, RESPONSES
+from twisted.web.http import NOT_MODIFIED
 from twisted.web.http_headers import Headers
 
-from netstream.web.answer import Answer, header, headers_of
+from netstream.web.answer import Answer, header, headers_of, phrase
 from netstream.web.kept import State
 from netstream.web.target import Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor
@@ -186,7 +186,7 @@ def _constant(status: int, content_type: str, lifetime: int, revalidate: bool, s
     """
     answer = Answer(b"", content_type, status, lifetime, revalidate)
     lines = [f"{name}: {value}\r\n" for name, value in headers_of(answer, second)]
-    return b"HTTP/1.1 %d %b\r\n" % (status, RESPONSES.get(status, b"Unknown")) + "".join(lines).encode("latin-1")
+    return b"HTTP/1.1 %d %b\r\n" % (status, phrase(status)) + "".join(lines).encode("latin-1")
 
 
 def whole(answer: Answer, more: Mapping[str, str], body: bytes, now: float) -> bytes:

@@ -7,16 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from netstream.db.interfaces import Columns, Span, UnknownMethod, Window, exchange_of
-from netstream.db.windows import window
+from netstream.db.windows import RELATIVE, unit_of, window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int64s
 from netstream.web.answer import Refusal
 from netstream.web.charts import chosen, label_patterns, labelled, list_pattern, of_contexts
+from netstream.web.resampling import resampled
 from netstream.web.target import Parameters
 
 MOST_ROWS = 86400
@@ -89,6 +90,8 @@ class Question:
     format: str
     options: frozenset[str]
     labels: Sequence[str] = ()
+    label_key: str = ""
+    unit: int = 0
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Question:
@@ -100,8 +103,6 @@ class Question:
         chart, context = parameters.text("chart"), parameters.text("context")
         if not chart and not context:
             raise Refusal(400, "No chart or context is given.\n")
-        if parameters.text("gtime", default="0") != "0":
-            raise Refusal(400, "gtime: rates over another time than a second are not offered.\n")
         words = parameters.words("options")
         return cls(
             chart,
@@ -115,6 +116,8 @@ class Question:
             parameters.text("format", default="json"),
             frozenset(OPTIONS[word] for word in words if word in OPTIONS),
             label_patterns(parameters),
+            parameters.text("chart_label_key"),
+            parameters.number("gtime", 0, 0, RELATIVE),
         )
 
     @property
@@ -124,6 +127,13 @@ class Question:
         have the same answer.
         """
         return self.after > 10**9 and self.before > 10**9
+
+    @property
+    def label_keys(self) -> list[str]:
+        """
+        The labels of which an answer about contexts tells.
+        """
+        return [key for key in self.label_key.replace("|", ",").split(",") if key]
 
     @property
     def option_words(self) -> str:
@@ -170,6 +180,41 @@ class View:
         """
         return [dimension.name for _, dimension in self.dimensions]
 
+    @property
+    def keys(self) -> list[str]:
+        """
+        A name of its own for each column.
+        """
+        names = self.names
+        twice = {"time", *(name for name in names if names.count(name) > 1)}
+        return [
+            f"{chart.id}.{dimension.id}" if name in twice else name
+            for (chart, dimension), name in zip(self.dimensions, names, strict=True)
+        ]
+
+    @property
+    def functions(self) -> list[str]:
+        """
+        The functions of the charts.
+        """
+        if not self.host.functions:
+            return []
+        charts = {chart.id for chart in self.charts}
+        return list(dict.fromkeys(name for chart, name in self.host.functions if chart in charts))
+
+    @property
+    def options(self) -> frozenset[str]:
+        """
+        Canonical names of what was asked for besides.
+        """
+        return self.question.options
+
+    def part(self, some: slice) -> View:
+        """
+        @return: Some of the rows.
+        """
+        return evolve(self, times=self.times[some], values=self.values[some])
+
 
 def _wanted(dimension: Dimension, pattern: SimplePattern | None, question: Question) -> bool:
     if pattern is None:
@@ -180,7 +225,10 @@ def _wanted(dimension: Dimension, pattern: SimplePattern | None, question: Quest
     return by_id or (not only_ids and pattern.matches(dimension.name))
 
 
-def _nothing() -> Refusal:
+def nothing() -> Refusal:
+    """
+    @return: What is answered where nothing is.
+    """
     return Refusal(404, "No metrics where matched to query.\n")
 
 
@@ -200,7 +248,7 @@ async def view(host: Host, question: Question, now: int) -> View:
     pattern = list_pattern(question.dimensions) if question.dimensions else None
     dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, question)]
     if not dimensions:
-        raise _nothing()
+        raise nothing()
     if len(dimensions) > MOST_DIMENSIONS:
         raise Refusal(
             400,
@@ -232,10 +280,11 @@ async def _fetch(
     update_every = min(chart.update_every for chart in charts)
     aligned = "unaligned" not in question.options
     most = max(1, min(MOST_ROWS, MOST_CELLS // len(dimensions)))
+    unit = unit_of(question.unit, update_every)
 
     def planned(points: int) -> Window:
         tiers = host.db.tiers
-        return window(question.after, question.before, points, update_every, now, aligned, span, tiers)
+        return window(question.after, question.before, points, update_every, now, aligned, span, tiers, unit)
 
     plan = planned(question.points)
     if len(plan) > most:  # a window has up to half as many rows again as it is asked for
@@ -244,7 +293,7 @@ async def _fetch(
         # Long rows may end before the first sample though their window does not.
         asked = window(question.after, question.before, 0, update_every, now, False, span)
         if asked.before < span.first or asked.after >= span.last:
-            raise _nothing()
+            raise nothing()
 
     series = [(chart.id, dimension.id) for chart, dimension in dimensions]
     share = "percentage" in question.options
@@ -252,7 +301,10 @@ async def _fetch(
         here = set(series)
         series += [(c.id, d) for c in charts for d in c.dimensions if (c.id, d) not in here]
     try:
-        columns = await host.db.query(node, series, plan, question.method, question.argument)
+        if unit:
+            columns = await resampled(host.db, node, series, plan, question.method, question.argument, unit)
+        else:
+            columns = await host.db.query(node, series, plan, question.method, question.argument)
     except UnknownMethod as problem:
         raise Refusal(400, f"group: {problem}.\n") from problem
     values = columns.values

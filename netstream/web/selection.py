@@ -67,11 +67,18 @@ class LabelFilter:
             else:
                 self._wanted.setdefault(name, []).append(one)
 
+    @property
+    def empty(self) -> bool:
+        """
+        Whether it wants everything.
+        """
+        return not self._wanted and not self._refused
+
     def passes(self, labels: Mapping[str, str]) -> bool:
         """
         @return: Whether something with these labels is wanted.
         """
-        if not self._wanted and not self._refused:
+        if self.empty:
             return True
         said = [f"{name}:{value}" for name, value in labels.items()]
         if any(refused.matches(text) for refused in self._refused for text in said):
@@ -132,6 +139,18 @@ class Choice:
         Whether a chart is called as is wanted.
         """
         return self.instances is None or passes(self.instances, *instance_names(host, chart))
+
+    def chart(self, host: Host, chart: Chart) -> bool:
+        """
+        Whether a chart is wanted, of a node that is: by all that is said of
+        it, its labels and dimensions included.
+        """
+        return (
+            self.context(chart)
+            and self.instance(host, chart)
+            and (self.labels.empty or self.labels.passes(labels_of(host, chart)))
+            and (self.dimensions is None or any(self.dimension(d, True) for d in chart.dimensions.values()))
+        )
 
     def dimension(self, dimension: Dimension, otherwise: bool) -> bool:
         """

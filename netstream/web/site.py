@@ -22,7 +22,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
-from twisted.web.http import HTTPChannel
+from twisted.web.http import NO_BODY_CODES, HTTPChannel
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 
@@ -32,6 +33,7 @@ from netstream.hub.hub import Hub
 from netstream.web.access import Access
 from netstream.web.answer import Answer, Refusal, begin, header, text_answer
 from netstream.web.api import API, Command, command_of
+from netstream.web.badges import pictured_for
 from netstream.web.features import ALL, not_served
 from netstream.web.login import Login, Work
 from netstream.web.plain import Head, Heads, PlainRequest
@@ -154,11 +156,11 @@ class Gate(Resource):
             if self._writing is not None and request.path == WRITE:
                 return self._now(request, self._writing.answer(request, _address(request)))
         except Refusal as refusal:
-            return self._now(request, refusal.answer)
+            return self._refuse(request, refusal)
         if signed_in is None or request.method == b"OPTIONS":
             return self._inward(request)
         outcome: list[Failure | None] = []
-        waits: list[IRequest] = []
+        waits: list[APIRequest] = []
 
         def known(failure: Failure | None) -> None:
             outcome.append(failure)
@@ -171,7 +173,7 @@ class Gate(Resource):
             return server.NOT_DONE_YET
         return self._inward(request) if outcome[0] is None else self._refused(request, outcome[0])
 
-    def _go_on(self, request: IRequest, failure: Failure | None) -> None:
+    def _go_on(self, request: APIRequest, failure: Failure | None) -> None:
         """
         Answer a request that had to wait for who makes it.
         """
@@ -190,12 +192,15 @@ class Gate(Resource):
         answered: bytes | int = self._inside.render(request)
         return answered
 
-    def _refused(self, request: IRequest, failure: Failure) -> bytes:
+    def _refused(self, request: APIRequest, failure: Failure) -> bytes:
         refusal = failure.value
         if not isinstance(refusal, Refusal):
             self._log.failure("who asks for {path} was not found out", failure, path=request.path)
             refusal = Refusal(500, "This request was not answered; the log of the node tells why.\n")
-        return self._now(request, refusal.answer)
+        return self._refuse(request, refusal)
+
+    def _refuse(self, request: APIRequest, refusal: Refusal) -> bytes:
+        return self._now(request, pictured_for(request.target, refusal.answer))
 
     def check(self, request: Asking) -> Deferred[None] | None:
         """
@@ -252,6 +257,7 @@ class Gate(Resource):
 
     def _now(self, request: IRequest, answer: Answer) -> bytes:
         begin(request, answer, self._clock.seconds())
+        request.setHeader("Content-Length", str(len(answer.body)))
         return answer.body
 
 
@@ -374,6 +380,26 @@ class Channel(HTTPChannel):
         if failure.check(CancelledError) is None:
             self._log.failure("a request was not answered", failure)
             self.loseConnection()
+
+    def checkPersistence(self, request: server.Request, version: bytes) -> bool:
+        """
+        Whether another request may follow (called by Twisted, for which those
+        of HTTP/1.0 are always the last).
+        """
+        if version == b"HTTP/1.0":
+            return "keep-alive" in header(request, b"Connection").lower().replace(",", " ").split()
+        return bool(super().checkPersistence(request, version))
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """
+        Begin an answer (called by Twisted).  To one of HTTP/1.0 another can
+        follow only if its length is known.
+        """
+        if version == b"HTTP/1.0" and self.persistent:
+            self.persistent = headers.hasHeader("Content-Length") or int(code) in NO_BODY_CODES
+            if self.persistent:
+                headers.setRawHeaders(b"Connection", [b"keep-alive"])
+        super().writeHeaders(version, code, reason, headers)
 
     @cached_property
     def secure(self) -> bool:
@@ -526,7 +552,7 @@ class APISite(server.Site):
         except CancelledError:
             raise
         except Exception:
-            answer = self.api.refused(request, Failure())
+            answer = self.api.refused(request.target, Failure())
         return await self.api.whole(request, answer)
 
     writing: Writing | None = None

@@ -134,7 +134,7 @@ class Question:
             return False
         if self.names is not None and not self.names.matches(alert.name):
             return False
-        return all(c.context(chart) and c.instance(host, chart) for c in (self.scope, self.filters))
+        return self.scope.chart(host, chart) and self.filters.chart(host, chart)
 
 
 @define(eq=False)

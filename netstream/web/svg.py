@@ -33,6 +33,7 @@ WIDEST = 2000
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{3}){1,2}\Z")
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REPLACED = "\ufffd"
 _BLANKS = re.compile(r"\s+")
 _HEIGHT, _SIZE, _RADIUS, _PADDING = 20.0, 11.0, 3.0, 4.0
 _ADVANCES = {
@@ -64,7 +65,7 @@ def drawable(text: str) -> str:
     @return: A word as a picture can show it: without what XML cannot carry,
         in one line, and not endless.
     """
-    text = _BLANKS.sub(" ", _NOT_XML.sub("\ufffd", text[: 10 * MOST_CHARACTERS])).strip()
+    text = _BLANKS.sub(" ", _NOT_XML.sub(_REPLACED, text[: 10 * MOST_CHARACTERS])).strip()
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
 
@@ -86,6 +87,8 @@ class Badge:
     @ivar label_text: The colour of the text.
     @ivar scale: Percent.
     @ivar widths: Pixels of both sides; L{None} for as many as the text needs.
+    @ivar title: What is read out, and shown to whoever points at it; C{""} for
+        both words.
     """
 
     label: str
@@ -96,6 +99,7 @@ class Badge:
     value_text: str = "fff"
     scale: int = 100
     widths: tuple[int, int] | None = None
+    title: str = ""
 
     def drawn(self) -> bytes:
         """
@@ -110,7 +114,7 @@ class Badge:
         total = left + right
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{total:.2f}" height="{height:.2f}" role="img">',
-            f"<title>{_text(f'{words[0]}: {words[1]}')}</title>",
+            f"<title>{_text(_NOT_XML.sub(_REPLACED, self.title) or f'{words[0]}: {words[1]}')}</title>",
             '<linearGradient id="smooth" x2="0" y2="100%"><stop offset="0" stop-color="#bbb" stop-opacity=".1"/>'
             '<stop offset="1" stop-opacity=".1"/></linearGradient>',
             f'<clipPath id="round"><rect width="{total:.2f}" height="{height:.2f}" rx="{_RADIUS * by:.2f}"/>'

@@ -100,6 +100,7 @@ def _described(said: Transition) -> dict[str, Any]:
         "transition_id": said.transition_id,
         "config_hash_id": said.config_hash,
         "machine_guid": said.guid,
+        "node_id": None,
         "hostname": said.hostname,
         "alert": said.name,
         "instance": said.chart,

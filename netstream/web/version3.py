@@ -7,17 +7,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
 from netstream.db import together
 from netstream.hub.hub import Host, Hub
-from netstream.web import catalog, grouped, json2, nodes
+from netstream.web import catalog, formats, grouped, json2, nodes
 from netstream.web.alerts import Alerts, alert_filter
 from netstream.web.answer import Answer, Refusal, breathe, json_answer
 from netstream.web.grouped import in_thread
 from netstream.web.node import bounds, mirrored
+from netstream.web.query import nothing
 from netstream.web.selection import Choice
 from netstream.web.standing import standing
 from netstream.web.target import Parameters
@@ -133,9 +134,17 @@ async def _data(scope: Scope) -> Answer:
     alerts = scope.alerts
     chosen = alert_filter(question.alerts, alerts)
     result = await grouped.ask(scope.everyone, question, int(started), scope.clock, chosen)
+    named, rows = formats.named(scope.parameters.text("filename")), None
+    if question.format != grouped.JSON2:
+        if not result.groups:
+            raise nothing()
+        body, content_type = await formats.body_of(result, question.format, scope.clock)
+        if "jsonwrap" not in question.options:
+            return Answer(body, content_type, headers=named)
+        rows = formats.embedded(body, content_type)
     told = json2.Told(result, lambda host, chart: alerts.statuses(host, chart.id))
-    answer = json2.writer(told, scope.hub, scope.now, started, scope.versions)
-    return await in_thread(scope.clock, answer)
+    answer = json2.writer(told, scope.hub, scope.now, started, scope.versions, rows)
+    return evolve(await in_thread(scope.clock, answer), headers=named)
 
 
 async def _contexts(scope: Scope) -> Answer:

@@ -201,3 +201,57 @@ class FormatTests(InteropTestCase):
             # 3 is advice about names and units, which are those of agents.
             self.assertIn(ran.returncode, (0, 3), complaint[:2000])
             self.assertNotIn("error while linting", complaint)
+
+
+ALERTS = """
+template: simple_abs
+on: fixture.context
+calc: $abs * 0 + 2.5
+every: 1s
+warn: $this > 1
+to: silent
+
+template: a-share
+on: fixture.rows
+calc: $one * 0 - 6.5
+every: 1s
+units: of < 100 %
+crit: $this > 1
+to: silent
+
+template: unknown
+on: fixture.rows
+calc: $no_such_thing
+every: 1s
+to: silent
+"""
+
+
+class ShellAlertTests(InteropTestCase):
+    """
+    An agent and a parent to which it streams watch the same.
+    """
+
+    def test_alarms(self) -> None:
+        """
+        A script that reads an agent's alerts finds the same at the parent, whichever charts it asks for.
+        """
+        stream = accepting(KEY, postpone_alerts_on_connect="0")
+        options = ["health/enable stock health configuration=no"]
+        parent = self.node("atlas", role="parent", stream=stream, options=options, health=ALERTS)
+        agent = self.agent("origin", fixture=True, sends_to=[parent.address], alerts=ALERTS)
+
+        def alarms(node: Peer, path: str) -> list[str]:
+            text = node.fetch(f"{path}/api/v1/allmetrics?filter=fixture.slow").decode()
+            _, _, told = text.partition("# NETDATA ALARMS RUNNING\n")
+            return sorted(told.splitlines())
+
+        wanted = wait_for(
+            "the agent has looked at all",
+            lambda: [line for line in alarms(agent, "") if "WARNING" in line] and alarms(agent, ""),
+            40,
+        )
+        self.assertEqual(len(wanted), 6)
+        with contextlib.suppress(PeerFailed):  # who compares says what differs
+            wait_for("the parent has looked at all", lambda: alarms(parent, "/host/origin") == wanted, 40)
+        self.assertEqual(alarms(parent, "/host/origin"), wanted)

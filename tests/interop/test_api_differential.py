@@ -75,6 +75,8 @@ TEXTS: tuple[Mapping[str, str], ...] = (
     {"format": "ssv"},
     {"format": "ssvcomma"},
     {"format": "markdown"},
+    {"format": "html"},
+    {"format": "html", "options": "seconds,flip"},
 )
 
 BADGES: tuple[Mapping[str, str], ...] = (
@@ -273,10 +275,21 @@ class DifferentialTests(InteropTestCase):
         for chart in CHARTS:
             self._compare_shapes("chart", chart=chart)
             self._compare_shapes("data", chart=chart, after="-20", options="jsonwrap")
+            asked = {"context": chart, "chart_label_key": "_collect_plugin", "options": "jsonwrap"}
+            self._compare_shapes("data", after="-20", **asked)
+            self._compare_wrapping(after=str(self.last - 18), before=str(self.last - 6), **asked)
         self._compare_metrics()
         self._compare_data()
         self._compare_refusals()
         self._compare_badges()
+
+    def _compare_wrapping(self, **asked: str) -> None:
+        for points in ("0", "3"):
+            if points == "3" and asked["context"] == "system.load":
+                continue  # see below
+            theirs, ours = (json.loads(body) for body in self._ask("data", points=points, **asked))
+            for name in ("id", "options", "functions", "chart_ids", "chart_labels", "dimension_ids"):
+                self.assertEqual(theirs[name], ours[name], name)
 
     def _compare_metrics(self) -> None:
         theirs, ours = (json.loads(body) for body in self._ask("allmetrics", format="json"))
@@ -474,6 +487,31 @@ class HistoryTests(InteropTestCase):
             trimmed = 0 if group == "median" else float(argument or group.removeprefix("trimmed-median") or 5)
             return alike(his, agents_median(list(seen), trimmed)) and (alike(his, mine) or len(seen) > 1)
         return alike(his, mine)
+
+    def test_another_time(self) -> None:
+        """
+        Averages for another time than a second are those of the agent, and
+        what is no average stays as it is.
+        """
+        compared = 0
+        for unit in (2, 7, 10, 60, 90):
+            for window in (
+                {"after": self.last - 599, "before": self.last, "points": 10},
+                {"after": self.last - 599, "before": self.last, "points": 10, "options": "unaligned"},
+                {"after": self.first + 2900, "before": self.first + 3499, "points": 60},
+            ):
+                for method in ("average", "sum", "max", "incremental-sum"):
+                    question = {**window, "gtime": unit, "group": method}
+                    tier = {"tier": 0, "options": ",".join(["selected-tier", str(window.get("options", ""))])}
+                    theirs = {row[0]: row[1:] for row in self._theirs(**question | tier)["data"]}
+                    ours = self._ours(**question)["data"]
+                    self.assertGreater(len(ours), 1)
+                    self.assertLessEqual({row[0] for row in ours}, set(theirs), str(question))
+                    for second, *mine in ours:
+                        for one, other in zip(theirs[second], mine, strict=True):
+                            compared += 1
+                            self.assertTrue(alike(one, other), f"{question} at {second}: {theirs[second]} {mine}")
+        self.assertGreater(compared, 1000)
 
     def test_tiers(self) -> None:
         """

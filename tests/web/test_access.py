@@ -62,7 +62,7 @@ class AccessTests(SynchronousTestCase):
             self.assertEqual(stage.get(target, peer="203.0.113.7").status, 403)
             refused = stage.get(target, peer="192.168.1.1")
             self.assertEqual(refused.status, 403)
-            self.assertIn(f"allow {name} from = 10.* 192.168.1.1\n", refused.text)
+            self.assertIn(f"allow {name} from = 10.* 192.168.1.1", refused.text)
         self.assertEqual(stage.get("/host/parent.example/netdata.conf", peer="10.1.2.3").status, 200)
         stage.child()
         self.assertEqual(stage.get("/host/web1/netdata.conf", peer="10.1.2.3").status, 404)

@@ -4,6 +4,7 @@ Alerts over HTTP.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,10 @@ class AlertsTests(SynchronousTestCase):
         self.assertEqual([(each["nm"], each["in"]) for each in alone["alerts"]], [("load_high", 1), ("value", 1)])
         self.assertEqual([(node["ni"], node["nm"]) for node in alone["nodes"]], [(0, "child1")])
         self.assertEqual(Serving().get("/api/v3/alerts").json()["alerts"], [])
+        for chosen in ("labels=_collect_plugin", "dimensions=load1", "labels=!site"):
+            self.assertEqual(self.client.get(f"/api/v3/alerts?{chosen}").json()["alerts"], said["alerts"])
+        for chosen in ("labels=no:such", "scope_labels=!_collect_plugin", "dimensions=none", "scope_dimensions=!*"):
+            self.assertEqual(self.client.get(f"/api/v3/alerts?{chosen}").json()["alerts"], [])
 
     def test_standing_one_by_one(self) -> None:
         """
@@ -330,9 +335,25 @@ class AlertsTests(SynchronousTestCase):
         said = self.get("alarm_variables?chart=system.load").json()
         self.assertEqual(said["chart_variables"]["load1"], 4.0)
         self.assertEqual(said["chart_variables"]["load1_raw"], 40)
+        self.assertIsNone(said["chart_variables"]["green"])
         self.assertEqual(said["host_variables"]["system.load.load_high"], 4.0)
         self.assertEqual(self.get("alarm_variables?chart=none").status, 404)
         self.assertEqual(self.get("alarm_variables").status, 400)
+
+    def test_shell(self) -> None:
+        """
+        A script finds value and status of each alert, whatever charts it asks
+        for.
+        """
+        said = self.client.get("/api/v1/allmetrics?filter=none").text
+        self.assertTrue(said.startswith("\n# NETDATA ALARMS RUNNING\n"))
+        self.assertIn('\nNETDATA_ALARM_SYSTEM_LOAD_LOAD_HIGH_VALUE="4"      # load\n', said)
+        self.assertIn('\nNETDATA_ALARM_SYSTEM_LOAD_LOAD_HIGH_STATUS="WARNING"\n', said)
+        self.node.values = [2.5, math.nan]
+        self.node.advance(30)
+        said = self.client.get("/api/v1/allmetrics?format=shell").text
+        self.assertIn('LOAD_HIGH_VALUE="3"', said)
+        self.assertIn('\nNETDATA_ALARM_SYSTEM_LOAD_VALUE_VALUE=""      # load\n', said)
 
     def test_explain(self) -> None:
         """

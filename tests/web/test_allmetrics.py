@@ -326,4 +326,4 @@ class OtherFormatTests(SynchronousTestCase):
         script = self.stage.get("/api/v1/allmetrics").body + b'\necho "$NETDATA_SYSTEM_LOAD_LOAD5"\n'
         done = subprocess.run(["/bin/sh"], input=script, capture_output=True, timeout=20)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
-        self.assertEqual(done.stdout, b"0\n")
+        self.assertEqual(done.stdout, b"1\n")

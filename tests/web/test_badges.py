@@ -168,12 +168,40 @@ class BadgeTests(SynchronousTestCase):
             ("/api/v1/badge.svg?chart=system.cpu&dimension=none", "none", 200),
             ("/api/v1/badge.svg?chart=system.cpu&after=1000&before=2000", "system.cpu", 200),
             ("/api/v1/badge.svg", "No chart id is given at the request.", 400),
-            ("/api/v1/badge.svg?chart=system.cpu&after=x", "after: 'x' is not a whole number such as -1", 400),
+            ("/api/v1/badge.svg?chart=system.cpu&after=x", "after: 'x' is not a whole number such as -1.", 400),
         ):
             response = self.stage.get(target)
             seen = Seen(response)
             self.assertEqual((seen.label, seen.value, response.status), (label, "-", status))
         self.assertTrue(Seen(self.stage.get("/api/v1/badge.svg?chart=system.cpu&group=x")).label.startswith("group: "))
+
+    def test_refused(self) -> None:
+        """
+        Whoever may not see a badge, or asks for it as nobody should, is told
+        so by a picture.
+        """
+        users = Path(self.mktemp())
+        users.write_text("0123456789abcdef-a-token\n")
+        signed_in = Stage(access_file=users)
+        elsewhere = Stage()
+        elsewhere.site.serve({"dashboard"})
+        target = "/api/v3/badge.svg?chart=system.load"
+        for got, status, label in (
+            (self.stage.get(target, method="POST"), 405, "Only GET, HEAD, OPTIONS are answered here."),
+            (self.stage.get(target, Host="x.example"), 421, "This node does not know itself by the name x.example."),
+            (self.stage.get(target, Host="a b"), 400, "The Host header is malformed."),
+            (self.stage.get(target, peer="8.8.8.8"), 403, "This node does not show itself to 8.8.8.8."),
+            (self.stage.get("/api/v9/badge.svg"), 404, "Unsupported API version: v9"),
+            (self.stage.get("/host/web1/api/v9/badge.svg"), 404, "Unsupported API version: v9"),
+            (signed_in.get(target), 401, "Sign in to see this node"),
+        ):
+            seen = Seen(got)
+            self.assertEqual((got.status, seen.label[: len(label)], seen.value), (status, label, "-"))
+        title = Seen(self.stage.get(target, peer="8.8.8.8")).root.findtext(f"{SVG}title")
+        self.assertIn("allow dashboard from = localhost", title or "")
+        self.assertIn("WWW-Authenticate", signed_in.get(target).headers)
+        self.assertEqual(self.stage.get(target, method="POST").headers["Allow"], "GET, HEAD, OPTIONS")
+        self.assertTrue(Seen(elsewhere.get(target)).label.startswith("This port does not serve 'badges'"))
 
     def test_old(self) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from datetime import datetime
 from typing import Any
 from unittest import mock
@@ -17,6 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db.ram import RamDB
 from netstream.model.chart import Chart, Dimension
+from netstream.model.host import Function, Label
+from netstream.model.updates import FunctionOffered
 from netstream.web import formats
 from netstream.web.formats import FORMATS, cell
 from netstream.web.query import MOST_CELLS, OPTIONS
@@ -211,10 +214,71 @@ class DataTests(SynchronousTestCase):
         self.assertEqual((found["first_entry"], found["last_entry"]), (NOW - 4, NOW - 1))
         self.assertEqual((found["view_update_every"], found["update_every"], found["points"]), (2, 1, 2))
         self.assertEqual((found["before"] - found["after"], found["group"]), (3, "max"))
-        self.assertEqual(found["options"], "flip,jsonwrap,natural-points")
+        self.assertEqual(found["options"], "flip,jsonwrap,virtual-points")
+        self.assertEqual(self.ask("options=jsonwrap")["options"], "jsonwrap,natural-points")
+        relative = self.stage.get("/api/v1/data?chart=system.load&after=-4&points=2&options=jsonwrap").json()
+        self.assertEqual((relative["view_update_every"], relative["options"]), (2, "jsonwrap,natural-points"))
         self.assertEqual(found["latest_values"], [4, 40.1234568])
         self.assertEqual(found["view_latest_values"], found["result"]["data"][-1][1:])
         self.assertEqual((found["min"], found["max"]), (2, 40.1234568))
+
+    def test_jsonwrap_of_contexts(self) -> None:
+        """
+        About contexts the wrapped answer says where each column comes from,
+        and which functions there are.
+        """
+        stage = Stage()
+        stage.usual()
+        stage.chart(evolve(DISK, id="disk.sdb", name="disk.sdb", labels={"device": Label("sdb")}))
+        for function in (Function("top", chart="disk.sdb"), Function("top", chart="disk.sda"), Function("all")):
+            stage.local.apply(FunctionOffered(function))
+        asked = "/api/v1/data?after=-5&options=jsonwrap&context=disk.io"
+        found = stage.get(asked).json()
+        self.assertEqual(found["chart_ids"], ["disk.sda"] * 2 + ["disk.sdb"] * 2)
+        self.assertEqual(found["functions"], ["top"])
+        self.assertTrue(
+            found["id"].startswith("context://host:parent.example/contexts:disk.io/instances:*/dimensions:*/")
+        )
+        self.assertNotIn("chart_labels", found)
+        found = stage.get(asked + "&chart_label_key=device,none").json()
+        self.assertEqual(found["chart_labels"], {"device": ["sda", "sda", "sdb", "sdb"], "none": [""] * 4})
+        found = stage.get("/api/v1/data?after=-5&options=jsonwrap&chart=system.load").json()
+        self.assertEqual((found["functions"], "chart_ids" in found), ([], False))
+
+    def test_another_time(self) -> None:
+        """
+        Averages are told for another time than a second, in rows that hold it
+        a whole number of times; what is counted otherwise stays as it is.
+        """
+        stage = Stage()
+        stage.fill(LOAD, {s: [2.0, s % 60] for s in range(NOW - 599, NOW + 1)})
+        end = NOW // 60 * 60
+        asked = f"/api/v1/data?chart=system.load&dimensions=load1&after={end - 299}&before={end}"
+        self.assertEqual(
+            stage.get(f"{asked}&gtime=60&points=5").json()["data"], [[end - 60 * n, 120.0] for n in range(5)]
+        )
+        self.assertEqual(stage.get(f"{asked}&gtime=60").json()["data"], [[end - 60 * n, 120.0] for n in range(5)])
+        self.assertEqual(stage.get(f"{asked}&gtime=20&points=5&group=avg").json()["data"][0], [end, 40.0])
+        self.assertEqual(stage.get(f"{asked}&gtime=40&points=5").json()["data"][0][1], 80.0)
+        self.assertEqual(stage.get(f"{asked}&gtime=1&points=5").json()["data"][0], [end, 2.0])
+        for method, wanted in (("sum", 120.0), ("max", 2.0)):
+            row = stage.get(f"{asked}&gtime=60&points=5&group={method}").json()["data"][0]
+            self.assertEqual(row, [end, wanted])
+        long = stage.get(f"/api/v1/data?chart=system.load&dimensions=load1&gtime={10**9}").json()["data"]
+        self.assertEqual(len(long), 1)
+
+    def test_hypertext(self) -> None:
+        """
+        A table for people has the rows of the others, and names that are no
+        markup.
+        """
+        self.stage.chart(evolve(LOAD, dimensions={d: Dimension(d, name=f"<b>{d}") for d in ("load1", "load5")}))
+        answer = self.stage.get(f"/api/v1/data?chart=system.load&{self.window}&format=html&options=seconds,flip")
+        self.assertEqual(answer.headers["Content-Type"], "text/html; charset=utf-8")
+        rows = [re.findall("<td>(.*?)</td>", line) for line in answer.text.split("<tr>")[1:]]
+        self.assertEqual(rows[0], ["time", "&lt;b&gt;load1", "&lt;b&gt;load5"])
+        lines = self.text("format=csv&options=seconds,flip").split("\r\n")[1:-1]
+        self.assertEqual(rows[1:], [line.split(",") for line in lines])
 
     def test_every_format(self) -> None:
         """
@@ -291,8 +355,8 @@ class DataTests(SynchronousTestCase):
             ("chart=system.load&after=soon", 400, "after: 'soon' is not a whole number"),
             ("chart=system.load&before=--1", 400, "before: '--1' is not a whole number"),
             ("chart=system.load&points=nan", 400, "points: 'nan' is not a whole number"),
-            ("chart=system.load&format=html", 400, "format: 'html' is not offered; there are json, csv"),
-            ("chart=system.load&gtime=60", 400, "gtime: "),
+            ("chart=system.load&format=jsonp", 400, "format: 'jsonp' is not offered; there are json, csv"),
+            ("chart=system.load&gtime=hour", 400, "gtime: 'hour' is not a whole number"),
         ):
             answer = self.stage.get(f"/api/v1/data?{question}")
             self.assertEqual((answer.status, answer.text[: len(reason)]), (status, reason), question)

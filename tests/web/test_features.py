@@ -2,6 +2,8 @@
 Tests for what a port serves.
 """
 
+from html import unescape
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.web.features import ALL, feature_of
@@ -65,7 +67,9 @@ class PortTests(WorldCase):
             for feature, path in paths.items():
                 answer = node.exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
                 self.assertNotEqual(answer, b"")
-                refused = answer.startswith(b"HTTP/1.1 403 ") and f"does not serve '{feature}'".encode() in answer
+                refused = answer.startswith(b"HTTP/1.1 403 ") and f"does not serve '{feature}'" in unescape(
+                    answer.decode()
+                )
                 if port == 3:
                     refused = b"serves 'streaming' alone" in answer
                 self.assertEqual(refused, feature not in served, (port, feature, answer[:300]))

@@ -5,6 +5,7 @@ Many series of many nodes as few: C{data} of version 3.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Label
 from netstream.model.updates import LabelsReplaced
 from netstream.web import grouped
+from netstream.web.formats import FORMATS
 from netstream.web.grouping import EMPTY_POINT, PARTIAL_POINT
 from netstream.web.selection import LabelFilter
 from tests.web.stage import CHILD, GUID, NOW, Stage
@@ -370,6 +372,74 @@ class GroupedTests(SynchronousTestCase):
         short = self.stage.get(base + "&options=minify")
         self.assertEqual(short.body.count(b"\n"), 1)
 
+    def test_statistics_of_samples(self) -> None:
+        """
+        Of each column it is told what the samples are that it is made of,
+        however they were put together.
+        """
+        plain = self.ask("contexts=net.net&group_by=node,dimension")
+        names, each = plain["view"]["dimensions"]["ids"], plain["db"]["dimensions"]["sts"]
+        highest = dict(zip(names, each["max"], strict=True))
+        for question in (
+            "group_by[0]=node,dimension&group_by[1]=node",
+            "group_by=node,dimension&options=flip,nonzero",
+            "group_by=node,dimension&cardinality_limit=2",
+        ):
+            answer = self.ask(f"contexts=net.net&{question}")
+            db = answer["db"]["dimensions"]
+            self.assertEqual(len(db["sts"]["max"]), len(db["ids"]), question)
+            self.assertEqual(max(db["sts"]["max"]), max(highest.values()), question)
+            self.assertAlmostEqual(sum(db["sts"]["con"]), 100, places=3)
+            for id, high in zip(db["ids"], db["sts"]["max"], strict=True):
+                of = [value for name, value in highest.items() if id in name.split(",") or id == name]
+                if of:
+                    self.assertEqual(high, max(of))
+
+    def test_formats(self) -> None:
+        """
+        Groups are told of in each format of version 1, by name, alone or
+        wrapped.
+        """
+        base = f"/api/v3/data?after={NOW - 9}&before={NOW}&contexts=net.net&group_by=node&aggregation=sum&options=flip"
+        rows = self.stage.get(base).json()["result"]
+        values = [[row[0], *(cell[0] for cell in row[1:])] for row in rows["data"]]
+        plain = self.stage.get(base + "&format=json").json()
+        self.assertEqual(plain["labels"], ["time", "parent.example", *plain["labels"][2:]])
+        self.assertEqual(plain["data"], values)
+        objects = self.stage.get(base + ",objectrows&format=json").json()["data"]
+        self.assertEqual([list(row) for row in objects], [rows["labels"]] * len(objects))
+        lines = self.stage.get(base + ",seconds&format=csv&filename=x.csv")
+        self.assertEqual(lines.headers["Content-Disposition"], 'attachment; filename="x.csv"')
+        read = [[json.loads(cell) for cell in line.split(",")] for line in lines.text.split("\r\n")[1:-1]]
+        self.assertEqual(read, values)
+        wrapped = self.stage.get(base + ",seconds,jsonwrap&format=csv").json()
+        self.assertEqual(wrapped["result"], lines.text)
+        self.assertEqual(wrapped["view"]["dimensions"]["names"], plain["labels"][1:])
+        for name in FORMATS:
+            answer = self.stage.get(f"{base}&format={name}")
+            self.assertEqual(answer.status, 200, name)
+            wrapped = self.stage.get(f"{base},jsonwrap&format={name}").json()
+            self.assertIn("result", wrapped)
+            nothing = self.stage.get(f"/api/v3/data?contexts=no.such&format={name}")
+            self.assertEqual((nothing.status, nothing.text), (404, "No metrics where matched to query.\n"))
+
+    def test_another_time(self) -> None:
+        """
+        Averages are told for another time than a second, of fast and slow
+        charts.
+        """
+        end = NOW // 10 * 10
+        base = f"/api/v3/data?after={end - 19}&before={end}&contexts=disk.io&group_by=instance&aggregation=sum&points=2"
+        plain = self.stage.get(base + "&time_group=sum").json()["result"]
+        told = self.stage.get(base + "&time_resampling=10").json()["result"]
+        self.assertEqual(told["labels"], plain["labels"])
+        self.assertEqual([row[0] for row in told["data"]], [end, end - 10])
+        self.assertEqual(told["data"], plain["data"])
+        twice = self.stage.get(base + "&time_resampling=5").json()["result"]["data"]
+        for row, other in zip(twice, plain["data"], strict=True):
+            for one, two in zip(row[1:], other[1:], strict=True):
+                self.assertAlmostEqual(one[0], two[0] / 2, places=6)
+
     def test_nothing(self) -> None:
         """
         A question that nothing fits has an answer without columns.
@@ -388,8 +458,8 @@ class GroupedTests(SynchronousTestCase):
             ("group_by=label", "group_by_label: which label?"),
             ("aggregation=most", "aggregation: 'most' is none of avg"),
             ("time_group=no-such", "time_group: "),
-            ("format=csv", "only json2 is"),
-            ("time_resampling=60", "time_resampling: "),
+            ("format=xml", "format: 'xml' is not offered; there are json2, json, csv"),
+            ("time_resampling=hour", "time_resampling: 'hour' is not a whole number"),
             ("points=many", "points: 'many' is not a whole number"),
         ):
             answer = self.stage.get(f"/api/v3/data?{question}")
@@ -451,6 +521,14 @@ class CatalogTests(SynchronousTestCase):
         self.assertEqual([d["id"] for d in more["disk.io"]["dimensions"]], ["reads", "writes"])
         self.assertEqual(more["disk.io"]["instances"], [{"id": "disk.sdb", "nm": "disk.sdb", "mg": OTHER}])
         self.assertEqual(more["disk.io"]["labels"]["device"], ["sdb"])
+        for chosen, wanted in (
+            ("dimensions=sent", ["net.net"]),
+            ("scope_dimensions=writes", ["disk.io"]),
+            ("scope_labels=device:sda", ["disk.io"]),
+            ("dimensions=sent&labels=device", []),
+        ):
+            for path in ("contexts?", "q?q=/s&" if chosen.startswith("scope_") else "contexts?"):
+                self.assertEqual(list(self.stage.get(f"/api/v3/{path}{chosen}").json()["contexts"]), wanted, chosen)
 
     def test_search(self) -> None:
         """

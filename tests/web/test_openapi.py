@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import hypothesis
 import requests
@@ -28,11 +29,14 @@ from schemathesis.specs.openapi.checks import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.health.silencers import SELECTORS
 from netstream.model.host import Function
 from netstream.model.updates import FunctionOffered
 from netstream.web import site, version3
 from netstream.web.api import API, COMMANDS, IN_ALL_VERSIONS, OF_ALL
-from netstream.web.openapi import ENDPOINTS, document
+from netstream.web.endpoints import ENDPOINTS
+from netstream.web.openapi import document
+from netstream.web.target import Parameters
 from tests.health.stage import CHILD
 from tests.health.stage import Stage as Watching
 from tests.web.stage import CPU, DISK, settings
@@ -42,7 +46,11 @@ from tests.web.test_alerts import TEXT
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 SHOWN = ("/", "/<path:name>", "/host/<hostname>", "/host/<hostname>/", "/host/<hostname>/<path:name>")
 """Paths of the dashboard."""
-ERRORS = ("/api", "/api/<version>", "/api/<version>/", "/host/<hostname>/api/<version>/")
+ERRORS = tuple(
+    before + path
+    for before in ("", "/host/<hostname>")
+    for path in ("/api", "/api/", "/api/<version>", "/api/<version>/")
+)
 """Paths where nothing is but a refusal."""
 EXAMPLES = 5
 """Requests of each kind to each path."""
@@ -59,6 +67,15 @@ KNOWN = {
     "q": "load",
 }
 """Parameters for which there is something."""
+ALARM = {"chart": "system.load", "alarm": "load_high"}
+QUERIES: Mapping[str, Sequence[Mapping[str, str]]] = {
+    "data": ({"chart": "system.load"},),
+    "context": ({"context": "system.load"},),
+    "allmetrics": ({"format": "prometheus"},),
+    "badge.svg": ({"chart": "system.load"}, ALARM),
+    "q": ({"q": "load"},),
+}
+"""What makes a node look at all parameters of a path."""
 CHECKS: list[Any] = [
     status_code_conformance,
     content_type_conformance,
@@ -77,7 +94,7 @@ class DocumentTests(SynchronousTestCase):
         Each path that is served is in the document, and each in the document
         is in the page for people.
         """
-        paths = set(document()["paths"])
+        paths = set(document(ENDPOINTS)["paths"])
         served = {f"/api/v1/{name}" for name in (*COMMANDS, "live")}
         served |= {f"/api/{v}/{name}" for v in ("v2", "v3") for name in (*version3.COMMANDS, *IN_ALL_VERSIONS)}
         served |= {f"/api/v3/{name}" for name in OF_ALL}
@@ -99,7 +116,7 @@ class DocumentTests(SynchronousTestCase):
         """
         stage = Serving()
         answer = stage.get("/api/openapi.json")
-        self.assertEqual(answer.json(), json.loads(json.dumps(document())))
+        self.assertEqual(answer.json(), json.loads(json.dumps(document(ENDPOINTS))))
         self.assertEqual(stage.get("/api/openapi.json", If_None_Match=answer.headers["ETag"]).status, 304)
 
 
@@ -135,7 +152,7 @@ class ConformanceTests(SynchronousTestCase):
         watching.advance(30)
         self.node = Node(watching)
         self.seen: set[tuple[str, int]] = set()
-        self.schema = schemathesis.openapi.from_dict(document())
+        self.schema = schemathesis.openapi.from_dict(document(ENDPOINTS))
 
     def answered(self, case: Case) -> Answered:
         """
@@ -196,6 +213,36 @@ class ConformanceTests(SynchronousTestCase):
         self._check(GenerationMode.POSITIVE, KNOWN)
         for kind in ("/api/v1/data", "/api/v1/chart", "/api/v3/data", "/api/v3/stream_info", "/api/v1/explain"):
             self.assertIn((kind, 200), self.seen)
+
+    def test_parameters(self) -> None:
+        """
+        A node looks at the parameters that the document has, and at no others.
+        """
+        read: set[str] = set()
+        text, contains = Parameters.text, Parameters.__contains__
+
+        def reading(parameters: Parameters, *names: str, default: str = "") -> str:
+            read.update(names)
+            return text(parameters, *names, default=default)
+
+        def looking(parameters: Parameters, name: str) -> bool:
+            read.add(name)
+            return contains(parameters, name)
+
+        self.patch(Parameters, "text", reading)
+        self.patch(Parameters, "__contains__", looking)
+        for endpoint in ENDPOINTS:
+            if endpoint.path == "live":
+                continue
+            (path, _), *_ = endpoint.paths()
+            read.clear()
+            for query in ({}, *QUERIES.get(endpoint.path, ())):
+                self.node.get(path + "?" + urlencode(query))
+            said = {each["name"] for parameter in endpoint.parameters for each in parameter.spellings()}
+            if endpoint.path == "manage/health":
+                self.assertEqual(said, {"cmd", *SELECTORS})
+            else:
+                self.assertEqual(read, said, path)
 
     def test_otherwise(self) -> None:
         """

@@ -124,13 +124,17 @@ class SiteTests(SynchronousTestCase):
         target = f"/api/v1/data?chart=system.load&after={NOW - 60}&before={NOW}"
         tag = self.stage.get(target).headers["ETag"]
         head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n"
-        for known, status in ((tag, 304), (f'"x", {tag}', 304), ("*", 304), ('W/"x"', 200)):
+        strong = tag.removeprefix("W/")
+        for known, status in ((tag, 304), (strong, 304), (f'"x", {tag}', 304), ("*", 304), ('W/"x"', 200)):
             for more in ("", "TE: trailers\r\n"):
                 asked = f"{head}{more}If-None-Match: {known}\r\n\r\n".encode()
                 first, second = self.stage.raw(asked), self.stage.raw(asked + asked)
                 self.assertEqual([answer.status for answer in (*first, *second)], [status] * 3)
                 self.assertEqual(first[0].headers["ETag"], tag)
                 self.assertEqual(first[0].body == b"", status == 304)
+        asked = self.stage.get(target, method="HEAD", If_None_Match=tag)
+        self.assertEqual((asked.status, asked.body), (304, b""))
+        self.assertEqual(self.stage.get(target, method="HEAD").headers["ETag"], tag)
 
     def test_gzip(self) -> None:
         """
@@ -169,6 +173,54 @@ class SiteTests(SynchronousTestCase):
         request = b"GET /api/v1/%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
         answers = self.stage.raw(request % b"info" + request % b"none" + request % b"data?chart=system.load")
         self.assertEqual([answer.status for answer in answers], [200, 404, 200])
+
+    def test_keep_alive_of_old(self) -> None:
+        """
+        A program that speaks HTTP/1.0 and asks for it makes many requests on
+        one connection; one that does not ask waits for its end.
+        """
+        request = b"%b %b HTTP/1.0\r\nConnection: %b\r\n\r\n"
+        paths = (b"/api/v1/info", b"/api/v1/none", b"/host/nobody/", b"/api/v1/badge.svg", b"/", b"/metrics")
+        for wish in (b"keep-alive", b"Keep-Alive", b"x, keep-alive"):
+            for method in (b"GET", b"HEAD", b"OPTIONS", b"POST"):
+                protocol, transport = self.stage.connect()
+                for path in paths:
+                    transport.clear()
+                    protocol.dataReceived(request % (method, path, wish))
+                    for _ in range(20):
+                        self.stage.clock.advance(0)
+                    head, _, body = transport.value().partition(b"\r\n\r\n")
+                    lines = head.split(b"\r\n")
+                    self.assertTrue(lines[0].startswith(b"HTTP/1.0 "), lines[0])
+                    self.assertIn(b"Connection: keep-alive", lines)
+                    (length,) = (int(line.split()[1]) for line in lines if line.startswith(b"Content-Length: "))
+                    self.assertEqual(len(body), 0 if method == b"HEAD" else length)
+                    self.assertFalse(transport.disconnecting)
+        for wish in (b"close", b"keep-alives"):
+            protocol, transport = self.stage.connect()
+            protocol.dataReceived(request % (b"GET", b"/api/v1/info", wish))
+            self.assertNotIn(b"keep-alive", transport.value())
+            self.assertTrue(transport.disconnecting)
+
+    def test_end_of_old(self) -> None:
+        """
+        An answer that has no length ends with its connection, whatever a
+        program that speaks HTTP/1.0 asked for.
+        """
+        protocol, transport = self.stage.connect()
+        protocol.dataReceived(b"GET /api/v1/live?charts=system.load HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        self.assertIn(b"text/event-stream", transport.value())
+        self.assertNotIn(b"keep-alive", transport.value())
+        protocol.connectionLost(Failure(ConnectionDone()))
+
+    def test_reasons(self) -> None:
+        """
+        Each status is told with its name, whoever takes the request apart.
+        """
+        head = "GET /api/v1/info HTTP/1.1\r\nHost: x.example\r\n"
+        for more in ("", "TE: trailers\r\n"):
+            (got,) = self.stage.raw(f"{head}{more}\r\n".encode())
+            self.assertTrue(got.raw.startswith(b"HTTP/1.1 421 Misdirected Request\r\n"), got.raw[:60])
 
     def test_idle(self) -> None:
         """
