@@ -3,7 +3,7 @@
 import { get, Refused } from "./api.js";
 import { byId, element, freshId, say } from "./dom.js";
 import { explanation } from "./explain.js";
-import { age, dateAndTime, duration } from "./format.js";
+import { age, dateAndTime } from "./format.js";
 import { frame } from "./frame.js";
 import { address, home } from "./place.js";
 import { poll } from "./poll.js";
@@ -134,6 +134,7 @@ function card(alarm) {
   );
   item.dataset.status = alarm.status;
   item.dataset.alert = alarm.name;
+  item.dataset.key = key;
   if (open === key || (wanted.alert === alarm.name && (!wanted.chart || wanted.chart === alarm.chart))) {
     wanted.alert = "";
     show(true);
@@ -146,7 +147,7 @@ function line(one) {
   // The time around it, with a way to see it on the chart.
   const from = `after=${one.when - 600}&before=${one.when + 300}`;
   const cell = (label, ...inside) => {
-    const made = element("td", {}, ...inside);
+    const made = element("td", {}, ...inside.filter(Boolean));
     made.dataset.label = label;
     return made;
   };
@@ -158,7 +159,7 @@ function line(one) {
     cell("Alert", element("a", { href: `${where}#${from}&at=${encodeURIComponent(`chart_${one.chart}`)}`, textContent: one.name, title: `Show ${one.chart} at that time` })),
     cell("Change", pill(one.old_status), element("span", { className: "arrow", textContent: "→", "aria-label": "to" }), pill(one.status)),
     cell("Value", element("span", { className: "value", textContent: one.value_string })),
-    cell("After", element("span", { className: "quiet", textContent: one.duration > 0 ? duration(one.duration) : "" })),
+    cell("After", one.duration > 0 ? age(one.duration) : ""),
   );
 }
 
@@ -169,9 +170,12 @@ function draw() {
   say(raisedHeading, every.checked ? `${raisedNow.length} ${raisedNow.length === 1 ? "alert" : "alerts"}, ${urgent} raised` : urgent ? `${urgent} raised now` : "Raised now");
   if (key !== drawnRaised) {
     drawnRaised = key;
-    const focus = raisedList.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    const usable = (item) => [...(item?.querySelectorAll("a, button") ?? [])];
+    const chosen = document.activeElement?.closest("[data-key]");
+    const focused = usable(chosen).indexOf(document.activeElement);
     raisedList.replaceChildren(...shown.map(card));
-    if (focus) [...raisedList.querySelectorAll("button")].find((button) => button.getAttribute("aria-label") === focus)?.focus({ preventScroll: true });
+    const same = [...raisedList.children].find((item) => item.dataset.key === chosen?.dataset.key);
+    usable(same)[focused]?.focus({ preventScroll: true });
   }
   calm.hidden = shown.length > 0;
   say(calm, raisedNow.length ? "No alert is like that." : "No alert is raised.");
