@@ -440,6 +440,31 @@ class ViewTests(BrowserTestCase):
         self.assertEqual("light", self.find("html").get_attribute("data-theme"))
         self.assertIn("web0, ", self.text("#printed"))
 
+    def test_printed_pages(self) -> None:
+        """
+        Whatever the screen shows, each page is printed in light colours, with
+        its title, without what one could click, and fits the paper.
+        """
+        server = self.scripted()
+        self.resize(718, 1040)  # what margins leave of A4
+        dark = {"name": "prefers-color-scheme", "value": "dark"}
+        for page in PAGES:
+            self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [dark]})
+            self.open(server, page)
+            title = self.text("h1")
+            self.assertEqual("dark", self.find("html").get_attribute("data-theme"))
+            self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [dark]})
+            self.browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+            self.assertEqual("light", self.find("html").get_attribute("data-theme"))
+            self.assertIn(f"{title}, ", self.text("#printed"))
+            shown = [
+                each.is_displayed() for each in self.browser.find_elements("css selector", "main .button, main input")
+            ]
+            self.assertNotIn(True, shown, page)
+            self.assertLessEqual(self.browser.execute_script("return document.documentElement.scrollWidth"), 718, page)
+            self.browser.execute_script("dispatchEvent(new Event('afterprint'))")
+            self.assertEqual("dark", self.find("html").get_attribute("data-theme"))
+
     def test_many_charts(self) -> None:
         """
         A node with 2 000 charts scrolls smoothly, and only those that are seen
@@ -551,6 +576,51 @@ class ViewTests(BrowserTestCase):
         wait_for("one is left", lambda: self.rows(".alert-card h3") == ["Summary of load_high"])
         self.assertEqual([], self.complaints())
 
+    def test_many_alerts(self) -> None:
+        """
+        Where hundreds are raised, what happened is still near, and all can be
+        reached.
+        """
+        server = self.scripted()
+        alerts = [alarm(f"alert{number}", chart=f"c.n{number}") for number in range(300)]
+        server.said["api/v3/raised"] = {"now": int(time.time()), "total": 300, "alerts": alerts}
+        self.open(server, "alerts.html")
+        self.wait_text("h2", "300 raised now")
+        self.assertEqual(20, len(self.rows(".alert-card")))
+        button = self.find("section .alert-list ~ .button")
+        self.assertEqual("Show 200 more of 280", button.text)
+        button.send_keys(Keys.ENTER)
+        self.assertEqual(220, len(self.rows(".alert-card")))
+        self.assertTrue(
+            self.browser.execute_script(
+                "return document.querySelectorAll('.alert-card')[20].contains(document.activeElement)"
+            )
+        )
+        self.find("#search").send_keys("alert299")
+        wait_for("it is found", lambda: self.rows(".alert-card h3") == ["Summary of alert299"])
+
+    def test_focus(self) -> None:
+        """
+        What has the focus keeps it, also where lists are made anew under it.
+        """
+        server = self.scripted()
+        every = [alarm("same", hostname=f"web{n}", guid=f"guid-{n}", value_string="1") for n in range(3)]
+        server.said["api/v3/raised"] = {"now": int(time.time()), "total": 3, "alerts": every}
+        self.open(server, "alerts.html")
+        self.browser.execute_script("document.querySelectorAll('.alert-card .button')[1].focus()")
+        every[1]["value_string"] = "2"
+        wait_for("it is told", lambda: self.rows(".alert-value")[1] == "2")
+        focused = "return document.querySelectorAll('.alert-card')[1].contains(document.activeElement)"
+        self.assertTrue(self.browser.execute_script(focused))
+
+        self.open(server, "streaming.html")
+        self.find("[data-guid='guid-web1']").send_keys(Keys.ENTER)
+        self.browser.execute_script(
+            "const link = document.querySelector('#details a'); link.focus(); link.dataset.old = 'yes';"
+        )
+        wait_for("it is told anew", lambda: not self.browser.find_elements("css selector", "[data-old]"))
+        self.assertEqual("Open its dashboard", self.browser.switch_to.active_element.text)
+
     def test_calm(self) -> None:
         """
         Where nothing is raised, the page says so.
@@ -621,6 +691,21 @@ class ViewTests(BrowserTestCase):
         self.browser.refresh()
         wait_for("a link shows the same", lambda: self._same(legend(), {"all": "6.00"}))
         self.assertEqual([], self.complaints())
+
+    def test_compare_many(self) -> None:
+        """
+        The sum of those that are too many for lines of their own is not drawn
+        beside these, which would be flat, until somebody wants to see it.
+        """
+        server = self.scripted(200)
+        server.values["system.cpu"] = lambda second: [1.0, 2.0]
+        self.open(server, "compare.html")
+        rest = self.find("[data-dimension='__remaining_dimensions__']")
+        wait_for("its sum is said", lambda: rest.text.endswith("\n420"))
+        self.assertIn("remaining 140 smaller ones", rest.text)
+        self.assertEqual("false", rest.get_attribute("aria-pressed"))
+        rest.send_keys(Keys.ENTER)
+        self.assertEqual("true", rest.get_attribute("aria-pressed"))
 
     def _same(self, found: dict[str, str], wanted: dict[str, str]) -> bool:
         def numbers(said: dict[str, str]) -> dict[str, float]:

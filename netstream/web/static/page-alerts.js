@@ -10,6 +10,8 @@ import { poll } from "./poll.js";
 
 const EVERY = 5000;
 const MORE = 200;
+// So many are shown at first, that what happened is not far below.
+const FEW_RAISED = 20;
 const STATES = ["CLEAR", "WARNING", "CRITICAL"];
 
 // Below a node's address it is about that node alone.
@@ -22,6 +24,7 @@ let past = [];
 let hosts = [];
 let now = 0;
 let most = MORE;
+let mostRaised = FEW_RAISED;
 let all = 0;
 let open = "";
 /** What was said of the one that is open, until it is asked again. */
@@ -34,6 +37,7 @@ const every = element("input", { type: "checkbox", id: "every" });
 const raisedHeading = element("h2", { textContent: "Raised now" });
 const raisedList = element("ul", { className: "alert-list", id: "raised-list" });
 const calm = element("p", { className: "empty", id: "calm", hidden: true });
+const moreRaised = element("button", { className: "button", type: "button", hidden: true });
 const pastBody = element("tbody");
 const pastEmpty = element("p", { className: "empty", hidden: true, textContent: "Nothing has happened that is still remembered." });
 const more = element("button", { className: "button", type: "button", textContent: "Show more", hidden: true });
@@ -44,7 +48,7 @@ byId("charts").replaceChildren(
     element("label", { className: "switch" }, every, element("span", { textContent: "Also those that are clear" })),
     search,
   ),
-  element("section", { className: "section" }, raisedHeading, raisedList, calm),
+  element("section", { className: "section" }, raisedHeading, raisedList, calm, moreRaised),
   element(
     "section",
     { className: "section" },
@@ -66,6 +70,12 @@ byId("charts").replaceChildren(
 );
 search.addEventListener("input", () => draw());
 every.addEventListener("change", () => again.wake());
+moreRaised.addEventListener("click", () => {
+  const at = mostRaised;
+  mostRaised += MORE;
+  draw();
+  raisedList.children[at]?.querySelector("a")?.focus();
+});
 more.addEventListener("click", () => {
   most += MORE;
   again.wake();
@@ -164,7 +174,11 @@ function line(one) {
 }
 
 function draw() {
-  const shown = raisedNow.filter((alarm) => fits(alarm.name, alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
+  const found = raisedNow.filter((alarm) => fits(alarm.name, alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
+  const shown = found.slice(0, mostRaised);
+  const rest = found.length - shown.length;
+  moreRaised.hidden = !rest;
+  say(moreRaised, `Show ${Math.min(rest, MORE)} more of ${rest}`);
   const key = JSON.stringify(shown.map((alarm) => [alarm.guid, alarm.chart, alarm.name, alarm.status, alarm.value_string, alarm.silenced]));
   const urgent = raisedNow.filter(({ status }) => status === "WARNING" || status === "CRITICAL").length;
   say(raisedHeading, every.checked ? `${raisedNow.length} ${raisedNow.length === 1 ? "alert" : "alerts"}, ${urgent} raised` : urgent ? `${urgent} raised now` : "Raised now");

@@ -81,6 +81,9 @@ byId("charts").replaceChildren(
   found,
 );
 search.addEventListener("input", () => draw());
+addEventListener("beforeprint", () => {
+  for (const row of rows.values()) row.show();
+});
 
 class Row {
   near = false;
