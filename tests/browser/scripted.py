@@ -16,6 +16,7 @@ from netstream.web.answer import POLICY
 from netstream.web.pages import dashboard
 
 PAGES = dashboard()
+REMAINING = "__remaining_dimensions__"
 
 Values = Callable[[int], list[float | None]]
 
@@ -186,7 +187,7 @@ class ScriptedNode:
     def _grouped(self, query: Mapping[str, str]) -> Mapping[str, object]:
         """
         @return: Sums over the nodes of C{overview}, each of which has the same
-            samples.
+            samples; those beyond the limit as one.
         """
         context = query["scope_contexts"]
         described, values = self.charts[context], self.values.get(context, lambda second: [1.0, 2.0])
@@ -208,9 +209,15 @@ class ScriptedNode:
                 sums = groups.setdefault(keys[query["group_by"]], dict.fromkeys(seconds, 0.0))
                 for second in seconds:
                     sums[second] += values(second)[place] or 0.0
+        most = int(query["cardinality_limit"])
+        names = {name: name for name in groups}
+        if rest := list(groups)[most:]:
+            folded = [groups.pop(name) for name in rest]
+            groups[REMAINING] = {second: sum(sums[second] for sums in folded) for second in seconds}
+            names[REMAINING] = f"remaining {len(rest)} dimensions"
         data = [[second, *([sums[second], 0, 0] for sums in groups.values())] for second in seconds]
         return {
             "totals": {"nodes": {"sl": len(nodes)}},
-            "view": {"update_every": 1, "dimensions": {"ids": list(groups), "names": list(groups)}},
+            "view": {"update_every": 1, "dimensions": {"ids": list(groups), "names": [names[id] for id in groups]}},
             "result": {"labels": ["time", *groups], "data": data},
         }

@@ -320,6 +320,8 @@ class ViewTests(BrowserTestCase):
         server.charts["system.cpu"]["alarms"] = {"cpu_busy": {"id": 1, "status": "WARNING"}}
         self.open(server)
         self.wait_text("[data-chart='system.cpu'] .badge", "cpu_busy")
+        badge = self.find("[data-chart='system.cpu'] .badge")
+        self.assertLessEqual(badge.get_property("scrollWidth"), badge.get_property("clientWidth"), "it is cut off")
         plot = self.find("[data-chart='system.cpu'] .u-over")
 
         def marked() -> bool:
@@ -333,6 +335,29 @@ class ViewTests(BrowserTestCase):
         wait_for("the change is told where it happened", marked)
         self.find("[data-chart='system.cpu'] .badge").click()
         wait_for("the alerts are shown", lambda: "alerts.html" in self.browser.current_url)
+
+    def test_legend(self) -> None:
+        """
+        The legend stands still, however long the numbers are that it shows.
+        """
+        server = self.scripted()
+        server.add("net.swing", lambda second: [-999.5 if second % 2 else 0.0, 1.0], priority=1)
+        self.open(server)
+        wait_for("it has values", lambda: self.text("[data-chart='net.swing'] .value") != "–")
+        script = """
+            const card = document.querySelector("[data-chart='net.swing']");
+            const seen = [];
+            for (let step = 0; step < 6; step += 1) {
+                const key = step ? "ArrowLeft" : "End";
+                card.querySelector(".plot").dispatchEvent(new KeyboardEvent("keydown", { key }));
+                seen.push([...card.querySelectorAll(".legend button")].map((each) =>
+                    [each.querySelector(".value").textContent, each.getBoundingClientRect().left]));
+            }
+            return seen;
+        """
+        seen = self.browser.execute_script(script)
+        self.assertEqual({"−999.5", "0.0"}, {first[0] for first, _ in seen})
+        self.assertEqual(1, len({second[1] for _, second in seen}), seen)
 
     def test_anomalies(self) -> None:
         """
@@ -415,6 +440,31 @@ class ViewTests(BrowserTestCase):
         self.assertEqual("light", self.find("html").get_attribute("data-theme"))
         self.assertIn("web0, ", self.text("#printed"))
 
+    def test_printed_pages(self) -> None:
+        """
+        Whatever the screen shows, each page is printed in light colours, with
+        its title, without what one could click, and fits the paper.
+        """
+        server = self.scripted()
+        self.resize(718, 1040)  # what margins leave of A4
+        dark = {"name": "prefers-color-scheme", "value": "dark"}
+        for page in PAGES:
+            self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [dark]})
+            self.open(server, page)
+            title = self.text("h1")
+            self.assertEqual("dark", self.find("html").get_attribute("data-theme"))
+            self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [dark]})
+            self.browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+            self.assertEqual("light", self.find("html").get_attribute("data-theme"))
+            self.assertIn(f"{title}, ", self.text("#printed"))
+            shown = [
+                each.is_displayed() for each in self.browser.find_elements("css selector", "main .button, main input")
+            ]
+            self.assertNotIn(True, shown, page)
+            self.assertLessEqual(self.browser.execute_script("return document.documentElement.scrollWidth"), 718, page)
+            self.browser.execute_script("dispatchEvent(new Event('afterprint'))")
+            self.assertEqual("dark", self.find("html").get_attribute("data-theme"))
+
     def test_many_charts(self) -> None:
         """
         A node with 2 000 charts scrolls smoothly, and only those that are seen
@@ -462,6 +512,15 @@ class ViewTests(BrowserTestCase):
         self.find("th.cpu button").click()
         self.assertEqual("web99", self.rows()[0])
         self.assertEqual("ascending", self.find("th.cpu").get_attribute("aria-sort"))
+        script = """
+            const began = performance.now();
+            document.querySelector("th.cpu button").click();
+            await new Promise(requestAnimationFrame);
+            await new Promise(requestAnimationFrame);
+            return performance.now() - began;
+        """
+        # Twenty times, as other tests may have the processor; back to the order that there was.
+        self.assertLess(min(self.run_script(script)["value"] for _ in range(20)), 250, "milliseconds")
         self.find(".chips input[value='alerts']").send_keys(Keys.SPACE)
         self.assertEqual(["web9"], self.rows())
         self.assertIn("1 critical", self.text("[data-guid='guid-9'] .pills"))
@@ -516,6 +575,51 @@ class ViewTests(BrowserTestCase):
         self.find("#search").send_keys("load")
         wait_for("one is left", lambda: self.rows(".alert-card h3") == ["Summary of load_high"])
         self.assertEqual([], self.complaints())
+
+    def test_many_alerts(self) -> None:
+        """
+        Where hundreds are raised, what happened is still near, and all can be
+        reached.
+        """
+        server = self.scripted()
+        alerts = [alarm(f"alert{number}", chart=f"c.n{number}") for number in range(300)]
+        server.said["api/v3/raised"] = {"now": int(time.time()), "total": 300, "alerts": alerts}
+        self.open(server, "alerts.html")
+        self.wait_text("h2", "300 raised now")
+        self.assertEqual(20, len(self.rows(".alert-card")))
+        button = self.find("section .alert-list ~ .button")
+        self.assertEqual("Show 200 more of 280", button.text)
+        button.send_keys(Keys.ENTER)
+        self.assertEqual(220, len(self.rows(".alert-card")))
+        self.assertTrue(
+            self.browser.execute_script(
+                "return document.querySelectorAll('.alert-card')[20].contains(document.activeElement)"
+            )
+        )
+        self.find("#search").send_keys("alert299")
+        wait_for("it is found", lambda: self.rows(".alert-card h3") == ["Summary of alert299"])
+
+    def test_focus(self) -> None:
+        """
+        What has the focus keeps it, also where lists are made anew under it.
+        """
+        server = self.scripted()
+        every = [alarm("same", hostname=f"web{n}", guid=f"guid-{n}", value_string="1") for n in range(3)]
+        server.said["api/v3/raised"] = {"now": int(time.time()), "total": 3, "alerts": every}
+        self.open(server, "alerts.html")
+        self.browser.execute_script("document.querySelectorAll('.alert-card .button')[1].focus()")
+        every[1]["value_string"] = "2"
+        wait_for("it is told", lambda: self.rows(".alert-value")[1] == "2")
+        focused = "return document.querySelectorAll('.alert-card')[1].contains(document.activeElement)"
+        self.assertTrue(self.browser.execute_script(focused))
+
+        self.open(server, "streaming.html")
+        self.find("[data-guid='guid-web1']").send_keys(Keys.ENTER)
+        self.browser.execute_script(
+            "const link = document.querySelector('#details a'); link.focus(); link.dataset.old = 'yes';"
+        )
+        wait_for("it is told anew", lambda: not self.browser.find_elements("css selector", "[data-old]"))
+        self.assertEqual("Open its dashboard", self.browser.switch_to.active_element.text)
 
     def test_calm(self) -> None:
         """
@@ -588,6 +692,21 @@ class ViewTests(BrowserTestCase):
         wait_for("a link shows the same", lambda: self._same(legend(), {"all": "6.00"}))
         self.assertEqual([], self.complaints())
 
+    def test_compare_many(self) -> None:
+        """
+        The sum of those that are too many for lines of their own is not drawn
+        beside these, which would be flat, until somebody wants to see it.
+        """
+        server = self.scripted(200)
+        server.values["system.cpu"] = lambda second: [1.0, 2.0]
+        self.open(server, "compare.html")
+        rest = self.find("[data-dimension='__remaining_dimensions__']")
+        wait_for("its sum is said", lambda: rest.text.endswith("\n420"))
+        self.assertIn("remaining 140 smaller ones", rest.text)
+        self.assertEqual("false", rest.get_attribute("aria-pressed"))
+        rest.send_keys(Keys.ENTER)
+        self.assertEqual("true", rest.get_attribute("aria-pressed"))
+
     def _same(self, found: dict[str, str], wanted: dict[str, str]) -> bool:
         def numbers(said: dict[str, str]) -> dict[str, float]:
             return {name: float(value) for name, value in said.items() if value != "–"}
@@ -606,8 +725,8 @@ class ViewTests(BrowserTestCase):
         for theme in ("light", "dark"):
             features = [{"name": "prefers-color-scheme", "value": theme}]
             self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-            for width in (1280, 360):
-                self.resize(width, 800)
+            for width, height in ((1280, 800), (360, 740), (3840, 2160)):
+                self.resize(width, height)
                 for page in PAGES:
                     self.open(server, page)
                     self.assertEqual([], serious(self), f"{page or 'dashboard'}, {theme}, {width}")

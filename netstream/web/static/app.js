@@ -23,7 +23,6 @@ const { nodes, tools } = shell("index.html", "…");
 byId("bar").classList.add("with-tools");
 byId("side").append(element("nav", { className: "contents", id: "contents", "aria-label": "Contents" }));
 byId("charts").replaceChildren(
-  element("p", { className: "printed", id: "printed" }),
   element("section", { className: "glance", id: "glance", "aria-label": "At a glance", hidden: true }),
   element("div", { id: "sections" }),
   element("p", { className: "empty", id: "empty", hidden: true }),

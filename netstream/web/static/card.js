@@ -22,6 +22,7 @@ export class Card {
   #shownIds = null;
   #scale = { units: "", factor: 1, duration: false };
   #largest = 0;
+  #widths = [];
   #whole = false;
   #pointer = null;
   #marked = -1;
@@ -231,6 +232,7 @@ export class Card {
     const key = JSON.stringify([ids, names]);
     if (key === this.#shownIds) return;
     this.#shownIds = key;
+    this.#widths = [];
     this.#items = ids.map((id, index) => {
       const value = element("span", { className: "value", textContent: "–" });
       const button = element(
@@ -276,19 +278,35 @@ export class Card {
     let largest = 0;
     let whole = true;
     const from = times.findIndex((time) => time >= this.view.from);
-    values.forEach((column, index) => {
-      if (this.#hidden.has(ids[index]) || from < 0) return;
+    const ends = values.map((column, index) => {
+      const found = [null, null];
+      if (this.#hidden.has(ids[index]) || from < 0) return found;
       for (let at = from; at < column.length; at += 1) {
         const value = column[at];
         if (value === null) continue;
+        if (found[0] === null || value < found[0]) found[0] = value;
+        if (found[1] === null || value > found[1]) found[1] = value;
         if (Math.abs(value) > largest) largest = Math.abs(value);
         whole &&= Number.isInteger(value);
       }
+      return found;
     });
     this.#scale = scaleFor(chart.units, largest);
     this.#largest = largest * this.#scale.factor;
     this.#whole = whole && this.#scale.factor === 1;
     say(this.units, this.#scale.units);
+    // Each has room for all that is on show, so that the legend stands still.
+    ends.forEach((found, index) => {
+      const width = Math.max(4, ...found.map((value) => this.#read(value).length));
+      if (!this.#items[index] || width === this.#widths[index]) return;
+      this.#widths[index] = width;
+      this.#items[index].value.style.minWidth = `${width}ch`;
+    });
+  }
+
+  #read(raw) {
+    const scaled = raw === null ? null : raw * this.#scale.factor;
+    return scaled !== null && this.#scale.duration ? duration(scaled) : reading(scaled, this.#largest, this.#whole);
   }
 
   #point(index) {
@@ -306,9 +324,7 @@ export class Card {
     const at = hover ?? (stale ? null : newest);
     say(this.time, hover === null ? "" : timeOfDay(times[hover]));
     this.#items.forEach(({ value }, index) => {
-      const raw = at === null ? null : values[index]?.[at] ?? null;
-      const scaled = raw === null ? null : raw * this.#scale.factor;
-      say(value, scaled !== null && this.#scale.duration ? duration(scaled) : reading(scaled, this.#largest, this.#whole));
+      say(value, this.#read(at === null ? null : values[index]?.[at] ?? null));
     });
     this.#tip();
   }

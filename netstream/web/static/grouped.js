@@ -14,6 +14,9 @@ const MOST_GROUPS = 60;
 const LATE = 10;
 const PARTIAL = 4;
 
+/** The id of the group of all that are too many to be shown each. */
+export const REMAINING = "__remaining_dimensions__";
+
 /** @returns {object} a group of `by` as the node takes it: a key of GROUPS, or `label:NAME` */
 export function grouping(by) {
   if (by.startsWith("label:")) return { group_by: "label", group_by_label: by.slice(6) };
@@ -22,7 +25,7 @@ export function grouping(by) {
 
 /** @returns {string} what a group is called here */
 export function groupName(by, id, name) {
-  if (id === "__remaining_dimensions__") return name.replace("dimensions", "smaller ones");
+  if (id === REMAINING) return name.replace("dimensions", "smaller ones");
   if (by === "all") return "all";
   if (by.startsWith("label:")) return name === "[unset]" ? "without this label" : name;
   if (by !== "both") return name;

@@ -3,13 +3,15 @@
 import { get, Refused } from "./api.js";
 import { byId, element, freshId, say } from "./dom.js";
 import { explanation } from "./explain.js";
-import { age, dateAndTime, duration } from "./format.js";
+import { age, dateAndTime } from "./format.js";
 import { frame } from "./frame.js";
 import { address, home } from "./place.js";
 import { poll } from "./poll.js";
 
 const EVERY = 5000;
 const MORE = 200;
+// So many are shown at first, that what happened is not far below.
+const FEW_RAISED = 20;
 const STATES = ["CLEAR", "WARNING", "CRITICAL"];
 
 // Below a node's address it is about that node alone.
@@ -22,6 +24,7 @@ let past = [];
 let hosts = [];
 let now = 0;
 let most = MORE;
+let mostRaised = FEW_RAISED;
 let all = 0;
 let open = "";
 /** What was said of the one that is open, until it is asked again. */
@@ -34,6 +37,7 @@ const every = element("input", { type: "checkbox", id: "every" });
 const raisedHeading = element("h2", { textContent: "Raised now" });
 const raisedList = element("ul", { className: "alert-list", id: "raised-list" });
 const calm = element("p", { className: "empty", id: "calm", hidden: true });
+const moreRaised = element("button", { className: "button", type: "button", hidden: true });
 const pastBody = element("tbody");
 const pastEmpty = element("p", { className: "empty", hidden: true, textContent: "Nothing has happened that is still remembered." });
 const more = element("button", { className: "button", type: "button", textContent: "Show more", hidden: true });
@@ -44,7 +48,7 @@ byId("charts").replaceChildren(
     element("label", { className: "switch" }, every, element("span", { textContent: "Also those that are clear" })),
     search,
   ),
-  element("section", { className: "section" }, raisedHeading, raisedList, calm),
+  element("section", { className: "section" }, raisedHeading, raisedList, calm, moreRaised),
   element(
     "section",
     { className: "section" },
@@ -66,6 +70,12 @@ byId("charts").replaceChildren(
 );
 search.addEventListener("input", () => draw());
 every.addEventListener("change", () => again.wake());
+moreRaised.addEventListener("click", () => {
+  const at = mostRaised;
+  mostRaised += MORE;
+  draw();
+  raisedList.children[at]?.querySelector("a")?.focus();
+});
 more.addEventListener("click", () => {
   most += MORE;
   again.wake();
@@ -134,6 +144,7 @@ function card(alarm) {
   );
   item.dataset.status = alarm.status;
   item.dataset.alert = alarm.name;
+  item.dataset.key = key;
   if (open === key || (wanted.alert === alarm.name && (!wanted.chart || wanted.chart === alarm.chart))) {
     wanted.alert = "";
     show(true);
@@ -146,7 +157,7 @@ function line(one) {
   // The time around it, with a way to see it on the chart.
   const from = `after=${one.when - 600}&before=${one.when + 300}`;
   const cell = (label, ...inside) => {
-    const made = element("td", {}, ...inside);
+    const made = element("td", {}, ...inside.filter(Boolean));
     made.dataset.label = label;
     return made;
   };
@@ -158,20 +169,27 @@ function line(one) {
     cell("Alert", element("a", { href: `${where}#${from}&at=${encodeURIComponent(`chart_${one.chart}`)}`, textContent: one.name, title: `Show ${one.chart} at that time` })),
     cell("Change", pill(one.old_status), element("span", { className: "arrow", textContent: "→", "aria-label": "to" }), pill(one.status)),
     cell("Value", element("span", { className: "value", textContent: one.value_string })),
-    cell("After", element("span", { className: "quiet", textContent: one.duration > 0 ? duration(one.duration) : "" })),
+    cell("After", one.duration > 0 ? age(one.duration) : ""),
   );
 }
 
 function draw() {
-  const shown = raisedNow.filter((alarm) => fits(alarm.name, alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
+  const found = raisedNow.filter((alarm) => fits(alarm.name, alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
+  const shown = found.slice(0, mostRaised);
+  const rest = found.length - shown.length;
+  moreRaised.hidden = !rest;
+  say(moreRaised, `Show ${Math.min(rest, MORE)} more of ${rest}`);
   const key = JSON.stringify(shown.map((alarm) => [alarm.guid, alarm.chart, alarm.name, alarm.status, alarm.value_string, alarm.silenced]));
   const urgent = raisedNow.filter(({ status }) => status === "WARNING" || status === "CRITICAL").length;
   say(raisedHeading, every.checked ? `${raisedNow.length} ${raisedNow.length === 1 ? "alert" : "alerts"}, ${urgent} raised` : urgent ? `${urgent} raised now` : "Raised now");
   if (key !== drawnRaised) {
     drawnRaised = key;
-    const focus = raisedList.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    const usable = (item) => [...(item?.querySelectorAll("a, button") ?? [])];
+    const chosen = document.activeElement?.closest("[data-key]");
+    const focused = usable(chosen).indexOf(document.activeElement);
     raisedList.replaceChildren(...shown.map(card));
-    if (focus) [...raisedList.querySelectorAll("button")].find((button) => button.getAttribute("aria-label") === focus)?.focus({ preventScroll: true });
+    const same = [...raisedList.children].find((item) => item.dataset.key === chosen?.dataset.key);
+    usable(same)[focused]?.focus({ preventScroll: true });
   }
   calm.hidden = shown.length > 0;
   say(calm, raisedNow.length ? "No alert is like that." : "No alert is raised.");

@@ -4,7 +4,7 @@ import { get, Refused } from "./api.js";
 import { Card } from "./card.js";
 import { byId, element, say } from "./dom.js";
 import { frame } from "./frame.js";
-import { GROUPS, GroupedFeed, WAYS } from "./grouped.js";
+import { GROUPS, GroupedFeed, REMAINING, WAYS } from "./grouped.js";
 import { Live } from "./live.js";
 import { Picker } from "./picker.js";
 import { home, span as spanOf } from "./place.js";
@@ -113,6 +113,8 @@ function build() {
   });
   live.views.add(card);
   place.replaceChildren(card.node);
+  // The sum of hundreds would leave no height to the lines of the others.
+  if (choice.kind !== "stacked" && choice.way === "sum") card.hide([REMAINING]);
   card.setNear(true);
   say(card.label, choice.context);
   live.wake();

@@ -81,10 +81,14 @@ byId("charts").replaceChildren(
   found,
 );
 search.addEventListener("input", () => draw());
+addEventListener("beforeprint", () => {
+  for (const row of rows.values()) row.show();
+});
 
 class Row {
   near = false;
   #asked = -Infinity;
+  #told = null;
 
   constructor(node) {
     this.guid = node.guid;
@@ -118,8 +122,17 @@ class Row {
     owners.set(this.node, this);
   }
 
-  show(node, hosts, now) {
+  /** What is to be shown; it is, once it can be seen. */
+  tell(node, hosts, now) {
     this.data = node;
+    this.#told = [node, hosts, now];
+    if (this.near || !this.link.href) this.show();
+  }
+
+  show() {
+    if (!this.#told) return;
+    const [node, hosts, now] = this.#told;
+    this.#told = null;
     this.dot.dataset.state = node.state;
     say(this.state, node.state[0].toUpperCase() + node.state.slice(1));
     this.link.href = address(node, hosts);
@@ -168,9 +181,13 @@ class Row {
 
 const owners = new WeakMap();
 const watcher = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) owners.get(target).near = isIntersecting;
+  for (const { target, isIntersecting } of entries) {
+    const row = owners.get(target);
+    row.near = isIntersecting;
+    if (isIntersecting) row.show();
+  }
   sparks();
-});
+}, { rootMargin: "200px 0px" });
 
 let drawing = false;
 async function sparks() {
@@ -214,7 +231,7 @@ function draw() {
   }
   for (const node of shown) {
     if (!rows.has(node.guid)) rows.set(node.guid, new Row(node));
-    rows.get(node.guid).show(node, nodes, now);
+    rows.get(node.guid).tell(node, nodes, now);
   }
   const key = shown.map(({ guid }) => guid).join();
   if (key !== shownOrder) {

@@ -25,7 +25,7 @@ const boxes = new Map();
 const lines = new Map();
 
 const picture = drawn("svg", { class: "topology", role: "group", "aria-label": "Nodes and the connections between them" });
-const details = element("aside", { className: "details", id: "details", "aria-live": "polite", "aria-label": "Details", hidden: true });
+const details = element("aside", { className: "details", id: "details", "aria-label": "Details", hidden: true });
 const body = element("tbody");
 const ownCertificate = element("p", { className: "found", id: "own-certificate", hidden: true });
 const none = element("p", { className: "empty", hidden: true });
@@ -42,26 +42,21 @@ const fill = element("button", { className: "button", type: "submit", textConten
 const keyForm = element("form", { className: "questions", id: "key-form" }, element("label", {}, element("span", { textContent: "Token of this node" }), token), fill);
 let wholeKey = "";
 let keysShown = [];
-byId("charts").replaceChildren(
-  element("div", { className: "stage" }, element("div", { className: "sheet canvas", tabIndex: 0, role: "region", "aria-label": "Topology" }, picture), details),
-  none,
+const canvas = element("div", { className: "sheet canvas", tabIndex: 0, role: "region", "aria-label": "Topology" }, picture);
+const connections = element(
+  "div",
+  { className: "sheet", tabIndex: 0, role: "region", "aria-label": "Connections" },
   element(
-    "section",
-    { className: "section" },
-    element("h2", { textContent: "Connections" }),
-    element(
-      "div",
-      { className: "sheet", tabIndex: 0, role: "region", "aria-label": "Connections" },
-      element(
-        "table",
-        { className: "hops-table" },
-        element("caption", { className: "unseen", textContent: "Connections between nodes" }),
-        element("thead", {}, element("tr", {}, ...heads)),
-        body,
-      ),
-    ),
-    ownCertificate,
+    "table",
+    { className: "hops-table" },
+    element("caption", { className: "unseen", textContent: "Connections between nodes" }),
+    element("thead", {}, element("tr", {}, ...heads)),
+    body,
   ),
+);
+byId("charts").replaceChildren(
+  element("div", { className: "stage" }, canvas, details),
+  element("section", { className: "section" }, element("h2", { textContent: "Connections" }), connections, none, ownCertificate),
   element(
     "section",
     { className: "section" },
@@ -178,7 +173,7 @@ function build() {
   const nodes = vertices.map((vertex) => {
     const box = drawn(
       "g",
-      { class: "vertex", tabindex: 0, role: "button", transform: `translate(${vertex.x} ${vertex.y})` },
+      { class: "vertex", tabindex: 0, role: "button", "aria-controls": "details", transform: `translate(${vertex.x} ${vertex.y})` },
       vertex.members.length ? drawn("rect", { class: "behind", x: 5, y: 5, width: size.width, height: size.height, rx: 10 }) : null,
       drawn("rect", { class: "box", width: size.width, height: size.height, rx: 10 }),
       drawn("circle", { cx: 16, cy: 20, r: 4.5 }),
@@ -201,6 +196,9 @@ function build() {
     return box;
   });
   picture.replaceChildren(...rings, ...paths, ...words, ...nodes);
+  // Where not all of it can be seen, one begins at this node.
+  const own = vertices.find((vertex) => vertex.own);
+  if (own) canvas.scrollTo((own.x + size.width / 2) * pixel - canvas.clientWidth / 2, (own.y + size.height / 2) * pixel - canvas.clientHeight / 2);
 }
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
@@ -211,7 +209,7 @@ function tell() {
     box.dataset.state = stateOf(vertex);
     box.classList.toggle("own", vertex.own);
     box.classList.toggle("chosen", vertex.id === shown);
-    box.setAttribute("aria-pressed", String(vertex.id === shown));
+    box.setAttribute("aria-expanded", String(vertex.id === shown));
     box.setAttribute("aria-label", `${vertex.name}, ${about(vertex)}`);
     const [name, words] = box.querySelectorAll("text");
     say(name, cut(vertex.name, narrow.matches ? 11 : 19));
@@ -345,9 +343,10 @@ function explain() {
     if (vertex.instance) parts.push(element("p", {}, element("a", { className: "button", href: link(vertex).href, textContent: "Open its dashboard" })));
     parts.push(element("dl", {}, ...facts(vertex).flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })])));
   }
-  const focused = details.contains(document.activeElement) && document.activeElement.className === "icon-button";
+  const usable = () => [...details.querySelectorAll("a, button")];
+  const focused = usable().indexOf(document.activeElement);
   details.replaceChildren(...parts);
-  if (focused) close.focus({ preventScroll: true });
+  usable()[focused]?.focus({ preventScroll: true });
 }
 
 poll(EVERY, async () => {
@@ -369,7 +368,8 @@ poll(EVERY, async () => {
     build();
     if (focus) boxes.get(focus)?.focus();
   }
-  none.hidden = layout.hops.length > 0;
+  connections.hidden = !layout.hops.length;
+  none.hidden = !connections.hidden;
   say(none, "No other node streams to this one, and it streams to none.");
   tell();
   const { keys = [] } = await get(`${home()}api/v3/overview`);

@@ -133,6 +133,18 @@ export function home() {
   return host ? host[1] : "./";
 }
 
+const counted = new WeakMap();
+
+/** How many of them have each name; a list is counted once. */
+function namesOf(hosts) {
+  if (!counted.has(hosts)) {
+    const names = new Map();
+    for (const { hostname } of hosts) names.set(hostname, (names.get(hostname) ?? 0) + 1);
+    counted.set(hosts, names);
+  }
+  return counted.get(hosts);
+}
+
 /**
  * @param {{hostname: string, guid: string}} host
  * @param {{hostname: string}[]} hosts all of them: a name that two have names neither
@@ -140,7 +152,7 @@ export function home() {
  */
 export function address(host, hosts) {
   const plain = /^[A-Za-z0-9][\w.-]*$/.test(host.hostname);
-  const alone = hosts.filter(({ hostname }) => hostname === host.hostname).length === 1;
+  const alone = namesOf(hosts).get(host.hostname) === 1;
   // A name that another node has as well, or that an address cannot hold, is not used.
   return `${home()}host/${encodeURIComponent(plain && alone ? host.hostname : host.guid)}/`;
 }

@@ -64,6 +64,7 @@ function isNegative(column) {
 }
 
 const isFlat = ({ show, min, max }) => !show || ![min, max].some((value) => Number.isFinite(value) && value !== 0);
+const isStill = ({ series }) => series.slice(1).every(isFlat);
 
 /** The vertical range: zero is in it for areas, and for lines where it costs little. */
 function heights(low, high, filled) {
@@ -299,7 +300,8 @@ export class Plot {
           grid: { show: false },
           gap: 4 * factor,
           size: 21 * large,
-          space: 64 * large,
+          // A tick where there is room for its words, but not too many of them.
+          space: (_plot, _axis, _low, _high, length) => Math.max(64 * large, length / 14),
           incrs: TIME_STEPS,
           values: (plot, splits) => {
             const step = splits.length > 1 ? splits[1] - splits[0] : 1;
@@ -318,14 +320,15 @@ export class Plot {
         },
         {
           ...axis,
+          // Where nothing happens, a scale says nothing.
+          grid: { ...axis.grid, filter: (plot, splits) => (isStill(plot) ? splits.map((split) => (split === 0 ? 0 : null)) : splits) },
           gap: 6 * factor,
           size: (_plot, labels) => breadth(labels) * large,
-          space: 34 * large,
+          space: (_plot, _axis, _low, _high, length) => Math.max(34 * large, length / 10),
           ...(isDuration ? { incrs: DURATION_STEPS } : {}),
           values: (plot, splits) => {
             const labels = ticks(splits, isDuration);
-            // Where nothing happens, a scale says nothing.
-            return plot.series.slice(1).every(isFlat) ? labels.map((_label, at) => (splits[at] === 0 ? "0" : "")) : labels;
+            return isStill(plot) ? labels.map((_label, at) => (splits[at] === 0 ? "0" : "")) : labels;
           },
         },
       ],

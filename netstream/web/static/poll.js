@@ -1,12 +1,13 @@
 // Pages that ask again and again: while someone looks, and until the node answers.
 
 import { Refused } from "./api.js";
+import { byId } from "./dom.js";
 import { notice } from "./shell.js";
 
 const LONGEST_WAIT = 10_000;
 
 /**
- * Do something now and then on; never ends.
+ * Do something now and then on; never ends.  Nothing is on show before it was done once.
  *
  * @param {number} every milliseconds
  * @param {() => Promise<void>} ask
@@ -15,11 +16,14 @@ const LONGEST_WAIT = 10_000;
 export function poll(every, ask) {
   let wake = () => {};
   let lost = 0;
+  const page = byId("charts");
+  page.classList.add("waiting");
   const run = async () => {
     for (;;) {
       if (document.visibilityState === "visible") {
         try {
           await ask();
+          page.classList.remove("waiting");
           if (lost) notice("");
           lost = 0;
         } catch (problem) {

@@ -13,7 +13,7 @@ export function popover(button, panel, fill = () => {}) {
     const inside = panel.contains(document.activeElement);
     panel.hidden = !wanted;
     button.setAttribute("aria-expanded", String(wanted));
-    if (wanted) panel.querySelector("input:checked, input, a, button")?.focus();
+    if (wanted) (panel.querySelector("input:checked") ?? panel.querySelector("input, a, button"))?.focus();
     else if (inside) button.focus();
   };
   button.addEventListener("click", () => open(panel.hidden));

@@ -1,4 +1,4 @@
-// The page on paper: every chart, in light colours.
+// The page on paper: every chart.
 
 import { byId, say } from "./dom.js";
 import { dateAndTime } from "./format.js";
@@ -14,23 +14,15 @@ const PATIENCE = 8000;
  */
 export function preparePrint(button, cards, live, origin) {
   const root = document.documentElement;
-  let theme = "";
   let forced = [];
 
   addEventListener("beforeprint", () => {
     say(byId("printed"), `${origin()}, ${dateAndTime(live.view.from)} – ${dateAndTime(live.view.to)}`);
-    theme = root.dataset.theme;
-    if (theme === "light") return;
-    root.dataset.theme = "light";
-    for (const card of cards.values()) card.recolour();
   });
   addEventListener("afterprint", () => {
     for (const card of forced) card.setNear(false);
     forced = [];
     root.classList.remove("printing");
-    if (theme === root.dataset.theme) return;
-    root.dataset.theme = theme;
-    for (const card of cards.values()) card.recolour();
   });
 
   button.addEventListener("click", async () => {

@@ -1,6 +1,7 @@
 // What all pages have: the bar, the way to the other pages, and the notice.
 
 import { byId, drawn, element, icon, say } from "./dom.js";
+import { dateAndTime } from "./format.js";
 import { Nodes } from "./nodes.js";
 import { home } from "./place.js";
 
@@ -80,6 +81,8 @@ export function shell(current, title) {
   theme.addEventListener("click", () => globalThis.toggleTheme());
   addEventListener("themechange", tell);
   tell();
+  // What the bar says on the screen.
+  addEventListener("beforeprint", () => say(byId("printed"), `${byId("hostname").textContent}, ${dateAndTime(Date.now() / 1000)}`));
   drawer();
   return { nodes: new Nodes(), tools };
 }

@@ -19,6 +19,12 @@
   }
 
   system.addEventListener("change", apply);
+  // Paper is light.
+  addEventListener("beforeprint", () => {
+    root.dataset.theme = "light";
+    dispatchEvent(new CustomEvent("themechange"));
+  });
+  addEventListener("afterprint", apply);
   globalThis.toggleTheme = () => {
     const wanted = root.dataset.theme === "dark" ? "light" : "dark";
     chosen = (wanted === "dark") === system.matches ? null : wanted;
