@@ -12,10 +12,9 @@ such waiting), C{late} (how many calls came more than 5 ms late), and C{stolen}
 clock is SHIFT seconds ahead, so that the end of a stretch of time need not be
 waited for.
 
-If LONG names a file, each call that comes more than 10 ms late is told there: where
-the reactor's thread and all others were after 8 ms and every 8 ms from then on,
-which calls of the reactor took more than 1 ms, and what the search for garbage
-took.
+If LONG names a file, each call that comes more than 10 ms late is told there:
+where the reactor's thread was after 8 ms and every 8 ms from then on, which
+calls of the reactor took more than 1 ms, and what the search for garbage took.
 """
 
 from __future__ import annotations
@@ -128,9 +127,9 @@ class Long:
     """
     Tells of turns that are long.
 
-    A timer of the system interrupts the thread of the reactor, wherever it is,
-    and without asking for the interpreter's lock its stack and those of all
-    others are written down.
+    A timer of the system interrupts the thread of the reactor wherever it is,
+    and its stack is written down without asking for the interpreter's lock;
+    those of others could not be read then.
     """
 
     def __init__(self, reactor: Any, path: Path) -> None:
@@ -138,7 +137,7 @@ class Long:
         self._calls: list[str] = []
         self._garbage = 0.0
         self._began = 0.0
-        faulthandler.register(signal.SIGALRM, self._file, all_threads=True)
+        faulthandler.register(signal.SIGALRM, self._file, all_threads=False)
         gc.callbacks.append(self._collects)
         later, from_thread, io = reactor.callLater, reactor.callFromThread, reactor._doReadOrWrite
         reactor.callLater = lambda delay, call, *args, **kw: later(delay, self._timed(call), *args, **kw)
