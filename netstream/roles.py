@@ -64,9 +64,10 @@ MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 
 
 def _collecting(hub: Hub, settings: Settings, reactor: Any) -> CollectService:
-    if IReactorInThreads.providedBy(reactor):
-        return CollectService(hub, settings, reactor, start=reactor.callInThread)
-    return CollectService(hub, settings, reactor)
+    threads = IReactorInThreads(reactor, None)
+    if threads is None:
+        return CollectService(hub, settings, reactor)
+    return CollectService(hub, settings, reactor, start=threads.callInThread)
 
 
 def _secure(stream: StreamSettings) -> list[Destination]:
