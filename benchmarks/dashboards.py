@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -32,7 +33,7 @@ from attrs import define, field
 from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, memory
 from benchmarks.load import Load, NoLoad, child_name
-from benchmarks.stall import Noise
+from benchmarks.stall import Noise, Stalls
 from benchmarks.targets import ProbedNode, make_parent, preferred, scratch
 from tests.interop.peers import Peer
 
@@ -113,6 +114,7 @@ def watched(options: argparse.Namespace) -> dict[str, Any]:
     with scratch() as directory:
         parent = make_parent("netstream", directory, probed=True)
         assert isinstance(parent, ProbedNode)
+        parent.long = options.long
         try:
             parent.start()
             preferred(parent.pid)
@@ -152,15 +154,19 @@ def watched(options: argparse.Namespace) -> dict[str, Any]:
                 held = memory(parent.pid)
                 pages.stop()
             turns = [json.loads(line) for line in parent.turns.read_text().splitlines()]
-            before = [turn["worst"] for turn in turns if began < turn["time"] <= began + options.watched]
-            during = [turn["worst"] for turn in turns if opened < turn["time"] <= opened + options.watched]
+            before = Stalls.of(turns, began, began + options.watched)
+            during = Stalls.of(turns, opened, opened + options.watched)
             return {
-                "before_ms": max(before),
-                "before_median_ms": statistics.median(before),
-                "during_ms": max(during),
-                "during_median_ms": statistics.median(during),
-                "seconds_over_20_ms": sum(worst > 20 for worst in during),
-                "seconds": len(during),
+                "before_ms": before.worst,
+                "before_own_ms": before.own,
+                "before_median_ms": before.median,
+                "during_ms": during.worst,
+                "during_queued_ms": during.queued,
+                "during_own_ms": during.own,
+                "during_median_ms": during.median,
+                "during_stolen_ms": during.stolen,
+                "seconds_over_20_ms": during.over,
+                "seconds": during.seconds,
                 "idle_ms": idle,
                 "cores_before": alone,
                 "cores": with_pages,
@@ -269,8 +275,11 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
         rate = f"{options.children * 2000:,}".replace(",", " ")
         for name, key, goal in (
             (f"longest stall with {options.open} dashboards open at {rate} samples/s, ms", "during_ms", 20.0),
+            ("for which of it the thread of the reactor waited for a processor, ms", "during_queued_ms", None),
+            ("longest stall less such waiting, ms", "during_own_ms", 20.0),
             ("median of the longest of each second, ms", "during_median_ms", None),
             ("longest stall without dashboards before, ms", "before_ms", None),
+            ("the same less waiting for a processor, ms", "before_own_ms", None),
             ("an idle thread of another process at the same time, ms", "idle_ms", None),
             ("processor, cores", "cores", None),
             ("without dashboards, cores", "cores_before", None),
@@ -302,6 +311,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--open", type=int, default=200, help="dashboards")
     made.add_argument("--watched", type=int, default=30, help="seconds")
     made.add_argument("--asking", type=int, default=10, help="seconds")
+    made.add_argument("--long", type=Path, help="write to this file what was in the turns over 10 ms")
     made.add_argument("--connections", type=int, default=4)
     return made
 

@@ -28,16 +28,19 @@ class ProbedNode(NetstreamNode):
     @ivar shift: Seconds that its clock is ahead.
     @ivar turns: Where it writes how late its turns were; see
         L{benchmarks.probed}.
+    @ivar long: The file in which it tells what was in those that were long, if
+        that is wanted.
     """
 
     shift = 0
+    long: Path | None = None
 
     @property
     def turns(self) -> Path:
         return self.directory / "turns.jsonl"
 
     def _launch(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path) -> None:
-        probed = [sys.executable, "-m", "benchmarks.probed", str(self.turns), str(self.shift)]
+        probed = [sys.executable, "-m", "benchmarks.probed", str(self.turns), str(self.shift), str(self.long or "")]
         super()._launch([*probed, *command[len(TWISTD) :]], environment, directory, output)
 
 

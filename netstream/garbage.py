@@ -16,11 +16,11 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-YOUNG = 5000
+YOUNG = 2000
 """New objects after which the young ones are searched."""
-MIDDLE = 10
-"""Searches of the young ones after which those are searched that were found alive once."""
-OLD = 200
+MIDDLE = 4
+"""Searches of the young ones after which those are searched that were found alive once: some milliseconds at most."""
+OLD = 1250
 """Searches of those after which Python would look at all that is not put aside: ten million new objects."""
 ASIDE_EVERY = 600.0
 """Seconds between two times at which what lives is put aside."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import (
+    IReactorInThreads,
     IReactorTime,
 )
 from twisted.internet.threads import deferToThreadPool
@@ -60,6 +61,13 @@ if TYPE_CHECKING:
 
 MakeCollector = Callable[[Hub, Settings, IReactorTime], IService]
 """Makes the service that measures this machine and tells the hub."""
+
+
+def _collecting(hub: Hub, settings: Settings, reactor: Any) -> CollectService:
+    threads = IReactorInThreads(reactor, None)
+    if threads is None:
+        return CollectService(hub, settings, reactor)
+    return CollectService(hub, settings, reactor, start=threads.callInThread)
 
 
 def _secure(stream: StreamSettings) -> list[Destination]:
@@ -116,7 +124,7 @@ class Node(MultiService):
         self,
         settings: Settings,
         reactor: Any,
-        collect: MakeCollector = CollectService,
+        collect: MakeCollector = _collecting,
         workers: Workers | None = None,
         jitter: Callable[[], float] = random.random,
         spawn: Spawn | None = None,

@@ -27,6 +27,7 @@ from netstream.config.settings import Role, Settings
 from netstream.garbage import Garbage
 from netstream.plain import leave_out_tls
 from netstream.shedding import SETTLED, shed, sheds
+from netstream.switching import Switching
 
 MOST_DESCRIPTORS = 1 << 19
 """File descriptors that a node asks for at most."""
@@ -190,6 +191,7 @@ def makeService(options: Options) -> IService:
         cast(Any, reactor).callWhenRunning(reactor.callLater, SETTLED, shed)
     else:
         Garbage(reactor).setServiceParent(node)
+    Switching().setServiceParent(node)
     return node
 
 

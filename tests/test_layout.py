@@ -28,12 +28,14 @@ ROOMS: Mapping[str, frozenset[str]] = {
         "collect": "model wire session hub config streaming",
         "tls": "config",
         "quic": "config tls",
-        "streaming": "wire model session hub db config tls quic",
+        "turns": "",
+        "streaming": "wire model session hub db config tls quic turns",
         "garbage": "",
-        "processes": "wire model hub db config streaming export garbage",
+        "switching": "",
+        "processes": "wire model hub db config streaming export garbage switching",
         "health": "model hub db config",
         "export": "model kernel hub config",
-        "web": "model kernel hub db health config",
+        "web": "model kernel hub db health config turns",
         "control": "model session hub streaming config",
         "central": "model web config",
     }.items()
@@ -45,7 +47,7 @@ COMMANDS = ("alert", "cert", "check", "ctl", "db", "password")
 
 TOP: Mapping[str, frozenset[str]] = {
     "roles": frozenset({*ROOMS, "plain"}),
-    "tap": frozenset({"config", "garbage", "plain", "roles", "shedding"}),
+    "tap": frozenset({"config", "garbage", "plain", "roles", "shedding", "switching"}),
     "plain": frozenset({"config"}),
     "shedding": frozenset({"config"}),
     "cli": frozenset({"config", *(f"{name}commands" for name in COMMANDS)}),

@@ -89,6 +89,9 @@ PLUGINS: Mapping[str, Sequence[MakeCollector]] = {
 }
 """Collectors by the name that switches them off in C{[plugins]}."""
 
+PATIENT = frozenset({Apps})
+"""Those that measure in a thread, since they may have to wait."""
+
 OPTIONAL = (
     Apps,
     ArcStats,

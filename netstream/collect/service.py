@@ -14,11 +14,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netstream.collect.aside import Aside, Start
 from netstream.collect.cgroup_networks import Owners
 from netstream.collect.cgroups import Cgroups
 from netstream.collect.collector import Collector, MakeCollector, Odd
 from netstream.collect.files import Machine
-from netstream.collect.modules import MODULES, OPTIONAL, PLUGINS
+from netstream.collect.modules import MODULES, OPTIONAL, PATIENT, PLUGINS
 from netstream.collect.netdev import NetDev
 from netstream.collect.own import Own, Stored, Workers
 from netstream.collect.streams import Streams
@@ -37,9 +38,11 @@ _PASSING = frozenset({errno.EINTR, errno.EAGAIN, errno.EMFILE, errno.ENFILE, err
 _FEW = 64
 """Lines of definitions that are remembered."""
 
-_AT_ONCE = 0.01
-"""Seconds of measuring after which others get their turn: most machines are
-measured in less."""
+_AT_ONCE = 0.004
+"""Seconds of measuring after which others get their turn."""
+
+_MUCH = 65536
+"""Bytes that are told at once: more are definitions."""
 
 _PAUSE = 60
 """Seconds without collecting after our own text could not be read."""
@@ -64,17 +67,20 @@ class CollectService(Service):
         *,
         machine: Machine | None = None,
         plugins: Mapping[str, Sequence[MakeCollector]] = PLUGINS,
+        start: Start = lambda measure: measure(),
     ) -> None:
         """
         @param clock: Its seconds are UTC.
         @param machine: Where the machine shows itself; this one by itself.
         @param plugins: What there is to run.
+        @param start: Has something measured in a thread; at once by itself.
         """
         self._hub = hub
         self._settings = settings
         self._clock = clock
         self._machine = machine or Machine(etc=settings.config_dir)
         self._plugins = plugins
+        self._start = start
         self._every = settings.db.update_every
         self._collectors: list[Collector] = []
         self._owners = Owners()
@@ -123,7 +129,8 @@ class CollectService(Service):
             return Cgroups(self._machine, self._every, self._settings.cgroups, self._owners)
         if make is NetDev:
             return NetDev(self._machine, self._every, self._owners)
-        return make(self._machine, self._every)
+        collector = make(self._machine, self._every)
+        return Aside(collector, self._start) if make in PATIENT else collector
 
     def reconfigure(self, settings: Settings) -> None:
         """
@@ -211,7 +218,9 @@ class CollectService(Service):
             collector = self._left.pop()
             if collector in self._collectors:
                 self._texts.append(self._measured(collector, int(second * 1e6)))
-            if perf_counter() > ends and self._left:
+            if perf_counter() > ends:
+                if sum(map(len, self._texts)) > _MUCH:
+                    self._tell_all(second)
                 self._turn = self._clock.callLater(0, self._go_on, second)
                 return
         self._finish(second)
@@ -224,6 +233,9 @@ class CollectService(Service):
             self._turn.cancel()
             self._turn = None
         self._left.clear()
+        self._tell_all(second)
+
+    def _tell_all(self, second: float) -> None:
         texts, self._texts = self._texts, []
         if texts:
             self._tell(b"".join(texts), second)
@@ -234,7 +246,7 @@ class CollectService(Service):
         except OSError as problem:
             if problem.errno in _PASSING:
                 return self._skip(collector, problem)
-            if problem.errno == errno.ENOENT and isinstance(collector, OPTIONAL):
+            if problem.errno == errno.ENOENT and _is_optional(collector):
                 self._log.info("{source}: not collected: this machine has none", source=collector.source)
                 return self._remove(collector)
             return self._switch_off(collector, problem.strerror or str(problem))
@@ -291,3 +303,7 @@ class CollectService(Service):
             self._collected = self._begin()
             for collector in self._collectors:
                 collector.withdraw()
+
+
+def _is_optional(collector: Collector) -> bool:
+    return isinstance(collector.collector if isinstance(collector, Aside) else collector, OPTIONAL)

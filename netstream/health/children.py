@@ -8,7 +8,7 @@ definitions like all others, with a history to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from attrs import define, field, frozen
@@ -21,6 +21,8 @@ from netstream.model.updates import ChartDefined, ChartForgotten, Update
 
 EVERY = 10
 """Seconds between two samples."""
+AT_ONCE = 50
+"""Hosts between two steps, if their charts are known."""
 CONTEXT = "netstream.child"
 STOPPED_AFTER = 60
 """Seconds behind the host's newest sample after which a chart has stopped, at
@@ -71,18 +73,30 @@ class _Child:
         if isinstance(update, ChartDefined | ChartForgotten):
             self.series = None
 
+    def find(self) -> bool:
+        """
+        Find the series of all charts, if others are known than before.
+
+        @return: Whether they were looked for.
+        """
+        host = self.host
+        if self.series is not None and self.series.given == host.table.given:
+            return False
+        charts = [chart for chart in host.charts.values() if not chart.obsolete and chart.dimensions]
+        found = [(host.table.find(chart.id, next(iter(chart.dimensions))), chart) for chart in charts]
+        known = [(number, chart.update_every) for number, chart in found if number is not None]
+        numbers = np.array([number for number, _ in known], np.int64)
+        patience = np.array([max(STOPPED_AFTER, 5 * every) for _, every in known], np.int64)
+        self.series = _Series(host.table.given, numbers, patience)
+        return True
+
     def stopped(self) -> int:
         """
         @return: How many charts send nothing, while others do.
         """
-        host, times = self.host, self.host.latest.time
-        if self.series is None or self.series.given != host.table.given:
-            charts = [chart for chart in host.charts.values() if not chart.obsolete and chart.dimensions]
-            found = [(host.table.find(chart.id, next(iter(chart.dimensions))), chart) for chart in charts]
-            known = [(number, chart.update_every) for number, chart in found if number is not None]
-            numbers = np.array([number for number, _ in known], np.int64)
-            patience = np.array([max(STOPPED_AFTER, 5 * every) for _, every in known], np.int64)
-            self.series = _Series(host.table.given, numbers, patience)
+        self.find()
+        assert self.series is not None
+        times = self.host.latest.time
         inside = self.series.numbers < len(times)
         last = times[self.series.numbers[inside]]
         if not len(last):
@@ -107,9 +121,9 @@ class Children:
     started: int
     _children: dict[str, _Child] = field(factory=dict)
 
-    def collect(self, now: int, waiting: int, given_up: int) -> None:
+    def collect(self, now: int, waiting: int, given_up: int) -> Iterator[None]:
         """
-        Collect all charts once.
+        Collect all charts once, in steps between which others may work.
 
         @param now: UTC second.
         @param waiting: Messages that are not delivered yet.
@@ -120,23 +134,32 @@ class Children:
         problem = int(any(host.db.health().problem is not None for host in (local, *self._hosts())))
         numbers = [local.table.number(_NODE.id, dimension) for dimension in _NODE.dimensions]
         values = [waiting, given_up, problem]
-        for host in self._hosts():
-            child = self._children.get(host.info.guid)
-            if child is None:
-                child = self._children[host.info.guid] = _Child(host)
-                host.subscribe(child.heard)
-            silent = self.silence(host, now)
-            ephemeral = _ephemeral(host)
-            if ephemeral and silent > EPHEMERAL_GONE and not host.online:
+        for at, host in enumerate(tuple(self._hosts())):
+            child = self._child(host)
+            if self._is_gone(host, now):
                 self._withdraw(child)
                 continue
-            chart = self._chart(child, ephemeral)
+            is_new = child.chart is None
+            chart = self._chart(child, _ephemeral(host))
             numbers += [local.table.number(chart.id, dimension) for dimension in chart.dimensions]
             came = host.online or host.seen >= self.started
-            values += [silent, int(host.online), int(came), child.stopped() if host.online else 0]
+            looked = host.online and child.find()
+            values += [self.silence(host, now), int(host.online), int(came), child.stopped() if host.online else 0]
+            if is_new or looked or at % AT_ONCE == AT_ONCE - 1:
+                yield
         local.apply(SampleBatch.of_second(local.table, now, numbers, values))
         for guid in [guid for guid in self._children if self.hub.get(guid) is None]:
             self._withdraw(self._children.pop(guid))
+
+    def _child(self, host: Host) -> _Child:
+        child = self._children.get(host.info.guid)
+        if child is None:
+            child = self._children[host.info.guid] = _Child(host)
+            host.subscribe(child.heard)
+        return child
+
+    def _is_gone(self, host: Host, now: int) -> bool:
+        return _ephemeral(host) and self.silence(host, now) > EPHEMERAL_GONE and not host.online
 
     def _hosts(self) -> Iterable[Host]:
         return (host for host in self.hub if not host.local)

@@ -339,7 +339,8 @@ class HealthService(Service):
     async def _pass(self, now: int) -> None:
         if self._children is not None and not self._counted <= now < self._counted + EVERY:
             self._counted = now
-            self._children.collect(now, self._outlet.waiting, len(self.journal.dead))
+            for _ in self._children.collect(now, self._outlet.waiting, len(self.journal.dead)):
+                await deferLater(self._reactor, 0)
             if not self._own_at <= now < self._own_at + OWN_EVERY:
                 self._own_at = now
                 await self._own.collect(now)

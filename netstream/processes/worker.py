@@ -25,6 +25,7 @@ from netstream.processes.channel import Channel
 from netstream.processes.logs import Writer
 from netstream.processes.work import Worker
 from netstream.streaming.passing import One
+from netstream.switching import Switching
 
 CHANNEL, MEMORY = 3, 4
 """The descriptors that it is given."""
@@ -58,6 +59,7 @@ def main() -> None:
     reactor.adoptStreamConnection(CHANNEL, socket.AF_UNIX, One(channel))
     os.close(CHANNEL)
     Garbage(reactor).startService()
+    Switching().startService()
     reactor.run()
 
 

@@ -194,10 +194,12 @@ class Intake:
 
     def _deal(self, data: bytes) -> None:
         self._defines, self._taken = False, 0
+        began = self._parent.clock.seconds()
         self._take(data)
         self._look()
         if not self.over:
-            self._pace.received(len(data), self._heard, may_wait=not self._defines)
+            took = self._parent.clock.seconds() - began
+            self._pace.received(len(data), self._heard, may_wait=not self._defines, took=took)
             if self._host.unkept:
                 self._pace.hold(self._host.kept())
             self._keep_to_quota()

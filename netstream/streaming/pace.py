@@ -23,7 +23,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
 from netstream.streaming.rounds import Rounds
-from netstream.streaming.turns import Turns
+from netstream.turns import Turns
 
 PAUSE = 0.03
 """Seconds for which a connection is left alone."""
@@ -43,8 +43,15 @@ PROMPT = 1.0
 """Seconds for which everything is read at once after something was said that
 the peer may answer."""
 
-BUFFERS = 65536, 1 << 20
+BUFFERS = 65536, 1 << 18
 """Bytes that one read takes at least, and at most if more is there."""
+
+LONG = 0.004
+"""Seconds of dealing with what was read after which the next read takes less:
+the first seconds of new series cost many times what others do."""
+
+FEWEST = 8192
+"""Bytes that one read takes at least, however long that is."""
 
 
 class Pace:
@@ -158,18 +165,19 @@ class Pace:
         if not self.waits and not self.held:
             self._resume()
 
-    def received(self, size: int, now: float, may_wait: bool = True) -> None:
+    def received(self, size: int, now: float, may_wait: bool = True, took: float = 0.0) -> None:
         """
         Bytes were read and dealt with.
 
         @param size: How many.
         @param now: Seconds of the clock when they were.
         @param may_wait: Whether nobody waits for an answer to what follows.
+        @param took: Seconds that it took to deal with them.
         """
         is_all = True
         if self._descriptor is not None:
             is_all = size < self._descriptor.bufferSize
-            _fit(self._descriptor, size)
+            _fit(self._descriptor, size, took)
         self._weigh(size, now)
         if self.held:
             return
@@ -308,13 +316,15 @@ def _socket(transport: object) -> Connection | None:
     return transport if isinstance(transport, Connection) else None
 
 
-def _fit(descriptor: FileDescriptor, size: int) -> None:
+def _fit(descriptor: FileDescriptor, size: int, took: float) -> None:
     """
     Make the buffer for the next read fit the last one.
     """
     room = descriptor.bufferSize
     least, most = BUFFERS
-    if size >= room and room < most:
+    if took > LONG:
+        descriptor.bufferSize = max(FEWEST, min(room // 2, int(size * LONG / took)))
+    elif size >= room and room < most and took < LONG / 2:
         descriptor.bufferSize = 2 * room
     elif size < room // 8 and room > least:
         descriptor.bufferSize = room // 2

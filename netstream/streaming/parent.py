@@ -32,7 +32,7 @@ from netstream.streaming.passing import Taker
 from netstream.streaming.peername import address_text
 from netstream.streaming.quotas import Quotas
 from netstream.streaming.rounds import Rounds
-from netstream.streaming.turns import Turns
+from netstream.turns import Turns
 from netstream.wire.capabilities import Capability
 from netstream.wire.compression import algorithm_of
 from netstream.wire.handshake import Refusal

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.model.samples import Int64s
+from netstream.turns import Turns
 from netstream.web.answer import Answer, Refusal, begin, encode
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
@@ -59,10 +60,13 @@ class _Stream:
     and nothing piles up for it.
     """
 
-    def __init__(self, request: IRequest, host: Host, charts: Sequence[str], clock: IReactorTime, phase: float) -> None:
+    def __init__(
+        self, request: IRequest, host: Host, charts: Sequence[str], clock: IReactorTime, turns: Turns, phase: float
+    ) -> None:
         """
         @param request: Has its headers already.
         @param charts: Ids.
+        @param turns: Says when others shall not have to wait any longer.
         @param phase: From 0 to 1: when in the time between two looks it looks.
         """
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
@@ -70,6 +74,8 @@ class _Stream:
         self._host = host
         self._ids = tuple(charts)
         self._clock = clock
+        self._turns = turns
+        self._waits = False
         self._paused = False
         self._call: IDelayedCall | None = None
         self._followed: dict[str, _Followed] = {}
@@ -107,8 +113,20 @@ class _Stream:
         now = self._clock.seconds()
         self._due += EVERY * max(1, math.ceil((now - self._due) / EVERY))
         self._call = self._clock.callLater(max(0.0, self._due - now), self._look)
-        if self._paused:
+        if self._paused or self._waits:
             return
+        if self._turns.is_over():
+            self._waits = True
+            self._turns.wait(self._its_turn)
+        else:
+            self._tell()
+
+    def _its_turn(self) -> None:
+        self._waits = False
+        if self._call is not None:
+            self._tell()
+
+    def _tell(self) -> None:
         said = self._news()
         now = self._clock.seconds()
         if not said and now - self._wrote >= QUIET:
@@ -175,6 +193,7 @@ class Events:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
+        self._turns = Turns(clock)
         self._streams = 0
         self._opened = -1
 
@@ -202,7 +221,7 @@ class Events:
             return done
         request.write(b"retry: 5000\n\n")
         self._opened += 1
-        stream = _Stream(request, host, ids, self._clock, self._opened * _SPREAD % 1)
+        stream = _Stream(request, host, ids, self._clock, self._turns, self._opened * _SPREAD % 1)
         IConsumer(request).registerProducer(stream, True)
         self._streams += 1
 

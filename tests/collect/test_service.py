@@ -7,12 +7,15 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Event, Thread
 from typing import cast
 
 from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.collect.aside import Aside
 from netstream.collect.charts import LINE, Source, absolute
 from netstream.collect.collector import MakeCollector, Odd
 from netstream.collect.files import Machine
@@ -88,6 +91,79 @@ def making(script: Script) -> MakeCollector:
     @return: What makes this very collector.
     """
     return lambda machine, update_every: script
+
+
+class AsideTests(SynchronousTestCase):
+    """
+    L{Aside}.
+    """
+
+    def setUp(self) -> None:
+        self.script = Script()
+        self.waiting: list[Callable[[], None]] = []
+        self.aside = Aside(self.script, self.waiting.append)
+
+    def measure(self) -> None:
+        """
+        Let the thread run.
+        """
+        self.waiting.pop()()
+
+    def test_later(self) -> None:
+        """
+        What was measured is said at the next tick, once, and nothing is
+        measured a second time meanwhile.
+        """
+        self.assertEqual([self.aside.collect(second * 10**6) for second in (1, 2, 3)], [b""] * 3)
+        self.measure()
+        self.assertIn(b'SET "count" = 1', self.aside.collect(4 * 10**6))
+        self.assertEqual(self.aside.collect(5 * 10**6), b"")
+        self.measure()
+        self.assertEqual((self.script.times, self.waiting), ([1_000_000, 4_000_000], []))
+
+    def test_failure(self) -> None:
+        """
+        That it could not measure is told like any other failure.
+        """
+        self.script.problem = Odd("/proc/script", "it is green")
+        self.aside.collect(1)
+        self.measure()
+        self.assertRaises(Odd, self.aside.collect, 2)
+
+    def test_withdrawn(self) -> None:
+        """
+        What was measured before the charts were withdrawn is not said after,
+        and what is said then begins with definitions.
+        """
+        self.aside.collect(1)
+        self.measure()
+        self.assertIn(b"obsolete", self.aside.withdraw())
+        self.assertEqual(self.aside.collect(2), b"")
+        self.measure()
+        self.assertIn(b"CHART", self.aside.collect(3))
+
+    def test_withdrawn_meanwhile(self) -> None:
+        """
+        Charts are withdrawn when it does not measure any more.
+        """
+        begun, goes_on = Event(), Event()
+
+        class Slow(Script):
+            def collect(self, now: int) -> bytes:
+                begun.set()
+                goes_on.wait(30)
+                return super().collect(now)
+
+        aside = Aside(Slow(), lambda measure: Thread(target=measure).start())
+        aside.collect(1)
+        self.assertTrue(begun.wait(30))
+        withdrawn: list[bytes] = []
+        other = Thread(target=lambda: withdrawn.append(aside.withdraw()))
+        other.start()
+        self.assertEqual(withdrawn, [])
+        goes_on.set()
+        other.join(30)
+        self.assertIn(b"obsolete", withdrawn[0])
 
 
 class ServiceTests(TreeTestCase):

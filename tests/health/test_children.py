@@ -10,8 +10,11 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config.places import STOCK
+from netstream.db.none import NoneDB
 from netstream.health.alerts import Status
-from netstream.model.host import Label
+from netstream.health.children import AT_ONCE, Children
+from netstream.hub.hub import Link
+from netstream.model.host import HostInfo, Label
 from netstream.model.updates import LabelsReplaced
 from tests.health.stage import CHILD, LOAD, Stage
 
@@ -80,3 +83,17 @@ class ChildrenTests(SynchronousTestCase):
         self.assertEqual(self.stage.told, ["child_charts_stopped WARNING"])
         self.assertEqual(self.stage.outlet.messages[-1].value, 1)
         self.assertIn("child1", self.stage.outlet.messages[-1].headline)
+
+    def test_steps(self) -> None:
+        """
+        Others may work after each child whose charts are not known yet, and
+        after every so many that are.
+        """
+        hub, now = self.stage.hub, self.stage.now
+        for number in range(AT_ONCE):
+            hub.connect(HostInfo(f"{number:08}-0000-4000-8000-000000000000", f"other{number}"), NoneDB(), Link("", now))
+        children = Children(hub, now)
+        self.assertEqual(len(list(children.collect(now, 0, 0))), AT_ONCE + 1)
+        self.assertEqual(len(list(children.collect(now + 10, 0, 0))), 1)
+        self.stage.define(evolve(LOAD, id="system.other", name="system.other"), self.child)
+        self.assertEqual(len(list(children.collect(now + 20, 0, 0))), 2)

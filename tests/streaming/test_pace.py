@@ -18,7 +18,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.streaming.pace import BUFFERS, PAUSE, PLENTY, PROMPT, TRICKLES, Pace
+from netstream.streaming.pace import BUFFERS, FEWEST, LONG, PAUSE, PLENTY, PROMPT, TRICKLES, Pace
 from tests.streaming.case import CHART, ScriptedChild, WorldCase
 
 
@@ -220,6 +220,28 @@ class PaceTests(SynchronousTestCase):
         for _ in range(10):
             pace.received(100, 0.0, may_wait=False)
         self.assertEqual(connection.bufferSize, least)
+
+    def test_slow_to_take(self) -> None:
+        """
+        Of what takes long to deal with less is read at once, down to a bound,
+        however much comes; and more again when that is over.
+        """
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        connection = Connection(ours, Protocol(), None)
+        pace = Pace(connection, self.clock)
+        room = connection.bufferSize
+        pace.received(room, 0.0, took=4 * LONG)
+        self.assertEqual(connection.bufferSize, room // 4)
+        pace.received(room // 4, 0.0, took=LONG * 0.9)
+        self.assertEqual(connection.bufferSize, room // 4)
+        for _ in range(10):
+            pace.received(connection.bufferSize, 0.0, took=2 * LONG)
+        self.assertEqual(connection.bufferSize, FEWEST)
+        for _ in range(10):
+            pace.received(connection.bufferSize, 0.0, took=LONG / 4)
+        self.assertEqual(connection.bufferSize, BUFFERS[1])
 
     def test_hold(self) -> None:
         """

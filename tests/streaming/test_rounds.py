@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from netstream.streaming.pace import BUFFERS, PAUSE, PROMPT, TRICKLES, Pace
 from netstream.streaming.rounds import CROWD, EVERY, Rounds
-from netstream.streaming.turns import ENOUGH, Turns
+from netstream.turns import ENOUGH, Turns
 
 
 class Child(Protocol):

@@ -5,6 +5,7 @@ New samples as they come.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve
@@ -15,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.model.chart import Dimension
+from netstream.turns import ENOUGH
 from netstream.web.events import EVERY, MOST_CHARTS, MOST_STREAMS, QUIET
 from tests.web.stage import CHILD, CPU, LOAD, NOW, Stage
 
@@ -52,6 +54,26 @@ class Page:
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
+class Slow(Page):
+    """
+    One that takes long to be told of something.
+    """
+
+    def __init__(self, stage: Stage, name: str, told: list[str]) -> None:
+        super().__init__(stage, "/api/v1/live?charts=system.load")
+        stage.clock.advance(EVERY)
+        send = self.transport.writeSequence
+
+        def write(data: Iterable[bytes]) -> None:
+            data = list(data)
+            send(data)
+            if b"event: samples" in b"".join(data):
+                told.append(name)
+                stage.clock.rightNow += 2 * ENOUGH
+
+        self.transport.writeSequence = write  # type: ignore[assignment]
+
+
 class EventsTests(SynchronousTestCase):
     """
     Tests for L{netstream.web.events}.
@@ -87,6 +109,37 @@ class EventsTests(SynchronousTestCase):
         self.assertLessEqual(crowd(), 3)
         self.stage.clock.advance(7.3)
         self.assertLessEqual(crowd(), 3)
+
+    def test_turns(self) -> None:
+        """
+        Where it takes long to tell pages, all that is due meanwhile is done
+        before the rest of them are told; each is told once, and one that is
+        closed before its turn is not.
+        """
+        told: list[str] = []
+        pages = [Slow(self.stage, name, told) for name in "abcd"]
+        told.clear()
+        for page in pages[:3]:
+            self.addCleanup(page.leave)
+        pages[3].leave()
+        self.stage.fill(LOAD, {NOW + 1: [1.5, 2.5]})
+        self.stage.clock.callLater(EVERY, told.append, "other")
+        self.stage.clock.advance(EVERY)
+        self.assertEqual(sorted(told), ["a", "b", "c", "other"])
+        self.assertEqual(told.index("other"), 1)
+
+    def test_closed_before_its_turn(self) -> None:
+        """
+        A page that is closed while it waits for its turn is told nothing.
+        """
+        told: list[str] = []
+        first, second = (Slow(self.stage, name, told) for name in "ab")
+        told.clear()
+        self.stage.fill(LOAD, {NOW + 1: [1.5, 2.5]})
+        self.stage.clock.callLater(EVERY, first.leave)
+        self.stage.clock.callLater(EVERY, second.leave)
+        self.stage.clock.advance(EVERY)
+        self.assertEqual(len(told), 1)
 
     def test_samples(self) -> None:
         """

@@ -481,9 +481,7 @@ class DBEngine:
         return succeed(
             Stats(
                 nodes=len(self._nodes),
-                series=sum(
-                    len(chart.numbers) for node in self._nodes.values() for chart in node.series.charts.values()
-                ),
+                series=sum(node.series.count for node in self._nodes.values()),
                 samples=storage.tiers[0].samples
                 + sum(block.count() for node in self._nodes.values() for epoch in node.hot() for block in epoch.blocks),
                 memory=storage.pool.nbytes,

@@ -54,6 +54,7 @@ class SeriesNumbers:
     The numbers that the series of a node have for ever.
 
     @ivar next: For the next new series.
+    @ivar count: How many series there are.
     @ivar charts: By id.
     @ivar first: int64 by index of chart: oldest second in row groups.
     @ivar last: int64 by index of chart: newest one; 0 if there is none.
@@ -61,6 +62,7 @@ class SeriesNumbers:
 
     def __init__(self) -> None:
         self.next = 0
+        self.count = 0
         self.charts: dict[str, StoredSeries] = {}
         self._order: list[StoredSeries | None] = []
         self._chart_of: Int32s = _NONE
@@ -79,6 +81,7 @@ class SeriesNumbers:
         Take a number as that of a series.
         """
         known = self.chart(key[0])
+        self.count += key[1] not in known.numbers
         known.numbers[key[1]] = number
         if number >= len(self._chart_of):
             more = np.full(max(64, number + 1 - len(self._chart_of), len(self._chart_of) // 2), -1, np.int32)
@@ -118,6 +121,7 @@ class SeriesNumbers:
         known = self.charts.pop(chart, None)
         if known is None:
             return _NONE
+        self.count -= len(known.numbers)
         self._order[known.index] = None
         numbers = np.array(list(known.numbers.values()), np.int32)
         self._chart_of[numbers] = -1

@@ -135,11 +135,12 @@ class HotPage:
     @ivar series: uint32 by column: number of its series plus 1.
     """
 
-    def __init__(self, path: Path, *, shared: bool = False, writable: bool = True) -> None:
+    def __init__(self, path: Path, *, shared: bool = False, writable: bool = True, empty: bool = False) -> None:
         """
         Map a file that is there.
 
         @param writable: If not, another process may be writing to it.
+        @param empty: Whether nothing was written to it yet.
         @raise DamagedPage: It is not a page, or is cut off and may not be
             written to.
         @raise OSError: It cannot be mapped.
@@ -176,6 +177,8 @@ class HotPage:
             self._map = mmap.mmap(descriptor, size, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
+        if empty:
+            self.await_rows()
         self._header = np.frombuffer(self._map, _HEADER, 1)
         self.start, self.step, self.width = int(header["start"]), int(header["step"]), width
         directory: npt.NDArray[np.uint32] = np.frombuffer(self._map, "<u4", 2 * width, _PAGE).reshape(width, 2)
@@ -205,7 +208,7 @@ class HotPage:
             os.posix_fallocate(descriptor, 0, _size(width))
             os.pwrite(descriptor, header.tobytes(), 0)
             aside.rename(path)
-            return cls(path, shared=shared)
+            return cls(path, shared=shared, empty=True)
         except BaseException as problem:
             aside.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
@@ -228,6 +231,21 @@ class HotPage:
         Bytes of the file.
         """
         return len(self._map)
+
+    def await_rows(self) -> None:
+        """
+        Be written to row by row.
+
+        What is not in memory yet is otherwise read with megabytes around it,
+        which are all zeros: milliseconds in the middle of whatever goes on.
+        """
+        self._map.madvise(mmap.MADV_RANDOM)
+
+    def read_on(self) -> None:
+        """
+        Be read as a whole.
+        """
+        self._map.madvise(mmap.MADV_NORMAL)
 
     def watch(self, highest: Int32s) -> None:
         """

@@ -101,6 +101,8 @@ class PagePool:
             else:
                 page.unlink()
                 self._changed = True
+        for page in self._pages:
+            page.await_rows()
         self._counter = count(highest + 1)
         return blocks, damage
 

@@ -138,9 +138,12 @@ class Storage:
         self.catalog.widen(
             [(job.node, job.guid, job.numbers) for job in jobs], [(job.node, job.spans) for job in jobs], stale
         )
+        pages = {block.page for job in jobs for block in job.epoch.blocks}
+        for page in pages:
+            page.read_on()
         for job in jobs:
             self._seal(job)
-        for page in {block.page for job in jobs for block in job.epoch.blocks}:
+        for page in pages:
             page.rest()
         self.tiers[0].sync()
 

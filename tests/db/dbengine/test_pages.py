@@ -4,17 +4,33 @@ Hot pages: their columns, and what is left of them.
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.db.dbengine.pages import ROWS, Block, DamagedPage, HotPage, start_of
+from netstream.db.dbengine.pages import ROWS, SUFFIX, Block, DamagedPage, HotPage, start_of
 from netstream.db.dbengine.pool import PagePool
 from netstream.kernel.cells import ABSENT
 
 START = 900 * 1000 + 1
+
+
+def scattered(path: Path) -> bool:
+    """
+    @return: Whether the system expects this process to touch what it has
+        mapped of a file here and there.
+    """
+    flags = {}
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            name = line.split(maxsplit=5)[5:]
+        elif line.startswith("VmFlags:") and name:
+            flags[name[0]] = "rr" in line.split()
+    return flags[str(path.absolute())]
 
 
 class EpochTests(SynchronousTestCase):
@@ -69,6 +85,24 @@ class PageTests(SynchronousTestCase):
         self.assertGreaterEqual(status.st_blocks * 512, status.st_size)
         self.assertGreaterEqual(status.st_size, 9 * ROWS * 8)
         self.assertEqual(os.listdir(self.path.parent), [self.path.name])
+
+    def test_row_by_row(self) -> None:
+        """
+        The system does not read zeros far around each cell that is written,
+        neither of a new page nor of one that was found again, but does so of
+        one that is read as a whole.
+        """
+        self.assertTrue(scattered(self.path))
+        self.page.take(1, 8)
+        del self.page
+        gc.collect()
+        self.path.rename(self.path.with_name(f"000{SUFFIX}"))
+        pool = PagePool(self.path.parent, "one")
+        pool.open()
+        (page,) = pool
+        self.assertTrue(scattered(page.path))
+        page.read_on()
+        self.assertFalse(scattered(page.path))
 
     def test_blocks(self) -> None:
         """

@@ -1,5 +1,5 @@
 """
-Tests for how long all connections together may keep the reactor busy.
+Tests for L{netstream.turns}, with connections of children.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.streaming.pace import PAUSE, Pace
-from netstream.streaming.turns import ENOUGH, Turns
+from netstream.turns import ENOUGH, Turns
 
 
 class Line:
@@ -93,6 +93,7 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(self.log, [b"0", b"1"])
         self.assertEqual([line.reads for line in lines], [True, True, False, False, False])
         self.turn()
+        self.turn()
         self.assertEqual(self.log, [b"0", b"1", b"2", b"3"])
         lines[0].say(b"again")
         self.turn()
@@ -100,6 +101,41 @@ class TurnsTests(SynchronousTestCase):
         self.assertTrue(all(line.reads for line in lines))
         self.turn()
         self.assertFalse(self.clock.getDelayedCalls())
+
+    def test_others_first(self) -> None:
+        """
+        What has become due while connections were dealt with is done before
+        those that wait, also if it was due only after they began to.
+        """
+        lines = [self.line(ENOUGH * 2) for _ in range(3)]
+        for number, line in enumerate(lines):
+            line.say(b"%d" % number)
+        self.clock.callLater(0, self.log.append, b"other")
+        self.turn()
+        self.assertEqual(self.log, [b"0", b"other"])
+        self.turn()
+        self.assertEqual(self.log, [b"0", b"other", b"1"])
+        self.clock.callLater(0, self.log.append, b"another")
+        self.turn()
+        self.assertEqual(self.log[3:], [b"2", b"another"])
+
+    def test_failure(self) -> None:
+        """
+        One that fails keeps the others from nothing.
+        """
+
+        def fails() -> None:
+            raise ValueError("a line")
+
+        slow, fast = self.line(ENOUGH * 2), self.line(0.0)
+        slow.say(b"slow")
+        self.assertTrue(self.turns.is_over())
+        self.turns.wait(fails)
+        fast.say(b"fast")
+        self.turn()
+        self.assertRaises(ValueError, self.turn)
+        self.turn()
+        self.assertEqual(self.log, [b"slow", b"fast"])
 
     def test_more_of_one(self) -> None:
         """
@@ -110,6 +146,7 @@ class TurnsTests(SynchronousTestCase):
         slow.say(b"slow")
         fast.say(b"one ")
         fast.say(b"two")
+        self.turn()
         self.turn()
         self.assertEqual(self.log, [b"slow", b"one two"])
 
@@ -124,6 +161,7 @@ class TurnsTests(SynchronousTestCase):
         fast.say(b"fast")
         gone.pace.stop()
         self.assertEqual(gone.pace.rest(), b"gone")
+        self.turn()
         self.turn()
         self.assertEqual(self.log, [b"slow", b"fast"])
 
