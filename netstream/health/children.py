@@ -124,7 +124,7 @@ class Children:
             child = self._children.get(host.info.guid)
             if child is None:
                 child = self._children[host.info.guid] = _Child(host)
-                host.subscribe(child.heard)
+                host.subscribe(child.heard, samples=False)
             silent = self.silence(host, now)
             ephemeral = _ephemeral(host)
             if ephemeral and silent > EPHEMERAL_GONE and not host.online:

@@ -36,6 +36,7 @@ class Turns:
         """
         if self._began is None:
             self._begin()
+            return False
         return bool(self._waiting) or self._is_long()
 
     def wait(self, serve: Callable[[], None]) -> None:
