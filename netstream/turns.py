@@ -40,6 +40,7 @@ class Turns:
         if self._began is None:
             self._began = self._clock.seconds()
             self._clock.callLater(0, self._end)
+            return False
         return self._is_long()
 
     def wait(self, serve: Callable[[], None]) -> None:

@@ -155,7 +155,7 @@ class Children:
         child = self._children.get(host.info.guid)
         if child is None:
             child = self._children[host.info.guid] = _Child(host)
-            host.subscribe(child.heard)
+            host.subscribe(child.heard, samples=False)
         return child
 
     def _is_gone(self, host: Host, now: int) -> bool:

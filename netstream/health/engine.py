@@ -114,7 +114,7 @@ class HostAlerts:
         self._changed: dict[str, None] = dict.fromkeys(host.charts)
         self._of_chart: dict[str, list[str]] = {}
         self._spans: dict[str, tuple[int, int]] = {}
-        self._cancel = host.subscribe(self._heard)
+        self._cancel = host.subscribe(self._heard, samples=False)
 
     def close(self) -> None:
         """

@@ -347,13 +347,14 @@ class HealthService(Service):
         if now >= self._pause:
             bound = False
             for these in tuple(self.hosts.values()):
+                if now < these.ready or not self.watched(these.host):
+                    continue
                 if bound and these.stale:
                     await deferLater(self._reactor, 0)  # all hosts may have to be looked at again
                 bound = bound or these.stale
                 if not self.running:
                     break
-                if now >= these.ready and self.watched(these.host):
-                    await self._evaluate(these, now)
+                await self._evaluate(these, now)
         self._tell(now)
         if self._opened:
             await self.journal.flush()

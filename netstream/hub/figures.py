@@ -60,13 +60,14 @@ class Traffic:
         """
         Something was said.
         """
-        self.wire += wire
-        self.text += text
-        self.samples += samples
-        self.functions += functions
-        self.replication += replication
-        if self._total is not None:
-            self._total.moved(wire=wire, text=text, samples=samples, functions=functions, replication=replication)
+        traffic: Traffic | None = self
+        while traffic is not None:
+            traffic.wire += wire
+            traffic.text += text
+            traffic.samples += samples
+            traffic.functions += functions
+            traffic.replication += replication
+            traffic = traffic._total
 
     def mark(self, now: float) -> None:
         """

@@ -162,6 +162,7 @@ class Host:
         self.removed = False
         self.spool: IMetricsDB | None = None
         self._listeners: Listeners[Listener] = Listeners()
+        self._listeners_of_samples: Listeners[Listener] = Listeners()
         self.unkept = 0
         self.changes = 0
         self._waiting: list[Deferred[None]] = []
@@ -203,13 +204,23 @@ class Host:
     def _keeps(self) -> bool:
         return self.past.keeps and not self.elsewhere
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, *, samples: bool = True) -> Callable[[], None]:
         """
         Hear of every update from now on.
 
+        @param samples: Whether of samples as well, which come most often.
         @return: Call it to hear no more.
         """
-        return self._listeners.add(listener)
+        cancel = self._listeners.add(listener)
+        if not samples:
+            return cancel
+        cancel_samples = self._listeners_of_samples.add(listener)
+
+        def cancel_both() -> None:
+            cancel()
+            cancel_samples()
+
+        return cancel_both
 
     def apply(self, update: Update) -> None:
         """
@@ -219,9 +230,13 @@ class Host:
         match update:
             case SampleBatch():
                 self.latest.update(update)
-                if self._keeps and len(update):
-                    done = self.past.append(update)
+                past = self.past
+                if past.keeps and not self.elsewhere and len(update.series):
+                    done = past.append(update)
                     self.keep(done if done.called else self._counted(done))
+                if self._listeners_of_samples:
+                    self._pass_on(update, self._listeners_of_samples)
+                return
             case ChartDefined(chart):
                 known = self.charts.get(chart.id)
                 if known is chart or known == chart:
@@ -252,7 +267,7 @@ class Host:
                 if not self.route.from_child(entries):
                     return
                 update = PathKnown(self.path)
-        self._pass_on(update)
+        self._pass_on(update, self._listeners)
 
     @property
     def path(self) -> tuple[Entry, ...]:
@@ -266,10 +281,10 @@ class Host:
         Say what this node is in its path.
         """
         if self.route.place(own):
-            self._pass_on(PathKnown(self.path))
+            self._pass_on(PathKnown(self.path), self._listeners)
 
-    def _pass_on(self, update: Update) -> None:
-        for listener in tuple(self._listeners):
+    def _pass_on(self, update: Update, listeners: Listeners[Listener]) -> None:
+        for listener in tuple(listeners):
             try:
                 listener(update)
             except Exception:

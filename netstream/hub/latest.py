@@ -16,7 +16,8 @@ def last_of(batch: SampleBatch) -> int:
     """
     @return: The second of the newest sample of a batch; 0 if it has none.
     """
-    return newest(batch.time) if len(batch) else 0
+    time = batch.time
+    return newest(time) if len(time) else 0
 
 
 class Latest:
@@ -53,7 +54,7 @@ class Latest:
         """
         Take in what is newer than what is here.
         """
-        if not len(batch):
+        if not len(batch.series):
             return
         if len(batch.table) > len(self.time):
             self._grow(len(batch.table))

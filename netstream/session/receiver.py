@@ -305,7 +305,8 @@ class Receiver:
             raise self._wrong(f"more than {self._limits.text} characters of definitions", line)
 
     def _samples(self, batch: SampleBatch) -> Iterator[Update]:
-        yield from self._complete()
+        if self._open is not None:
+            yield from self._complete()
         if self._past.came:
             past = self._past.of(batch)
             if past is not None:

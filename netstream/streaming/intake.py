@@ -279,8 +279,9 @@ class Intake:
             for update in receiver.receive(data, self._heard):
                 if isinstance(update, SampleBatch):
                     update = self._not_ahead(host, update)
-                    samples += len(update)
-                    past += len(update) if update.past else 0
+                    count = len(update.series)
+                    samples += count
+                    past += count if update.past else 0
                     if self._connection.removed_at:
                         update = self._not_removed(update)
                 elif isinstance(update, ChartDefined):

@@ -119,7 +119,8 @@ class Pace:
         if self._queued:
             self._kept.append(data)  # TLS again
             return b""
-        if self._turns is not None and self._deal is not None and not self.waits and self._turns.is_over():
+        waits = self._timer is not None or self._goes_round
+        if self._turns is not None and self._deal is not None and not waits and self._turns.is_over():
             self._kept.append(data)
             self._queued = True
             self._pause()
@@ -135,7 +136,7 @@ class Pace:
             self._score = min(self._score + 2, 2 * TRICKLES)  # one more than the pause before it takes off
             return self.rest()
         begins = now - self._last > PAUSE * 1.5
-        if not (begins and self._score >= TRICKLES and self._deal is not None) or self.held or self.waits:
+        if not (begins and self._score >= TRICKLES and self._deal is not None) or self.held or waits:
             return data
         if len(data) >= PLENTY or now < self._prompt_until:
             return data
@@ -207,7 +208,7 @@ class Pace:
         if self._number < 0 or self._rounds is None:
             return False
         self._goes_round = self._rounds.wait(self._number, self._read)
-        if self._goes_round:
+        if self._goes_round and not self._paused:
             self._pause()
         return self._goes_round
 

@@ -268,8 +268,11 @@ class Decoder(LineDecoder):
                 taken = self._ingest.take()
                 if taken is not None:
                     yield SampleBatch(self._table, *taken)
-            if wrong is not None:
-                raise wrong
+                if wrong is not None:
+                    raise wrong
+            if self._at == len(self._data) and not self._unfinished:
+                self._data, self._at = b"", 0
+                return
             if self._body is None:
                 # Lines that were read before; before any other the kernel is asked.
                 data, known, momentary = self._data, self._known.get, self._momentary.get

@@ -8,12 +8,13 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.config.settings import KeySettings
 from netstream.db.workers import Inline
 from netstream.health.alerts import Status
 from netstream.hub.hub import Link
@@ -444,6 +445,30 @@ class HostTests(ServiceCase):
         child.apply(HistorySought(LOAD.id))
         stage.advance(36)
         self.assertEqual(stage.alert("load_high", child).status, Status.CLEAR)
+
+    def test_nothing_to_look_at(self) -> None:
+        """
+        Hosts that are not watched yet do not wake the reactor one by one.
+        """
+        stage = self.stage()
+        for number in range(5):
+            guid = f"{number:08d}-2222-2222-2222-222222222222"
+            stage.links[guid] = KeySettings(True, postpone_alerts=30)
+            info = HostInfo(guid, f"child{number}", hops=1)
+            stage.define(LOAD, stage.hub.connect(info, stage.db, Link("10.0.0.9:1", stage.now)))
+        stage.advance(5)
+        planned: list[float] = []
+        call_later = stage.clock.callLater
+
+        def planning(delay: float, *call: Any) -> Any:
+            planned.append(delay)
+            return call_later(delay, *call)
+
+        self.patch(stage.clock, "callLater", planning)
+        stage.advance(5)
+        self.assertNotIn(0, planned)
+        stage.advance(30)
+        self.assertEqual(len([these for these in stage.service.hosts.values() if these.alerts]), 6)
 
     def test_filling(self) -> None:
         """

@@ -131,7 +131,19 @@ class HostTests(SynchronousTestCase):
         cancel()
         cancel()
         self.host.apply(VariableSet("v", 2.0))
+        self.host.apply(SampleBatch.of_second(self.host.table, 5, [self.host.table.number("c.d", "x")], [1.0]))
         self.assertEqual(heard, [])
+
+    def test_without_samples(self) -> None:
+        """
+        Who does not want samples hears of all else, in its turn.
+        """
+        heard: list[tuple[str, type]] = []
+        self.host.subscribe(lambda update: heard.append(("first", type(update))), samples=False)
+        self.host.subscribe(lambda update: heard.append(("second", type(update))))
+        self.host.apply(SampleBatch.of_second(self.host.table, 5, [self.host.table.number("c.d", "x")], [1.0]))
+        self.host.apply(VariableSet("v", 2.0))
+        self.assertEqual(heard, [("second", SampleBatch), ("first", VariableSet), ("second", VariableSet)])
 
 
 class HubTests(SynchronousTestCase):

@@ -338,9 +338,10 @@ class DBEngine:
     # Samples come in.
 
     def append(self, batch: SampleBatch) -> Deferred[None]:
-        if not len(batch) or self._storage is None or self._upkeep is None:
+        if not len(batch.series) or self._storage is None or self._upkeep is None:
             return succeed(None)
-        node, now = self._node(batch.table.node), self._reactor.seconds()
+        guid, now = batch.table.node, self._reactor.seconds()
+        node = self._nodes.get(guid) or self._node(guid)
         self._trouble.lost += node.append(batch, self._retention.oldest(node, 0, now), now, self._reserve)
         if len(node.epochs) > MOST_EPOCHS or self._storage.pool.private > MOST_PRIVATE:
             return self._upkeep.crowded() or succeed(None)

@@ -193,6 +193,38 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(self.again("two")[2], None)
         self.assertEqual(self.again("three")[2], 0)
 
+    def test_closed_last(self) -> None:
+        """
+        A page is not called closed before the disk has all of it.
+        """
+        block = self.page.take(1, 2)
+        block.assign(np.array([0], np.int32))
+        self.write(block, 5, 0)
+        held: list[int] = []
+        real = os.fdatasync
+
+        def sync(descriptor: int) -> None:
+            held.append(self.path.read_bytes()[36])
+            real(descriptor)
+
+        self.patch(os, "fdatasync", sync)
+        self.page.close(START)
+        self.assertEqual(held, [1, 0])
+
+    def test_synced_at_once(self) -> None:
+        """
+        The disk is told once to have the samples and up to when they are.
+        """
+        block = self.page.take(1, 2)
+        block.assign(np.array([0], np.int32))
+        self.write(block, 5, 0)
+        calls: list[int] = []
+        self.patch(os, "fdatasync", calls.append)
+        self.page.sync(START + 5)
+        self.assertEqual(len(calls), 1)
+        page, [found], dropped = self.again("two")
+        self.assertEqual((dropped, found.count()), (0, 1))
+
     def test_failed_sync(self) -> None:
         """
         A sync that fails is due again.
