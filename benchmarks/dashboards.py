@@ -117,7 +117,6 @@ def watched(options: argparse.Namespace) -> dict[str, Any]:
         parent.long = options.long
         try:
             parent.start()
-            preferred(parent.pid)
             load = Load(
                 parent.port,
                 {

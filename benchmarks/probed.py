@@ -14,7 +14,8 @@ waited for.
 
 If LONG names a file, each call that comes more than 10 ms late is told there:
 where the reactor's thread was after 8 ms and every 8 ms from then on, which
-calls of the reactor took more than 1 ms, and what the search for garbage took.
+calls of the reactor took more than 1 ms, what the search for garbage took, and
+what the other threads did, which may have had the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +125,38 @@ class Probe:
         self._worst, self._its_queue, self._own, self._late, self._report = 0.0, 0.0, 0.0, 0, now + 1
 
 
+class Others:
+    """
+    What all other threads of this process did.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.get_native_id()
+        self._before: dict[int, tuple[int, int]] = {}
+
+    def since(self) -> dict[int, tuple[float, float]]:
+        """
+        @return: For each that did something since the last call, by its number
+            in the system, the ms for which it had a processor and for which
+            it waited for one.
+        """
+        found = {}
+        for name in os.listdir("/proc/self/task"):
+            if int(name) == self._own:
+                continue
+            try:
+                ran, queued, _ = Path(f"/proc/self/task/{name}/schedstat").read_text().split()
+            except OSError:
+                continue  # it ended just now
+            found[int(name)] = int(ran), int(queued)
+        before, self._before = self._before, found
+        return {
+            number: ((ran - before[number][0]) / 1e6, (queued - before[number][1]) / 1e6)
+            for number, (ran, queued) in found.items()
+            if number in before and (ran, queued) != before[number]
+        }
+
+
 class Long:
     """
     Tells of turns that are long.
@@ -137,6 +171,7 @@ class Long:
         self._calls: list[str] = []
         self._garbage = 0.0
         self._began = 0.0
+        self._others = Others()
         faulthandler.register(signal.SIGALRM, self._file, all_threads=False)
         gc.callbacks.append(self._collects)
         later, from_thread, io = reactor.callLater, reactor.callFromThread, reactor._doReadOrWrite
@@ -172,10 +207,19 @@ class Long:
         @param ran: Seconds for which the thread had a processor since the one before.
         @param queued: Seconds for which it waited for one.
         """
+        others = self._others.since()
         if late > LONG:
+            names = {thread.native_id: thread.name for thread in threading.enumerate()}
+            told = [
+                f"{names.get(number, number)} ran {its_run:.1f}, queued {its_queue:.1f}"
+                for number, (its_run, its_queue) in others.items()
+                if its_run + its_queue > TELLING * 1000
+            ]
             self._file.write(
                 f"{time.time():.3f}: {late * 1000:.1f} ms late, ran {ran * 1000:.1f}, queued {queued * 1000:.1f},"
-                f" garbage {self._garbage * 1000:.1f}\n" + "".join(f"    {call}\n" for call in self._calls) + "\n"
+                f" garbage {self._garbage * 1000:.1f}\n"
+                + "".join(f"    {each}\n" for each in self._calls + told)
+                + "\n"
             )
         elif late > LOOK:
             self._file.write("in time\n\n")

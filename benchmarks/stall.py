@@ -28,7 +28,7 @@ from attrs import frozen
 from benchmarks.figures import Figure, arguments, run
 from benchmarks.footprint import cpu, disk, memory
 from benchmarks.load import Load, NoLoad
-from benchmarks.targets import ProbedNode, cached_bytes, data_of, make_parent, preferred, scratch
+from benchmarks.targets import ProbedNode, cached_bytes, data_of, make_parent, scratch
 
 EPOCH = 900
 
@@ -48,7 +48,6 @@ def once(options: argparse.Namespace) -> dict[str, Any]:
         ends = now + parent.shift + options.filling
         try:
             parent.start()
-            preferred(parent.pid)
             began = time.time() + parent.shift
             load = Load(
                 parent.port,

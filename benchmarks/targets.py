@@ -23,7 +23,8 @@ is measured here does."""
 
 class ProbedNode(NetstreamNode):
     """
-    A netstream whose reactor is watched, and whose clock may be another.
+    A netstream whose reactor is watched, and whose clock may be another.  It
+    has the priority of the benchmark from the beginning.
 
     @ivar shift: Seconds that its clock is ahead.
     @ivar turns: Where it writes how late its turns were; see
@@ -42,6 +43,7 @@ class ProbedNode(NetstreamNode):
     def _launch(self, command: Sequence[str], environment: Mapping[str, str], directory: Path, output: Path) -> None:
         probed = [sys.executable, "-m", "benchmarks.probed", str(self.turns), str(self.shift), str(self.long or "")]
         super()._launch([*probed, *command[len(TWISTD) :]], environment, directory, output)
+        preferred(self.pid)
 
 
 @contextmanager

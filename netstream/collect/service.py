@@ -41,7 +41,7 @@ _FEW = 64
 _AT_ONCE = 0.004
 """Seconds of measuring after which others get their turn."""
 
-_MUCH = 65536
+_MUCH = 32768
 """Bytes that are told at once: more are definitions."""
 
 _PAUSE = 60

@@ -44,11 +44,15 @@ PROMPT = 1.0
 the peer may answer."""
 
 BUFFERS = 65536, 1 << 18
-"""Bytes that one read takes at least, and at most if more is there."""
+"""Bytes that one read takes at most, of a connection that says little and of
+one that says much."""
 
 LONG = 0.004
 """Seconds of dealing with what was read after which the next read takes less:
 the first seconds of new series cost many times what others do."""
+
+FIRST = 16384
+"""Bytes that the first read takes: definitions."""
 
 FEWEST = 8192
 """Bytes that one read takes at least, however long that is."""
@@ -95,6 +99,8 @@ class Pace:
         self._prompt_until = 0.0
         self.held = False
         self._descriptor = transport if isinstance(transport, FileDescriptor) else None
+        if self._descriptor is not None:
+            self._descriptor.bufferSize = FIRST
         self._rounds = rounds
         self._socket = _socket(transport) if rounds is not None else None
         self._number = self._socket.fileno() if self._socket is not None else -1

@@ -18,7 +18,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.streaming.pace import BUFFERS, FEWEST, LONG, PAUSE, PLENTY, PROMPT, TRICKLES, Pace
+from netstream.streaming.pace import BUFFERS, FEWEST, FIRST, LONG, PAUSE, PLENTY, PROMPT, TRICKLES, Pace
 from tests.streaming.case import CHART, ScriptedChild, WorldCase
 
 
@@ -231,6 +231,9 @@ class PaceTests(SynchronousTestCase):
         self.addCleanup(theirs.close)
         connection = Connection(ours, Protocol(), None)
         pace = Pace(connection, self.clock)
+        self.assertEqual(connection.bufferSize, FIRST)
+        pace.received(FIRST, 0.0)
+        pace.received(2 * FIRST, 0.0)
         room = connection.bufferSize
         pace.received(room, 0.0, took=4 * LONG)
         self.assertEqual(connection.bufferSize, room // 4)
