@@ -25,6 +25,7 @@ from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import (
     badges,
+    contexts,
     fleet,
     formats,
     latest,
@@ -403,16 +404,16 @@ class API:
         """
         The contexts of a node.
         """
-        with_charts = bool({"charts", "full", "all"} & set(ask.parameters.words("options")))
+        wanted = contexts.Wanted.parse(ask.parameters, self._now())
+        labels = {name: label.value for name, label in host.labels.items()}
         return json_answer(
             {
                 "hostname": host.info.hostname,
                 "machine_guid": host.info.guid,
                 "node_id": "",
                 "claim_id": host.claim_id or "",
-                "contexts": charted.contexts(
-                    host, await self._bounds(host), with_charts, charted.label_patterns(ask.parameters)
-                ),
+                **({"host_labels": labels} if "labels" in wanted.options else {}),
+                "contexts": wanted.of(host, await self._bounds(host)),
             }
         )
 
@@ -424,8 +425,8 @@ class API:
         name = ask.parameters.text("context")
         if not name:
             raise Refusal(400, "No context is given at the request.\n")
-        with_charts = bool({"charts", "full", "all"} & set(ask.parameters.words("options")))
-        found = charted.contexts(host, await self._bounds(host), with_charts).get(name)
+        wanted = contexts.Wanted.parse(ask.parameters, self._now())
+        found = wanted.of(host, await self._bounds(host), name).get(name)
         if found is None:
             raise Refusal(404, f"Context is not found: {name}\n")
         return json_answer(found)

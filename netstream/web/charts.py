@@ -211,44 +211,6 @@ def version_of(host: Host) -> str:
     return host.info.version or (f"v{__version__}" if host.local else "unknown")
 
 
-def _common(texts: Iterable[str]) -> str:
-    different = list(dict.fromkeys(texts))
-    return different[0] if len(different) == 1 else "[x]"
-
-
-def _context(host: Host, charts: list[Chart], bounds: Mapping[str, Span], with_charts: bool) -> dict[str, Any]:
-    first = min(charts, key=lambda chart: chart.priority)
-    spans = [span for chart in charts if (span := span_of(host, chart, bounds)).last]
-    described: dict[str, Any] = {
-        "title": first.title,
-        "units": first.units,
-        "family": _common(chart.family for chart in charts),
-        "chart_type": first.chart_type.value,
-        "priority": first.priority,
-        "first_time_t": min((span.first for span in spans), default=0),
-        "last_time_t": max((span.last for span in spans), default=0),
-        "collected": host.online and any(not chart.obsolete for chart in charts),
-    }
-    if with_charts:
-        described["charts"] = {
-            chart.id: {
-                "name": chart.name,
-                "title": chart.title,
-                "units": chart.units,
-                "family": chart.family,
-                "chart_type": chart.chart_type.value,
-                "priority": chart.priority,
-                "update_every": chart.update_every,
-                "first_time_t": span.first,
-                "last_time_t": span.last,
-                "collected": host.online and not chart.obsolete,
-            }
-            for chart in charts
-            for span in (span_of(host, chart, bounds),)
-        }
-    return described
-
-
 def label_patterns(parameters: Parameters) -> Sequence[str]:
     """
     @return: Patterns of labels, by name alone or with their value, each of
@@ -268,17 +230,3 @@ def labelled(charts: Iterable[Chart], patterns: Sequence[str]) -> list[Chart]:
         return any(pattern.matches(name) or pattern.matches(f"{name}:{v}") for name, v in own_labels(chart).items())
 
     return [chart for chart in charts if all(fits(chart, pattern) for pattern in wanted)]
-
-
-def contexts(
-    host: Host, bounds: Mapping[str, Span], with_charts: bool = False, labels: Sequence[str] = ()
-) -> dict[str, Any]:
-    """
-    @param labels: From L{label_patterns}.
-    @return: The contexts of a host by id, as C{contexts} answers them.
-    """
-    members: dict[str, list[Chart]] = {}
-    for chart in labelled(host.charts.values(), labels):
-        if not chart.hidden and chart.dimensions:
-            members.setdefault(chart.context, []).append(chart)
-    return {name: _context(host, charts, bounds, with_charts) for name, charts in members.items()}

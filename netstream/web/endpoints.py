@@ -14,6 +14,7 @@ from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import fleet_schemas as fleet
 from netstream.web import schemas as one
 from netstream.web.badges import CONTENT_TYPE, LONGEST_REFRESH
+from netstream.web.contexts import OPTIONS as CONTEXT_OPTIONS
 from netstream.web.formats import FORMATS
 from netstream.web.grouped import JSON2, MORE_OPTIONS, MOST_SERIES
 from netstream.web.grouping import AGGREGATIONS
@@ -53,6 +54,13 @@ _DIMENSIONS = Parameter(
     others=("dimension", "dims", "dim"),
 )
 _FILENAME = Parameter("filename", "Lets a browser save the answer under that name.")
+_CONTEXTS = (
+    Parameter("options", "What more is told.", {"enum": list(CONTEXT_OPTIONS)}, words=True),
+    *_LABELS,
+    Parameter("dimensions", "Patterns of ids or names: only charts with such a dimension, and of them those."),
+    Parameter("after", "Only what has samples since that second: unix time, or relative to before.", _SECOND),
+    Parameter("before", "Only what has samples up to that second: unix time, or relative to now.", _SECOND),
+)
 _CHART = Parameter("chart", "Id or name of a chart.", required=True)
 _ALL = Parameter("all", "Every alert, not only those that are raised.")
 _NODES = (
@@ -146,10 +154,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         "contexts",
         "The contexts of a node.",
         {JSON: one.CONTEXTS},
-        (
-            Parameter("options", "What more is told.", {"enum": ["charts", "full", "all"]}, words=True),
-            *_LABELS,
-        ),
+        _CONTEXTS,
         tag="Samples",
     ),
     Endpoint(
@@ -158,7 +163,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         {JSON: ref("Context")},
         (
             Parameter("context", "Its id.", required=True),
-            Parameter("options", "What more is told.", {"enum": ["charts", "full", "all"]}, words=True),
+            *_CONTEXTS,
         ),
         refusals={404: "There is no such context."},
         tag="Samples",

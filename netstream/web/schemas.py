@@ -64,7 +64,14 @@ DATA: Schema = {
         ),
     ],
 }
-CONTEXTS = things(hostname=TEXT, machine_guid=TEXT, node_id=TEXT, claim_id=TEXT, contexts=named(ref("Context")))
+CONTEXTS = things(
+    {"host_labels": named(TEXT)},
+    hostname=TEXT,
+    machine_guid=TEXT,
+    node_id=TEXT,
+    claim_id=TEXT,
+    contexts=named(ref("Context")),
+)
 ALARMS = things(hostname=TEXT, latest_alarm_log_unique_id=WHOLE, status=TRUTH, now=WHOLE, alarms=named(ref("Alert")))
 ALARM_VALUES = things(hostname=TEXT, alarms=named(things(id=WHOLE, value=MAYBE, last_updated=WHOLE, status=TEXT)))
 ALARM_COUNT: Schema = {"type": "array", "items": WHOLE, "minItems": 1, "maxItems": 1}

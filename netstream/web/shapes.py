@@ -128,7 +128,23 @@ NAMED: Mapping[str, Schema] = {
         functions=named(ref("Function")),
     ),
     "Context": things(
-        {"charts": named(things(name=TEXT, title=TEXT, units=TEXT, family=TEXT, update_every=WHOLE, **_SPAN))},
+        {
+            "charts": named(
+                things(
+                    {
+                        "labels": named(TEXT),
+                        "dimensions": named(things(name=TEXT, first_time_t=WHOLE, last_time_t=WHOLE)),
+                    },
+                    name=TEXT,
+                    context=TEXT,
+                    title=TEXT,
+                    units=TEXT,
+                    family=TEXT,
+                    update_every=WHOLE,
+                    **_SPAN,
+                )
+            )
+        },
         title=TEXT,
         units=TEXT,
         family=TEXT,

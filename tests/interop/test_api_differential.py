@@ -45,7 +45,7 @@ KNOWN_HERE = {
 }
 OPEN_KEYS = {
     # keyed by names of this one node, not by the format
-    *("host_labels", "charts", "chart_labels", "chart_variables", "functions", "contexts", "dimensions"),
+    *("host_labels", "charts", "labels", "chart_labels", "chart_variables", "functions", "contexts", "dimensions"),
 }
 
 QUESTIONS: tuple[Mapping[str, str], ...] = (
@@ -267,7 +267,17 @@ class DifferentialTests(InteropTestCase):
         self._compare_shapes("info")
         self._compare_shapes("charts")
         self._compare_shapes("contexts")
-        self._compare_shapes("context", context="system.cpu")
+        for asked in (
+            {},
+            {"options": "charts"},
+            {"options": "labels"},
+            {"options": "dimensions,labels"},
+            {"dimensions": "user,system"},
+            {"chart_label_key": "_collect_plugin"},
+            {"chart_labels_filter": "_collect_plugin:proc.plugin", "options": "labels"},
+        ):
+            self._compare_shapes("context", context="system.cpu", **asked)
+            self._compare_shapes("contexts", **asked)
         self._compare_shapes("alarms", all="true")
         self._compare_shapes("alarms_values")
         self._compare_shapes("alarm_log")

@@ -2,6 +2,8 @@
 What the API says of nodes, charts and alerts.
 """
 
+from typing import Any
+
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -101,6 +103,44 @@ class NodeTests(SynchronousTestCase):
             self.assertEqual(list(self.stage.get(f"/api/v1/contexts?{asked}").json()["contexts"]), left, asked)
         one = self.stage.get("/api/v1/context?context=disk.io&options=charts").json()
         self.assertEqual(list(one["charts"]), ["disk.sda", "disk.sdb"])
+        self.assertEqual(one["charts"]["disk.sda"]["context"], "disk.io")
+
+    def test_contexts_in_full(self) -> None:
+        """
+        Labels and dimensions are told of contexts when they are asked for, and
+        a context is told of if it has a dimension or samples that are wanted.
+        """
+        self.stage.fill(evolve(DISK, id="disk.sdb", name="", labels={}), {NOW - 2000: [1, 2]})
+
+        def told(asked: str) -> dict[str, Any]:
+            found: dict[str, Any] = self.stage.get(f"/api/v1/contexts?{asked}").json()
+            return found
+
+        full = told("options=full")
+        self.assertEqual(full["host_labels"], {"_os": "linux", "site": "berlin"})
+        sda = full["contexts"]["disk.io"]["charts"]["disk.sda"]
+        self.assertEqual(sda["labels"]["device"], "sda")
+        self.assertEqual(list(sda["dimensions"]), ["reads", "writes"])
+        self.assertEqual(
+            sda["dimensions"]["reads"],
+            {"name": "reads", "first_time_t": NOW - 600, "last_time_t": NOW, "collected": True},
+        )
+        self.assertNotIn("host_labels", told("options=dimensions"))
+        self.assertNotIn("labels", told("options=dimensions")["contexts"]["disk.io"]["charts"]["disk.sda"])
+        some = told("dimensions=load1,reads")["contexts"]
+        self.assertEqual(list(some), ["system.load", "disk.io"])
+        self.assertEqual(list(some["disk.io"]["charts"]["disk.sda"]["dimensions"]), ["reads"])
+        self.assertEqual(list(told("chart_label_key=device")["contexts"]["disk.io"]["charts"]), ["disk.sda"])
+        for asked, left in (
+            (f"after={NOW - 2100}&before={NOW - 1900}&options=charts", ["disk.sdb"]),
+            ("after=-200&before=-1900&options=charts", ["disk.sdb"]),
+            (f"after={NOW - 700}&before={NOW - 600}&options=charts", ["disk.sda"]),
+            ("after=-5&options=charts", ["disk.sda"]),
+        ):
+            self.assertEqual(list(told(asked)["contexts"]["disk.io"]["charts"]), left, asked)
+        self.assertEqual(told(f"after={NOW - 5000}&before={NOW - 4000}")["contexts"], {})
+        self.assertEqual(self.stage.get("/api/v1/contexts?after=soon").status, 400)
+        self.assertEqual(self.stage.get("/api/v1/context?context=disk.io&dimensions=none").status, 404)
 
     def test_alarms(self) -> None:
         """
