@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,26 @@ class BrowserTestCase(InteropTestCase):
         super().setUp()
         if webdriver is None:
             missing("selenium cannot be imported (pip install selenium)")
+        self.browser = self.start_browser()
+        self.resize(1280, 800)
+
+    def start_browser(self, **preferences: object) -> Any:
+        """
+        @param preferences: What someone has set who uses it, by the names of
+            Chromium with C{__} for dots.
+        @return: A browser with nothing that another one has stored.
+        """
         options = webdriver.ChromeOptions()
         options.binary_location = _program("NETSTREAM_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
-        for switch in (*SWITCHES, f"--user-data-dir={self.directory / 'browser'}"):
+        for switch in (*SWITCHES, f"--user-data-dir={tempfile.mkdtemp(dir=self.directory)}"):
             options.add_argument(switch)
+        set_to = {name.replace("__", "."): value for name, value in preferences.items()}
+        options.add_experimental_option("prefs", set_to)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = _program("NETSTREAM_CHROMEDRIVER", "chromedriver")
-        self.browser = webdriver.Chrome(options=options, service=Service(driver))
-        self.addCleanup(self.browser.quit)
-        self.resize(1280, 800)
+        browser = webdriver.Chrome(options=options, service=Service(driver))
+        self.addCleanup(browser.quit)
+        return browser
 
     def resize(self, width: int, height: int) -> None:
         """

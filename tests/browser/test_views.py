@@ -746,6 +746,22 @@ class ViewTests(BrowserTestCase):
                 wide = self.browser.execute_script("return document.documentElement.scrollWidth")
                 self.assertGreaterEqual(width, wide, page)
 
+    def test_large_type(self) -> None:
+        """
+        Who has set type of twice the size reads all pages, as nothing is cut
+        off or lies over something else.
+        """
+        server = self.scripted()
+        self.browser = self.start_browser(webkit__webprefs__default_font_size=32)
+        for width, height in ((1280, 800), (360, 740)):
+            self.resize(width, height)
+            for page in PAGES:
+                self.open(server, page)
+                size = self.browser.execute_script("return parseFloat(getComputedStyle(document.body).fontSize)")
+                self.assertEqual(28, size)
+                wide = self.browser.execute_script("return document.documentElement.scrollWidth")
+                self.assertGreaterEqual(width, wide, page)
+
     def test_hostile(self) -> None:
         """
         Names are taken as text on every page.

@@ -11,13 +11,15 @@ import { route, topology } from "./topology.js";
 const EVERY = 3000;
 // Seconds before a certificate expires from which on that matters.
 const SOON = 14 * 86400;
+// Pixels of the type that the picture is made for.
+const USUAL_TYPE = 14;
 
 const menu = frame("streaming.html", "Streaming");
 let shown = new URLSearchParams(location.hash.slice(1)).get("of") ?? "";
 let now = 0;
 let hosts = [];
 let layout = topology({});
-const narrow = matchMedia("(max-width: 719px)");
+const narrow = matchMedia("(max-width: 44.9375em)");
 let drawnShape = "";
 /** @type {Map<string, SVGElement>} */
 const boxes = new Map();
@@ -147,7 +149,8 @@ function build() {
   const { vertices, hops, clusters, width, height, size } = layout;
   const room = Math.min(10, size.margin);
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const pixel = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--px")) || 1;
+  // What the type of the page is larger than usual.
+  const pixel = parseFloat(getComputedStyle(document.body).fontSize) / USUAL_TYPE || 1;
   picture.setAttribute("width", width * pixel);
   picture.setAttribute("height", height * pixel);
   boxes.clear();

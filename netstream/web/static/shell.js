@@ -89,7 +89,7 @@ export function shell(current, title) {
 
 /** On narrow screens the contents lie over the page. */
 function drawer() {
-  const narrow = matchMedia("(max-width: 899px)");
+  const narrow = matchMedia("(max-width: 56.1875em)");
   const [button, side] = [byId("contents-button"), byId("side")];
   const isOpen = () => button.getAttribute("aria-expanded") === "true";
   const open = (wanted) => {
