@@ -456,7 +456,7 @@ class HostTests(ServiceCase):
             stage.links[guid] = KeySettings(True, postpone_alerts=30)
             info = HostInfo(guid, f"child{number}", hops=1)
             stage.define(LOAD, stage.hub.connect(info, stage.db, Link("10.0.0.9:1", stage.now)))
-        stage.advance(5)
+        stage.advance(12)  # their charts are new at first
         planned: list[float] = []
         call_later = stage.clock.callLater
 
