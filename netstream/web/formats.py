@@ -460,7 +460,7 @@ def embedded(body: bytes, content_type: str) -> orjson.Fragment:
     return orjson.Fragment(body if content_type == JSON else encode(body.decode("utf-8", "replace")))
 
 
-def named(filename: str) -> dict[str, str]:
+def saved_as(filename: str) -> dict[str, str]:
     """
     @param filename: Under which a browser shall save an answer; C{""} shows it.
     @return: Headers that say so.
@@ -481,4 +481,4 @@ async def write(view: View, clock: IReactorTime, lifetime: int = 0, filename: st
     body, content_type = await body_of(view, question.format, clock)
     if "jsonwrap" in question.options:
         body, content_type = _wrapped(view, body, content_type), JSON
-    return Answer(body, content_type, lifetime=lifetime, headers=named(filename))
+    return Answer(body, content_type, lifetime=lifetime, headers=saved_as(filename))

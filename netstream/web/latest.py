@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from netstream.health.alerts import Alert
 from netstream.health.engine import HostAlerts
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
@@ -89,15 +89,13 @@ def _comment(text: str) -> str:
     return _NOT_IN_COMMENTS.sub(" ", text)
 
 
-def _alarms(host: Host, these: HostAlerts) -> Iterator[str]:
-    for alert in these.alerts.values():
-        chart = host.charts.get(alert.chart)
-        if chart is None:
-            continue
-        name = "ALARM", chart.name, alert.name
-        value = str(_whole(alert.value)) if math.isfinite(alert.value) else ""
-        yield f'{_variable(*name, "VALUE")}="{value}"      # {_comment(these.units(alert, chart))}'
-        yield f'{_variable(*name, "STATUS")}="{alert.status.name}"'
+def _alarm(alert: Alert, chart: Chart, units: str) -> str:
+    name = "ALARM", chart.name, alert.name
+    value = str(_whole(alert.value)) if math.isfinite(alert.value) else ""
+    return (
+        f'{_variable(*name, "VALUE")}="{value}"      # {_comment(units)}\n'
+        f'{_variable(*name, "STATUS")}="{alert.status.name}"'
+    )
 
 
 async def shell(
@@ -126,5 +124,10 @@ async def shell(
         out.append(f'{_variable(chart.name, "VISIBLETOTAL")}="{total}"      # {units}')
     out.append("\n# NETDATA ALARMS RUNNING")
     if these is not None:
-        out += _alarms(host, these)
+        for number, alert in enumerate(tuple(these.alerts.values())):
+            if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+                await breathe(clock)
+            watched = host.charts.get(alert.chart)
+            if watched is not None:
+                out.append(_alarm(alert, watched, these.units(alert, watched)))
     return ("\n".join(out) + "\n").encode("utf-8", "replace")

@@ -134,17 +134,17 @@ async def _data(scope: Scope) -> Answer:
     alerts = scope.alerts
     chosen = alert_filter(question.alerts, alerts)
     result = await grouped.ask(scope.everyone, question, int(started), scope.clock, chosen)
-    named, rows = formats.named(scope.parameters.text("filename")), None
+    headers, rows = formats.saved_as(scope.parameters.text("filename")), None
     if question.format != grouped.JSON2:
         if not result.groups:
             raise nothing()
         body, content_type = await formats.body_of(result, question.format, scope.clock)
         if "jsonwrap" not in question.options:
-            return Answer(body, content_type, headers=named)
+            return Answer(body, content_type, headers=headers)
         rows = formats.embedded(body, content_type)
     told = json2.Told(result, lambda host, chart: alerts.statuses(host, chart.id))
     answer = json2.writer(told, scope.hub, scope.now, started, scope.versions, rows)
-    return evolve(await in_thread(scope.clock, answer), headers=named)
+    return evolve(await in_thread(scope.clock, answer), headers=headers)
 
 
 async def _contexts(scope: Scope) -> Answer:
