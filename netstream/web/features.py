@@ -17,12 +17,17 @@ _PATHS = (
     (re.compile(r"(?:/host/[^/]+)?/api/v\d+/manage(?:/.*)?\Z"), "management"),
 )
 
+_OWN = re.compile(r"write|netdata\.conf|badge\.svg|registry|manage")
+"""What the path of each of them has."""
+
 
 def feature_of(path: str) -> str:
     """
     @param path: Decoded path of a request, from its first slash on.
     @return: The feature that it belongs to.
     """
+    if not _OWN.search(path):
+        return "dashboard"
     path = re.sub("/{2,}", "/", path)
     return next((feature for pattern, feature in _PATHS if pattern.match(path)), "dashboard")
 

@@ -18,6 +18,7 @@ import orjson
 from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 
+from netstream.kernel.rows import extent
 from netstream.kernel.rows import write as written
 from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import JSON, TEXT, Answer, Refusal, breathe, encode
@@ -28,18 +29,11 @@ DECIMALS = 7
 
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SCALE = 10.0**DECIMALS
+_EXACT = 2.0**53
 _FOREVER = 1 << 40
 _AT_ONCE = 1 << 16
 """Numbers that are written before other work gets its turn."""
-
-
-def _rounded(values: Float64s) -> Float64s:
-    with np.errstate(over="ignore", invalid="ignore"):
-        rounded = np.round(values, DECIMALS)
-    if not np.isfinite(rounded).all():
-        rounded = np.where(np.isfinite(rounded), rounded, values)
-    rounded = rounded + 0.0
-    return np.ascontiguousarray(rounded)
 
 
 def _ordered(view: View, values: Float64s) -> Float64s:
@@ -307,15 +301,20 @@ def _identity(view: View) -> str:
     )
 
 
-def _whole(number: float) -> float | int:
+def _rounded(number: float) -> float | int:
+    """
+    @return: A number with as many decimals as agents write; an integer if it
+        is one.
+    """
+    scaled = number * _SCALE
+    if abs(scaled) < _EXACT:
+        number = round(scaled) / _SCALE
     return int(number) if number.is_integer() and abs(number) < _FOREVER else number
 
 
 def _extremes(view: View) -> tuple[float, float]:
-    values = folded(view) if view.question.format in _FOLDED else view.values
-    finite = np.isfinite(values)
-    found = values if finite.all() else values[finite]
-    return (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
+    values = folded(view)[:, np.newaxis] if view.question.format in _FOLDED else view.values
+    return extent(values)[1:]
 
 
 def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
@@ -323,7 +322,7 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     last = int(view.times[-1]) if rows else 0
     identity = _identity(view)
     newest = view.values[-1].tolist() if rows else []
-    low, high, *others = map(_whole, _rounded(np.asarray([*_extremes(view), *_latest(view), *newest])).tolist())
+    low, high, *others = map(_rounded, [*_extremes(view), *_latest(view), *newest])
     width = len(view.dimensions)
     described: dict[str, Any] = {
         "api": 1,
