@@ -24,14 +24,8 @@ from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import JSON, TEXT, Answer, Refusal, breathe, encode
 from netstream.web.query import View
 
-DECIMALS = 7
-"""Digits after the point, as agents write them."""
-
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SCALE = 10.0**DECIMALS
-_EXACT = 2.0**53
-_FOREVER = 1 << 40
 _AT_ONCE = 1 << 16
 """Numbers that are written before other work gets its turn."""
 
@@ -301,15 +295,15 @@ def _identity(view: View) -> str:
     )
 
 
-def _rounded(number: float) -> float | int:
+def _numbers(values: Sequence[float]) -> list[bytes]:
     """
-    @return: A number with as many decimals as agents write; an integer if it
-        is one.
+    @return: Each as text.
     """
-    scaled = number * _SCALE
-    if abs(scaled) < _EXACT:
-        number = round(scaled) / _SCALE
-    return int(number) if number.is_integer() and abs(number) < _FOREVER else number
+    return written(np.array([values]), None, b"", b"", b",", b"").split(b",")
+
+
+def _array(numbers: Sequence[bytes]) -> orjson.Fragment:
+    return orjson.Fragment(b"[" + b",".join(numbers) + b"]")
 
 
 def _extremes(view: View) -> tuple[float, float]:
@@ -322,7 +316,7 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     last = int(view.times[-1]) if rows else 0
     identity = _identity(view)
     newest = view.values[-1].tolist() if rows else []
-    low, high, *others = map(_rounded, [*_extremes(view), *_latest(view), *newest])
+    low, high, *others = _numbers([*_extremes(view), *_latest(view), *newest])
     width = len(view.dimensions)
     described: dict[str, Any] = {
         "api": 1,
@@ -339,15 +333,15 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
         "dimension_names": view.names,
         "dimension_ids": [dimension.id for _, dimension in view.dimensions],
         "functions": [],
-        "latest_values": others[:width],
-        "view_latest_values": others[width:],
+        "latest_values": _array(others[:width]),
+        "view_latest_values": _array(others[width:]),
         "dimensions": width,
         "points": rows,
         "format": question.format,
         "db_points_per_tier": [view.points],
         "result": orjson.Fragment(body if content_type == JSON else encode(body.decode("utf-8", "replace"))),
-        "min": low,
-        "max": high,
+        "min": orjson.Fragment(low),
+        "max": orjson.Fragment(high),
     }
     if view.rates is not None and "jw-anomaly-rates" in question.options:
         rates = evolve(view, values=view.rates)

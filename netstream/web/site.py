@@ -542,9 +542,9 @@ class APISite(server.Site):
                     await signed_in
                 elif not request.head.manner.secret:
                     request.channel.passed = Passed(request.head, request.visitor, self.gate.access.web, self.features)
-            known = self.api.known(request)
-            if known is not None:
-                return known
+                known = self.api.known(request)
+                if known is not None:
+                    return known
             answer = await self.api.answer(request, command)
         except CancelledError:
             raise

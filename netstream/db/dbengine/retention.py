@@ -63,8 +63,9 @@ class Retention:
 
         @return: Rows of a tier that are older than this second do not count.
         """
-        oldest = self.ends(node, tier, now)
-        if 0 < self.of(node, tier) < _LONG and tier + 1 in self.tiers:
+        kept = self.of(node, tier)
+        oldest = int(now) - kept if kept else 0
+        if 0 < kept < _LONG and tier + 1 in self.tiers:
             waiting = node.waiting(tier + 1)
             oldest = oldest if waiting is None else min(oldest, waiting)
         return oldest
