@@ -1,5 +1,5 @@
 """
-Samples into the cells of a hot page.
+Samples into the cells of a hot page, and out of them.
 
 A page is a matrix with a row for each point of time and a column for each
 series, of eight bytes a cell: the bits of a float64, exclusive-or L{ABSENT}.
@@ -21,6 +21,9 @@ EMPTY = 4
 """The flag of a sample that is a gap."""
 _ABSENT = ABSENT
 _GAP = ABSENT ^ GAP
+_SIGN = 0x8000000000000000
+_MAGNITUDE = 0x7FFFFFFFFFFFFFFF
+_INFINITY = 0x7FF0000000000000
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
@@ -169,3 +172,62 @@ def _together(
     np.minimum.at(lowest, column, row.astype(np.int32))
     np.maximum.at(highest, column, row.astype(np.int32))
     return len(series) - len(row)
+
+
+def load(cells: Cells, marks: Bytes, columns: Int32s, values: Float64s, flags: Bytes) -> None:
+    """
+    Read samples as an answer has them, where each row of a page is one of it.
+
+    @param cells: uint64 of shape (rows, width).
+    @param marks: uint8 of the same shape.
+    @param columns: int32: the columns wanted.
+    @param values: Filled: float64 of shape (rows, wanted), NaN where there is
+        none; never minus zero.
+    @param flags: Filled: uint8 of the same shape: EMPTY alone where there is
+        none.
+    @raise ValueError: The arrays do not fit each other, or there is no such
+        column.
+    """
+    if COMPILED:
+        _load(cells, marks, columns, values.view(np.uint64), flags)
+        return
+    shape = (len(cells), len(columns))
+    if marks.shape != cells.shape or values.shape != shape or flags.shape != shape:
+        raise ValueError("arrays of unequal shape")
+    if len(columns) and not 0 <= columns.min() <= columns.max() < cells.shape[1]:
+        raise ValueError("no such column")
+    bits = cells[:, columns] ^ np.uint64(_ABSENT)
+    values.view(np.uint64)[:] = np.where(bits == _SIGN, 0, bits)
+    flags[:] = np.where(np.isnan(values), np.uint8(EMPTY), marks[:, columns] & 3)
+
+
+def _load(cells: Cells, marks: Bytes, columns: Int32s, bits: Cells, flags: Bytes) -> int:
+    """
+    The compiled way.
+    """
+    rows = cells.shape[0]
+    width = cells.shape[1]
+    wanted = columns.shape[0]
+    if (
+        marks.shape[0] != rows
+        or marks.shape[1] != width
+        or bits.shape[0] != rows
+        or bits.shape[1] != wanted
+        or flags.shape[0] != rows
+        or flags.shape[1] != wanted
+    ):
+        raise ValueError("arrays of unequal shape")
+    for i in range(wanted):
+        if not 0 <= columns[i] < width:
+            raise ValueError("no such column")
+    for row in range(rows):
+        for i in range(wanted):
+            value = cells[row, columns[i]] ^ _ABSENT
+            if value == _SIGN:
+                value = 0
+            bits[row, i] = value
+            if value & _MAGNITUDE > _INFINITY:
+                flags[row, i] = 4
+            else:
+                flags[row, i] = marks[row, columns[i]] & 3
+    return 0

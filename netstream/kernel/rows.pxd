@@ -20,3 +20,7 @@ cdef unsigned char *_digits(unsigned char *at, uint64_t number) noexcept
 
 @cython.locals(place=cython.int, rest=uint64_t, pair=cython.int, pairs="const unsigned char *")
 cdef unsigned char *_decimals(unsigned char *at, uint64_t number) noexcept
+
+@cython.locals(count=Py_ssize_t, finite=bint, low=cython.double, high=cython.double, row=Py_ssize_t,
+               column=Py_ssize_t, value=cython.double)
+cdef tuple _extent(const double[:, :] values)

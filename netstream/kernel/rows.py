@@ -46,6 +46,41 @@ def write(values: Float64s, stamps: Int64s | None, before: bytes, after: bytes, 
     return _one_by_one(values, stamps, 1, before, after, between, behind)
 
 
+def extent(values: Float64s) -> tuple[int, float, float]:
+    """
+    @param values: float64 of shape (rows, columns).
+    @return: How many of them are not NaN, and the least and the greatest of
+        those that are finite; zeros if none is.
+    """
+    if COMPILED:
+        return _extent(values)
+    finite = values[np.isfinite(values)]
+    count = int(np.count_nonzero(~np.isnan(values)))
+    return (count, float(finite.min()), float(finite.max())) if finite.size else (count, 0.0, 0.0)
+
+
+def _extent(values: Any) -> tuple[int, float, float]:
+    """
+    The compiled way.
+    """
+    count = 0
+    finite = 0
+    low = 0.0
+    high = 0.0
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            value = values[row, column]
+            if value == value:
+                count += 1
+            if value - value == 0:
+                if not finite or value < low:
+                    low = value
+                if not finite or value > high:
+                    high = value
+                finite = 1
+    return count, low, high
+
+
 def long_text(value: float) -> bytes:
     """
     @param value: One of L{_FINE} or more, or less than minus that.

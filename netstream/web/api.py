@@ -323,7 +323,7 @@ class API:
         if command is not _DATA:
             return await command(self, only, _ask(request))
         state = State.of(only or self._hub.local, self._clock.seconds(), self._settings)
-        answer = await command(self, only, _ask(request))
+        answer = await command(self, only, Ask(request.parameters, request.visitor.address))
         request.state = state
         return answer
 

@@ -18,12 +18,17 @@ _PATHS = (
     (re.compile(r"(?:/host/[^/]+)?/api/v\d+/manage(?:/.*)?\Z"), "management"),
 )
 
+_OWN = re.compile(r"write|netdata\.conf|badge\.svg|registry|manage")
+"""What the path of each of them has."""
+
 
 def feature_of(path: str) -> str:
     """
     @param path: Decoded path of a request, from its first slash on.
     @return: The feature that it belongs to.
     """
+    if not _OWN.search(path):
+        return "dashboard"
     path = re.sub("/{2,}", "/", path)
     return next((feature for pattern, feature in _PATHS if pattern.match(path)), "dashboard")
 
@@ -37,7 +42,7 @@ def does_something(path: str) -> bool:
     @return: Whether what is asked for makes a node do something, whatever the
         method.
     """
-    return _DOES.match(re.sub("/{2,}", "/", path)) is not None
+    return ("function" in path or "manage" in path) and _DOES.match(re.sub("/{2,}", "/", path)) is not None
 
 
 def not_served(feature: str) -> str:

@@ -19,19 +19,16 @@ import orjson
 from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 
+from netstream.kernel.rows import extent
 from netstream.kernel.rows import write as written
 from netstream.model.samples import Float64s, Int64s
 from netstream.web.answer import JSON, TEXT, Answer, Refusal, breathe, encode
 from netstream.web.charts import own_labels
 from netstream.web.query import View
 
-DECIMALS = 7
-"""Digits after the point, as agents write them."""
-
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 HTML = "text/html; charset=utf-8"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_FOREVER = 1 << 40
 _AT_ONCE = 1 << 16
 """Numbers that are written before other work gets its turn."""
 
@@ -65,15 +62,6 @@ class Rows(Protocol):
     def keys(self) -> list[str]: ...
 
     def part(self, some: slice) -> Rows: ...
-
-
-def _rounded(values: Float64s) -> Float64s:
-    with np.errstate(over="ignore", invalid="ignore"):
-        rounded = np.round(values, DECIMALS)
-    if not np.isfinite(rounded).all():
-        rounded = np.where(np.isfinite(rounded), rounded, values)
-    rounded = rounded + 0.0
-    return np.ascontiguousarray(rounded)
 
 
 def _ordered(view: Rows, values: Float64s) -> Float64s:
@@ -347,15 +335,20 @@ def _identity(view: View) -> str:
     )
 
 
-def _whole(number: float) -> float | int:
-    return int(number) if number.is_integer() and abs(number) < _FOREVER else number
+def _numbers(values: Sequence[float]) -> list[bytes]:
+    """
+    @return: Each as text.
+    """
+    return written(np.array([values]), None, b"", b"", b",", b"").split(b",")
+
+
+def _array(numbers: Sequence[bytes]) -> orjson.Fragment:
+    return orjson.Fragment(b"[" + b",".join(numbers) + b"]")
 
 
 def _extremes(view: View) -> tuple[float, float]:
-    values = folded(view) if view.question.format in _FOLDED else view.values
-    finite = np.isfinite(values)
-    found = values if finite.all() else values[finite]
-    return (float(found.min()), float(found.max())) if found.size else (0.0, 0.0)
+    values = folded(view)[:, np.newaxis] if view.question.format in _FOLDED else view.values
+    return extent(values)[1:]
 
 
 def _points_word(view: View) -> str:
@@ -384,7 +377,7 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     last = int(view.times[-1]) if rows else 0
     identity = _identity(view)
     newest = view.values[-1].tolist() if rows else []
-    low, high, *others = map(_whole, _rounded(np.asarray([*_extremes(view), *_latest(view), *newest])).tolist())
+    low, high, *others = _numbers([*_extremes(view), *_latest(view), *newest])
     width = len(view.dimensions)
     described: dict[str, Any] = {
         "api": 1,
@@ -402,15 +395,15 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
         "dimension_ids": [dimension.id for _, dimension in view.dimensions],
         "functions": view.functions,
         **_charts(view),
-        "latest_values": others[:width],
-        "view_latest_values": others[width:],
+        "latest_values": _array(others[:width]),
+        "view_latest_values": _array(others[width:]),
         "dimensions": width,
         "points": rows,
         "format": question.format,
         "db_points_per_tier": [view.points],
         "result": embedded(body, content_type),
-        "min": low,
-        "max": high,
+        "min": orjson.Fragment(low),
+        "max": orjson.Fragment(high),
     }
     if view.rates is not None and "jw-anomaly-rates" in question.options:
         rates = evolve(view, values=view.rates)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -21,13 +21,15 @@ from twisted.python.failure import Failure
 from twisted.web.http import NOT_MODIFIED
 from twisted.web.http_headers import Headers
 
-from netstream.web.answer import Answer, header, headers_of, phrase
+from netstream.web.answer import Answer, headers_of, phrase
 from netstream.web.kept import State
 from netstream.web.target import Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor
 
 if TYPE_CHECKING:
     from netstream.web.site import Channel
+
+T = TypeVar("T")
 
 LONGEST = 2048
 """Bytes of a head that is known again."""
@@ -42,35 +44,41 @@ _LINES = re.compile(r"[\r\n]+")
 
 
 @frozen(eq=False)
+class Manner:
+    """
+    How a plain request asks: all of its head but the first line.
+
+    @ivar encoding: What it says of the packing that its client takes.
+    @ivar secret: Whether it presents what is not to be kept.
+    """
+
+    headers: Headers
+    encoding: str
+    secret: bool
+
+
+@frozen(eq=False)
 class Head:
     """
     What a plain request says.
 
-    @ivar rest: All of it but its first line, as it came.
-    @ivar secret: Whether it presents what is not to be kept.
+    @ivar manner: The same object for all that ask in the same manner, as long
+        as that is known.
     """
 
     uri: bytes
     target: Target
-    headers: Headers
-    rest: bytes
-    secret: bool = False
+    manner: Manner
 
     def like(self, other: Head) -> bool:
         """
         @return: Whether another asks in all the same way for what belongs to
             the same feature.
         """
-        return self is other or (self.rest == other.rest and self.target.feature == other.target.feature)
+        return self is other or (self.manner is other.manner and self.target.feature == other.target.feature)
 
 
-def _parsed(data: bytes) -> Head | None:
-    if not data.endswith(b"\r\n\r\n"):
-        return None
-    first, _, rest = data[:-4].partition(b"\r\n")
-    request = _REQUEST.match(first)
-    if request is None:
-        return None
+def _manner(rest: bytes) -> Manner | None:
     headers, secret = Headers(), False
     for line in rest.split(b"\r\n") if rest else ():
         field = _FIELD.match(line)
@@ -81,7 +89,8 @@ def _parsed(data: bytes) -> Head | None:
             return None
         secret = secret or name in _SECRETS
         headers.addRawHeader(name, value)
-    return Head(request[1], parse(request[1]), headers, rest, secret)
+    encodings = headers.getRawHeaders(b"accept-encoding") or ()
+    return Manner(headers, ", ".join([value.decode("latin-1") for value in encodings]), secret)
 
 
 class Heads:
@@ -91,6 +100,7 @@ class Heads:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
+        self._manners: dict[bytes, Manner] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -102,12 +112,32 @@ class Heads:
         """
         head = self._known.get(data)
         if head is None and len(data) <= LONGEST:
-            head = _parsed(data)
-            if head is not None and not head.secret:
-                if len(self._known) >= MOST:
-                    del self._known[next(iter(self._known))]
-                self._known[data] = head
+            head = self._parsed(data)
+            if head is not None and not head.manner.secret:
+                _remember(self._known, data, head)
         return head
+
+    def _parsed(self, data: bytes) -> Head | None:
+        if not data.endswith(b"\r\n\r\n"):
+            return None
+        first, _, rest = data[:-4].partition(b"\r\n")
+        request = _REQUEST.match(first)
+        if request is None:
+            return None
+        manner = self._manners.get(rest)
+        if manner is None:
+            manner = _manner(rest)
+            if manner is None:
+                return None
+            if not manner.secret:
+                _remember(self._manners, rest, manner)
+        return Head(request[1], parse(request[1]), manner)
+
+
+def _remember(known: dict[bytes, T], data: bytes, what: T) -> None:
+    if len(known) >= MOST:
+        del known[next(iter(known))]
+    known[data] = what
 
 
 class PlainRequest:
@@ -132,7 +162,7 @@ class PlainRequest:
         self.target = head.target
         self.path = head.target.quoted
         self.parameters = head.target.parameters
-        self.requestHeaders = head.headers
+        self.requestHeaders = head.manner.headers
         self.visitor: Visitor = UNKNOWN
         self.state: State | None = None
         self.reply: Deferred[None] | None = None
@@ -142,7 +172,7 @@ class PlainRequest:
         """
         What is asked, and how the answer may be packed.
         """
-        return self.head.uri, header(self, b"Accept-Encoding")
+        return self.head.uri, self.head.manner.encoding
 
     @property
     def host(self) -> str | None:

@@ -5,6 +5,7 @@ Questions for data: what a client asks, and the view it gets.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from attrs import evolve, frozen
@@ -12,6 +13,7 @@ from attrs import evolve, frozen
 from netstream.db.interfaces import Columns, Span, UnknownMethod, Window, exchange_of
 from netstream.db.windows import RELATIVE, unit_of, window
 from netstream.hub.hub import Host
+from netstream.kernel.rows import extent
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int64s
@@ -140,7 +142,12 @@ class Question:
         """
         The options as an answer repeats them.
         """
-        return ",".join(dict.fromkeys(o for o in OPTIONS.values() if o in self.options))
+        return _words_of(self.options)
+
+
+@lru_cache(256)
+def _words_of(options: frozenset[str]) -> str:
+    return ",".join(dict.fromkeys(o for o in OPTIONS.values() if o in options))
 
 
 @frozen(eq=False)
@@ -315,7 +322,7 @@ async def _fetch(
         values = np.abs(values)
     if share:
         values = _share(values, [id for id, _ in series], len(dimensions))
-    found = int(np.count_nonzero(~np.isnan(values)))
+    found = extent(values)[0]
     values, kept = _shape(values, question.options)
     if kept is not None:
         dimensions = [dimensions[at] for at in kept]

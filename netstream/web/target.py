@@ -65,6 +65,8 @@ class Parameters:
         text = self.text(name).strip()
         if not text:
             return default
+        if text.isdecimal() and text.isascii() and len(text) <= 30:
+            return max(lowest, min(highest, int(text)))
         if not _NUMBER.match(text):
             raise BadParameter(f"{name}: {text[:40]!r} is not a whole number such as {default}")
         return max(lowest, min(highest, int(text.partition(".")[0] or "0")))

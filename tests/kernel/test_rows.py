@@ -90,6 +90,22 @@ class RowsTests(SynchronousTestCase):
             self.assertEqual(self.text(number), text)
         self.assertEqual(self.text(0.5, -1e300, 5e17, 0.0000001), "0.5 -1e+300 500000000000000000 0.0000001")
 
+    def test_extent(self) -> None:
+        """
+        What is infinite is a number, but neither the least nor the greatest.
+        """
+        nan, inf = float("nan"), float("inf")
+        for rows, expected in (
+            ([[1.5, -2.0], [nan, 3.0]], (3, -2.0, 3.0)),
+            ([[inf, -inf], [nan, -4.0]], (3, -4.0, -4.0)),
+            ([[inf, nan]], (1, 0.0, 0.0)),
+            ([[5.0]], (1, 5.0, 5.0)),
+            ([[]], (0, 0.0, 0.0)),
+        ):
+            values = np.array(rows)
+            self.assertEqual(self.kernel.rows.extent(values), expected)
+            self.assertEqual(self.kernel.rows.extent(values.T), expected)
+
     def test_stamps(self) -> None:
         """
         Another number of stamps than of rows is refused.

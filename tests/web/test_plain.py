@@ -54,7 +54,7 @@ class HeadsTests(SynchronousTestCase):
         self.assertIs(heads.find(bytes(bytearray(data))), head)
         self.assertEqual(head.target.path, "/api/v1/info")
         self.assertEqual(head.target.parameters.text("x"), " y")
-        self.assertEqual(head.headers.getRawHeaders(b"accept"), [b"*/*"])
+        self.assertEqual(head.manner.headers.getRawHeaders(b"accept"), [b"*/*"])
 
     def test_bounded(self) -> None:
         """

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import gcd
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from attrs import define, field
 
 from netstream.db.dbengine.pages import ROWS, Block, start_of
+from netstream.db.folding import times_of
 from netstream.db.interfaces import Columns, SeriesKey, Span, Window
-from netstream.db.merging import as_answered
 from netstream.db.overlay import nothing
-from netstream.kernel.cells import ABSENT, GAP, store
+from netstream.kernel.cells import ABSENT, GAP, load, store
 from netstream.kernel.seal import turn
 from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable
 
@@ -47,6 +47,21 @@ class StoredSeries:
     chart: str
     index: int
     numbers: dict[str, int] = field(factory=dict)
+    _seats: tuple[ref[Block], int, Int32s] | None = None
+
+    def seats(self, block: Block) -> Int32s:
+        """
+        @return: int32, the columns of its series in a block, in the order of
+            their numbers; -1 for those that have none there.
+        """
+        changes = block.changes
+        if self._seats is not None:
+            known, seen, columns = self._seats
+            if known() is block and seen == changes and len(columns) == len(self.numbers):
+                return columns
+        columns = block.columns(np.array(list(self.numbers.values()), np.int32))
+        self._seats = ref(block), changes, columns
+        return columns
 
 
 class SeriesNumbers:
@@ -83,6 +98,7 @@ class SeriesNumbers:
         known = self.chart(key[0])
         self.count += key[1] not in known.numbers
         known.numbers[key[1]] = number
+        known._seats = None
         if number >= len(self._chart_of):
             more = np.full(max(64, number + 1 - len(self._chart_of), len(self._chart_of) // 2), -1, np.int32)
             self._chart_of = np.concatenate((self._chart_of, more))
@@ -169,17 +185,13 @@ class SeriesNumbers:
         known = self.charts.get(chart)
         if known is None:
             return None
-        first, last = int(self.first[known.index]), int(self.last[known.index])
-        numbers = np.array(list(known.numbers.values()), np.int32)
+        first, last = self.first.item(known.index), self.last.item(known.index)
         for block in blocks:
-            columns = block.columns(numbers)
-            if len(columns) and columns.min() < 0:
-                columns = columns[columns >= 0]
-            highest = int(block.highest[columns].max(initial=-1))
-            if highest >= 0:  # where nothing was written the lowest row is above all
+            low, high = block.reach(known.seats(block))
+            if high >= 0:
                 start, step = block.page.start, block.page.step
-                first = min(first, start + step * int(block.lowest[columns].min()))
-                last = max(last, start + step * highest)
+                first = min(first, start + step * low)
+                last = max(last, start + step * high)
         first = max(first, oldest)
         return Span(first, last) if 0 < last >= first else None
 
@@ -377,8 +389,11 @@ class Epoch:
         wanted = np.array(numbers, np.int32)
         for block in self.blocks:
             columns = block.columns(wanted)
-            if len(columns) and columns.min() >= 0:
-                return as_answered(self._read_one(block, columns, low, high))
+            if min(columns.tolist(), default=-1) >= 0:
+                values = np.empty((high - low, len(columns)))
+                flags = np.empty(values.shape, np.uint8)
+                load(block.cells[low:high], block.marks[low:high], columns, values, flags)
+                return Columns(times_of(window), values, flags)
         return None
 
     def _read_one(self, block: Block, columns: Int32s, low: int, high: int) -> Columns:
@@ -594,14 +609,18 @@ class HotNode:
 
     def recent(self, series: Sequence[SeriesKey], window: Window) -> Columns | None:
         """
-        @return: Samples of series, a row each, if all of a window is in the
-            epoch that is written to, and nowhere else in hot pages; L{None}
-            if it takes more than looking there.
+        @return: Samples of series, a row each, if all of a window is in one
+            epoch; L{None} if it takes more than looking there.
         """
-        epoch = self._current
-        if epoch is None or self.sealing or len(self.epochs) > 1 or window.step != self.step:
+        if window.step != self.step:
             return None
-        return epoch.samples([self.series.find(key) for key in series], window)
+        found = None
+        for epoch in (*self.sealing, *self.epochs.values()):
+            if epoch.start <= window.before and epoch.end > window.after:
+                if found is not None:
+                    return None
+                found = epoch
+        return None if found is None else found.samples([self.series.find(key) for key in series], window)
 
     def waiting(self, tier: int) -> int | None:
         """

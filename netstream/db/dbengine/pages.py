@@ -84,6 +84,7 @@ _FIXED = 32
 _MOST_WIDTH = 1 << 24
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FEW = 2048
+_FEW_COLUMNS = 32
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KEPT_ROWS = 32
 """Rows that stay mapped; older ones are left to the system's cache."""
@@ -398,6 +399,7 @@ class Block:
     @ivar marks: uint8 of the same shape.
     @ivar lowest: int32 by column: first row that was written.
     @ivar highest: int32 by column: last row that was written; -1 if none was.
+    @ivar changes: How often columns were given or taken away.
     """
 
     def __init__(self, page: HotPage, node: int, at: int, width: int) -> None:
@@ -411,7 +413,7 @@ class Block:
         self.used = int(np.flatnonzero(self._series).max(initial=-1)) + 1
         self.lowest: Int32s = np.full(width, ROWS, np.int32)
         self.highest: Int32s = np.full(width, -1, np.int32)
-        self._changes = 0
+        self.changes = 0
         self._columns: tuple[int, Int32s] | None = None
         self._released = False
         page.blocks += 1
@@ -440,7 +442,7 @@ class Block:
         at = self.used
         self._series[at : at + len(numbers)] = numbers + 1
         self.used = at + len(numbers)
-        self._changes += 1
+        self.changes += 1
         return np.arange(at, self.used, dtype=np.int32)
 
     def columns(self, numbers: Int32s) -> Int32s:
@@ -448,7 +450,7 @@ class Block:
         @param numbers: Of series; -1 is none.
         @return: int32, the column of each; -1 if it has none here.
         """
-        changes, known = self._changes, self._columns
+        changes, known = self.changes, self._columns
         if known is not None and known[0] == changes:
             index = known[1]
         else:
@@ -461,6 +463,18 @@ class Block:
             self._columns = changes, index
         found: Int32s = index.take(numbers + 1, mode="clip")
         return found
+
+    def reach(self, columns: Int32s) -> tuple[int, int]:
+        """
+        @param columns: -1 is none.
+        @return: The first and the last row that was written of any of them;
+            the last is -1 if none was.
+        """
+        if len(columns) > _FEW_COLUMNS:
+            columns = columns[columns >= 0]
+            return int(self.lowest[columns].min(initial=ROWS)), int(self.highest[columns].max(initial=-1))
+        some = [column for column in columns.tolist() if column >= 0]
+        return min(map(self.lowest.item, some), default=ROWS), max(map(self.highest.item, some), default=-1)
 
     def measure(self) -> None:
         """
@@ -496,7 +510,7 @@ class Block:
             self.marks[:, columns] = 0
             self.lowest[columns] = ROWS
             self.highest[columns] = -1
-            self._changes += 1
+            self.changes += 1
             self.page.dirty = True
 
     def clear(self) -> None:

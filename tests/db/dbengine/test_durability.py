@@ -624,7 +624,7 @@ class ThreadsTests(SynchronousTestCase):
                     now(db.append(batch(table, [(Y, NOW + 1, 2.0)])))
                 return found
 
-        block._changes += 1
+        block.changes += 1
         block.__class__ = Late
         block.columns(np.array([0], np.int32))
         now(db.append(batch(SeriesTable(NODE), [(Y, NOW + 2, 3.0)])))

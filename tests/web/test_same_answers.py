@@ -1,0 +1,123 @@
+"""
+Answers do not depend on the way they are made: from hot pages as they are, or
+from what is put together of several places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from netstream.db import DBEngine
+from netstream.db.dbengine.node import HotNode
+from netstream.db.interfaces import SeriesKey, Window
+from netstream.db.workers import Inline
+from netstream.model.chart import Chart, Dimension
+from tests.web.stage import NOW, Stage
+
+settings.register_profile("answers", max_examples=150, deadline=None, database=None, derandomize=True)
+
+FIRST = NOW - 1500
+"""Of the samples, which are those of two epochs."""
+WIDE = Chart("wide.chart", context="c.wide", dimensions={f"d{n}": Dimension(f"d{n}", f"n{n}") for n in range(40)})
+NARROW = Chart(
+    "narrow.chart",
+    name="narrow.other",
+    context="c.narrow",
+    dimensions={"a": Dimension("a"), "b": Dimension("b", hidden=True), "c": Dimension("c", 'the "c"')},
+)
+LATE = Chart("late.chart", context="c.late", dimensions={"x": Dimension("x"), "y": Dimension("y")})
+SECONDS = st.one_of(
+    st.integers(-1700, 0), st.integers(FIRST - 60, NOW + 60), st.sampled_from((-60, -1, -2, -800, -801, -802))
+)
+OPTIONS = st.sets(
+    st.sampled_from(
+        ("seconds", "ms", "flip", "jsonwrap", "unaligned", "nonzero", "null2zero", "abs", "percentage", "min2max")
+        + ("anomaly-bit", "jw-anomaly-rates", "all-dimensions", "objectrows", "match-ids", "match-names")
+    ),
+    max_size=4,
+)
+CHARTS = ("chart=wide.chart", "chart=narrow.chart", "chart=narrow.other", "chart=late.chart", "context=c.*", "chart=no")
+QUESTIONS = st.builds(
+    "/api/v1/data?{}&after={}&before={}&points={}&group={}&format={}&options={}&dimensions={}".format,
+    st.sampled_from(CHARTS),
+    SECONDS,
+    st.one_of(st.just(0), SECONDS),
+    st.one_of(st.just(0), st.integers(1, 200)),
+    st.sampled_from(("average", "average", "average", "sum", "min", "max", "median", "stddev")),
+    st.sampled_from(("json", "json", "json", "csv", "array", "datatable")),
+    OPTIONS.map(lambda words: ",".join(sorted(words))),
+    st.sampled_from(("", "", "", "a", "d1*|n5", "nothing", "c")),
+)
+MANNERS = ("", "Accept-Encoding: gzip\r\n", "X-Folded: a\r\n b\r\n")
+
+
+def _filled(stage: Stage) -> Stage:
+    nan, inf = float("nan"), float("inf")
+    stage.fill(WIDE, {second: [n * (second % 7) / 3 for n in range(40)] for second in range(FIRST, NOW, 1)})
+    odd = {NOW - 5: [nan, 1.0, nan], NOW - 30: [1e300, -0.0, -1e-9], NOW - 31: [-2.5e9, 1e15 + 0.5, 0.0]}
+    rows = {second: [second % 11 - 5.0, 0.0, second / 1e7] for second in range(FIRST, NOW) if second % 13}
+    stage.fill(NARROW, rows | odd, anomalous=range(NOW - 40, NOW - 20))
+    stage.fill(LATE, {second: [1.0, inf] for second in range(NOW - 50, NOW)})
+    return stage
+
+
+class _Thorough(DBEngine):
+    """
+    Puts every answer together of all places where something may be.
+    """
+
+    def _recent(self, node: HotNode, series: Sequence[SeriesKey], window: Window) -> None:
+        """
+        There is no short way.
+        """
+
+
+class SameAnswersTests(SynchronousTestCase):
+    """
+    Two nodes with the same samples.
+    """
+
+    def setUp(self) -> None:
+        clock = Clock()
+        clock.advance(NOW)
+        self.stages = []
+        for kind in (DBEngine, _Thorough):
+            disk = kind(Path(self.mktemp()), clock, workers=Inline())
+            self.successResultOf(disk.open())
+            self.addCleanup(lambda disk=disk: self.successResultOf(disk.close()))
+            self.stages.append(_filled(Stage(disk)))
+
+    def hold(self, target: str) -> None:
+        """
+        Compare what both answer, to all who ask and when asked again.
+        """
+        for manner in MANNERS:
+            data = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{manner}\r\n".encode()
+            (here,), (there,) = (stage.raw(data) for stage in self.stages)
+            self.assertEqual((here.status, here.headers), (there.status, there.headers), target)
+            self.assertEqual(here.body, there.body, target)
+            (again,) = self.stages[0].raw(data)
+            self.assertEqual(again.raw, here.raw, target)
+
+    @settings(settings.get_profile("answers"))
+    @given(QUESTIONS)
+    def test_same(self, target: str) -> None:
+        """
+        Whatever is asked.
+        """
+        self.hold(target)
+
+    def test_usual(self) -> None:
+        """
+        What dashboards ask all the time, for each second of an epoch and the
+        one before.
+        """
+        for after in range(-1500, 0, 50):
+            for options in ("seconds,jsonwrap", "ms,flip,jsonwrap,nonzero"):
+                self.hold(f"/api/v1/data?chart=narrow.chart&after={after}&points={-after}&options={options}")
