@@ -181,6 +181,13 @@ def header(request: Heard | IRequest, name: bytes) -> str:
     return ", ".join([value.decode("latin-1") for value in values]) if values else ""
 
 
+def is_browser(request: Heard | IRequest) -> bool:
+    """
+    @return: Whether a person is to read what is answered.
+    """
+    return "text/html" in header(request, b"Accept").lower()
+
+
 def begin(request: IRequest, answer: Answer, now: float) -> None:
     """
     Set status and headers of a response.

@@ -28,11 +28,12 @@ from netstream.config.settings import Settings
 from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
-from netstream.web.answer import Answer, Refusal, begin, header, text_answer
+from netstream.web.answer import Answer, Refusal, begin, header, is_browser, text_answer
 from netstream.web.api import API, Command, command_of
 from netstream.web.features import ALL, not_served
 from netstream.web.login import Login, Work
 from netstream.web.plain import Head, Heads, PlainRequest
+from netstream.web.refused import page
 from netstream.web.target import Parameters, Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor, check_intent, visitor
 from netstream.web.writing import WRITE, Body, Writer, Writing
@@ -152,7 +153,7 @@ class Gate(Resource):
             if self._writing is not None and request.path == WRITE:
                 return self._now(request, self._writing.answer(request, _address(request)))
         except Refusal as refusal:
-            return self._now(request, refusal.answer)
+            return self._turn_away(request, refusal)
         if signed_in is None or request.method == b"OPTIONS":
             return self._inward(request)
         outcome: list[Failure | None] = []
@@ -193,7 +194,10 @@ class Gate(Resource):
         if not isinstance(refusal, Refusal):
             self._log.failure("who asks for {path} was not found out", failure, path=request.path)
             refusal = Refusal(500, "This request was not answered; the log of the node tells why.\n")
-        return self._now(request, refusal.answer)
+        return self._turn_away(request, refusal)
+
+    def _turn_away(self, request: IRequest, refusal: Refusal) -> bytes:
+        return self._now(request, page(refusal) if is_browser(request) else refusal.answer)
 
     def check(self, request: Asking) -> Deferred[None] | None:
         """
