@@ -190,6 +190,13 @@ def phrase(status: int) -> bytes:
     return _PHRASES.get(status, b"Unknown")
 
 
+def is_browser(request: Heard | IRequest) -> bool:
+    """
+    @return: Whether a person is to read what is answered.
+    """
+    return "text/html" in header(request, b"Accept").lower()
+
+
 def begin(request: IRequest, answer: Answer, now: float) -> None:
     """
     Set status and headers of a response.

@@ -48,6 +48,7 @@ from netstream.web.answer import (
     breathe,
     encode,
     header,
+    is_browser,
     json_answer,
     packed,
     prepare,
@@ -123,13 +124,6 @@ def _command(name: str) -> Callable[[_Command], _Command]:
 def _ask(request: Any) -> Ask:
     token = header(request, b"X-Auth-Token") or header(request, b"Authorization").removeprefix("Bearer ")
     return Ask(request.parameters, request.visitor.address, token, getattr(request, "notifyFinish", None))
-
-
-def _is_browser(request: IRequest) -> bool:
-    """
-    @return: Whether a person is to read what is answered.
-    """
-    return "text/html" in header(request, b"Accept").lower()
 
 
 class API:
@@ -226,7 +220,7 @@ class API:
 
     @app.route("/host/<hostname>")
     def _host_without_slash(self, request: IRequest, hostname: str) -> Deferred[bytes]:
-        if not _is_browser(request):
+        if not is_browser(request):
             self._host(hostname)
         where = f"{quote(hostname, safe='')}/"  # relative, as a proxy may show this below a path of its own
         if query := request.uri.partition(b"?")[2]:
@@ -236,7 +230,7 @@ class API:
     @app.route("/host/<hostname>/")
     @app.route("/host/<hostname>/<path:name>")
     def _host_page(self, request: IRequest, hostname: str, name: str = "") -> Deferred[bytes]:
-        if self._hub.find(hostname) is None and _is_browser(request) and (not name or name.endswith(".html")):
+        if self._hub.find(hostname) is None and is_browser(request) and (not name or name.endswith(".html")):
             return self._send(request, self._pages.unknown())
         self._host(hostname)
         return self._page(request, name or "index.html")

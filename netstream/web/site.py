@@ -31,12 +31,13 @@ from netstream.config.settings import Settings, WebSettings
 from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
 from netstream.web.access import Access
-from netstream.web.answer import Answer, Refusal, begin, header, text_answer
+from netstream.web.answer import Answer, Refusal, begin, header, is_browser, text_answer
 from netstream.web.api import API, Command, command_of
 from netstream.web.badges import pictured_for
 from netstream.web.features import ALL, not_served
 from netstream.web.login import Login, Work
 from netstream.web.plain import Head, Heads, PlainRequest
+from netstream.web.refused import page
 from netstream.web.target import Parameters, Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor, check_intent, visitor
 from netstream.web.writing import WRITE, Body, Writer, Writing
@@ -220,7 +221,9 @@ class Gate(Resource):
         return self._refuse(request, refusal)
 
     def _refuse(self, request: APIRequest, refusal: Refusal) -> bytes:
-        return self._now(request, pictured_for(request.target, refusal.answer))
+        said = refusal.answer
+        answer = pictured_for(request.target, said)
+        return self._now(request, page(refusal) if answer is said and is_browser(request) else answer)
 
     def check(self, request: Asking) -> Deferred[None] | None:
         """

@@ -124,6 +124,40 @@ class BrowserTestCase(InteropTestCase):
             *arguments,
         )
 
+    def wait_told(self, chart: str) -> None:
+        """
+        Wait until three samples of a chart on the page of a node have come by
+        themselves, one after the other: the page shows a later second, and has
+        asked for nothing between.
+
+        A page that only asks never gets so far, however slow the machine is; one
+        that is told asks now and then besides, and when samples are late.
+        """
+        script = """
+            const [chart] = arguments;
+            const plot = document.querySelector(`[data-chart='${chart}'] .plot`);
+            const said = document.querySelector(`[data-chart='${chart}'] time`);
+            const press = (key) => plot.dispatchEvent(new KeyboardEvent("keydown", { key }));
+            const questions = () => performance.getEntriesByType("resource")
+                .filter(({ name }) => name.includes(`/data?chart=${chart}&`)).length;
+            performance.setResourceTimingBufferSize(10000);
+            const ends = performance.now() + 25000;
+            let [asked, shown, told] = [questions(), "", 0];
+            while (told < 3 && performance.now() < ends) {
+                press("End");
+                const [now, count] = [said.textContent, questions()];
+                press("Escape");
+                if (count !== asked) [asked, told] = [count, 0];
+                else if (shown && now !== shown) told += 1;
+                shown = now;
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+            return told;
+        """
+        wait_for(
+            f"samples of {chart} come by themselves", lambda: self.run_script(script, chart).get("value") == 3, 150
+        )
+
     def complaints(self) -> list[str]:
         """
         @return: What the browser has had to complain about since it was last

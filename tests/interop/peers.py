@@ -31,7 +31,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 FIXTURE = Path(__file__).with_name("fixture.py")
 AGENT = Path(os.environ.get("NETSTREAM_AGENT", "/usr/sbin/netdata"))
 KEY = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
-START_TIMEOUT = 30.0
+START_TIMEOUT = 90.0
 STOP_TIMEOUT = 30.0
 
 COLLECTORS = (

@@ -87,6 +87,23 @@ class LoginTests(LoginCase):
             self.assertEqual(refused.headers["WWW-Authenticate"], 'Basic realm="netstream", charset="UTF-8"')
             self.assertIn("default-src 'none'", refused.headers["Content-Security-Policy"])
 
+    def test_page(self) -> None:
+        """
+        Who gives up in a browser reads on a page how to sign in, and may try
+        again; nothing on it is anything but text.
+        """
+        stage = self.stage()
+        refused = stage.get("/host/web1/", Accept="text/html,application/xhtml+xml")
+        self.assertEqual(refused.status, 401)
+        self.assertEqual(refused.headers["Content-Type"], "text/html; charset=utf-8")
+        self.assertEqual(refused.headers["WWW-Authenticate"], 'Basic realm="netstream", charset="UTF-8"')
+        self.assertIn('<a href="">Sign in</a>', refused.text)
+        self.assertIn("&#x27;Authorization: Bearer TOKEN&#x27;", refused.text)
+        self.assertNotIn("<script", refused.text)
+        policy = refused.headers["Content-Security-Policy"]
+        self.assertIn("default-src 'none'; style-src 'sha256-", policy)
+        self.assertNotIn("unsafe", policy)
+
     def test_token(self) -> None:
         """
         A token opens the node, whether the file has it or its hash.

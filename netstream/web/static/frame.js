@@ -6,6 +6,12 @@ import { raised, shell } from "./shell.js";
 
 const MENU_EVERY = 10_000;
 
+/** Say beside the menu how many alerts are raised on these nodes, as `api/v3/overview` tells of them. */
+export function countRaised(nodes) {
+  const sum = (status) => nodes.reduce((total, { alarms }) => total + (alarms?.[status] ?? 0), 0);
+  raised({ warning: sum("warning"), critical: sum("critical") }, "all nodes");
+}
+
 /**
  * @param {string} file
  * @param {string} title
@@ -21,8 +27,7 @@ export function frame(file, title) {
     due = performance.now() + MENU_EVERY;
     nodes.show(info.mirrored_hosts_status ?? [], "");
     const { nodes: all = [] } = await get(`${home()}api/v3/overview`);
-    const sum = (status) => all.reduce((total, { alarms }) => total + (alarms?.[status] ?? 0), 0);
-    raised({ warning: sum("warning"), critical: sum("critical") }, "all nodes");
+    countRaised(all);
     return info;
   };
 }

@@ -7,6 +7,7 @@ import { age, dateAndTime } from "./format.js";
 import { frame } from "./frame.js";
 import { address, home } from "./place.js";
 import { poll } from "./poll.js";
+import { raised } from "./shell.js";
 
 const EVERY = 5000;
 const MORE = 200;
@@ -221,6 +222,8 @@ async function ofAll() {
   const whole = every.checked || wanted.alert ? { all: "true" } : {};
   const { now: when, alerts } = await get(`${home()}api/v3/raised`, whole);
   const { transitions } = await get(`${home()}api/v3/transitions`, { last: most });
+  const count = (wanted) => alerts.filter(({ status }) => status === wanted).length;
+  raised({ warning: count("WARNING"), critical: count("CRITICAL") }, "all nodes");
   return { now: when, alerts, transitions };
 }
 

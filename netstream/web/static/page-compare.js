@@ -37,6 +37,7 @@ const found = element("p", { className: "found", role: "status" });
 byId("charts").replaceChildren(
   element("div", { className: "questions" }, field("context", "Context", context), field("which", "Nodes", nodesInput), field("by", "Group by", by), field("way", "Put together by", way), field("kind", "Drawn as", kind)),
   list,
+  element("h2", { className: "unseen", textContent: "Chart" }),
   place,
   found,
 );

@@ -4,7 +4,7 @@ import { get, Refused } from "./api.js";
 import { byId, element, say } from "./dom.js";
 import { age, dateAndTime, reading } from "./format.js";
 import { arrangeNodes, counts, FILTERS } from "./fleet.js";
-import { frame } from "./frame.js";
+import { countRaised, frame } from "./frame.js";
 import { address, home } from "./place.js";
 import { poll } from "./poll.js";
 import { Spark } from "./spark.js";
@@ -258,6 +258,7 @@ async function findPaths() {
 poll(EVERY, async () => {
   answer = await get(`${home()}api/v3/overview`);
   await menu();
+  countRaised(answer.nodes);
   draw();
   await findPaths();
   sparks();
