@@ -28,6 +28,7 @@ Named = Callable[["HotNode", Sequence[tuple[int, SeriesKey]]], bool]
 is written down."""
 
 _NEVER = np.iinfo(np.int64).max
+_MOST_SEATS = 16
 _NONE: Int32s = np.zeros(0, np.int32)
 _XOR = np.uint64(ABSENT)
 _GAP = np.uint64(GAP)
@@ -47,20 +48,20 @@ class StoredSeries:
     chart: str
     index: int
     numbers: dict[str, int] = field(factory=dict)
-    _seats: tuple[ref[Block], int, Int32s] | None = None
+    _seats: dict[int, tuple[ref[Block], int, Int32s]] = field(factory=dict)
 
     def seats(self, block: Block) -> Int32s:
         """
         @return: int32, the columns of its series in a block, in the order of
             their numbers; -1 for those that have none there.
         """
-        changes = block.changes
-        if self._seats is not None:
-            known, seen, columns = self._seats
-            if known() is block and seen == changes and len(columns) == len(self.numbers):
-                return columns
+        changes, known = block.changes, self._seats.get(id(block))
+        if known is not None and known[0]() is block and known[1] == changes and len(known[2]) == len(self.numbers):
+            return known[2]
+        if len(self._seats) >= _MOST_SEATS:
+            self._seats.clear()
         columns = block.columns(np.array(list(self.numbers.values()), np.int32))
-        self._seats = ref(block), changes, columns
+        self._seats[id(block)] = ref(block), changes, columns
         return columns
 
 
@@ -98,7 +99,7 @@ class SeriesNumbers:
         known = self.chart(key[0])
         self.count += key[1] not in known.numbers
         known.numbers[key[1]] = number
-        known._seats = None
+        known._seats.clear()
         if number >= len(self._chart_of):
             more = np.full(max(64, number + 1 - len(self._chart_of), len(self._chart_of) // 2), -1, np.int32)
             self._chart_of = np.concatenate((self._chart_of, more))
