@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, memory, settle
 from benchmarks.load import Load, NoLoad, child_name
-from benchmarks.targets import NOTHING_ELSE, cached_bytes, make_parent, scratch, stored_bytes
+from benchmarks.targets import NOTHING_ELSE, cached_bytes, make_parent, preferred, scratch, stored_bytes
 
 PROTOCOLS = ("v1", "v2")
 
@@ -36,6 +36,7 @@ def once(target: str, protocol: str, options: argparse.Namespace) -> dict[str, A
         parent = make_parent(target, directory, options=() if options.own else NOTHING_ELSE)
         try:
             parent.start()
+            preferred(parent.pid)
             time.sleep(2)
             empty, idle = memory(parent.pid), cpu(parent.pid)
             load = Load(

@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, memory, settle
 from benchmarks.load import Event, Load, NoLoad, child_name
-from benchmarks.targets import cached_bytes, make_parent, scratch, stored_bytes
+from benchmarks.targets import cached_bytes, make_parent, preferred, scratch, stored_bytes
 from tests.interop.peers import Peer
 
 COMPRESSIONS = ("plain", "lz4", "zstd")
@@ -44,6 +44,7 @@ def once(target: str, compression: str, options: argparse.Namespace) -> dict[str
         try:
             with pinned(options.cores):
                 parent.start()
+            preferred(parent.pid)
             load = Load(
                 parent.port,
                 {

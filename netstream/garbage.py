@@ -6,10 +6,15 @@ are, which by itself Python does whenever there are a quarter more: with 100 000
 metrics that is a tenth of a second, in the middle of whatever goes on.  Here
 what has lived for a while is put aside, where it is not looked at, and all of
 it is searched once a day.
+
+Free memory is another matter: the C library gives it back to the system as soon
+as there is a little of it, and has to ask for it again, page by page, for the next
+read of a connection.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 
 from twisted.application.service import Service
@@ -26,6 +31,25 @@ ASIDE_EVERY = 600.0
 """Seconds between two times at which what lives is put aside."""
 ALL_EVERY = 144
 """Times after which all is searched: a day."""
+
+KEPT_FREE = 8 << 20
+"""Bytes of free memory from which on it is given back to the system."""
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+
+
+def keep_free() -> bool:
+    """
+    Keep free memory in this process as long as it is little.
+
+    @return: Whether the C library does so: that of GNU does.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:
+        return False
+    # What is larger comes from the system, and is given back at once.
+    return bool(mallopt(_M_MMAP_THRESHOLD, KEPT_FREE // 2)) and bool(mallopt(_M_TRIM_THRESHOLD, KEPT_FREE))
 
 
 class Garbage(Service):

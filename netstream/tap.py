@@ -24,7 +24,7 @@ import netstream
 from netstream.config import ConfigError, ensure_key
 from netstream.config.reload import Configuration
 from netstream.config.settings import Role, Settings
-from netstream.garbage import Garbage
+from netstream.garbage import Garbage, keep_free
 from netstream.plain import leave_out_tls
 from netstream.shedding import SETTLED, shed, sheds
 from netstream.switching import Switching
@@ -190,6 +190,7 @@ def makeService(options: Options) -> IService:
     if sheds(options.settings):
         cast(Any, reactor).callWhenRunning(reactor.callLater, SETTLED, shed)
     else:
+        keep_free()
         Garbage(reactor).setServiceParent(node)
     Switching().setServiceParent(node)
     return node

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger, globalLogBeginner
 from twisted.python.failure import Failure
 
-from netstream.garbage import Garbage
+from netstream.garbage import Garbage, keep_free
 from netstream.hub import shared
 from netstream.processes.channel import Channel
 from netstream.processes.logs import Writer
@@ -58,6 +58,7 @@ def main() -> None:
     os.set_blocking(CHANNEL, False)
     reactor.adoptStreamConnection(CHANNEL, socket.AF_UNIX, One(channel))
     os.close(CHANNEL)
+    keep_free()
     Garbage(reactor).startService()
     Switching().startService()
     reactor.run()

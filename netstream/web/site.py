@@ -221,9 +221,7 @@ class Gate(Resource):
         return self._refuse(request, refusal)
 
     def _refuse(self, request: APIRequest, refusal: Refusal) -> bytes:
-        said = refusal.answer
-        answer = pictured_for(request.target, said)
-        return self._now(request, page(refusal) if answer is said and is_browser(request) else answer)
+        return self._now(request, turned_away(request, refusal))
 
     def check(self, request: Asking) -> Deferred[None] | None:
         """
@@ -286,6 +284,16 @@ class Gate(Resource):
 
 def _address(request: IRequest) -> str:
     return getattr(request.getClientAddress(), "host", None) or "localhost"
+
+
+def turned_away(request: Asking, refusal: Refusal) -> Answer:
+    """
+    @return: What is said to who may not pass: a picture where one was asked
+        for, a page to a person, else text.
+    """
+    said = refusal.answer
+    answer = pictured_for(request.target, said)
+    return page(refusal) if answer is said and is_browser(request) else answer
 
 
 def _idle(transport: FileDescriptor) -> bool:
@@ -566,11 +574,9 @@ class APISite(server.Site):
         """
         try:
             if not self.gate.repeats(request):
-                signed_in = self.gate.check(request)
-                if signed_in is not None:
-                    await signed_in
-                elif not request.head.manner.secret:
-                    request.channel.passed = Passed(request.head, request.visitor, self.gate.access.web, self.features)
+                refused = await self._refused(request)
+                if refused is not None:
+                    return await self.api.whole(request, refused)
                 known = self.api.known(request)
                 if known is not None:
                     return known
@@ -580,6 +586,20 @@ class APISite(server.Site):
         except Exception:
             answer = self.api.refused(request.target, Failure())
         return await self.api.whole(request, answer)
+
+    async def _refused(self, request: PlainRequest) -> Answer | None:
+        """
+        @return: What is said to a request that may not pass.
+        """
+        try:
+            signed_in = self.gate.check(request)
+            if signed_in is not None:
+                await signed_in
+            elif not request.head.manner.secret:
+                request.channel.passed = Passed(request.head, request.visitor, self.gate.access.web, self.features)
+        except Refusal as refusal:
+            return turned_away(request, refusal)
+        return None
 
     writing: Writing | None = None
 

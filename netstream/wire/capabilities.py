@@ -58,7 +58,11 @@ class Capability(IntFlag):
         """
         @return: The names of its known bits, lowest first.
         """
-        return [bit.name for bit in Capability if bit in self and bit.name]
+        mask = int(self)
+        return [name for bit, name in _NAMES if bit & mask]
+
+
+_NAMES = [(int(bit), bit.name) for bit in Capability if bit.name]
 
 
 MARKERS = Capability.V1 | Capability.V2 | Capability.VN

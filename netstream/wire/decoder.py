@@ -93,6 +93,7 @@ class LineDecoder:
         self._data = b""
         self._at = 0
         self._unfinished = bytearray()
+        self._rest: tuple[bytes, int] | None = None
         self._lines = 0
         self._body: _Body | None = None
         self.room: Callable[[type[Payload], Sequence[str]], int] | None = None
@@ -109,13 +110,31 @@ class LineDecoder:
         Take in bytes.
         """
         if self._unfinished:
-            if b"\n" not in data:
+            end = data.find(b"\n") + 1
+            if not end:
                 self._unfinished += data
                 return
-            data = bytes(self._unfinished) + data
+            # The line alone, so that all the rest need not be copied.
+            line = bytes(self._unfinished) + data[:end]
             self._unfinished.clear()
+            self._data, self._at, self._rest = line, 0, (data, end)
+            return
+        if self._rest is not None:
+            self._data, self._rest = self._data[self._at :] + self._rest[0][self._rest[1] :], None
+            self._at = 0
         self._data = self._data[self._at :] + data if self._at < len(self._data) else data
         self._at = 0
+
+    def _go_on(self) -> bool:
+        """
+        The line that had been unfinished is over: go on behind it.
+
+        @return: Whether there is anything.
+        """
+        if self._rest is None:
+            return False
+        (self._data, self._at), self._rest = self._rest, None
+        return self._at < len(self._data)
 
     def commands(self, tolerant: bool = False) -> Iterator[Command]:
         """
@@ -138,6 +157,8 @@ class LineDecoder:
         return WireError(self.line_number if line_number is None else line_number, line, reason)
 
     def _line(self) -> bytes | None:
+        if self._at == len(self._data):
+            self._go_on()
         end = self._data.find(b"\n", self._at)
         if end < 0:
             self._unfinished += self._data[self._at :]
@@ -263,6 +284,8 @@ class Decoder(LineDecoder):
                     self._at = self._ingest.feed(self._data, self._at, now)
                 except SampleError as problem:
                     wrong = self._wrong(problem.line, problem.reason, self.line_number + 1)
+            if self._at == len(self._data) and self._go_on():
+                continue
             if self._fed:
                 self._fed = False
                 taken = self._ingest.take()

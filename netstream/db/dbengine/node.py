@@ -172,11 +172,12 @@ class SeriesNumbers:
             np.minimum.at(first, chart[some], start + step * block.lowest[some].astype(np.int64))
             np.maximum.at(last, chart[some], start + step * block.highest[some].astype(np.int64))
         first = np.maximum(first, oldest)
+        some = np.flatnonzero((last >= first) & (last > 0))
         found = {}
-        for index in np.flatnonzero((last >= first) & (last > 0)).tolist():
+        for index, begin, end in zip(some.tolist(), first[some].tolist(), last[some].tolist(), strict=True):
             known = self._order[index]
             if known is not None:
-                found[known.chart] = Span(int(first[index]), int(last[index]))
+                found[known.chart] = Span(begin, end)
         return found
 
     def span(self, chart: str, blocks: Iterable[Block], oldest: int) -> Span | None:

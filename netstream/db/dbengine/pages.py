@@ -8,14 +8,14 @@ page of the node's own.  A page is its own journal: what is written is in the
 operating system's cache at once and outlives the process, so C{kill -9} costs
 nothing.
 
-A power cut costs what came after the last L{HotPage.sync} that ended had
-begun, which is a second with the time that the disk takes.  Of that, each cell
-is afterwards the old one or the new one, as no cell crosses a sector.  When a
-page is opened under another boot id without having been closed,
-L{HotPage.recover} drops the rows after the newest that the last sync was to
-write, the columns whose directory entry the disk has not, and marks without a
-cell.  A column whose series has lost its name (see
-L{netstream.db.dbengine.names}) is dropped by whoever knows the names.
+A power cut costs what came after the last L{HotPage.sync} had begun, which is
+a second with the time that the disk takes.  Of that, each cell is afterwards
+the old one or the new one, as no cell crosses a sector.  When a page is opened
+under another boot id without having been closed, L{HotPage.recover} drops the
+rows after the newest that the disk surely has, the columns whose directory
+entry the disk has not, and marks without a cell.  A column whose series has
+lost its name (see L{netstream.db.dbengine.names}) is dropped by whoever knows
+the names.
 
 Cells have no checksum until they are in a row group: what the disk itself
 changes within these 15 minutes is not found.  A file has all its room from the
@@ -26,8 +26,7 @@ The file, little endian::
 
     header      magic "NSHP", version, rows, width, step uint32, reserved uint32,
                 start int64, crc32 of all this uint32, open uint32 (0: closed),
-                synced int64 (newest second when the disk was told last to have
-                all), boot id 40 bytes;
+                synced int64 (newest second that the disk has), boot id 40 bytes;
                 padded to 4096
     directory   width times node uint32, series uint32; padded to a multiple of 4096
     cells       rows times width uint64
@@ -306,25 +305,21 @@ class HotPage:
         """
         Wait until the disk has everything that was written before.  Blocks.
 
-        The header says with it which rows these are: one more wait for that
-        would cost as much again, and save nothing, since a cell is the old one
-        or the new one in any case.
-
         @param second: The current one; older rows need no memory.
         @raise OSError: The disk cannot say so.
         """
         self.dirty = False
         row = max((int(highest.max(initial=-1)) for highest in self._highest), default=-1)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
+            os.fdatasync(descriptor)
             self._header["synced"] = self.start + self.step * row
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                os.fdatasync(descriptor)
-            finally:
-                os.close(descriptor)
+            os.fdatasync(descriptor)
         except BaseException:
             self.dirty = True
             raise
+        finally:
+            os.close(descriptor)
         self._release(second)
 
     def close(self, second: int) -> None:
