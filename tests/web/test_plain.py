@@ -134,7 +134,12 @@ class PlainTests(SynchronousTestCase):
                 "/api/v1/badge.svg?chart=nothing",
                 "/host/nobody/api/v1/badge.svg?chart=nothing",
             ):
-                for line in ("Accept-Encoding: gzip", "Accept-Encoding: identity", "Host: evil.example", "Accept: text/html"):
+                for line in (
+                    "Accept-Encoding: gzip",
+                    "Accept-Encoding: identity",
+                    "Host: evil.example",
+                    "Accept: text/html",
+                ):
                     for peer in ("127.0.0.1", "192.0.2.1"):
                         (plain,) = stage.raw(_request(target, line), peer)
                         (other,) = stage.raw(_request(target, line, TWISTED), peer)
