@@ -13,7 +13,7 @@ import sys
 
 from twisted.application.service import Service
 
-SOON = 0.0005
+SOON = 0.002
 """Seconds."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from time import thread_time
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred
@@ -194,11 +195,11 @@ class Intake:
 
     def _deal(self, data: bytes) -> None:
         self._defines, self._taken = False, 0
-        began = self._parent.clock.seconds()
+        began = thread_time()
         self._take(data)
         self._look()
         if not self.over:
-            took = self._parent.clock.seconds() - began
+            took = thread_time() - began
             self._pace.received(len(data), self._heard, may_wait=not self._defines, took=took)
             if self._host.unkept:
                 self._pace.hold(self._host.kept())

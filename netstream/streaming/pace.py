@@ -44,18 +44,12 @@ PROMPT = 1.0
 the peer may answer."""
 
 BUFFERS = 65536, 1 << 18
-"""Bytes that one read takes at most, of a connection that says little and of
-one that says much."""
+"""Bytes that one read takes at least, and at most if more is there: definitions
+cost less each the more of them are read together."""
 
 LONG = 0.004
 """Seconds of dealing with what was read after which the next read takes less:
 the first seconds of new series cost many times what others do."""
-
-FIRST = 16384
-"""Bytes that the first read takes: definitions."""
-
-FEWEST = 8192
-"""Bytes that one read takes at least, however long that is."""
 
 
 class Pace:
@@ -99,8 +93,6 @@ class Pace:
         self._prompt_until = 0.0
         self.held = False
         self._descriptor = transport if isinstance(transport, FileDescriptor) else None
-        if self._descriptor is not None:
-            self._descriptor.bufferSize = FIRST
         self._rounds = rounds
         self._socket = _socket(transport) if rounds is not None else None
         self._number = self._socket.fileno() if self._socket is not None else -1
@@ -179,7 +171,7 @@ class Pace:
         @param size: How many.
         @param now: Seconds of the clock when they were.
         @param may_wait: Whether nobody waits for an answer to what follows.
-        @param took: Seconds that it took to deal with them.
+        @param took: Seconds of the processor that it took to deal with them.
         """
         is_all = True
         if self._descriptor is not None:
@@ -330,7 +322,7 @@ def _fit(descriptor: FileDescriptor, size: int, took: float) -> None:
     room = descriptor.bufferSize
     least, most = BUFFERS
     if took > LONG:
-        descriptor.bufferSize = max(FEWEST, min(room // 2, int(size * LONG / took)))
+        descriptor.bufferSize = max(least, min(room // 2, int(size * LONG / took)))
     elif size >= room and room < most and took < LONG / 2:
         descriptor.bufferSize = 2 * room
     elif size < room // 8 and room > least:

@@ -18,7 +18,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.streaming.pace import BUFFERS, FEWEST, FIRST, LONG, PAUSE, PLENTY, PROMPT, TRICKLES, Pace
+from netstream.streaming.pace import BUFFERS, LONG, PAUSE, PLENTY, PROMPT, TRICKLES, Pace
 from tests.streaming.case import CHART, ScriptedChild, WorldCase
 
 
@@ -231,20 +231,20 @@ class PaceTests(SynchronousTestCase):
         self.addCleanup(theirs.close)
         connection = Connection(ours, Protocol(), None)
         pace = Pace(connection, self.clock)
-        self.assertEqual(connection.bufferSize, FIRST)
-        pace.received(FIRST, 0.0)
-        pace.received(2 * FIRST, 0.0)
-        room = connection.bufferSize
-        pace.received(room, 0.0, took=4 * LONG)
-        self.assertEqual(connection.bufferSize, room // 4)
-        pace.received(room // 4, 0.0, took=LONG * 0.9)
-        self.assertEqual(connection.bufferSize, room // 4)
+        least, most = BUFFERS
+        pace.received(least, 0.0)
+        pace.received(2 * least, 0.0)
+        self.assertEqual(connection.bufferSize, 4 * least)
+        pace.received(4 * least, 0.0, took=2 * LONG)
+        self.assertEqual(connection.bufferSize, 2 * least)
+        pace.received(2 * least, 0.0, took=LONG * 0.9)
+        self.assertEqual(connection.bufferSize, 2 * least)
         for _ in range(10):
             pace.received(connection.bufferSize, 0.0, took=2 * LONG)
-        self.assertEqual(connection.bufferSize, FEWEST)
+        self.assertEqual(connection.bufferSize, least)
         for _ in range(10):
             pace.received(connection.bufferSize, 0.0, took=LONG / 4)
-        self.assertEqual(connection.bufferSize, BUFFERS[1])
+        self.assertEqual(connection.bufferSize, most)
 
     def test_hold(self) -> None:
         """

@@ -157,13 +157,13 @@ class RoundsTests(SynchronousTestCase):
         later, each as a whole, and the reactor is not woken for each.
         """
         first, second, third, *_ = self.crowd()
-        for _ in range(10):
+        for _ in range(40):
             first.peer.send(bytes(1400))
         second.peer.send(bytes(3))
         self.look()
         self.assertEqual([child.dealt for child in (first, second, third)], [[], [], []])
         self.go_round()
-        self.assertEqual([child.dealt for child in (first, second, third)], [[10 * 1400], [3], []])
+        self.assertEqual([child.dealt for child in (first, second, third)], [[40 * 1400], [3], []])
         self.assertFalse(any(child.reads for child in self.children))
 
     def test_becomes_crowd(self) -> None:
