@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.config.credentials import Hashed
 from netstream.model.pattern import pattern
 from netstream.web import login
-from netstream.web.site import Gate
+from netstream.web.gate import Gate
 from tests.web.stage import CHILD, Stage
 
 TOKEN = "0123456789abcdef-a-token"
