@@ -6,7 +6,7 @@ import { age, dateAndTime, reading } from "./format.js";
 import { arrangeNodes, counts, FILTERS } from "./fleet.js";
 import { countRaised, frame } from "./frame.js";
 import { address, home } from "./place.js";
-import { poll } from "./poll.js";
+import { arrived, poll } from "./poll.js";
 import { Spark } from "./spark.js";
 
 const EVERY = 3000;
@@ -260,6 +260,7 @@ poll(EVERY, async () => {
   await menu();
   countRaised(answer.nodes);
   draw();
+  arrived();
   await findPaths();
   sparks();
 });

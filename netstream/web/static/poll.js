@@ -6,8 +6,11 @@ import { notice } from "./shell.js";
 
 const LONGEST_WAIT = 10_000;
 
+/** There is something to be seen. */
+export const arrived = () => byId("charts").classList.remove("waiting");
+
 /**
- * Do something now and then on; never ends.  Nothing is on show before it was done once.
+ * Do something now and then on; never ends.  Nothing is on show before it was done once, or said that it arrived.
  *
  * @param {number} every milliseconds
  * @param {() => Promise<void>} ask
@@ -16,14 +19,13 @@ const LONGEST_WAIT = 10_000;
 export function poll(every, ask) {
   let wake = () => {};
   let lost = 0;
-  const page = byId("charts");
-  page.classList.add("waiting");
+  byId("charts").classList.add("waiting");
   const run = async () => {
     for (;;) {
       if (document.visibilityState === "visible") {
         try {
           await ask();
-          page.classList.remove("waiting");
+          arrived();
           if (lost) notice("");
           lost = 0;
         } catch (problem) {
