@@ -17,12 +17,14 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import re
 import selectors
 import socket
 import statistics
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ from benchmarks.load import Load, NoLoad, child_name
 from benchmarks.stall import Noise, Stalls
 from benchmarks.targets import ProbedNode, make_parent, preferred, scratch
 from tests.interop.peers import Peer
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 SHOWN = 12
 """Charts on a screen."""
@@ -225,41 +229,56 @@ def _paths(charts: Sequence[str], windows: int) -> list[str]:
 
 def _asked(parent: Peer, paths: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
     """
-    Ask over several connections as fast as they are answered, each for its
-    own part of what there is to ask.
+    Ask over several connections as fast as they are answered, by one thread
+    that does little besides.
     """
-    ends = time.monotonic() + options.asking
-    counts = [0] * options.connections
-    problems: list[str] = []
-
-    def ask(number: int) -> None:
-        try:
-            ask_on(http.client.HTTPConnection("127.0.0.1", parent.port, timeout=60), number)
-        except (NoLoad, OSError, http.client.HTTPException) as problem:
-            problems.append(f"connection {number}, after {counts[number]} answers: {problem!r}")
-
-    def ask_on(connection: http.client.HTTPConnection, number: int) -> None:
-        for path in cycle(paths[number :: options.connections] or paths):
-            if time.monotonic() >= ends:
-                return
-            connection.request("GET", path, headers={"Connection": "keep-alive"})
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 200 or len(body) < 500:
-                raise NoLoad(f"{path} was answered with {answer.status}")
-            counts[number] += 1
-
+    questions = cycle(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{parent.port}\r\nConnection: keep-alive\r\n\r\n".encode()
+        for path in paths
+    )
+    total, ends = 0, time.monotonic() + options.asking
     used = cpu(parent.pid)
-    askers = [threading.Thread(target=ask, args=(number,)) for number in range(options.connections)]
-    for asker in askers:
-        asker.start()
-    for asker in askers:
-        asker.join()
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for _ in range(options.connections):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", parent.port), 60))
+            selector.register(connection, selectors.EVENT_READ, bytearray())
+            connection.sendall(next(questions))
+        while time.monotonic() < ends:
+            ready = selector.select(60)
+            if not ready:
+                raise NoLoad("nothing was answered within a minute")
+            for key, _ in ready:
+                heard: bytearray = key.data
+                said = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+                if not said:
+                    raise NoLoad("a connection was closed before its question was answered")
+                heard += said
+                if not _is_answer(heard):
+                    continue
+                heard.clear()
+                total += 1
+                key.fileobj.sendall(next(questions))  # type: ignore[union-attr]
     used = cpu(parent.pid) - used
-    total = sum(counts)
-    if problems or not all(counts):
-        raise NoLoad("; ".join(problems) or "not every connection was answered in that time")
     return {"per_second": total / options.asking, "cpu_ms": used / total * 1000, "requests": total}
+
+
+def _is_answer(heard: bytearray) -> bool:
+    """
+    @return: Whether all of an answer is there.
+    @raise NoLoad: It is not what was asked for.
+    """
+    head, end, body = heard.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise NoLoad(f"a question was answered with {bytes(head[:60])!r}")
+    said = _LENGTH.search(head)
+    if said is None:
+        raise NoLoad("an answer does not say how long it is")
+    length = int(said[1])
+    if length < 500:
+        raise NoLoad(f"an answer has only {length} bytes")
+    return len(body) >= length
 
 
 def measure(options: argparse.Namespace) -> Iterator[Figure]:

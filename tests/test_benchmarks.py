@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import (
     child,
+    dashboards,
     disk,
     figures,
     footprint,
@@ -223,6 +224,17 @@ class SmokeTests(SynchronousTestCase):
             finally:
                 peer.stop()
         self.assertEqual((found["at once"] >= 40, found["left"]), (True, 0), found)
+
+    def test_requests(self) -> None:
+        """
+        Questions are answered, those of one kind and of the other.
+        """
+        told = list(dashboards.measure(small(dashboards, "--children=0", "--asking=1")))
+        self.assertEqual(len(told), 4)
+        for figure in told:
+            if "netstream" in figure.notes:
+                raise SkipTest(figure.notes["netstream"])
+            self.assertGreater(figure.values["netstream"] or 0, 0, figure)
 
     def test_storm(self) -> None:
         """
