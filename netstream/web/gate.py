@@ -242,6 +242,14 @@ class Gate(Resource):
         request.visitor = last.visitor
         return True
 
+    def remember(self, request: PlainRequest) -> None:
+        """
+        A request passed for which nobody had to sign in: spare those like it
+        the same.  What children ask passes where others do not.
+        """
+        if not request.head.manner.secret and request.path != STREAM_INFO:
+            request.channel.passed = Passed(request.head, request.visitor, self.access.web, request.site.features)
+
     def _tell_of(self, who: Visitor) -> None:
         if who.forwarded_by and who.forwarded_by not in self._told_of and len(self._told_of) < 100:
             self._told_of.add(who.forwarded_by)

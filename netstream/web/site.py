@@ -337,8 +337,8 @@ class APISite(server.Site):
             signed_in = self.gate.check(request)
             if signed_in is not None:
                 await signed_in
-            elif not request.head.manner.secret:
-                request.channel.passed = Passed(request.head, request.visitor, self.gate.access.web, self.features)
+            else:
+                self.gate.remember(request)
         except Refusal as refusal:
             return turned_away(request, refusal)
         return None

@@ -187,6 +187,26 @@ class AgainTests(SynchronousTestCase):
         self.assertIn(b" 400 ", self.ask(DATA, "Host: evil.example"))
         self.assertIn(b" 200 OK", self.ask())
 
+    def test_children_only(self) -> None:
+        """
+        Who may ask what children ask, from wherever and by whatever name, may
+        look at nothing else for that.
+        """
+        asked = "/api/v3/stream_info?machine_guid=x"
+        self.stage = Stage(self.db, allow={"dashboard": SimplePattern.parse("10.*")})
+        self.stage.usual()
+        self.client = self.stage.connect("192.0.2.1")
+        self.assertNotIn(b" 403 ", self.ask(asked))
+        self.assertIn(b" 403 ", self.ask())
+        self.stage = Stage(self.db)
+        self.stage.usual()
+        self.client = self.stage.connect()
+        for target, refused in ((asked, False), (DATA, True)):
+            protocol, transport = self.client
+            transport.clear()
+            protocol.dataReceived(f"GET {target} HTTP/1.1\r\nHost: evil.example\r\n\r\n".encode())
+            self.assertEqual(b" 421 " in transport.value(), refused, target)
+
     def test_features(self) -> None:
         """
         A port that serves less now serves less.
