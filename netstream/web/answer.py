@@ -179,7 +179,14 @@ def header(request: Heard | IRequest, name: bytes) -> str:
     @return: All that a client says under the name of a header, C{""} for
         nothing; bytes that are no ASCII stay recognizable as such.
     """
-    values = request.requestHeaders.getRawHeaders(name)
+    return said(request.requestHeaders, name)
+
+
+def said(headers: Headers, name: bytes) -> str:
+    """
+    @return: As L{header}, of headers alone.
+    """
+    values = headers.getRawHeaders(name)
     return ", ".join([value.decode("latin-1") for value in values]) if values else ""
 
 

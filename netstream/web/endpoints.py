@@ -93,6 +93,15 @@ _METHODS = (
     "extremes",
     "latest",
 )
+_GROUPING = (
+    Parameter(
+        "group",
+        "How several points become one row. Percentiles and trimmed ones may be followed by a number.",
+        {"enum": _METHODS, "default": "average"},
+        others=("time_group",),
+    ),
+    Parameter("group_options", "Argument of the method."),
+)
 
 
 def _choice(before: str = "") -> tuple[Parameter, ...]:
@@ -136,13 +145,7 @@ ENDPOINTS: Sequence[Endpoint] = (
             evolve(_DIMENSIONS, description="Patterns of ids or names of dimensions."),
             *_WINDOW,
             _number("gtime", "Seconds that averages are told for.", 0, 0, RELATIVE),
-            Parameter(
-                "group",
-                "How several points become one row. Percentiles and trimmed ones may be followed by a number.",
-                {"enum": _METHODS, "default": "average"},
-                others=("time_group",),
-            ),
-            Parameter("group_options", "Argument of the method."),
+            *_GROUPING,
             Parameter("format", "How the answer is written.", {"enum": list(FORMATS), "default": "json"}),
             _OPTION,
             _FILENAME,
@@ -266,13 +269,8 @@ ENDPOINTS: Sequence[Endpoint] = (
             _DIMENSIONS,
             *_WINDOW[:2],
             _number("points", "Rows the window is divided into; the newest is shown.", 1, 1, MOST_ROWS),
-            Parameter(
-                "group",
-                "How several points become one row, as for data.",
-                {"enum": _METHODS, "default": "average"},
-                others=("time_group",),
-            ),
-            Parameter("group_options", "Argument of the method."),
+            evolve(_GROUPING[0], description="How several points become one row, as for data."),
+            _GROUPING[1],
             _OPTION,
             Parameter("label", "What stands left; else the alert, the dimensions or the chart."),
             Parameter("units", "What stands behind the value; else those of the alert or chart."),

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import NOT_MODIFIED
 from twisted.web.http_headers import Headers
 
-from netstream.web.answer import Answer, headers_of, phrase
+from netstream.web.answer import Answer, headers_of, phrase, said
 from netstream.web.kept import State
 from netstream.web.target import Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor
@@ -89,8 +89,7 @@ def _manner(rest: bytes) -> Manner | None:
             return None
         secret = secret or name in _SECRETS
         headers.addRawHeader(name, value)
-    encodings = headers.getRawHeaders(b"accept-encoding") or ()
-    return Manner(headers, ", ".join([value.decode("latin-1") for value in encodings]), secret)
+    return Manner(headers, said(headers, b"accept-encoding"), secret)
 
 
 class Heads:
