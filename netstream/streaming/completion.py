@@ -215,6 +215,7 @@ class Completion:
                 skip += len(cells.series)
                 more = answer.more and bool(cells.series)
                 self.samples += await exchange.fill(guid, cells)
+                self._host.changes += 1
 
     async def _define(self, charts: Sequence[str]) -> None:
         """
