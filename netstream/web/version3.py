@@ -12,16 +12,19 @@ from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
 from netstream.db import together
+from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
-from netstream.web import catalog, formats, grouped, json2, nodes
+from netstream.web import catalog, fleet, formats, grouped, json2, management, nodes
 from netstream.web.alerts import Alerts, alert_filter
 from netstream.web.answer import Answer, Refusal, breathe, json_answer
+from netstream.web.ask import Ask
 from netstream.web.grouped import in_thread
 from netstream.web.node import bounds, mirrored
 from netstream.web.query import nothing
 from netstream.web.selection import Choice
 from netstream.web.standing import standing
 from netstream.web.target import Parameters
+from netstream.web.transitions import transitions
 
 PAUSE_EVERY = 50
 """Nodes that are described before other work gets its turn."""
@@ -34,15 +37,24 @@ class Scope:
 
     @ivar hub: All nodes.
     @ivar alerts: Tells of alerts.
+    @ivar health: Raises them, if anything does.
     @ivar only: The one node that the path of the request names, if any.
     """
 
     hub: Hub
     settings: Settings
     clock: IReactorTime
-    parameters: Parameters
+    ask: Ask
     alerts: Alerts
+    health: HealthService | None = None
     only: Host | None = None
+
+    @property
+    def parameters(self) -> Parameters:
+        """
+        What stands behind the path.
+        """
+        return self.ask.parameters
 
     @property
     def everyone(self) -> list[Host]:
@@ -166,7 +178,32 @@ async def _search(scope: Scope) -> Answer:
     )
 
 
-COMMANDS: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
+async def _alert_transitions(scope: Scope) -> Answer:
+    return json_answer(await transitions(scope.hub, scope.health, scope.only, scope.parameters, scope.clock))
+
+
+async def _overview(scope: Scope) -> Answer:
+    found = await fleet.overview(scope.hub, scope.alerts, scope.settings, scope.clock)
+    return json_answer(found, readable=False)
+
+
+async def _raised(scope: Scope) -> Answer:
+    found = await fleet.raised(scope.hub, scope.alerts, scope.parameters, scope.clock)
+    return json_answer(found, readable=False)
+
+
+async def _transitions(scope: Scope) -> Answer:
+    found = await fleet.transitions(scope.hub, scope.alerts, scope.parameters, scope.clock)
+    return json_answer(found, readable=False)
+
+
+async def _keys(scope: Scope) -> Answer:
+    return json_answer(management.keys(scope.settings, scope.health, scope.ask.client, scope.ask.token))
+
+
+Command = Callable[[Scope], Awaitable[Answer]]
+"""Answers for many nodes."""
+COMMANDS: dict[str, Command] = {
     "nodes": _nodes,
     "node_instances": _instances,
     "stream_path": _path,
@@ -174,7 +211,15 @@ COMMANDS: dict[str, Callable[[Scope], Awaitable[Answer]]] = {
     "contexts": _contexts,
     "q": _search,
     "alerts": _alerts,
+    "alert_transitions": _alert_transitions,
     "versions": _versions,
     "info": _info,
 }
 """By name."""
+OF_ALL: dict[str, Command] = {
+    "overview": _overview,
+    "raised": _raised,
+    "transitions": _transitions,
+    "keys": _keys,
+}
+"""Those of version 3 about all nodes that agents do not have, by name."""

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.web import version3
-from netstream.web.api import COMMANDS, OF_ALL
+from netstream.web import version1, version3
 from netstream.web.formats import FORMATS
 from netstream.web.query import MOST_CELLS, MOST_DIMENSIONS, MOST_ROWS, OPTIONS
 
@@ -24,10 +23,10 @@ class PageTests(SynchronousTestCase):
         A reader finds every command, format and option.
         """
         text = PAGE.read_text("utf-8")
-        for command in COMMANDS:
+        for command in version1.COMMANDS:
             self.assertTrue(f"`/api/v1/{command}" in text or f"`{command}`" in text, command)
         self.assertIn("`/api/v1/live?charts=IDS`", text)
-        for command in [*version3.COMMANDS, *OF_ALL]:
+        for command in [*version3.COMMANDS, *version3.OF_ALL]:
             self.assertIn(f"`/api/v3/{command}`", text)
         for word in [*FORMATS, *(option for option in OPTIONS if "_" not in option)]:
             self.assertIn(f"`{word}`", text)

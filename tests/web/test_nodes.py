@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.db.none import NoneDB
 from netstream.model.chart import Dimension
 from netstream.model.updates import VariableSet
-from netstream.web.api import COMMANDS
+from netstream.web.version1 import COMMANDS
 from tests.web.stage import CHILD, CPU, DISK, GUID, LOAD, NOW, Stage
 
 

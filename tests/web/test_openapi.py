@@ -32,8 +32,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.health.silencers import SELECTORS
 from netstream.model.host import Function
 from netstream.model.updates import FunctionOffered
-from netstream.web import site, version3
-from netstream.web.api import API, COMMANDS, IN_ALL_VERSIONS, OF_ALL
+from netstream.web import site, version1, version3
+from netstream.web.api import API
 from netstream.web.endpoints import ENDPOINTS
 from netstream.web.openapi import document
 from netstream.web.target import Parameters
@@ -95,9 +95,9 @@ class DocumentTests(SynchronousTestCase):
         is in the page for people.
         """
         paths = set(document(ENDPOINTS)["paths"])
-        served = {f"/api/v1/{name}" for name in (*COMMANDS, "live")}
-        served |= {f"/api/{v}/{name}" for v in ("v2", "v3") for name in (*version3.COMMANDS, *IN_ALL_VERSIONS)}
-        served |= {f"/api/v3/{name}" for name in OF_ALL}
+        served = {f"/api/v1/{name}" for name in (*version1.COMMANDS, "live")}
+        served |= {f"/api/{v}/{name}" for v in ("v2", "v3") for name in (*version3.COMMANDS, *version1.IN_ALL_VERSIONS)}
+        served |= {f"/api/v3/{name}" for name in version3.OF_ALL}
         rules = {rule.rule for rule in API.app.url_map.iter_rules()} - {*SHOWN, *ERRORS}
         generic = {rule for rule in rules if "<version>" in rule}
         served |= {rule.replace("<hostname>", "{host}") for rule in rules - generic}

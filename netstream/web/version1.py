@@ -1,0 +1,268 @@
+"""
+The commands of version 1 of the API, each about one node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from netstream.config.settings import Settings
+from netstream.db.interfaces import Span
+from netstream.hub.hub import Host, Hub
+from netstream.model.calls import MOST_TIMEOUT
+from netstream.web import badges, contexts, formats, latest, node, prometheus, query, registry
+from netstream.web import charts as charted
+from netstream.web import functions as called
+from netstream.web.alerts import MOST_LOGGED, Alerts
+from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, json_answer, text_answer
+from netstream.web.ask import Ask
+from netstream.web.scraping import Visits
+
+SETTLED = 3600
+"""Seconds after which what happened is taken as settled, and for which an
+answer about it may be kept."""
+
+IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg"))
+"""Commands of version 1 that the later ones have as well."""
+
+Command = Callable[["Commands", Host, Ask], Awaitable[Answer]]
+"""Answers for one node."""
+COMMANDS: dict[str, Command] = {}
+"""By name."""
+
+
+def _command(name: str) -> Callable[[Command], Command]:
+    def register(command: Command) -> Command:
+        COMMANDS[name] = command
+        return command
+
+    return register
+
+
+class Commands:
+    """
+    What they have in common.
+
+    @ivar settings: What they go by from now on.
+    """
+
+    def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime, alerts: Alerts) -> None:
+        """
+        @param alerts: Tells of alerts.
+        """
+        self.settings = settings
+        self._hub = hub
+        self._clock = clock
+        self._alerts = alerts
+        self._visits = Visits()
+
+    def _now(self) -> int:
+        return int(self._clock.seconds())
+
+    async def _bounds(self, host: Host) -> Mapping[str, Span]:
+        return await host.db.bounds(host.info.guid)
+
+    @_command("info")
+    async def info(self, host: Host, ask: Ask) -> Answer:
+        """
+        Who the node is, and which others it has.
+        """
+        return json_answer(node.info(self._hub, host, self.settings, self._alerts.counts(host)))
+
+    @_command("charts")
+    async def charts(self, host: Host, ask: Ask) -> Answer:
+        """
+        All charts of a node.
+        """
+        bounds = await self._bounds(host)
+        variables, functions = charted.variables(host), charted.functions_of(host)
+        found: dict[str, Any] = {}
+        dimensions = 0
+        for number, chart in enumerate(charted.listed(host)):
+            if number % charted.PAUSE_EVERY == charted.PAUSE_EVERY - 1:
+                await breathe(self._clock)
+            found[chart.id] = charted.describe(host, chart, bounds, variables, functions) | {
+                "alarms": self._alerts.of_chart(host, chart.id)
+            }
+            dimensions += len(chart.dimensions)
+        memory = (await host.db.stats()).memory
+        return json_answer(charted.overview(self._hub, host, self.settings, found, dimensions, memory), readable=False)
+
+    @_command("chart")
+    async def chart(self, host: Host, ask: Ask) -> Answer:
+        """
+        One chart of a node.
+        """
+        name = ask.parameters.text("chart")
+        if not name:
+            raise Refusal(400, "No chart id is given at the request.")
+        found = charted.named(host, name)
+        if found is None:
+            raise Refusal(404, f"Chart is not found: {name}")
+        bounds, variables = await self._bounds(host), charted.variables(host)
+        described = charted.describe(host, found, bounds, variables, charted.functions_of(host))
+        return json_answer(described | {"alarms": self._alerts.of_chart(host, found.id)})
+
+    @_command("data")
+    async def data(self, host: Host, ask: Ask) -> Answer:
+        """
+        Samples, folded in time.
+        """
+        question = query.Question.parse(ask.parameters)
+        formats.check_format(question.format)
+        now = self._now()
+        view = await query.view(host, question, now)
+        lifetime = SETTLED if question.settled and question.before < now - SETTLED else 0
+        return await formats.write(view, self._clock, lifetime, ask.parameters.text("filename"))
+
+    @_command("contexts")
+    async def contexts(self, host: Host, ask: Ask) -> Answer:
+        """
+        The contexts of a node.
+        """
+        wanted = contexts.Wanted.parse(ask.parameters, self._now())
+        labels = {name: label.value for name, label in host.labels.items()}
+        return json_answer(
+            {
+                "hostname": host.info.hostname,
+                "machine_guid": host.info.guid,
+                "node_id": "",
+                "claim_id": host.claim_id or "",
+                **({"host_labels": labels} if "labels" in wanted.options else {}),
+                "contexts": wanted.of(host, await self._bounds(host)),
+            }
+        )
+
+    @_command("context")
+    async def context(self, host: Host, ask: Ask) -> Answer:
+        """
+        One context of a node.
+        """
+        name = ask.parameters.text("context")
+        if not name:
+            raise Refusal(400, "No context is given at the request.\n")
+        wanted = contexts.Wanted.parse(ask.parameters, self._now())
+        found = wanted.of(host, await self._bounds(host), name).get(name)
+        if found is None:
+            raise Refusal(404, f"Context is not found: {name}\n")
+        return json_answer(found)
+
+    @_command("alarms")
+    async def alarms(self, host: Host, ask: Ask) -> Answer:
+        """
+        Alerts that are raised, or with C{all} every one.
+        """
+        return json_answer(self._alerts.alarms(host, ask.parameters, self._now()))
+
+    @_command("alarms_values")
+    async def alarms_values(self, host: Host, ask: Ask) -> Answer:
+        """
+        The values of alerts.
+        """
+        return json_answer(self._alerts.values(host, ask.parameters))
+
+    @_command("alarm_count")
+    async def alarm_count(self, host: Host, ask: Ask) -> Answer:
+        """
+        How many alerts there are of a status.
+        """
+        return json_answer(self._alerts.count(host, ask.parameters))
+
+    @_command("alarm_log")
+    async def alarm_log(self, host: Host, ask: Ask) -> Answer:
+        """
+        What happened to alerts.
+        """
+        usual = min(self.settings.health.log_entries, MOST_LOGGED)
+        most = ask.parameters.number("last", usual, 1, MOST_LOGGED)
+        found = await self._alerts.log([host], ask.parameters, most)
+        return json_answer([said for _, said in found])
+
+    @_command("alarm_variables")
+    async def alarm_variables(self, host: Host, ask: Ask) -> Answer:
+        """
+        What expressions about a chart can name.
+        """
+        return json_answer(self._alerts.variables(host, ask.parameters))
+
+    @_command("explain")
+    async def explain(self, host: Host, ask: Ask) -> Answer:
+        """
+        Why an alert stands as it does, and who would be told.
+        """
+        return json_answer(self._alerts.explain(host, ask.parameters, self._now()))
+
+    @_command("manage/health")
+    async def manage_health(self, host: Host, ask: Ask) -> Answer:
+        """
+        Silence alerts.
+        """
+        said = await self._alerts.manage(ask.parameters, ask.client, ask.token)
+        return text_answer(said) if isinstance(said, str) else json_answer(said)
+
+    @_command("allmetrics")
+    async def allmetrics(self, host: Host, ask: Ask) -> Answer:
+        """
+        The newest of everything, for other systems.
+        """
+        asked = ask.parameters
+        form = asked.text("format", default="shell")
+        chosen = charted.any_pattern(asked.text("filter"))
+        if form == "json":
+            return Answer(encode(await latest.tree(host, chosen, self._clock)) + b"\n", JSON)
+        if form == "shell":
+            return Answer(await latest.shell(host, chosen, self._clock, self._alerts.of(host)))
+        if form not in ("prometheus", "prometheus_all_hosts"):
+            raise Refusal(
+                400, "Which format? 'shell', 'prometheus', 'prometheus_all_hosts' and 'json' are currently supported.\n"
+            )
+        every = form == "prometheus_all_hosts"
+        choice = prometheus.Choice.parse(asked, every)
+        hosts = node.mirrored(self._hub) if every else [host]
+        scraper = asked.text("server", default=ask.client)
+        visits = {h.info.guid: self._visits.visit(h.info.guid, scraper, self._now()) for h in hosts}
+        return Answer(await prometheus.expose(hosts, choice, visits, self._clock), prometheus.CONTENT_TYPE)
+
+    @_command("badge.svg")
+    async def badge(self, host: Host, ask: Ask) -> Answer:
+        """
+        A value as a small picture.
+        """
+        missed, these = self.settings.db.gap_when_lost, self._alerts.of(host)
+        return await badges.badge(host, ask.parameters, these, self._now(), missed)
+
+    @_command("registry")
+    async def registry(self, host: Host, ask: Ask) -> Answer:
+        """
+        What older dashboards ask before anything else.
+        """
+        return json_answer(registry.answer(host, ask.parameters.text("action")))
+
+    @_command("functions")
+    async def functions(self, host: Host, ask: Ask) -> Answer:
+        """
+        What a node can be asked for.
+        """
+        return json_answer({"functions": called.described(host.functions.values())})
+
+    @_command("function")
+    async def function(self, host: Host, ask: Ask) -> Answer:
+        """
+        Ask a node for something.
+        """
+        called.check(ask.client, self.settings.web.allow.get("management"))
+        timeout = ask.parameters.number("timeout", 0, 0, MOST_TIMEOUT)
+        return await called.call(host, ask.parameters.text("function"), timeout, ask.client, ask.on_gone)
+
+    async def stream_info(self, host: Host, ask: Ask) -> Answer:
+        """
+        What a child asks before it streams to this node.
+        """
+        wanted = ask.parameters.text("machine_guid").lower()
+        found = self._hub.get(wanted)
+        bounds = await self._bounds(found) if found is not None else {}
+        answer = node.stream_info(self._hub, found, bounds)
+        return json_answer(answer, answer["status"])
