@@ -23,6 +23,7 @@ MODULES = (
     "numbers",
     "portions",
     "replay",
+    "requests",
     "rows",
     "seal",
     "standing",

@@ -69,7 +69,7 @@ def times_of(window: Window) -> Int64s:
     """
     @return: The seconds at which the rows of a window end.
     """
-    return window.after + window.step * np.arange(1, len(window) + 1, dtype=np.int64)
+    return np.arange(window.after + window.step, window.before + 1, window.step, dtype=np.int64)
 
 
 def merging(method: str, window: Window, series: int) -> Merging | None:

@@ -7,16 +7,20 @@ Times are UTC seconds.  Spans exclude C{after} and include C{before}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from netstream.kernel.cells import load
 from netstream.model.chart import Chart
 from netstream.model.host import HostInfo, Label
-from netstream.model.samples import Bytes, Float64s, Int64s, SampleBatch
+from netstream.model.samples import Bytes, Float64s, Int32s, Int64s, SampleBatch
 from netstream.model.stored import Cells, StoredRows
 
 SeriesKey = tuple[str, str]
@@ -84,6 +88,86 @@ class Columns:
     times: Int64s
     values: Float64s
     flags: Bytes
+
+
+class IPage(Protocol):
+    """
+    What samples lie in.
+
+    @ivar cells: uint64 of shape (rows, columns).
+    @ivar marks: uint8 of the same shape.
+    """
+
+    @property
+    def cells(self) -> npt.NDArray[np.uint64]: ...
+
+    @property
+    def marks(self) -> Bytes: ...
+
+
+@frozen(eq=False)
+class HotRows:
+    """
+    Rows of several series as they lie in memory (see L{netstream.kernel.cells}).
+
+    @ivar cells: uint64 of shape (rows of a page, its columns).
+    @ivar marks: uint8 of the same shape.
+    @ivar columns: int32 by series: its column.
+    @ivar low: The first row of the page that belongs to them.
+    @ivar high: The row after the last one.
+    """
+
+    cells: npt.NDArray[np.uint64]
+    marks: Bytes
+    columns: Int32s
+    low: int
+    high: int
+
+    def samples(self, window: Window) -> Columns:
+        """
+        @param window: The one of which these are the rows.
+        @return: What is in them.
+        """
+        values = np.empty((self.high - self.low, len(self.columns)))
+        flags = np.empty(values.shape, np.uint8)
+        some = slice(self.low, self.high)
+        load(self.cells[some], self.marks[some], self.columns, values, flags)
+        times = np.arange(window.after + window.step, window.before + 1, window.step, dtype=np.int64)
+        return Columns(times, values, flags)
+
+
+@frozen(eq=False)
+class Look:
+    """
+    Where the newest samples of some series are, at a moment.
+
+    @ivar span: What is stored of the charts of the series.
+    @ivar floor: Rows up to this second may be elsewhere.
+    @ivar start: Second of the first row of the page.
+    @ivar step: Seconds from row to row.
+    @ivar page: Gives its cells and marks (see L{netstream.kernel.cells}), as
+        long as there are any.
+    @ivar columns: int32 by series: its column.
+    """
+
+    span: Span
+    floor: int
+    start: int
+    step: int
+    page: Callable[[], IPage | None]
+    columns: Int32s
+
+    def rows(self, window: Window) -> HotRows | None:
+        """
+        @return: Of what a query would return the samples by any method for
+            which a row of one sample is that sample; L{None} if they are not
+            all here.
+        """
+        low, odd = divmod(window.after + window.step - self.start, self.step)
+        high, page = low + len(window), self.page()
+        if odd or page is None or window.step != self.step or window.after < self.floor:
+            return None
+        return HotRows(page.cells, page.marks, self.columns, low, high) if 0 <= low <= high <= len(page.cells) else None
 
 
 @frozen
@@ -200,6 +284,30 @@ class IExchanging(Interface):
     """
 
     exchange: IExchange | None = Attribute("What it can exchange; L{None} while it is not open.")
+
+
+class INear(Interface):
+    """
+    Some series of a node, as far as their newest samples can be told at once.
+    """
+
+    def look() -> Look | None:
+        """
+        @return: Where their newest samples are now; L{None} if that is not
+            known here, as of what was forgotten.
+        """
+
+
+class IAtHand(Interface):
+    """
+    An engine that can tell newest samples at once.
+    """
+
+    def near(node: str, series: Sequence[SeriesKey]) -> INear | None:
+        """
+        @return: The newest samples of some series, for whoever asks for them
+            again and again; L{None} if there are none of some of them.
+        """
 
 
 class IMetricsDB(Interface):

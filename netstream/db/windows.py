@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netstream.db.interfaces import Span, Window
-
-RELATIVE = 3 * 365 * 86400
-"""Times closer to 0 than this are relative."""
+from netstream.kernel.rows import RELATIVE as RELATIVE
 
 MOST_ROWS = 500_000
 """No window has more rows, whatever is asked."""
@@ -72,7 +70,7 @@ def window(
         after, before = before, after
     if before > newest:
         after, before = after - (before - newest), newest
-    if aligned and points > 0:
+    if aligned and 0 < points * every < before - after + 1:
         suits = (tier for tier in tiers if tier % every == 0 and (unit <= 0 or unit % tier == 0))
         fit = (tier for tier in suits if (before - after + 1) // tier >= points)
         every = max((every, *fit))

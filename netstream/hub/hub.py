@@ -90,7 +90,6 @@ class Host:
     It changes by L{apply} alone, and tells its listeners after each change.
     One that fails harms neither the others nor whoever applies.
 
-    @ivar info: Who it is.
     @ivar db: What keeps its samples.
     @ivar charts: Chart definitions by id.
     @ivar labels: Host labels by name.
@@ -121,6 +120,8 @@ class Host:
         and keeps what is to be kept.
     @ivar changes: How often it changed, or what is stored of it, as far as
         this process knows.
+    @ivar definitions: How often it changed who it is, which charts it has,
+        and which functions.
     """
 
     _log = Logger()
@@ -137,6 +138,7 @@ class Host:
         """
         @param latest: Makes the columns of its newest samples.
         """
+        self.definitions = 0
         self.info = info
         self.db = db
         self.local = local
@@ -167,6 +169,18 @@ class Host:
         self.changes = 0
         self._waiting: list[Deferred[None]] = []
         self._obsolete: dict[str, float | None] = {}
+
+    @property
+    def info(self) -> HostInfo:
+        """
+        Who it is.
+        """
+        return self._info
+
+    @info.setter
+    def info(self, info: HostInfo) -> None:
+        self._info = info
+        self.definitions += 1
 
     @property
     def past(self) -> IMetricsDB:
@@ -259,8 +273,10 @@ class Host:
                 if self.functions.get((function.chart, function.name)) == function:
                     return
                 self.functions[function.chart, function.name] = function
+                self.definitions += 1
             case FunctionWithdrawn(name, chart_id):
                 self.functions.pop((chart_id, name), None)
+                self.definitions += 1
             case ClaimSet(claim_id):
                 self.claim_id = claim_id
             case PathKnown(entries):
@@ -326,6 +342,7 @@ class Host:
         return Over()
 
     def _define(self, chart: Chart) -> None:
+        self.definitions += 1
         self.charts[chart.id] = chart
         if chart.obsolete:
             self._obsolete.setdefault(chart.id, None)
@@ -333,6 +350,7 @@ class Host:
             self._obsolete.pop(chart.id, None)
 
     def _forget(self, chart_id: str) -> None:
+        self.definitions += 1
         self.charts.pop(chart_id, None)
         self._obsolete.pop(chart_id, None)
         self.incomplete.discard(chart_id)
@@ -530,11 +548,11 @@ class Hub:
         host = self._hosts.get(info.guid)
         if host is None:
             host = self._hosts[info.guid] = Host(info, db, latest=self._latest)
+        host.functions.clear()  # it says anew what it offers
         host.info = info
         host.link = link
         host.virtual = virtual
         host.replication = None
-        host.functions.clear()  # it says anew what it offers
         host.save()
         self.tell(host)
         return host

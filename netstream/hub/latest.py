@@ -4,12 +4,13 @@ The newest sample of every series of one host, as columns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from netstream.kernel import newest, renew
-from netstream.model.samples import Float64s, Int64s, SampleBatch
+from netstream.model.samples import Float64s, Int32s, Int64s, SampleBatch
 
 
 def last_of(batch: SampleBatch) -> int:
@@ -106,3 +107,11 @@ class Latest:
         if series is None or series >= len(self.time):
             return 0, float("nan"), 0
         return int(self.time[series]), float(self.value[series]), int(self.collected[series])
+
+    def values(self, series: Int32s) -> list[float]:
+        """
+        @param series: Numbers; -1 is none.
+        @return: The value of each; NaN if there is none.
+        """
+        known, item = len(self.value), self.value.item
+        return [item(number) if 0 <= number < known else math.nan for number in series.tolist()]

@@ -57,6 +57,7 @@ _MODULES = (
     "portions",
     "records",
     "replay",
+    "requests",
     "rows",
     "seal",
 )
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
         portions,
         records,
         replay,
+        requests,
         rows,
         seal,
     )
@@ -130,6 +132,7 @@ __all__ = [
     "records",
     "renew",
     "replay",
+    "requests",
     "rows",
     "seal",
     "select",

@@ -1,16 +1,50 @@
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
+cdef union _Cell:
+    uint64_t bits
+    double value
+
+cdef uint64_t _ABSENT
+cdef int64_t _RELATIVE
+cdef double _NAN
 cdef double _FINE, _MAGIC
 cdef bytes _PAIRS
 cdef Py_ssize_t _LONGEST
 
 @cython.locals(text=bytearray, start="unsigned char *", at="unsigned char *", rows=Py_ssize_t, columns=Py_ssize_t,
-               size=Py_ssize_t, row=Py_ssize_t, column=Py_ssize_t, number=int64_t, value=cython.double,
-               magnitude=cython.double, scaled=uint64_t)
+               size=Py_ssize_t, row=Py_ssize_t, column=Py_ssize_t)
 cdef bytes _one_by_one(
-    const double[:, :] values, const int64_t[:] stamps, bint stamped, bytes before, bytes after, bytes between,
+    const double[:, :] values, int64_t stamp, int64_t step, bint with_stamp, bytes before, bytes after, bytes between,
     bytes behind)
+
+@cython.final
+cdef class Form:
+    cdef list _pieces
+    cdef bytes _places
+    cdef bint _turned
+    cdef int64_t _factor
+    cdef bint _anomalies
+
+    @cython.locals(cell=_Cell, width=Py_ssize_t, wanted=Py_ssize_t, i=Py_ssize_t, end=int64_t, high=int64_t,
+                   rows=int64_t, low=int64_t, count=int64_t, finite=bint, least=cython.double, greatest=cython.double,
+                   row=int64_t, value=cython.double, size=Py_ssize_t, piece=bytes, text=bytearray,
+                   begin="unsigned char *", at="unsigned char *", places="const unsigned char *", newest_at=int64_t,
+                   number=int64_t, place=Py_ssize_t, code=cython.int)
+    cdef object _fill(
+        self, int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last, int64_t floor,
+        int64_t start, int64_t step, const uint64_t[:, :] cells, const unsigned char[:, :] marks,
+        const int32_t[::1] columns, const double[::1] latest, const int32_t[::1] series)
+
+@cython.locals(stored=int64_t, rest=int64_t, low=int64_t)
+cdef int64_t _last_row(
+    int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last, int64_t floor,
+    int64_t start, int64_t step, int64_t height) except? -1
+
+cdef unsigned char *_stamp(unsigned char *at, int64_t number) noexcept
+
+@cython.locals(magnitude=cython.double, scaled=uint64_t)
+cdef unsigned char *_number(unsigned char *at, double value) except NULL
 
 @cython.locals(size=Py_ssize_t, i=Py_ssize_t, source="const unsigned char *")
 cdef unsigned char *_put(unsigned char *at, bytes text) except NULL

@@ -10,6 +10,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from netstream.kernel.cells import ABSENT, load
+
+RELATIVE = 3 * 365 * 86400
+"""Times closer to 0 than this are relative."""
+PLACES = (
+    "asked_after",
+    "asked_before",
+    "asked_points",
+    "step",
+    "first",
+    "last",
+    "oldest",
+    "newest",
+    "rows",
+    "points",
+    "low",
+    "high",
+    "latest_values",
+    "newest_values",
+    "result",
+)
+"""What L{Form} can say: the question; seconds between rows, the first and last
+that are stored, and those of the oldest and newest row; how many rows there
+are, and how many numbers; the least and the greatest; the latest values of all,
+and the newest of these; and the rows."""
+
 COMPILED = not __file__.endswith(".py")
 
 _LONGEST = 24
@@ -22,28 +48,42 @@ _WHOLE = 2.0**63
 _MAGIC = 2.0**52
 _PLAIN = 1e-3
 """From here on, Python writes numbers without an exponent."""
+_ABSENT = ABSENT
+_RELATIVE = RELATIVE
+_NAN = float("nan")
 _PAIRS = b"".join(b"%02d" % number for number in range(100))
 
+Int32s = npt.NDArray[np.int32]
+Cells = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
 
 
-def write(values: Float64s, stamps: Int64s | None, before: bytes, after: bytes, between: bytes, behind: bytes) -> bytes:
+def write(values: Float64s, between: bytes, behind: bytes) -> bytes:
     """
-    Write rows, each C{before}, its stamp, C{after}, its numbers with
-    C{between} between them, and C{behind}.
+    Write rows, each its numbers with C{between} between them, and C{behind}.
 
     @param values: float64 of shape (rows, columns).
-    @param stamps: int64 by row; without them a row begins with its numbers.
-    @raise ValueError: There are not as many stamps as rows.
     """
-    if stamps is not None and len(stamps) != len(values):
-        raise ValueError("columns of unequal length")
     if not COMPILED:
+        return _together(values, None, b"", b"", between, behind)
+    return _one_by_one(values, 0, 0, 0, b"", b"", between, behind)
+
+
+def stamped(
+    values: Float64s, first: int, step: int, before: bytes, after: bytes, between: bytes, behind: bytes
+) -> bytes:
+    """
+    Write rows, each C{before}, its stamp, C{after}, and as L{write} does.
+
+    @param first: The stamp of the first row.
+    @param step: What to add for the next.
+    """
+    if not COMPILED:
+        stamps = first + step * np.arange(len(values), dtype=np.int64)
         return _together(values, stamps, before, after, between, behind)
-    if stamps is None:
-        return _one_by_one(values, np.zeros(len(values), np.int64), 0, before, after, between, behind)
-    return _one_by_one(values, stamps, 1, before, after, between, behind)
+    return _one_by_one(values, first, step, 1, before, after, between, behind)
 
 
 def extent(values: Float64s) -> tuple[int, float, float]:
@@ -97,7 +137,14 @@ def long_text(value: float) -> bytes:
 
 
 def _one_by_one(
-    values: Float64s, stamps: Int64s, stamped: int, before: bytes, after: bytes, between: bytes, behind: bytes
+    values: Float64s,
+    stamp: int,
+    step: int,
+    with_stamp: int,
+    before: bytes,
+    after: bytes,
+    between: bytes,
+    behind: bytes,
 ) -> bytes:
     """
     The compiled way.
@@ -105,41 +152,50 @@ def _one_by_one(
     rows = values.shape[0]
     columns = values.shape[1]
     size = 0
-    if stamped:
+    if with_stamp:
         size = len(before) + len(after) + _LONGEST
     size = rows * (size + len(behind) + columns * (len(between) + _LONGEST))
     text = bytearray(size)
     start: Any = text
     at: Any = start
     for row in range(rows):
-        if stamped:
+        if with_stamp:
             at = _put(at, before)
-            number = stamps[row]
-            if number < 0:
-                at[0] = 45
-                at += 1
-                number = -number
-            at = _digits(at, number)
-            at = _put(at, after)
+            at = _put(_stamp(at, stamp), after)
+            stamp += step
         for column in range(columns):
             if column:
                 at = _put(at, between)
-            value = values[row, column]
-            magnitude = -value if value < 0 else value
-            if magnitude < _FINE:
-                # Rounds to the nearest whole number, halves to the even one.
-                scaled = int(magnitude * 1e7 + _MAGIC - _MAGIC)
-                if value < 0 and scaled:
-                    at[0] = 45
-                    at += 1
-                at = _digits(at, scaled // 10000000)
-                scaled %= 10000000
-                if scaled:
-                    at = _decimals(at, scaled)
-            else:
-                at = _put(at, long_text(value))
+            at = _number(at, values[row, column])
         at = _put(at, behind)
     return bytes(memoryview(text)[: at - start])
+
+
+def _stamp(at: Any, number: int) -> Any:
+    """
+    Write an integer (in C).
+    """
+    if number < 0:
+        at[0] = 45
+        return _digits(at + 1, -number)
+    return _digits(at, number)
+
+
+def _number(at: Any, value: float) -> Any:
+    """
+    Write a number (in C).
+    """
+    magnitude = -value if value < 0 else value
+    if magnitude >= _FINE or value != value:
+        return _put(at, long_text(value))
+    # Rounds to the nearest whole number, halves to the even one.
+    scaled = int(magnitude * 1e7 + _MAGIC - _MAGIC)
+    if value < 0 and scaled:
+        at[0] = 45
+        at += 1
+    at = _digits(at, scaled // 10000000)
+    scaled %= 10000000
+    return _decimals(at, scaled) if scaled else at
 
 
 def _put(at: Any, text: bytes) -> Any:
@@ -195,6 +251,308 @@ def _decimals(at: Any, number: int) -> Any:
     while at[place] == 48:
         place -= 1
     return at + place + 1
+
+
+class Form:
+    """
+    Text with rows of a hot page in it, and what there is to say of them.
+
+    Each row is its time, newest first, and its numbers, in brackets.
+    """
+
+    __slots__ = ("_anomalies", "_factor", "_pieces", "_places", "_turned")
+
+    def __init__(
+        self, pieces: list[bytes], places: list[str], flip: bool = False, factor: int = 1, anomalies: bool = True
+    ) -> None:
+        """
+        @param pieces: What stands before, between and behind the places.
+        @param places: Names of L{PLACES}: what stands there.
+        @param flip: Write the oldest row first.
+        @param factor: Of the times of rows.
+        @param anomalies: Whether anomalous samples may be among them.
+        @raise ValueError: There is no such place, or there are not as many as
+            between the pieces.
+        """
+        if len(places) != len(pieces) - 1:
+            raise ValueError("as many places as between the pieces")
+        self._pieces = pieces
+        self._places = bytes([PLACES.index(name) for name in places])
+        self._turned = not flip
+        self._factor = factor
+        self._anomalies = anomalies
+
+    def fill(
+        self,
+        after: int,
+        before: int,
+        points: int,
+        now: int,
+        first: int,
+        last: int,
+        floor: int,
+        start: int,
+        step: int,
+        cells: Cells,
+        marks: Bytes,
+        columns: Int32s,
+        latest: Float64s,
+        series: Int32s,
+    ) -> bytes | None:
+        """
+        Answer a question for samples.
+
+        @param after: As L{netstream.db.windows.window} has it.
+        @param before: The same.
+        @param points: The same.
+        @param now: The current second.
+        @param first: The oldest second that is stored.
+        @param last: The newest second.
+        @param floor: Rows up to this second may be elsewhere.
+        @param start: Second of the first row of the page.
+        @param step: Seconds from row to row.
+        @param cells: uint64 of shape (rows, width), as L{netstream.kernel.cells}
+            says.
+        @param marks: uint8 of the same shape.
+        @param columns: int32: the columns wanted.
+        @param latest: float64 by series of the host.
+        @param series: int32 by column: its series, -1 if it has none.
+        @return: L{None} if rows are not all here, or each of more than one
+            sample, or if there are anomalies that may not be.
+        @raise ValueError: The arrays do not fit each other, or there is no such
+            column.
+        """
+        if not COMPILED:
+            return self._by_arrays(
+                after, before, points, now, first, last, floor, start, step, cells, marks, columns, latest, series
+            )
+        found: bytes | None = self._fill(
+            after, before, points, now, first, last, floor, start, step, cells, marks, columns, latest, series
+        )
+        return found
+
+    def _fill(
+        self,
+        after: int,
+        before: int,
+        points: int,
+        now: int,
+        first: int,
+        last: int,
+        floor: int,
+        start: int,
+        step: int,
+        cells: Cells,
+        marks: Bytes,
+        columns: Int32s,
+        latest: Float64s,
+        series: Int32s,
+    ) -> Any:
+        """
+        The compiled way.
+        """
+        cell: Any  # in C, the bits of a number and the number in the same place
+        width = cells.shape[1]
+        wanted = columns.shape[0]
+        if marks.shape[0] != cells.shape[0] or marks.shape[1] != width or series.shape[0] != wanted:
+            raise ValueError("arrays of unequal shape")
+        for i in range(wanted):
+            if not 0 <= columns[i] < width:
+                raise ValueError("no such column")
+        end = _last_row(after, before, points, now, first, last, floor, start, step, cells.shape[0])
+        if not end:
+            return None
+        high = end >> 32
+        rows = end & 0xFFFFFFFF
+        low = high - rows
+        count = 0
+        finite = 0
+        least = 0.0
+        greatest = 0.0
+        for row in range(low, high):
+            for i in range(wanted):
+                if not self._anomalies and marks[row, columns[i]] & 1:
+                    return None
+                cell.bits = cells[row, columns[i]] ^ _ABSENT  # noqa: F821
+                value = cell.value  # noqa: F821
+                if value == value:
+                    count += 1
+                if value - value == 0:
+                    if not finite or value < least:
+                        least = value
+                    if not finite or value > greatest:
+                        greatest = value
+                    finite = 1
+        size = (rows + 2) * (wanted + 1) * (_LONGEST + 4)
+        for piece in self._pieces:
+            size += len(piece) + _LONGEST
+        text = bytearray(size)
+        begin: Any = text
+        at: Any = begin
+        places: Any = self._places
+        newest_at = start + step * (high - 1)
+        number = 0
+        for place in range(len(self._pieces)):
+            at = _put(at, self._pieces[place])
+            if place == len(self._pieces) - 1:
+                break
+            code = places[place]
+            if code == 0:
+                at = _stamp(at, after)
+            elif code == 1:
+                at = _stamp(at, before)
+            elif code == 2:
+                at = _stamp(at, points)
+            elif code == 3:
+                at = _stamp(at, step)
+            elif code == 4:
+                at = _stamp(at, first)
+            elif code == 5:
+                at = _stamp(at, last)
+            elif code == 6:
+                at = _stamp(at, start + step * low)
+            elif code == 7:
+                at = _stamp(at, newest_at)
+            elif code == 8:
+                at = _stamp(at, rows)
+            elif code == 9:
+                at = _stamp(at, count)
+            elif code == 10:
+                at = _number(at, least + 0.0)
+            elif code == 11:
+                at = _number(at, greatest + 0.0)
+            elif code == 12:
+                for i in range(wanted):
+                    if i:
+                        at[0] = 44
+                        at += 1
+                    number = series[i]
+                    at = _number(at, latest[number] if 0 <= number < latest.shape[0] else _NAN)
+            elif code == 13:
+                for i in range(wanted):
+                    if i:
+                        at[0] = 44
+                        at += 1
+                    cell.bits = cells[high - 1, columns[i]] ^ _ABSENT  # noqa: F821
+                    at = _number(at, cell.value)  # noqa: F821
+            else:
+                for number in range(rows):
+                    row = high - 1 - number if self._turned else low + number
+                    if number:
+                        at[0] = 44
+                        at += 1
+                    at[0] = 91
+                    at = _stamp(at + 1, self._factor * (start + step * row))
+                    for i in range(wanted):
+                        at[0] = 44
+                        cell.bits = cells[row, columns[i]] ^ _ABSENT  # noqa: F821
+                        at = _number(at + 1, cell.value)  # noqa: F821
+                    at[0] = 93
+                    at += 1
+        return bytes(memoryview(text)[: at - begin])
+
+    def _by_arrays(
+        self,
+        after: int,
+        before: int,
+        points: int,
+        now: int,
+        first: int,
+        last: int,
+        floor: int,
+        start: int,
+        step: int,
+        cells: Cells,
+        marks: Bytes,
+        columns: Int32s,
+        latest: Float64s,
+        series: Int32s,
+    ) -> bytes | None:
+        """
+        The way without a compiler.
+        """
+        if marks.shape != cells.shape or len(series) != len(columns):
+            raise ValueError("arrays of unequal shape")
+        if len(columns) and not 0 <= columns.min() <= columns.max() < cells.shape[1]:
+            raise ValueError("no such column")
+        end = _last_row(after, before, points, now, first, last, floor, start, step, len(cells))
+        if not end:
+            return None
+        high, rows = divmod(end, 1 << 32)
+        low = high - rows
+        values, flags = np.empty((rows, len(columns))), np.empty((rows, len(columns)), np.uint8)
+        load(cells[low:high], marks[low:high], columns, values, flags)
+        if not self._anomalies and (marks[low:high, columns] & 1).any():
+            return None
+        count, least, greatest = extent(values)
+        newest = [latest[number] if 0 <= number < len(latest) else _NAN for number in series.tolist()]
+        oldest, stride = self._factor * (start + step * low), self._factor * step
+        shown = values
+        if self._turned:
+            shown, oldest, stride = values[::-1], oldest + stride * (rows - 1), -stride
+        said = [
+            *(b"%d" % whole for whole in (after, before, points, step, first, last)),
+            *(b"%d" % whole for whole in (start + step * low, start + step * (high - 1), rows, count)),
+            *(write(np.array([[number]]), b"", b"") for number in (least, greatest)),
+            write(np.array([newest]), b",", b""),
+            write(values[rows - 1 :], b",", b""),
+            stamped(shown, oldest, stride, b"[", b",", b",", b"],").removesuffix(b","),
+        ]
+        places = [said[place] for place in self._places] + [b""]
+        return b"".join([piece + place for piece, place in zip(self._pieces, places, strict=True)])
+
+
+def _last_row(
+    after: int,
+    before: int,
+    points: int,
+    now: int,
+    first: int,
+    last: int,
+    floor: int,
+    start: int,
+    step: int,
+    height: int,
+) -> int:
+    """
+    Plan rows as L{netstream.db.windows.window} does, where each is one sample.
+
+    @return: The row behind the last one of the page times 2**32, and how many
+        there are; 0 if it is not so simple, or they are not all in the page.
+    """
+    if before == 0:
+        before = last
+    elif -_RELATIVE <= before <= _RELATIVE:
+        before = now - 1 - (before if before > 0 else -before)
+    if after == 0:
+        after = first
+    elif -_RELATIVE <= after <= _RELATIVE:
+        after = before - (after if after > 0 else -after) + 1
+    if after > before:
+        after, before = before, after
+    if before > now - 1:
+        after, before = after - (before - now + 1), now - 1
+    if after <= 0 or step <= 0 or (step > 1 and 0 < points * step < before - after + 1):  # a tier might fit
+        return 0
+    after -= after % step
+    before -= before % step
+    stored = (before - after + 1) // step
+    if stored < 1:
+        stored = 1
+    if points <= 0 or points > stored:
+        points = stored
+    rest = stored % points
+    if stored // points + (1 if rest > points // 2 else 0) != 1:
+        return 0
+    if before - after > points * step:
+        points = stored
+    after = before - points * step
+    if after < floor or before < first or after >= last or after + step < start or (after - start) % step:
+        return 0
+    low = (after + step - start) // step
+    if low + points > height:
+        return 0
+    return (low + points << 32) + points
 
 
 def _together(

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
@@ -24,8 +25,10 @@ from twisted.web.iweb import IRequest
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
+SLICE = 128 * 1024
+"""Bytes that are compressed before other work gets its turn."""
 _SMALL = 1024
-_SLICE = 128 * 1024
+_SQUEEZED: Mapping[str, str] = MappingProxyType({"Content-Encoding": "gzip"})
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 _GZIP = 31
 _ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|\Z))", re.IGNORECASE)
@@ -261,20 +264,34 @@ async def packed(
 
     @return: The headers that say so, and the body.
     """
+    if len(answer.body) <= SLICE or not _to_squeeze(request, answer, gzip):
+        return packed_at_once(request, answer, gzip)
+    return _SQUEEZED, await _squeeze(answer.body, clock)
+
+
+def packed_at_once(request: Heard | IRequest, answer: Answer, gzip: bool) -> tuple[Mapping[str, str], bytes]:
+    """
+    The same of a body that has no more than L{SLICE} bytes.
+    """
+    if not _to_squeeze(request, answer, gzip):
+        return {}, answer.body
+    stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    return _SQUEEZED, stream.compress(answer.body) + stream.flush()
+
+
+def _to_squeeze(request: Heard | IRequest, answer: Answer, gzip: bool) -> bool:
     if not gzip or not answer.compress or len(answer.body) <= _SMALL:
-        return {}, answer.body
-    if not _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")):
-        return {}, answer.body
-    return {"Content-Encoding": "gzip"}, await _squeeze(answer.body, clock)
+        return False
+    return _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")) is not None
 
 
 async def _squeeze(body: bytes, clock: IReactorTime) -> bytes:
     stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
     parts = []
-    for at in range(0, len(body), _SLICE):
+    for at in range(0, len(body), SLICE):
         if at:
             await breathe(clock)
-        parts.append(stream.compress(body[at : at + _SLICE]))
+        parts.append(stream.compress(body[at : at + SLICE]))
     return b"".join([*parts, stream.flush()])
 
 

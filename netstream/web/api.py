@@ -23,14 +23,26 @@ from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
 from netstream.web import badges, metrics, openapi, version1, version3
 from netstream.web.alerts import Alerts
-from netstream.web.answer import JSON, Answer, Refusal, encode, is_browser, packed, prepare, tagged, text_answer
+from netstream.web.answer import (
+    JSON,
+    SLICE,
+    Answer,
+    Refusal,
+    encode,
+    is_browser,
+    packed,
+    packed_at_once,
+    prepare,
+    tagged,
+    text_answer,
+)
 from netstream.web.ask import Ask
 from netstream.web.endpoints import ENDPOINTS
 from netstream.web.events import Events
 from netstream.web.kept import Kept, Packed, State
 from netstream.web.pages import Dashboard
 from netstream.web.plain import PlainRequest, whole
-from netstream.web.target import BadParameter, Target
+from netstream.web.target import BadParameter, Place, Target
 
 Command = Callable[["API", Host | None, Ask], Awaitable[Answer]]
 """Answers for the one node that the path of a request names, or for all."""
@@ -193,20 +205,30 @@ class API:
         answer = await command(self, only, Ask.of(request))
         return await prepare(request, answer, self._clock, self._settings.web.gzip)
 
-    def known(self, request: PlainRequest) -> bytes | None:
+    def known(self, request: PlainRequest, command: Command) -> bytes | None:
         """
         @return: All bytes of the response to a plain request, if it was
-            answered before and nothing has changed since.
+            answered before and nothing has changed since, or takes no more
+            than a look at the newest samples.
         """
-        now = self._clock.seconds()
+        now, name, shape = self._clock.seconds(), request.host, request.head.shape
         found = self._kept.find(request.key, now, self._settings)
-        if found is None:
+        if found is not None and (name is None or self._hub.find(name) is found[0]):
+            packed = found[1]
+            return whole(packed.answer, packed.more, packed.body, now)
+        if shape is None or shape.terms is None or command is not _DATA:
             return None
-        host, packed = found
-        name = request.host
-        if name is not None and self._hub.find(name) is not host:
+        host = self._hub.local if name is None else self._hub.find(name)
+        if host is None:
             return None
-        return whole(packed.answer, packed.more, packed.body, now)
+        filename = shape.target.parameters.text("filename")
+        answer = self._version1.data_at_once(host, shape.terms, request.head.window, filename)
+        if answer is None or len(answer.body) > SLICE:
+            return None
+        more, body = packed_at_once(request, answer, self._settings.web.gzip)
+        if self._kept.again(request.key, now):
+            self._keep(request, State.of(host, now, self._settings), Packed(answer, more, body), now)
+        return whole(answer, more, body, now)
 
     async def answer(self, request: PlainRequest, command: Command) -> Answer:
         """
@@ -228,10 +250,14 @@ class API:
         """
         answer = tagged(request, answer)
         more, body = await packed(request, answer, self._clock, self._settings.web.gzip)
-        now, state = self._clock.seconds(), request.state
-        if state is not None and not answer.lifetime and state.holds(now, self._settings):
-            self._kept.keep(request.key, state, Packed(answer, more, body))
+        now = self._clock.seconds()
+        if not answer.lifetime:
+            self._keep(request, request.state, Packed(answer, more, body), now)
         return whole(answer, more, body, now)
+
+    def _keep(self, request: PlainRequest, state: State | None, packed: Packed, now: float) -> None:
+        if state is not None and state.holds(now, self._settings):
+            self._kept.keep(request.key, state, packed)
 
 
 VERSIONS = ("v1", "v2", "v3")
@@ -269,12 +295,12 @@ _ANSWERS = dict(_answers())
 _DATA = _ANSWERS["v1", "data"]
 
 
-def command_of(target: Target) -> Command | None:
+def command_of(place: Place) -> Command | None:
     """
     @return: What answers a request that asks for no more than an answer; L{None}
         for all others, and for those that get none.
     """
-    call = target.call
-    if call is None or target.acts or call[2] == "badge.svg":  # a picture, even of a host that is not there
+    call = place.call
+    if call is None or place.acts or call[2] == "badge.svg":  # a picture, even of a host that is not there
         return None
     return _ANSWERS.get(call[1:])

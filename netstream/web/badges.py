@@ -22,7 +22,8 @@ from netstream.web.answer import Answer, Refusal
 from netstream.web.charts import named, newest
 from netstream.web.features import BADGES
 from netstream.web.formats import folded
-from netstream.web.query import FAR, MOST_ROWS, OPTIONS, Question, view
+from netstream.web.query import Choices, view
+from netstream.web.questions import FAR, MOST_ROWS, OPTIONS, Question, Terms
 from netstream.web.svg import COLORS, LARGEST_SCALE, WIDEST, Badge, color_of
 from netstream.web.target import Parameters, Target
 
@@ -99,7 +100,7 @@ def pictured_for(target: Target, refusal: Answer) -> Answer:
     @return: Where a badge was asked for the first line of it as one, else the
         text.
     """
-    if target.feature != BADGES:
+    if target.place.feature != BADGES:
         return refusal
     text = refusal.body.decode().strip()
     badge = _answer(Badge(text.partition("\n")[0], "-", title=text), refusal.status)
@@ -130,17 +131,20 @@ class _Asked:
         @raise BadParameter: A number is none.
         """
         parameters = self.parameters
-        return Question(
+        terms = Terms(
             chart.id,
             "",
             self.dimensions,
-            parameters.number("after", -chart.update_every, -FAR, FAR),
-            parameters.number("before", 0, -FAR, FAR),
-            parameters.number("points", 1, 1, MOST_ROWS),
             parameters.text("group", "time_group", default="average"),
             parameters.text("group_options"),
             "array",
             frozenset(OPTIONS[word] for word in parameters.words("options") if word in OPTIONS),
+        )
+        return Question(
+            terms,
+            parameters.number("after", -chart.update_every, -FAR, FAR),
+            parameters.number("before", 0, -FAR, FAR),
+            parameters.number("points", 1, 1, MOST_ROWS),
         )
 
     def refresh(self, usual: int) -> int:
@@ -189,7 +193,7 @@ async def _of_chart(asked: _Asked, host: Host, chart: Chart, now: int, missed: i
     if question.before > 0 or newest(host, chart) >= now - patience:
         refresh = asked.refresh(_width(question, now) // question.points)
         try:
-            found = await view(host, question, now)
+            found = await view(host, question, now, Choices())
         except Refusal as nothing:
             if nothing.status != 404:
                 raise
@@ -197,10 +201,10 @@ async def _of_chart(asked: _Asked, host: Host, chart: Chart, now: int, missed: i
         else:
             values = folded(found)
             if len(values):
-                value = float(values[0 if "flip" in question.options else -1])
+                value = float(values[0 if "flip" in question.terms.options else -1])
     if not math.isfinite(value):
         value = math.nan
-    units = "%" if "percentage" in question.options else chart.units
+    units = "%" if "percentage" in question.terms.options else chart.units
     return _answer(asked.badge(asked.dimensions.lstrip("|") or chart.name, value, units), refresh=refresh)
 
 

@@ -15,7 +15,7 @@ from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.model.pattern import SimplePattern
 from netstream.web.charts import label_patterns, labelled, list_pattern, own_labels, span_of
-from netstream.web.query import FAR
+from netstream.web.questions import FAR
 from netstream.web.target import Parameters
 
 OPTIONS = ("charts", "dimensions", "labels", "full", "all")

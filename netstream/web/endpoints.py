@@ -20,7 +20,7 @@ from netstream.web.grouped import JSON2, MORE_OPTIONS, MOST_SERIES
 from netstream.web.grouping import AGGREGATIONS
 from netstream.web.openapi import HTML, JSON, PLAIN, Endpoint, Parameter
 from netstream.web.passes import GROUP_BY
-from netstream.web.query import FAR, MOST_ROWS, OPTIONS
+from netstream.web.questions import FAR, MOST_ROWS, OPTIONS
 from netstream.web.shapes import TEXT, Schema, ref
 from netstream.web.standing import MOST_INSTANCES, STATUSES
 from netstream.web.standing import OPTIONS as ALERT_OPTIONS

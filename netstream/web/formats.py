@@ -12,24 +12,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from html import escape
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import orjson
-from attrs import evolve, frozen
+from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
-from netstream.kernel.rows import extent
+from netstream.kernel.rows import stamped
 from netstream.kernel.rows import write as written
 from netstream.model.samples import Float64s, Int64s
-from netstream.web.answer import JSON, TEXT, Answer, Refusal, breathe, encode
-from netstream.web.charts import own_labels
-from netstream.web.query import View
+from netstream.web.answer import JSON, TEXT, Refusal, breathe, encode
 
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 HTML = "text/html; charset=utf-8"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_AT_ONCE = 1 << 16
+_ARRAY = (b"[", b",", b",", b"],")
+"""What stands before and after the time of a row, between its numbers, and
+behind them."""
+MOST_AT_ONCE = 1 << 16
 """Numbers that are written before other work gets its turn."""
 
 
@@ -39,6 +40,8 @@ class Rows(Protocol):
 
     @ivar options: Canonical names of options, of which C{flip}, C{ms},
         C{seconds} and others say how.
+    @ivar first: Second of the oldest row.
+    @ivar step: Seconds between rows.
     @ivar times: int64 of shape (rows,), ascending.
     @ivar values: float64 of shape (rows, columns); NaN where there is none.
     @ivar names: Of the columns, as people know them.
@@ -48,6 +51,12 @@ class Rows(Protocol):
 
     @property
     def options(self) -> frozenset[str]: ...
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def step(self) -> int: ...
 
     @property
     def times(self) -> Int64s: ...
@@ -72,7 +81,7 @@ def _lines(view: Rows, separator: bytes = b",") -> list[bytes]:
     """
     @return: The values of each row, divided by a separator.
     """
-    return written(_ordered(view, view.values), None, b"", b"", separator, b"\n").split(b"\n")[:-1]
+    return written(_ordered(view, view.values), separator, b"\n").split(b"\n")[:-1]
 
 
 def _seconds(view: Rows) -> Int64s:
@@ -138,7 +147,12 @@ def _arrays(view: Rows, between: bytes = b",") -> bytes:
     @param between: What divides the rows.
     @return: The rows as JSON arrays.
     """
-    text = written(_ordered(view, view.values), _seconds(view), b"[", b",", b",", b"]" + between)
+    rows, first, step = len(view.values), view.first, view.step
+    if "flip" not in view.options:
+        first, step = first + step * (rows - 1), -step
+    if "ms" in view.options:
+        first, step = 1000 * first, 1000 * step
+    text = stamped(_ordered(view, view.values), first, step, *_ARRAY[:3], b"]" + between)
     return text.removesuffix(between)
 
 
@@ -160,8 +174,11 @@ def _objects(view: Rows) -> bytes:
     return b"".join(parts)[3:] + b"}"
 
 
-def _head(names: Callable[[Rows], list[str]]) -> Callable[[Rows], bytes]:
-    return lambda view: b'{"labels":' + encode(["time", *names(view)]) + b',\n"data":['
+def json_head(names: Sequence[str]) -> bytes:
+    """
+    @return: What JSON has before the rows.
+    """
+    return b'{"labels":' + encode(["time", *names]) + b',\n"data":['
 
 
 def cell(text: str, separator: str, quotes: bool = False) -> str:
@@ -240,7 +257,7 @@ def folded(view: Rows) -> Float64s:
 def _single(separator: bytes) -> Callable[[Rows], bytes]:
     def rows(view: Rows) -> bytes:
         values = _ordered(view, folded(view))[:, np.newaxis]
-        return written(values, None, b"", b"", b"", separator).removesuffix(separator)
+        return written(values, b"", separator).removesuffix(separator)
 
     return rows
 
@@ -285,7 +302,7 @@ class _Format:
 
 
 _WRITERS = {
-    "json": _Format(JSON, _head(lambda view: view.names), _arrays, b",", b"]}"),
+    "json": _Format(JSON, lambda view: json_head(view.names), _arrays, b",", b"]}"),
     "csv": _Format(TEXT, _labels(","), _table(b","), tail=b"\r\n"),
     "tsv": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n"),
     "tsv-excel": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n"),
@@ -300,12 +317,13 @@ _WRITERS = {
     "datatable": _Format(JSON, _columns, _datatable, b",\n", b"]}"),
 }
 
-_OBJECTS = _Format(JSON, _head(lambda view: view.keys), _objects, b",\n", b"]}")
+_OBJECTS = _Format(JSON, lambda view: json_head(view.keys), _objects, b",\n", b"]}")
 
 FORMATS = tuple(_WRITERS)
 """Names of the formats that are offered."""
 
-_FOLDED = ("ssv", "ssvcomma", "array")
+FOLDED = frozenset(("ssv", "ssvcomma", "array"))
+"""Formats that have one number a row."""
 
 
 def check_format(name: str, *others: str) -> None:
@@ -317,99 +335,19 @@ def check_format(name: str, *others: str) -> None:
         raise Refusal(400, f"format: {name[:40]!r} is not offered; there are {', '.join((*others, *FORMATS))}.\n")
 
 
-def _latest(view: View) -> list[float]:
-    latest, table = view.host.latest, view.host.table
-    return [latest.of(table.find(chart.id, dimension.id))[1] for chart, dimension in view.dimensions]
+def _format_of(view: Rows, form: str) -> _Format:
+    return _OBJECTS if form == "json" and "objectrows" in view.options else _WRITERS[form]
 
 
-def _identity(view: View) -> str:
-    question = view.question
-    kind, what = "chart", f"instance:{question.chart}"
-    if not question.chart:
-        kind, what = "context", f"contexts:{question.context}/instances:*"
-    options = ",".join(filter(None, [question.option_words]))
-    return (
-        f"{kind}://host:{view.host.info.hostname}/{what}/dimensions:{question.dimensions or '*'}"
-        f"/after:{question.after}/before:{question.before}/points:{question.points}"
-        f"/group:{question.method}{question.argument}/options:{options}"
-    )
-
-
-def _numbers(values: Sequence[float]) -> list[bytes]:
+def at_once(view: Rows, form: str) -> tuple[bytes, str]:
     """
-    @return: Each as text.
+    Write rows, of which there are few.
+
+    @param form: One of L{FORMATS}.
+    @return: What is written, and its content type.
     """
-    return written(np.array([values]), None, b"", b"", b",", b"").split(b",")
-
-
-def _array(numbers: Sequence[bytes]) -> orjson.Fragment:
-    return orjson.Fragment(b"[" + b",".join(numbers) + b"]")
-
-
-def _extremes(view: View) -> tuple[float, float]:
-    values = folded(view)[:, np.newaxis] if view.question.format in _FOLDED else view.values
-    return extent(values)[1:]
-
-
-def _points_word(view: View) -> str:
-    """
-    @return: What agents call rows of several points in a fixed window, and all
-        others.
-    """
-    return "virtual-points" if view.question.settled and view.step > view.update_every else "natural-points"
-
-
-def _charts(view: View) -> dict[str, Any]:
-    """
-    @return: Where each column comes from, if a context was asked for.
-    """
-    if view.question.chart:
-        return {}
-    charts = [chart for chart, _ in view.dimensions]
-    found: dict[str, Any] = {"chart_ids": [chart.id for chart in charts]}
-    if keys := view.question.label_keys:
-        found["chart_labels"] = {key: [own_labels(chart).get(key, "") for chart in charts] for key in keys}
-    return found
-
-
-def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
-    question, rows = view.question, len(view.times)
-    last = int(view.times[-1]) if rows else 0
-    identity = _identity(view)
-    newest = view.values[-1].tolist() if rows else []
-    low, high, *others = _numbers([*_extremes(view), *_latest(view), *newest])
-    width = len(view.dimensions)
-    described: dict[str, Any] = {
-        "api": 1,
-        "id": identity,
-        "name": identity,
-        "view_update_every": view.step,
-        "update_every": view.update_every,
-        "first_entry": view.span.first if view.span else 0,
-        "last_entry": view.span.last if view.span else 0,
-        "before": last,
-        "after": last - rows * view.step + view.update_every if rows else 0,
-        "group": question.method,
-        "options": ",".join(filter(None, [question.option_words, _points_word(view)])),
-        "dimension_names": view.names,
-        "dimension_ids": [dimension.id for _, dimension in view.dimensions],
-        "functions": view.functions,
-        **_charts(view),
-        "latest_values": _array(others[:width]),
-        "view_latest_values": _array(others[width:]),
-        "dimensions": width,
-        "points": rows,
-        "format": question.format,
-        "db_points_per_tier": [view.points],
-        "result": embedded(body, content_type),
-        "min": orjson.Fragment(low),
-        "max": orjson.Fragment(high),
-    }
-    if view.rates is not None and "jw-anomaly-rates" in question.options:
-        rates = evolve(view, values=view.rates)
-        form = _WRITERS["json"]
-        described["anomaly_rates"] = orjson.Fragment(form.head(rates) + form.rows(rates) + form.tail)
-    return encode(described)
+    how = _format_of(view, form)
+    return b"".join((how.head(view), how.rows(view), how.tail)), how.content_type
 
 
 def _slices(view: Rows) -> Iterator[Rows]:
@@ -417,10 +355,7 @@ def _slices(view: Rows) -> Iterator[Rows]:
     @return: The rows in the order in which they are written, some at a time.
     """
     rows, columns = view.values.shape
-    most = max(1, _AT_ONCE // (columns + 1))
-    if rows <= most:
-        yield view
-        return
+    most = max(1, MOST_AT_ONCE // max(1, columns))
     for start in range(0, rows, most):
         some = slice(start, start + most)
         if "flip" not in view.options:
@@ -435,8 +370,9 @@ async def body_of(view: Rows, form: str, clock: IReactorTime) -> tuple[bytes, st
     @param form: One of L{FORMATS}.
     @return: What is written, and its content type.
     """
-    objects = form == "json" and "objectrows" in view.options
-    how = _OBJECTS if objects else _WRITERS[form]
+    how = _format_of(view, form)
+    if view.values.size <= MOST_AT_ONCE:
+        return at_once(view, form)
     parts = [how.head(view)]
     for number, some in enumerate(_slices(view)):
         if number:
@@ -446,11 +382,11 @@ async def body_of(view: Rows, form: str, clock: IReactorTime) -> tuple[bytes, st
     return b"".join([*parts, how.tail]), how.content_type
 
 
-def embedded(body: bytes, content_type: str) -> orjson.Fragment:
+def embedded(body: bytes, content_type: str) -> bytes:
     """
     @return: What L{body_of} wrote as a part of JSON: text becomes a string.
     """
-    return orjson.Fragment(body if content_type == JSON else encode(body.decode("utf-8", "replace")))
+    return body if content_type == JSON else encode(body.decode("utf-8", "replace"))
 
 
 def saved_as(filename: str) -> dict[str, str]:
@@ -460,18 +396,3 @@ def saved_as(filename: str) -> dict[str, str]:
     """
     name = _NOT_IN_FILE_NAMES.sub("_", filename)[:100].lstrip(".")
     return {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
-
-
-async def write(view: View, clock: IReactorTime, lifetime: int = 0, filename: str = "") -> Answer:
-    """
-    Write a view in the format that was asked for, letting other work go on
-    in between.
-
-    @param lifetime: Seconds for which the answer may be kept.
-    @param filename: Under which a browser shall save it; C{""} shows it.
-    """
-    question = view.question
-    body, content_type = await body_of(view, question.format, clock)
-    if "jsonwrap" in question.options:
-        body, content_type = _wrapped(view, body, content_type), JSON
-    return Answer(body, content_type, lifetime=lifetime, headers=saved_as(filename))

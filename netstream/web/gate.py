@@ -26,7 +26,7 @@ from netstream.web.features import ALL, not_served
 from netstream.web.login import Login, Work
 from netstream.web.plain import Head, PlainRequest
 from netstream.web.refused import page
-from netstream.web.target import Parameters, Target, parse
+from netstream.web.target import Parameters, Place, Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor, check_intent, visitor
 from netstream.web.writing import WRITE, Body, Writing
 
@@ -45,6 +45,7 @@ class APIRequest(server.Request):
     A request whose target is taken apart as clients of agents expect.
 
     @ivar target: What it names.
+    @ivar place: Where that is.
     @ivar parameters: What stands behind the path.
     @ivar visitor: Who makes it.
     @ivar shared: Headers that let a page of another site read the answer.
@@ -52,7 +53,8 @@ class APIRequest(server.Request):
 
     shared: Mapping[str, str] = MappingProxyType({})
     parameters = Parameters()
-    target = Target("/", parameters)
+    place = Place("/")
+    target = Target(place, parameters)
     visitor = UNKNOWN
 
     def gotLength(self, length: int | None) -> None:
@@ -72,7 +74,8 @@ class APIRequest(server.Request):
         """
         self.target = parse(self.uri)
         self.parameters = self.target.parameters
-        self.path = self.target.quoted
+        self.place = self.target.place
+        self.path = self.place.quoted
         super().process()
 
 
@@ -205,7 +208,7 @@ class Gate(Resource):
         @return: Fires when it is known who signs in; L{None} if nobody need.
         @raise Refusal: The request does not pass.
         """
-        feature = request.target.feature
+        feature = request.place.feature
         if feature not in getattr(request, "site", self).features:
             raise Refusal(403, not_served(feature))
         if self._writing is not None and request.path == WRITE:
@@ -222,7 +225,7 @@ class Gate(Resource):
             self.access.check_name(who.host)
         if request.method not in (b"GET", b"HEAD", b"OPTIONS"):
             raise Refusal(405, f"Only {METHODS} are answered here.\n", {"Allow": METHODS})
-        if request.target.acts:
+        if request.place.acts:
             check_intent(request, who)
         if self.login is None or asks or feature not in self.access.web.protected:
             return None

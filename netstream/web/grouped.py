@@ -36,7 +36,8 @@ from netstream.web.grouping import (
     resets_of,
 )
 from netstream.web.passes import Group, Groups, Pass, parts_of, passes_of
-from netstream.web.query import FAR, MOST_CELLS, MOST_ROWS, OPTIONS
+from netstream.web.query import MOST_CELLS
+from netstream.web.questions import FAR, MOST_ROWS, OPTIONS
 from netstream.web.resampling import resampled
 from netstream.web.selection import Choice, Choosing, Instance
 from netstream.web.target import Parameters
@@ -182,6 +183,20 @@ class Result:
     plan: Window
     update_every: int
     span: Span | None
+
+    @property
+    def first(self) -> int:
+        """
+        Second of the oldest row; 0 if there is none.
+        """
+        return int(self.times[0]) if len(self.times) else 0
+
+    @property
+    def step(self) -> int:
+        """
+        Seconds between rows.
+        """
+        return self.plan.step
 
     @property
     def options(self) -> frozenset[str]:

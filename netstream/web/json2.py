@@ -294,7 +294,7 @@ def _rows(result: Result) -> bytes:
     if not rows:
         return b"[]"
     stamps = orjson.dumps(np.ascontiguousarray(times), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    text = written(np.ascontiguousarray(points).reshape(-1, width), None, b"", b"", b",", b"]\n[")
+    text = written(np.ascontiguousarray(points).reshape(-1, width), b",", b"]\n[")
     cells = (b"[" + text).split(b"\n")[:-1]
     pieces = [b""] * (rows * (groups + 1))
     pieces[0 :: groups + 1] = [b"[" + stamp for stamp in stamps]
@@ -377,12 +377,12 @@ def writer(
     now: float,
     started: float,
     versions: Mapping[str, Any],
-    rows: orjson.Fragment | None = None,
+    rows: bytes | None = None,
 ) -> Callable[[], Answer]:
     """
     @param now: UTC seconds.
     @param started: When the request came.
-    @param rows: In another format; L{None} for the one that belongs here.
+    @param rows: As JSON, in another format; L{None} for the one that belongs here.
     @return: Makes the answer; it may do so in a thread.
     """
     result = told.result
@@ -406,12 +406,13 @@ def writer(
             },
             "totals": told.totals(),
             "functions": functions,
-            "result": rows
-            or {
+            "result": {
                 "labels": ["time", *(group.id for group in result.groups)],
                 "point": point,
                 "data": orjson.Fragment(_rows(result)),
-            },
+            }
+            if rows is None
+            else orjson.Fragment(rows),
             "db": _db(result),
             "view": _view(result),
             "agents": agents,

@@ -14,6 +14,8 @@ from netstream.web.answer import Answer
 
 MOST_BYTES = 4 << 20
 """Of all answers that are kept at once."""
+MOST_ASKED = 4096
+"""Questions of a second that are known again."""
 
 
 @frozen(eq=False)
@@ -75,6 +77,8 @@ class Kept:
         self._most = most
         self._second = 0
         self._bytes = 0
+        self._asked: set[tuple[bytes, str]] = set()
+        self._asked_at = 0
         self._known: dict[tuple[bytes, str], tuple[State, Packed]] = {}
 
     def __len__(self) -> int:
@@ -90,6 +94,23 @@ class Kept:
         if known is None or not known[0].holds(now, settings):
             return None
         return known[0].host, known[1]
+
+    def again(self, key: tuple[bytes, str], now: float) -> bool:
+        """
+        @param key: What is asked, as of L{find}.
+        @param now: UTC seconds.
+        @return: Whether this was said before of the same in the same second,
+            as far as that is known: what nobody asks for again need not be
+            kept.
+        """
+        if self._asked_at != int(now):
+            self._asked.clear()
+            self._asked_at = int(now)
+        if key in self._asked:
+            return True
+        if len(self._asked) < MOST_ASKED:
+            self._asked.add(key)
+        return False
 
     def keep(self, key: tuple[bytes, str], state: State, packed: Packed) -> None:
         """

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
@@ -21,9 +21,12 @@ from twisted.python.failure import Failure
 from twisted.web.http import NOT_MODIFIED
 from twisted.web.http_headers import Headers
 
-from netstream.web.answer import Answer, headers_of, phrase, said
+from netstream.kernel.requests import Window as Cut
+from netstream.kernel.requests import window_of
+from netstream.web.answer import Answer, Refusal, headers_of, phrase, said
 from netstream.web.kept import State
-from netstream.web.target import Target, parse
+from netstream.web.questions import Numbers, Terms
+from netstream.web.target import BadParameter, Parameters, Place, Target, parse
 from netstream.web.visitor import UNKNOWN, Visitor
 
 if TYPE_CHECKING:
@@ -33,8 +36,8 @@ T = TypeVar("T")
 
 LONGEST = 2048
 """Bytes of a head that is known again."""
-MOST = 512
-"""Heads that are known at once."""
+MOST = 1024
+"""Heads, and shapes of heads, that are known at once."""
 
 _REQUEST = re.compile(rb"GET (/[!-~]*) HTTP/1\.1\Z")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*\Z")
@@ -57,25 +60,76 @@ class Manner:
     secret: bool
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
+class Shape:
+    """
+    What requests have in common that differ in their window alone.
+    """
+
+    target: Target
+    manner: Manner
+
+    @cached_property
+    def terms(self) -> Terms | None:
+        """
+        What they ask for; L{None} if it is nothing that there can be.
+        """
+        try:
+            return Terms.parse(self.target.parameters)
+        except (BadParameter, Refusal):
+            return None
+
+
 class Head:
     """
     What a plain request says.
 
     @ivar manner: The same object for all that ask in the same manner, as long
         as that is known.
+    @ivar shape: What it has in common with those that ask for another window;
+        L{None} if it names none.
+    @ivar window: The numbers of C{after}, C{before} and C{points}, if it does.
     """
 
-    uri: bytes
-    target: Target
-    manner: Manner
+    __slots__ = ("_target", "manner", "place", "shape", "uri", "window")
+
+    def __init__(
+        self,
+        uri: bytes,
+        place: Place,
+        manner: Manner,
+        shape: Shape | None = None,
+        window: Numbers = (None, None, None),
+        target: Target | None = None,
+    ) -> None:
+        """
+        @param target: What it names, if that is known.
+        """
+        self.uri = uri
+        self.place = place
+        self.manner = manner
+        self.shape = shape
+        self.window = window
+        self._target = target
+
+    @property
+    def target(self) -> Target:
+        """
+        What it names.
+        """
+        target = self._target
+        if target is None:
+            target = self._target = parse(self.uri)
+        return target
 
     def like(self, other: Head) -> bool:
         """
         @return: Whether another asks in all the same way for what belongs to
             the same feature.
         """
-        return self is other or (self.manner is other.manner and self.target.feature == other.target.feature)
+        if self is other:
+            return True
+        return self.manner is other.manner and self.place.feature == other.place.feature
 
 
 def _manner(rest: bytes) -> Manner | None:
@@ -99,10 +153,11 @@ class Heads:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
+        self._shapes: dict[bytes, Shape] = {}
         self._manners: dict[bytes, Manner] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known) + len(self._shapes)
 
     def find(self, data: bytes) -> Head | None:
         """
@@ -110,13 +165,18 @@ class Heads:
         @return: What they say, if they are one plain request.
         """
         head = self._known.get(data)
-        if head is None and len(data) <= LONGEST:
-            head = self._parsed(data)
-            if head is not None and not head.manner.secret:
-                _remember(self._known, data, head)
-        return head
+        if head is not None or len(data) > LONGEST:
+            return head
+        cut = window_of(data)
+        shape = self._shapes.get(cut[0]) if cut is not None else None
+        if cut is None or shape is None:
+            return self._parsed(data, cut)
+        return Head(data[4 : data.index(b" ", 4)], shape.target.place, shape.manner, shape, cut[1:])
 
-    def _parsed(self, data: bytes) -> Head | None:
+    def _parsed(self, data: bytes, cut: Cut | None) -> Head | None:
+        """
+        @param cut: The same without its window, if it names one.
+        """
         if not data.endswith(b"\r\n\r\n"):
             return None
         first, _, rest = data[:-4].partition(b"\r\n")
@@ -130,7 +190,16 @@ class Heads:
                 return None
             if not manner.secret:
                 _remember(self._manners, rest, manner)
-        return Head(request[1], parse(request[1]), manner)
+        target = parse(request[1])
+        if cut is None:
+            head = Head(request[1], target.place, manner, target=target)
+            if not manner.secret:
+                _remember(self._known, data, head)
+            return head
+        shape = Shape(target, manner)
+        if not manner.secret:
+            _remember(self._shapes, cut[0], shape)
+        return Head(request[1], target.place, manner, shape, cut[1:], target)
 
 
 def _remember(known: dict[bytes, T], data: bytes, what: T) -> None:
@@ -158,13 +227,26 @@ class PlainRequest:
         self.channel = channel
         self.site = channel.site
         self.head = head
-        self.target = head.target
-        self.path = head.target.quoted
-        self.parameters = head.target.parameters
+        self.place = head.place
+        self.path = head.place.quoted
         self.requestHeaders = head.manner.headers
         self.visitor: Visitor = UNKNOWN
         self.state: State | None = None
         self.reply: Deferred[None] | None = None
+
+    @property
+    def target(self) -> Target:
+        """
+        What it names.
+        """
+        return self.head.target
+
+    @property
+    def parameters(self) -> Parameters:
+        """
+        What stands behind its path.
+        """
+        return self.head.target.parameters
 
     @property
     def key(self) -> tuple[bytes, str]:
@@ -178,7 +260,7 @@ class PlainRequest:
         """
         The node that its path names; L{None} for this one.
         """
-        call = self.target.call
+        call = self.place.call
         return None if call is None else call[0]
 
     def getClientAddress(self) -> IAddress:

@@ -1,193 +1,170 @@
 """
-Questions for data: what a client asks, and the view it gets.
+Questions for data, answered: which series they mean, and the rows of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
-from netstream.db.interfaces import Columns, Span, UnknownMethod, Window, exchange_of
-from netstream.db.windows import RELATIVE, unit_of, window
+from netstream.db.folding import times_of
+from netstream.db.interfaces import (
+    Columns,
+    IAtHand,
+    INear,
+    Look,
+    SeriesKey,
+    Span,
+    UnknownMethod,
+    Window,
+    exchange_of,
+)
+from netstream.db.merging import MERGING
+from netstream.db.windows import unit_of, window
 from netstream.hub.hub import Host
 from netstream.kernel.rows import extent
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
-from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int64s
+from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int32s, Int64s, SeriesTable
 from netstream.web.answer import Refusal
-from netstream.web.charts import chosen, label_patterns, labelled, list_pattern, of_contexts
+from netstream.web.charts import chosen, labelled, list_pattern, of_contexts
+from netstream.web.questions import MOST_ROWS, Question, Terms
 from netstream.web.resampling import resampled
-from netstream.web.target import Parameters
 
-MOST_ROWS = 86400
-"""Rows of an answer; more are folded."""
 MOST_CELLS = 500_000
 """Rows times dimensions of an answer; wider answers get fewer rows."""
 MOST_DIMENSIONS = 2000
 """Dimensions of one answer."""
-
-FAR = 10**11
-
-OPTIONS = {
-    "nonzero": "nonzero",
-    "flip": "flip",
-    "reversed": "flip",
-    "reverse": "flip",
-    "jsonwrap": "jsonwrap",
-    "min2max": "min2max",
-    "ms": "ms",
-    "milliseconds": "ms",
-    "abs": "abs",
-    "absolute": "abs",
-    "absolute-sum": "abs",
-    "absolute_sum": "abs",
-    "seconds": "seconds",
-    "null2zero": "null2zero",
-    "objectrows": "objectrows",
-    "percentage": "percentage",
-    "unaligned": "unaligned",
-    "match-ids": "match-ids",
-    "match_ids": "match-ids",
-    "match-names": "match-names",
-    "match_names": "match-names",
-    "all-dimensions": "all-dimensions",
-    "all_dimensions": "all-dimensions",
-    "anomaly-bit": "anomaly-bit",
-    "anomaly_bit": "anomaly-bit",
-    "jw-anomaly-rates": "jw-anomaly-rates",
-    "jw_anomaly_rates": "jw-anomaly-rates",
-    "label-quotes": "label-quotes",
-    "label_quotes": "label-quotes",
-    "average": "average",
-    "min": "min",
-    "max": "max",
-}
-"""Words of C{options} and what they are called in an answer, in its order."""
+MOST_KNOWN = 20_000
+"""Dimensions of all choices that are known at once."""
+_CHANGING = frozenset(("abs", "anomaly-bit", "nonzero", "null2zero", "objectrows", "percentage"))
+"""Options that make other numbers of samples, or leave some out, or write rows
+another way."""
+_NO_NUMBERS: Int32s = np.zeros(0, np.int32)
 
 
-@frozen
-class Question:
+@define(eq=False, slots=False)
+class Choice:
     """
-    What a client asked for.
+    The charts and dimensions of a host that terms mean.
 
-    @ivar after: First second wanted, as the client wrote it.
-    @ivar before: Last second wanted, as the client wrote it.
-    @ivar points: Rows wanted; 0 is one for each stored point.
-    @ivar options: Canonical names of L{OPTIONS}.
-    @ivar labels: Lists of patterns of C{name} or C{name:value}: a chart has a
-        label that fits each of them.
-    """
-
-    chart: str
-    context: str
-    dimensions: str
-    after: int
-    before: int
-    points: int
-    method: str
-    argument: str
-    format: str
-    options: frozenset[str]
-    labels: Sequence[str] = ()
-    label_key: str = ""
-    unit: int = 0
-
-    @classmethod
-    def parse(cls, parameters: Parameters) -> Question:
-        """
-        @raise BadParameter: A number is none.
-        @raise Refusal: Neither chart nor context is named, or something is
-            asked for that is not offered.
-        """
-        chart, context = parameters.text("chart"), parameters.text("context")
-        if not chart and not context:
-            raise Refusal(400, "No chart or context is given.\n")
-        words = parameters.words("options")
-        return cls(
-            chart,
-            context,
-            "|".join(filter(None, (parameters.text(name) for name in ("dimensions", "dimension", "dims", "dim")))),
-            parameters.number("after", -600, -FAR, FAR),
-            parameters.number("before", 0, -FAR, FAR),
-            parameters.number("points", 0, 0, MOST_ROWS),
-            parameters.text("group", "time_group", default="average"),
-            parameters.text("group_options"),
-            parameters.text("format", default="json"),
-            frozenset(OPTIONS[word] for word in words if word in OPTIONS),
-            label_patterns(parameters),
-            parameters.text("chart_label_key"),
-            parameters.number("gtime", 0, 0, RELATIVE),
-        )
-
-    @property
-    def settled(self) -> bool:
-        """
-        Whether both ends are fixed seconds, so that the same question will
-        have the same answer.
-        """
-        return self.after > 10**9 and self.before > 10**9
-
-    @property
-    def label_keys(self) -> list[str]:
-        """
-        The labels of which an answer about contexts tells.
-        """
-        return [key for key in self.label_key.replace("|", ",").split(",") if key]
-
-    @property
-    def option_words(self) -> str:
-        """
-        The options as an answer repeats them.
-        """
-        return _words_of(self.options)
-
-
-@lru_cache(256)
-def _words_of(options: frozenset[str]) -> str:
-    return ",".join(dict.fromkeys(o for o in OPTIONS.values() if o in options))
-
-
-@frozen(eq=False)
-class View:
-    """
-    The answer to a question, before it is written.
-
-    @ivar charts: What was asked for.
+    @ivar charts: Those of which a dimension is meant.
     @ivar dimensions: Chart and dimension of each column.
-    @ivar times: int64 of shape (rows,), ascending: the second at which each
-        row ends.
-    @ivar values: float64 of shape (rows, dimensions); NaN where there is none.
-    @ivar rates: The same shape: 100 where samples of the row are anomalous, 0
-        where none is; L{None} if nobody asked or none is anywhere.
-    @ivar step: Seconds between rows.
-    @ivar update_every: Seconds between the stored points.
-    @ivar span: What is stored of the charts; L{None} if nothing is.
-    @ivar points: Rows times columns that were found to hold a value.
     """
 
-    host: Host
-    question: Question
+    terms: Terms
     charts: Sequence[Chart]
     dimensions: Sequence[tuple[Chart, Dimension]]
-    times: Int64s
-    values: Float64s
-    step: int
-    update_every: int
-    span: Span | None
-    points: int
-    rates: Float64s | None = None
+    _near: INear | None = field(default=None, init=False)
+    _numbers: tuple[tuple[int, int], Int32s] = field(default=((-1, -1), _NO_NUMBERS), init=False)
+    _look: tuple[int, int, Look | None] = field(default=(-1, 0, None), init=False)
 
-    @property
+    def numbers(self, table: SeriesTable) -> Int32s:
+        """
+        @param table: That of the host.
+        @return: int32 by column: its number; -1 if it has none.
+        """
+        state = table.given, table.generation
+        if self._numbers[0] != state:
+            found = [table.find(chart, dimension) for chart, dimension in self.series]
+            numbers = np.array([-1 if number is None else number for number in found], np.int32)
+            self._numbers = state, numbers
+        return self._numbers[1]
+
+    def look(self, host: Host, now: int) -> Look | None:
+        """
+        @param host: Whose they are.
+        @param now: The current second.
+        @return: Where the newest samples of the columns are; L{None} if nothing
+            tells that at once.
+        """
+        changes, second, look = self._look
+        if changes == host.changes and second == now:
+            return look
+        near = self._near
+        if near is None and IAtHand.providedBy(host.db):
+            near = self._near = host.db.near(host.info.guid, self.series)
+        look = near.look() if near is not None else None
+        if look is None:
+            self._near = None
+        self._look = host.changes, now, look
+        return look
+
+    @classmethod
+    def of(cls, terms: Terms, charts: Sequence[Chart]) -> Choice:
+        """
+        @param charts: Those of the host that C{terms} name.
+        @raise Refusal: Nothing of them fits, or too much.
+        """
+        pattern = list_pattern(terms.dimensions) if terms.dimensions else None
+        charts = labelled(charts, terms.labels)
+        dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, terms)]
+        if not dimensions:
+            raise nothing()
+        if len(dimensions) > MOST_DIMENSIONS:
+            raise Refusal(
+                400,
+                f"{len(dimensions)} dimensions fit, more than {MOST_DIMENSIONS}: "
+                "narrow chart=, context= or dimensions=.\n",
+            )
+        return cls(terms, [*{chart.id: chart for chart, _ in dimensions}.values()], dimensions)
+
+    @cached_property
+    def series(self) -> tuple[SeriesKey, ...]:
+        """
+        The columns.
+        """
+        return tuple([(chart.id, dimension.id) for chart, dimension in self.dimensions])
+
+    @cached_property
+    def others(self) -> tuple[SeriesKey, ...]:
+        """
+        The series of its charts that are no columns.
+        """
+        here = set(self.series)
+        return tuple([(c.id, d) for c in self.charts for d in c.dimensions if (c.id, d) not in here])
+
+    @cached_property
+    def is_direct(self) -> bool:
+        """
+        Whether rows of one sample are made of that sample alone.
+        """
+        terms = self.terms
+        return terms.method in MERGING and not terms.unit and "percentage" not in terms.options
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """
+        Whether an answer is JSON that has rows of samples as they are stored.
+        """
+        return self.is_direct and self.terms.format == "json" and not self.terms.options & _CHANGING
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """
+        Ids of the charts.
+        """
+        return [chart.id for chart in self.charts]
+
+    @cached_property
+    def update_every(self) -> int:
+        """
+        Seconds between the stored points of the fastest chart.
+        """
+        return min(chart.update_every for chart in self.charts)
+
+    @cached_property
     def names(self) -> list[str]:
         """
         What the columns are called.
         """
         return [dimension.name for _, dimension in self.dimensions]
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
         """
         A name of its own for each column.
@@ -199,35 +176,18 @@ class View:
             for (chart, dimension), name in zip(self.dimensions, names, strict=True)
         ]
 
-    @property
-    def functions(self) -> list[str]:
+    def only(self, columns: Sequence[int]) -> Choice:
         """
-        The functions of the charts.
+        @return: Some of the columns.
         """
-        if not self.host.functions:
-            return []
-        charts = {chart.id for chart in self.charts}
-        return list(dict.fromkeys(name for chart, name in self.host.functions if chart in charts))
-
-    @property
-    def options(self) -> frozenset[str]:
-        """
-        Canonical names of what was asked for besides.
-        """
-        return self.question.options
-
-    def part(self, some: slice) -> View:
-        """
-        @return: Some of the rows.
-        """
-        return evolve(self, times=self.times[some], values=self.values[some])
+        return Choice(self.terms, self.charts, [self.dimensions[at] for at in columns])
 
 
-def _wanted(dimension: Dimension, pattern: SimplePattern | None, question: Question) -> bool:
+def _wanted(dimension: Dimension, pattern: SimplePattern | None, terms: Terms) -> bool:
     if pattern is None:
-        return not dimension.hidden or "all-dimensions" in question.options
-    only_names = "match-names" in question.options and "match-ids" not in question.options
-    only_ids = "match-ids" in question.options and "match-names" not in question.options
+        return not dimension.hidden or "all-dimensions" in terms.options
+    only_names = "match-names" in terms.options and "match-ids" not in terms.options
+    only_ids = "match-ids" in terms.options and "match-names" not in terms.options
     by_id = not only_names and pattern.matches(dimension.id)
     return by_id or (not only_ids and pattern.matches(dimension.name))
 
@@ -239,30 +199,54 @@ def nothing() -> Refusal:
     return Refusal(404, "No metrics where matched to query.\n")
 
 
-async def view(host: Host, question: Question, now: int) -> View:
+class Choices:
     """
-    Answer a question.
+    What terms meant that came lately, as long as their host defines nothing
+    anew.
+    """
 
-    @param now: The current second.
-    @raise Refusal: Nothing fits, too much fits, or there is no such way to
-        fold.
-    """
-    if question.chart:
-        charts = chosen(host, question.chart) or await _forgotten(host, question.chart)
-    else:
-        charts = of_contexts(host, question.context)
-    charts = labelled(charts, question.labels)
-    pattern = list_pattern(question.dimensions) if question.dimensions else None
-    dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, question)]
-    if not dimensions:
-        raise nothing()
-    if len(dimensions) > MOST_DIMENSIONS:
-        raise Refusal(
-            400,
-            f"{len(dimensions)} dimensions fit, more than {MOST_DIMENSIONS}: narrow chart=, context= or dimensions=.\n",
-        )
-    some = {chart.id: chart for chart, _ in dimensions}
-    return await _fetch(host, question, list(some.values()), dimensions, now)
+    def __init__(self, most: int = MOST_KNOWN) -> None:
+        """
+        @param most: Dimensions.
+        """
+        self._most = most
+        self._count = 0
+        self._known: WeakKeyDictionary[Host, tuple[int, dict[Terms, Choice]]] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return sum(len(choices) for _, choices in self._known.values())
+
+    def known(self, host: Host, terms: Terms) -> Choice | None:
+        """
+        @return: What terms mean in a host, if somebody has used them lately.
+        """
+        known = self._known.get(host)
+        return known[1].get(terms) if known is not None and known[0] == host.definitions else None
+
+    async def of(self, host: Host, terms: Terms) -> Choice:
+        """
+        @return: What terms mean in a host.
+        @raise Refusal: Nothing fits, or too much.
+        """
+        known = self._known.get(host)
+        if known is None or known[0] != host.definitions:
+            known = self._known[host] = host.definitions, {}
+        choice = known[1].get(terms)
+        if choice is None:
+            charts = chosen(host, terms.chart) if terms.chart else of_contexts(host, terms.context)
+            if not charts and terms.chart:
+                return Choice.of(terms, await _forgotten(host, terms.chart))
+            choice = Choice.of(terms, charts)
+            self._keep(known[1], choice)
+        return choice
+
+    def _keep(self, known: dict[Terms, Choice], choice: Choice) -> None:
+        self._count += len(choice.dimensions)
+        if self._count > self._most:
+            for _, choices in self._known.values():
+                choices.clear()
+            self._count = len(choice.dimensions)
+        known[choice.terms] = choice
 
 
 async def _forgotten(host: Host, chart: str) -> list[Chart]:
@@ -273,63 +257,161 @@ async def _forgotten(host: Host, chart: str) -> list[Chart]:
     return [*await exchange.definitions(host.info.guid, [chart])] if exchange is not None else []
 
 
-async def _fetch(
-    host: Host,
-    question: Question,
-    charts: Sequence[Chart],
-    dimensions: Sequence[tuple[Chart, Dimension]],
-    now: int,
-) -> View:
-    node = host.info.guid
-    bounds = await host.db.bounds(node, [chart.id for chart in charts])
-    spans = [bounds[chart.id] for chart in charts if chart.id in bounds]
-    span = Span(min(s.first for s in spans), max(s.last for s in spans)) if spans else None
-    update_every = min(chart.update_every for chart in charts)
-    aligned = "unaligned" not in question.options
-    most = max(1, min(MOST_ROWS, MOST_CELLS // len(dimensions)))
-    unit = unit_of(question.unit, update_every)
+@frozen(eq=False)
+class View:
+    """
+    The answer to a question, before it is written.
 
-    def planned(points: int) -> Window:
-        tiers = host.db.tiers
-        return window(question.after, question.before, points, update_every, now, aligned, span, tiers, unit)
+    @ivar choice: What it tells of.
+    @ivar plan: The rows, oldest first.
+    @ivar values: float64 of shape (rows, dimensions); NaN where there is none.
+    @ivar rates: The same shape: 100 where samples of the row are anomalous, 0
+        where none is; L{None} if nobody asked or none is anywhere.
+    @ivar span: What is stored of the charts; L{None} if nothing is.
+    @ivar points: Rows times columns that were found to hold a value.
+    """
 
-    plan = planned(question.points)
-    if len(plan) > most:  # a window has up to half as many rows again as it is asked for
-        plan = planned(max(1, most * 2 // 3))
-    if span is not None:
-        # Long rows may end before the first sample though their window does not.
-        asked = window(question.after, question.before, 0, update_every, now, False, span)
-        if asked.before < span.first or asked.after >= span.last:
-            raise nothing()
+    host: Host
+    question: Question
+    choice: Choice
+    plan: Window
+    values: Float64s
+    span: Span | None
+    points: int
+    rates: Float64s | None = None
 
-    series = [(chart.id, dimension.id) for chart, dimension in dimensions]
-    share = "percentage" in question.options
-    if share:
-        here = set(series)
-        series += [(c.id, d) for c in charts for d in c.dimensions if (c.id, d) not in here]
+    @property
+    def first(self) -> int:
+        """
+        Second of the oldest row.
+        """
+        return self.plan.after + self.plan.step
+
+    @property
+    def step(self) -> int:
+        """
+        Seconds between rows.
+        """
+        return self.plan.step
+
+    @property
+    def times(self) -> Int64s:
+        """
+        int64 of shape (rows,), ascending: the second at which each row ends.
+        """
+        return times_of(self.plan)
+
+    @property
+    def names(self) -> list[str]:
+        """
+        What the columns are called.
+        """
+        return self.choice.names
+
+    @property
+    def keys(self) -> list[str]:
+        """
+        A name of its own for each column.
+        """
+        return self.choice.keys
+
+    @property
+    def options(self) -> frozenset[str]:
+        """
+        Canonical names of what was asked for besides.
+        """
+        return self.choice.terms.options
+
+    def part(self, some: slice) -> View:
+        """
+        @return: Some of the rows.
+        """
+        plan, (start, stop, _) = self.plan, some.indices(len(self.values))
+        part = Window(plan.after + start * plan.step, plan.after + stop * plan.step, plan.step)
+        return evolve(self, plan=part, values=self.values[start:stop])
+
+
+async def view(host: Host, question: Question, now: int, choices: Choices) -> View:
+    """
+    Answer a question.
+
+    @param now: The current second.
+    @raise Refusal: Nothing fits, too much fits, or there is no such way to
+        fold.
+    """
+    choice = await choices.of(host, question.terms)
+    look = choice.look(host, now)
+    if look is not None and choice.is_direct:
+        plan = _plan(host, question, choice, look.span, now)
+        rows = look.rows(plan)
+        if rows is not None:
+            return _made(host, question, choice, plan, look.span, rows.samples(plan))
+    terms, node = choice.terms, host.info.guid
+    bounds = await host.db.bounds(node, choice.ids)
+    span = _together([bounds[chart] for chart in choice.ids if chart in bounds])
+    plan, unit = _plan(host, question, choice, span, now), unit_of(terms.unit, choice.update_every)
+    series = choice.series
+    if "percentage" in terms.options:
+        series += choice.others
     try:
         if unit:
-            columns = await resampled(host.db, node, series, plan, question.method, question.argument, unit)
+            columns = await resampled(host.db, node, series, plan, terms.method, terms.argument, unit)
         else:
-            columns = await host.db.query(node, series, plan, question.method, question.argument)
+            columns = await host.db.query(node, series, plan, terms.method, terms.argument)
     except UnknownMethod as problem:
         raise Refusal(400, f"group: {problem}.\n") from problem
-    values = columns.values
-    rates = _rates(columns, len(dimensions), question.options)
-    if rates is not None and "anomaly-bit" in question.options:
-        values, share = rates, False
-    if "abs" in question.options:
+    return _made(host, question, choice, plan, span, columns)
+
+
+def _made(host: Host, question: Question, choice: Choice, plan: Window, span: Span | None, columns: Columns) -> View:
+    """
+    @param columns: Of the series of the choice, with C{percentage} of the
+        others of their charts as well.
+    """
+    options, count, values = choice.terms.options, len(choice.dimensions), columns.values
+    rates = _rates(columns, count, options)
+    if "anomaly-bit" in options and rates is not None:
+        values = rates
+    if "abs" in options:
         values = np.abs(values)
-    if share:
-        values = _share(values, [id for id, _ in series], len(dimensions))
+    if "percentage" in options and "anomaly-bit" not in options:
+        values = _share(values, [id for id, _ in (*choice.series, *choice.others)], count)
     found = extent(values)[0]
-    values, kept = _shape(values, question.options)
+    values, kept = _shape(values, options)
     if kept is not None:
-        dimensions = [dimensions[at] for at in kept]
+        choice = choice.only(kept)
         rates = rates[:, kept] if rates is not None else None
     if rates is not None and not np.nansum(rates):
         rates = None
-    return View(host, question, charts, dimensions, columns.times, values, plan.step, update_every, span, found, rates)
+    return View(host, question, choice, plan, values, span, found, rates)
+
+
+def _together(spans: Sequence[Span]) -> Span | None:
+    if len(spans) < 2:
+        return spans[0] if spans else None
+    return Span(min(s.first for s in spans), max(s.last for s in spans))
+
+
+def _plan(host: Host, question: Question, choice: Choice, span: Span | None, now: int) -> Window:
+    """
+    @param span: What is stored of the charts; L{None} if nothing is.
+    @raise Refusal: None of that is asked for.
+    """
+    every, terms, tiers = choice.update_every, choice.terms, host.db.tiers
+    after, before, aligned = question.after, question.before, "unaligned" not in terms.options
+    unit = unit_of(terms.unit, every)
+    plan = window(after, before, question.points, every, now, aligned, span, tiers, unit)
+    most = max(1, min(MOST_ROWS, MOST_CELLS // len(choice.dimensions)))
+    if (plan.before - plan.after) // plan.step > most:
+        # A window has up to half as many rows again as it is asked for.
+        plan = window(after, before, max(1, most * 2 // 3), every, now, aligned, span, tiers, unit)
+    if span is None or (plan.step == every and plan.before >= span.first and plan.after < span.last):
+        return plan
+    # Long rows may end before the first sample though their window does not.
+    asked = window(after, before, 0, every, now, False, span)
+    if asked.before < span.first or asked.after >= span.last:
+        raise nothing()
+    return plan
 
 
 def _rates(columns: Columns, count: int, options: frozenset[str]) -> Float64s | None:
@@ -340,7 +422,10 @@ def _rates(columns: Columns, count: int, options: frozenset[str]) -> Float64s | 
     if not options & {"anomaly-bit", "jw-anomaly-rates"}:
         return None
     flags = columns.flags[:, :count]
-    return np.where(flags & EMPTY, np.nan, np.where(flags & ANOMALOUS, 100.0, 0.0))
+    anomalous = flags & ANOMALOUS
+    if "anomaly-bit" not in options and not anomalous.any():
+        return None
+    return np.where(flags & EMPTY, np.nan, np.where(anomalous, 100.0, 0.0))
 
 
 def _share(values: Float64s, owners: Sequence[str], count: int) -> Float64s:

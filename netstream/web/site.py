@@ -101,7 +101,7 @@ class Channel(HTTPChannel):
         # Nothing may be under way, and nothing of what came before be left.
         between = self.persistent and not (self.requests or self._buffer or self._busyReceiving)
         head = self.site.heads.find(data) if between and not self._waitingForTransport else None
-        command = command_of(head.target) if head is not None else None
+        command = command_of(head.place) if head is not None else None
         if head is None or command is None:
             super().dataReceived(data)
         else:
@@ -111,7 +111,7 @@ class Channel(HTTPChannel):
         self._complete()
         self.resetTimeout()
         request = PlainRequest(self, head)
-        known = self.site.known(request)
+        known = self.site.known(request, command)
         if known is not None:
             self._send(known)
             return
@@ -302,12 +302,12 @@ class APISite(server.Site):
         idle.forceAbortClient()
         return True
 
-    def known(self, request: PlainRequest) -> bytes | None:
+    def known(self, request: PlainRequest, command: Command) -> bytes | None:
         """
         @return: All bytes of the response to a plain request, if they are
             there without more ado.
         """
-        return self.api.known(request) if self.gate.repeats(request) else None
+        return self.api.known(request, command) if self.gate.repeats(request) else None
 
     async def reply(self, request: PlainRequest, command: Command) -> bytes:
         """
@@ -319,7 +319,7 @@ class APISite(server.Site):
                 refused = await self._refused(request)
                 if refused is not None:
                     return await self.api.whole(request, refused)
-                known = self.api.known(request)
+                known = self.api.known(request, command)
                 if known is not None:
                     return known
             answer = await self.api.answer(request, command)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import quote, unquote
 
 from attrs import field, frozen
@@ -86,16 +86,17 @@ class Parameters:
         return text in _TRUE if text else default
 
 
-@frozen
-class Target:
+@frozen(eq=False)
+class Place:
     """
-    What a request line names.
+    The path of a request, and what is known by it alone.
 
     @ivar path: Decoded, from its first slash on.
+    @ivar hidden: What stands behind a question mark that was encoded.
     """
 
     path: str
-    parameters: Parameters
+    hidden: str = ""
 
     @cached_property
     def feature(self) -> str:
@@ -128,6 +129,23 @@ class Target:
         return quote(self.path).encode()
 
 
+@frozen(eq=False)
+class Target:
+    """
+    What a request line names.
+    """
+
+    place: Place
+    parameters: Parameters
+
+    @property
+    def path(self) -> str:
+        """
+        The decoded path, from its first slash on.
+        """
+        return self.place.path
+
+
 def _decode(text: str) -> str:
     return unquote(text.replace("+", " "), errors="replace")
 
@@ -142,15 +160,32 @@ def parse(uri: bytes) -> Target:
     first, so that a value may hold an encoded C{&}.  Several slashes are one,
     as older dashboards ask for C{/host/NAME//api/v1/info}.
     """
-    text = uri.decode("utf-8", "replace")
-    if not text.startswith("/"):
-        text = _ABSOLUTE.sub("", text, count=1)
-    path, _, query = text.partition("?")
-    path, _, hidden = unquote(path, errors="replace").partition("?")
+    path, _, query = uri.partition(b"?")
+    place = _place(path)
     values: dict[str, str] = {}
-    for pair in [*hidden.replace("+", " ").split("&"), *map(_decode, query.split("&"))]:
+    for pair in _pairs(place.hidden, query.decode("utf-8", "replace")):
         name, _, value = pair.partition("=")
         if name and (value or not values.get(name)):
             before = values.get(name) if name in _LISTS else ""
             values[name] = f"{before}|{value}" if before else value
-    return Target(_SLASHES.sub("/", "/" + path), Parameters(values))
+    return Target(place, Parameters(values))
+
+
+@lru_cache(1024)
+def _place(path: bytes) -> Place:
+    """
+    @param path: What stands before the question mark; those who ask again and
+        again name the same few.
+    """
+    text = path.decode("utf-8", "replace")
+    if not text.startswith("/"):
+        text = _ABSOLUTE.sub("", text, count=1)
+    text, _, hidden = unquote(text, errors="replace").partition("?")
+    return Place(_SLASHES.sub("/", "/" + text), hidden)
+
+
+def _pairs(hidden: str, query: str) -> list[str]:
+    pairs = query.split("&")
+    if "%" in query or "+" in query:
+        pairs = [_decode(pair) for pair in pairs]
+    return [*hidden.replace("+", " ").split("&"), *pairs] if hidden else pairs

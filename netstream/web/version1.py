@@ -13,12 +13,13 @@ from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
-from netstream.web import badges, contexts, formats, latest, node, prometheus, query, registry
+from netstream.web import badges, contexts, formats, latest, node, prometheus, query, registry, wrapping
 from netstream.web import charts as charted
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, json_answer, text_answer
 from netstream.web.ask import Ask
+from netstream.web.questions import Numbers, Question, Terms
 from netstream.web.scraping import Visits
 
 SETTLED = 3600
@@ -32,6 +33,10 @@ Command = Callable[["Commands", Host, Ask], Awaitable[Answer]]
 """Answers for one node."""
 COMMANDS: dict[str, Command] = {}
 """By name."""
+
+
+def _is_settled(question: Question, now: int) -> bool:
+    return question.settled and question.before < now - SETTLED
 
 
 def _command(name: str) -> Callable[[Command], Command]:
@@ -58,6 +63,7 @@ class Commands:
         self._clock = clock
         self._alerts = alerts
         self._visits = Visits()
+        self._choices = query.Choices()
 
     def _now(self) -> int:
         return int(self._clock.seconds())
@@ -111,12 +117,29 @@ class Commands:
         """
         Samples, folded in time.
         """
-        question = query.Question.parse(ask.parameters)
-        formats.check_format(question.format)
+        question = Question.parse(ask.parameters)
+        formats.check_format(question.terms.format)
         now = self._now()
-        view = await query.view(host, question, now)
-        lifetime = SETTLED if question.settled and question.before < now - SETTLED else 0
-        return await formats.write(view, self._clock, lifetime, ask.parameters.text("filename"))
+        view = await query.view(host, question, now, self._choices)
+        lifetime = SETTLED if _is_settled(question, now) else 0
+        return await wrapping.write(view, self._clock, lifetime, ask.parameters.text("filename"))
+
+    def data_at_once(self, host: Host, terms: Terms, window: Numbers, filename: str) -> Answer | None:
+        """
+        The same, if newest samples are asked for in terms that are known.
+
+        @param window: C{after}, C{before} and C{points}.
+        @param filename: As L{wrapping.write} has it.
+        @return: L{None} if it takes more than that.
+        """
+        now, choice = self._now(), self._choices.known(host, terms)
+        look = choice.look(host, now) if choice is not None else None
+        if choice is None or look is None:
+            return None
+        question = Question.within(terms, *window)
+        if _is_settled(question, now):
+            return None
+        return wrapping.at_once(host, question, choice, look, now, filename)
 
     @_command("contexts")
     async def contexts(self, host: Host, ask: Ask) -> Answer:

@@ -5,14 +5,23 @@ Tests for what a node knows of hosts.
 import math
 
 import numpy as np
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import NoneDB, RamDB
 from netstream.hub.hub import Host, Hub, Link
 from netstream.model.chart import Chart, Dimension
-from netstream.model.host import HostInfo, Label
+from netstream.model.host import Function, HostInfo, Label
 from netstream.model.samples import EMPTY, SampleBatch
-from netstream.model.updates import ChartDefined, LabelsReplaced, Update, VariableSet
+from netstream.model.updates import (
+    ChartDefined,
+    ChartForgotten,
+    FunctionOffered,
+    FunctionWithdrawn,
+    LabelsReplaced,
+    Update,
+    VariableSet,
+)
 
 LOCAL = HostInfo("11111111-1111-4111-8111-111111111111", "here")
 CHILD = HostInfo("22222222-2222-4222-8222-222222222222", "child", hops=1)
@@ -144,6 +153,37 @@ class HostTests(SynchronousTestCase):
         self.host.apply(SampleBatch.of_second(self.host.table, 5, [self.host.table.number("c.d", "x")], [1.0]))
         self.host.apply(VariableSet("v", 2.0))
         self.assertEqual(heard, [("second", SampleBatch), ("first", VariableSet), ("second", VariableSet)])
+
+
+class DefinitionsTests(SynchronousTestCase):
+    """
+    Whoever remembers what a L{Host} has sees that it has something else.
+    """
+
+    def test_counted(self) -> None:
+        """
+        Charts, functions and names count; samples, labels, and what is said
+        again do not.
+        """
+        host = Host(HostInfo("g", "web1"), RamDB(60, 1))
+        chart, function = Chart("a.b", dimensions={"x": Dimension("x")}), Function("top")
+        for update, counts in (
+            (ChartDefined(chart), True),
+            (ChartDefined(evolve(chart)), False),
+            (ChartDefined(evolve(chart, title="other")), True),
+            (LabelsReplaced({}), False),
+            (VariableSet("v", 1.0), False),
+            (FunctionOffered(function), True),
+            (FunctionOffered(function), False),
+            (FunctionWithdrawn("top"), True),
+            (ChartForgotten("a.b"), True),
+        ):
+            before = host.definitions
+            host.apply(update)
+            self.assertEqual(host.definitions > before, counts, update)
+        before = host.definitions
+        host.info = HostInfo("g", "web2")
+        self.assertGreater(host.definitions, before)
 
 
 class HubTests(SynchronousTestCase):

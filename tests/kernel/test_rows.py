@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import json
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.db.interfaces import Span
+from netstream.db.windows import window
+from netstream.kernel.rows import PLACES
 from tests.kernel import installed, plain
 
 settings.register_profile("rows", max_examples=200, deadline=None, database=None, derandomize=True)
 
+START = 1_700_000_000
 NUMBERS = st.one_of(
     st.floats(),
     st.floats(-1e9, 1e9),
@@ -28,7 +33,7 @@ NUMBERS = st.one_of(
 
 
 def _texts(kernel: ModuleType, numbers: list[float]) -> list[str]:
-    text: str = kernel.rows.write(np.array([numbers]), None, b"", b"", b" ", b"").decode()
+    text: str = kernel.rows.write(np.array([numbers]), b" ", b"").decode()
     return text.split(" ")
 
 
@@ -52,20 +57,20 @@ class RowsTests(SynchronousTestCase):
         columns lie the other way round in memory.
         """
         values = np.array([[1.5, -2.0], [0.25, float("nan")], [-0.0, 3.0]])
-        stamps = np.array([7, -8, 1700000000])
-        expected = b"[7,1.5,-2];[-8,0.25,null];[1700000000,0,3];"
+        stamped = self.kernel.rows.stamped
         for form in (values, np.asfortranarray(values)):
-            self.assertEqual(self.kernel.rows.write(form, stamps, b"[", b",", b",", b"];"), expected)
-            turned = self.kernel.rows.write(form[::-1], stamps[::-1], b"[", b",", b",", b"];")
-            self.assertEqual(turned, b"[1700000000,0,3];[-8,0.25,null];[7,1.5,-2];")
-        self.assertEqual(self.kernel.rows.write(values, None, b"(", b")", b"|", b"\n"), b"1.5|-2\n0.25|null\n0|3\n")
+            text = stamped(form, 1700000000, 60, b"[", b",", b",", b"];")
+            self.assertEqual(text, b"[1700000000,1.5,-2];[1700000060,0.25,null];[1700000120,0,3];")
+            turned = stamped(form[::-1], 5, -5, b"[", b",", b",", b"];")
+            self.assertEqual(turned, b"[5,0,3];[0,0.25,null];[-5,1.5,-2];")
+        self.assertEqual(self.kernel.rows.write(values, b"|", b"\n"), b"1.5|-2\n0.25|null\n0|3\n")
 
     def test_nothing(self) -> None:
         """
         No rows are no text, and rows without numbers are as many rows.
         """
-        self.assertEqual(self.kernel.rows.write(np.zeros((0, 3)), np.zeros(0, np.int64), b"[", b",", b",", b"]"), b"")
-        self.assertEqual(self.kernel.rows.write(np.zeros((2, 0)), None, b"", b"", b",", b";"), b";;")
+        self.assertEqual(self.kernel.rows.stamped(np.zeros((0, 3)), 7, 1, b"[", b",", b",", b"]"), b"")
+        self.assertEqual(self.kernel.rows.write(np.zeros((2, 0)), b",", b";"), b";;")
 
     def test_numbers(self) -> None:
         """
@@ -106,12 +111,85 @@ class RowsTests(SynchronousTestCase):
             self.assertEqual(self.kernel.rows.extent(values), expected)
             self.assertEqual(self.kernel.rows.extent(values.T), expected)
 
-    def test_stamps(self) -> None:
+    def form(self, *places: str, **how: Any) -> Any:
         """
-        Another number of stamps than of rows is refused.
+        @return: A form with these places, divided by semicolons.
         """
+        pieces = [b"<", *[b"; "] * (len(places) - 1), b">"]
+        return self.kernel.rows.Form(pieces, list(places), **how)
+
+    def fill(self, form: Any, values: list[list[float]], **asked: Any) -> bytes | None:
+        """
+        @return: A form filled from a page that begins at second C{START}.
+        """
+        cells = np.array(values).view(np.uint64) ^ np.uint64(installed.cells.ABSENT)
+        marks = asked.pop("marks", np.zeros(cells.shape, np.uint8))
+        usual = {"after": -2, "before": 0, "points": 0, "now": START + 4, "first": START - 100}
+        usual |= {"last": START + 3, "floor": START - 1, "start": START, "step": 1}
+        said = usual | asked
+        columns = np.arange(cells.shape[1], dtype=np.int32)
+        text: bytes | None = form.fill(
+            *said.values(), cells, marks, columns, np.array([1.5, np.nan, -0.0, 7]), columns * 2
+        )
+        return text
+
+    def test_form(self) -> None:
+        """
+        A form has rows, and what there is to say of them, where it has a place
+        for it.
+        """
+        page = [[9.0, 8.0], [1.25, 2.0], [float("nan"), -3.5], [4.0, float("inf")], [7.0, 7.0]]
+        rest = [place for place in PLACES if place != "result"]
+        said = self.fill(self.form(*rest), page)
+        self.assertEqual(
+            said,
+            b"<-2; 0; 0; 1; %d; %d; %d; %d; 2; 3; -3.5; 4; 1.5,0; 4,null>"
+            % (START - 100, START + 3, START + 2, START + 3),
+        )
+        self.assertEqual(self.fill(self.form("result"), page), b"<[%d,4,null],[%d,null,-3.5]>" % (START + 3, START + 2))
+        turned = self.fill(self.form("result", flip=True, factor=1000), page)
+        self.assertEqual(turned, b"<[%d,null,-3.5],[%d,4,null]>" % (1000 * START + 2000, 1000 * START + 3000))
+        self.assertEqual(
+            self.fill(self.form("rows", "rows", "step"), page, after=START + 1, before=START + 2), b"<2; 2; 1>"
+        )
+
+    def test_elsewhere(self) -> None:
+        """
+        What is not all there, or takes several samples for a row, is left to
+        others.
+        """
+        page, form = [[1.0]] * 5, self.form("rows")
+        for asked in (
+            {"after": -5},  # a row before the page
+            {"floor": START + 2},
+            {"after": START + 2, "before": START + 7, "now": START + 10, "last": START + 9},  # rows behind it
+            {"after": START - 200, "before": START - 150},
+            {"after": -4, "points": 2},
+            {"last": START + 1, "after": START + 2, "before": START + 3},
+            {"before": 3, "step": 2},
+            {"after": -START, "before": -1, "now": 5},
+        ):
+            self.assertIsNone(self.fill(form, page, **asked), asked)
+
+    def test_anomalies(self) -> None:
+        """
+        Where anomalies have to be told, samples that are none are enough.
+        """
+        page, marks = [[1.0]] * 5, np.array([[0], [1], [2], [0], [0]], np.uint8)
+        strict = self.form("rows", anomalies=False)
+        self.assertEqual(self.fill(strict, page, marks=marks), b"<2>")
+        self.assertIsNone(self.fill(strict, page, marks=marks, after=-3))
+        self.assertEqual(self.fill(self.form("rows"), page, marks=marks, after=-3), b"<3>")
+
+    def test_no_form(self) -> None:
+        """
+        Places that there are not, and arrays that do not fit, are refused.
+        """
+        for pieces, places in (([b""], ["rows"]), ([b"", b""], ["moon"]), ([], [])):
+            with self.assertRaises(ValueError):
+                self.kernel.rows.Form(pieces, places)
         with self.assertRaises(ValueError):
-            self.kernel.rows.write(np.zeros((2, 1)), np.zeros(1, np.int64), b"", b"", b"", b"")
+            self.fill(self.form("rows"), [[1.0]], marks=np.zeros((2, 1), np.uint8))
 
 
 class PlainRowsTests(RowsTests):
@@ -142,3 +220,45 @@ class SameRowsTests(SynchronousTestCase):
                 self.assertIsNone(read)
             else:
                 self.assertLessEqual(abs(read - number), 5.01e-8 + abs(number) * 2.0**-52)
+
+    @settings(settings.get_profile("rows"))
+    @given(
+        st.lists(st.lists(NUMBERS, min_size=2, max_size=2), min_size=1, max_size=12),
+        st.fixed_dictionaries(
+            {
+                "after": st.integers(-15, 2) | st.integers(START - 5, START + 15),
+                "before": st.integers(-5, 5) | st.integers(START - 5, START + 15),
+                "points": st.integers(-1, 12),
+                "now": st.integers(START - 5, START + 15),
+                "first": st.integers(START - 10, START + 5),
+                "last": st.integers(START, START + 15),
+                "floor": st.integers(START - 15, START + 2),
+                "start": st.integers(START - 3, START + 3),
+                "step": st.integers(1, 3),
+            }
+        ),
+        st.booleans(),
+    )
+    def test_same_forms(self, page: list[list[float]], asked: dict[str, int], flip: bool) -> None:
+        """
+        Both fill forms alike, and with the rows that are planned for clients,
+        where they fill them at all.
+        """
+        cells = np.array(page).view(np.uint64) ^ np.uint64(installed.cells.ABSENT)
+        columns = np.array([1, 0], np.int32)
+        rest = cells, np.zeros(cells.shape, np.uint8), columns, np.array([1.0]), columns
+        texts = [
+            kernel.rows.Form([b"", b" ", b" ", b" ", b""], ["oldest", "newest", "step", "result"], flip).fill(
+                *asked.values(), *rest
+            )
+            for kernel in (installed, plain)
+        ]
+        self.assertEqual(*texts)
+        if texts[0] is not None:
+            plan = window(
+                *(asked[name] for name in ("after", "before", "points", "step", "now")),
+                span=Span(asked["first"], asked["last"]),
+                tiers=(1, 60),
+            )
+            oldest, newest, step, _ = texts[0].split(b" ")
+            self.assertEqual((plan.after + plan.step, plan.before, plan.step), (int(oldest), int(newest), int(step)))

@@ -122,9 +122,14 @@ class Stage:
     A node with a site, and a clock that stands still.
     """
 
-    def __init__(self, db: IMetricsDB | None = None, **web: Any) -> None:
-        self.clock = Clock()
-        self.clock.advance(NOW)
+    def __init__(self, db: IMetricsDB | None = None, clock: Clock | None = None, **web: Any) -> None:
+        """
+        @param clock: That of the database, if it has one; the site is at C{NOW}.
+        """
+        if clock is None:
+            clock = Clock()
+            clock.advance(NOW)
+        self.clock = clock
         self.db = db or RamDB(86400, 1)
         self.hub = Hub(HostInfo(GUID, "parent.example", timezone="Etc/UTC", version="v0.1.0"), self.db)
         self.local = self.hub.local

@@ -22,7 +22,8 @@ from netstream.model.host import Function, Label
 from netstream.model.updates import FunctionOffered
 from netstream.web import formats
 from netstream.web.formats import FORMATS, cell
-from netstream.web.query import MOST_CELLS, OPTIONS
+from netstream.web.query import MOST_CELLS
+from netstream.web.questions import OPTIONS
 from tests.web.stage import CPU, DISK, LOAD, NOW, Stage
 
 NAN = float("nan")
@@ -497,7 +498,7 @@ class DataTests(SynchronousTestCase):
             for options in ("", "flip", "ms", "objectrows", "jsonwrap"):
                 target = f"/api/v1/data?chart=system.load&after=-50&format={name}&options={options}"
                 whole = self.stage.get(target).body
-                with mock.patch.object(formats, "_AT_ONCE", 21):
+                with mock.patch.object(formats, "MOST_AT_ONCE", 21):
                     self.assertEqual(self.stage.get(target).body, whole, target)
 
     def test_percentage_of_nothing(self) -> None:

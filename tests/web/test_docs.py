@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.web import version1, version3
 from netstream.web.formats import FORMATS
-from netstream.web.query import MOST_CELLS, MOST_DIMENSIONS, MOST_ROWS, OPTIONS
+from netstream.web.query import MOST_CELLS, MOST_DIMENSIONS
+from netstream.web.questions import MOST_ROWS, OPTIONS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 

@@ -56,6 +56,25 @@ class HeadsTests(SynchronousTestCase):
         self.assertEqual(head.target.parameters.text("x"), " y")
         self.assertEqual(head.manner.headers.getRawHeaders(b"accept"), [b"*/*"])
 
+    def test_windows(self) -> None:
+        """
+        Of what asks for another window only the window is looked at.
+        """
+        heads = Heads()
+        first, other = (
+            heads.find(_request(f"/api/v1/data?after={after}&chart=a%26b&points=7&before=")) for after in ("-60", "5")
+        )
+        assert first is not None
+        self.assertIsNone(first.shape)  # an empty number is none
+        first, other = (heads.find(_request(f"/api/v1/data?after={after}&chart=a%26b")) for after in ("-60", "5"))
+        assert first is not None and other is not None and other.shape is not None
+        self.assertIs(first.shape, other.shape)
+        self.assertEqual((first.window, other.window), ((-60, None, None), (5, None, None)))
+        self.assertEqual([head.target.parameters.text("after") for head in (first, other)], ["-60", "5"])
+        self.assertEqual(other.uri, b"/api/v1/data?after=5&chart=a%26b")
+        self.assertEqual(other.target.parameters.text("chart"), "a&b")
+        self.assertTrue(other.like(first))
+
     def test_bounded(self) -> None:
         """
         Those who ask for something new each time do not fill the memory.
@@ -64,6 +83,9 @@ class HeadsTests(SynchronousTestCase):
         for number in range(2 * MOST):
             self.assertIsNotNone(heads.find(_request(f"/api/v1/info?{number}")))
         self.assertEqual(len(heads), MOST)
+        for number in range(2 * MOST):
+            self.assertIsNotNone(heads.find(_request(f"/api/v1/data?chart={number}&after=-60")))
+        self.assertEqual(len(heads), 2 * MOST)
         self.assertIsNone(heads.find(_request("/api/v1/info?" + "x" * LONGEST)))
 
     def test_secrets(self) -> None:
@@ -71,7 +93,8 @@ class HeadsTests(SynchronousTestCase):
         A token is not kept for longer than its request.
         """
         heads = Heads()
-        self.assertIsNotNone(heads.find(_request("/api/v1/info", "Authorization: Bearer abc")))
+        for target in ("/api/v1/info", DATA):
+            self.assertIsNotNone(heads.find(_request(target, "Authorization: Bearer abc")))
         self.assertEqual(len(heads), 0)
 
     def test_others(self) -> None:

@@ -6,8 +6,11 @@ from what is put together of several places.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
 from pathlib import Path
+from unittest.mock import patch
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -18,7 +21,10 @@ from netstream.db.dbengine.node import HotNode
 from netstream.db.interfaces import SeriesKey, Window
 from netstream.db.workers import Inline
 from netstream.model.chart import Chart, Dimension
-from tests.web.stage import NOW, Stage
+from netstream.model.host import Function
+from netstream.model.updates import ChartForgotten, FunctionOffered
+from netstream.web import query
+from tests.web.stage import GUID, NOW, Stage
 
 settings.register_profile("answers", max_examples=150, deadline=None, database=None, derandomize=True)
 
@@ -58,7 +64,7 @@ MANNERS = ("", "Accept-Encoding: gzip\r\n", "X-Folded: a\r\n b\r\n")
 
 
 def _filled(stage: Stage) -> Stage:
-    nan, inf = float("nan"), float("inf")
+    inf = float("inf")
     stage.fill(WIDE, {second: [n * (second % 7) / 3 for n in range(40)] for second in range(FIRST, NOW, 1)})
     odd = {NOW - 5: [nan, 1.0, nan], NOW - 30: [1e300, -0.0, -1e-9], NOW - 31: [-2.5e9, 1e15 + 0.5, 0.0]}
     rows = {second: [second % 11 - 5.0, 0.0, second / 1e7] for second in range(FIRST, NOW) if second % 13}
@@ -77,6 +83,11 @@ class _Thorough(DBEngine):
         There is no short way.
         """
 
+    def near(self, node: str, series: Sequence[SeriesKey]) -> None:
+        """
+        Nor one that is shorter still.
+        """
+
 
 class SameAnswersTests(SynchronousTestCase):
     """
@@ -84,14 +95,14 @@ class SameAnswersTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        clock = Clock()
-        clock.advance(NOW)
         self.stages = []
         for kind in (DBEngine, _Thorough):
+            clock = Clock()
+            clock.advance(NOW)
             disk = kind(Path(self.mktemp()), clock, workers=Inline())
             self.successResultOf(disk.open())
             self.addCleanup(lambda disk=disk: self.successResultOf(disk.close()))
-            self.stages.append(_filled(Stage(disk)))
+            self.stages.append(_filled(Stage(disk, clock=clock)))
 
     def hold(self, target: str) -> None:
         """
@@ -112,6 +123,47 @@ class SameAnswersTests(SynchronousTestCase):
         Whatever is asked.
         """
         self.hold(target)
+
+    def test_at_once(self) -> None:
+        """
+        Whoever looks at newest samples is answered from where they are, once it
+        is known what its terms mean.
+        """
+        stage = self.stages[0]
+        for options in ("seconds,jsonwrap", "ms,flip", "flip,jsonwrap,jw-anomaly-rates"):
+            for chart in ("chart=wide.chart", "chart=late.chart", "context=c.wide"):
+                terms = f"GET /api/v1/data?{chart}&options={options}&after=%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                self.assertEqual([each.status for each in stage.raw((terms % -18).encode())], [200])
+                with patch.object(query, "view", side_effect=AssertionError("it took more")):
+                    for after in (-19, -1, NOW - 7):
+                        self.assertEqual([each.status for each in stage.raw((terms % after).encode())], [200])
+
+    def test_changes(self) -> None:
+        """
+        What is defined anew, renamed, hidden, forgotten, or has other samples
+        is told so at once.
+        """
+        usual = "/api/v1/data?chart=late.chart&after=-9&options=seconds,jsonwrap"
+        hidden = evolve(LATE, dimensions={"x": Dimension("x", "an x"), "y": Dimension("y", hidden=True)})
+        wider = evolve(LATE, dimensions={**hidden.dimensions, "z": Dimension("z")})
+        self.hold(usual)
+        for change in (
+            lambda stage: stage.fill(LATE, {NOW - 2: [nan, 5.0], NOW - 3: [7.0, 8.0]}),
+            lambda stage: stage.fill(hidden, {NOW - 1: [3.0, 4.0]}),
+            lambda stage: stage.fill(wider, {NOW - 1: [3.0, 4.0, 5.0]}),
+            lambda stage: stage.local.apply(FunctionOffered(Function("top", chart="late.chart"))),
+            lambda stage: setattr(stage.local, "info", evolve(stage.local.info, hostname="renamed")),
+            lambda stage: stage.clock.advance(1),
+            lambda stage: stage.fill(wider, {NOW: [1.0, 2.0, 3.0]}),
+            lambda stage: stage.clock.advance(900),
+            lambda stage: stage.fill(wider, {NOW + n: [1.0, n, 3.0] for n in range(880, 900)}),
+            lambda stage: stage.local.apply(ChartForgotten("late.chart")),
+            lambda stage: self.successResultOf(stage.db.forget(GUID, "late.chart")),
+            lambda stage: stage.fill(LATE, {NOW + 899: [9.0, 9.0]}),
+        ):
+            for stage in self.stages:
+                change(stage)
+            self.hold(usual)
 
     def test_usual(self) -> None:
         """

@@ -61,7 +61,7 @@ class TargetTests(SynchronousTestCase):
         A path survives being written and read again.
         """
         for uri, path, _ in TARGETS:
-            self.assertEqual(parse(parse(uri).quoted).path, path, repr(uri))
+            self.assertEqual(parse(parse(uri).place.quoted).path, path, repr(uri))
 
 
 class ParametersTests(SynchronousTestCase):

@@ -166,7 +166,7 @@ class Cleaning:
         """
         @return: The charts of which nothing is left.
         """
-        oldest = min(self._retention.oldest(node, tier, now) for tier in self._retention.tiers)
+        oldest = self._retention.first(node, now)
         last = node.series.last
         if not np.any((last > 0) & (last < oldest)):
             return []

@@ -20,6 +20,7 @@ from netstream.db.dbengine.cleaning import Cleaning, Cleanup
 from netstream.db.dbengine.definitions import Definitions
 from netstream.db.dbengine.exchange import Exchange
 from netstream.db.dbengine.names import Names
+from netstream.db.dbengine.near import Near, Newest
 from netstream.db.dbengine.node import HotNode
 from netstream.db.dbengine.pages import Block, boot_id, start_of
 from netstream.db.dbengine.retention import Retention
@@ -33,9 +34,12 @@ from netstream.db.interfaces import (
     Durability,
     Health,
     HostRecord,
+    HotRows,
+    IAtHand,
     IExchange,
     IExchanging,
     IMetricsDB,
+    INear,
     SeriesKey,
     Span,
     Stats,
@@ -61,7 +65,7 @@ a power cut may cost."""
 _RETRY = 5
 
 
-@implementer(IMetricsDB, IExchanging)
+@implementer(IMetricsDB, IExchanging, IAtHand)
 class DBEngine:
     """
     Newest samples in hot pages, older ones as row groups, in three tiers.
@@ -126,6 +130,7 @@ class DBEngine:
         self._after_put: list[Deferred[None]] = []
         self._no_room_until = 0.0
         self._upkeep: Upkeep | None = None
+        self._newest: Newest | None = None
         self.exchange: IExchange | None = None
         self._cleaning: Cleaning | None = None
         self._loop = LoopingCall(self._tick)
@@ -148,6 +153,7 @@ class DBEngine:
         for sentence in said:
             self._log.info("{sentence}", sentence=sentence)
         self._storage = storage
+        self._newest = Newest(self._nodes, storage.tiers[0], self._retention, self._reactor)
         self._nodes.update((node.guid, node) for node in storage.nodes)
         for node in storage.nodes:
             node.named = self._name
@@ -198,7 +204,7 @@ class DBEngine:
             await self._upkeep.synced()
             await self._workers.write(lambda: storage.close(now))
         finally:
-            self._storage = None
+            self._storage = self._newest = None
             self._nodes.clear()
             self._workers.stop()
 
@@ -370,14 +376,18 @@ class DBEngine:
 
     # Samples are asked for.
 
-    def _spans(self, node: HotNode, charts: Sequence[str] | None = None) -> dict[str, Span]:
-        now, retention = self._reactor.seconds(), self._retention
-        oldest = min(retention.oldest(node, tier, now) for tier in retention.tiers)
-        return node.spans(max(oldest, 1), charts)
+    def _spans(self, node: HotNode) -> dict[str, Span]:
+        return self._newest.spans(node) if self._newest is not None else {}
 
     def bounds(self, node: str, charts: Sequence[str] | None = None) -> Deferred[Mapping[str, Span]]:
         known = self._nodes.get(node)
-        return succeed(self._spans(known, charts) if known else {})
+        return succeed(self._newest.spans(known, charts) if known and self._newest else {})
+
+    def near(self, node: str, series: Sequence[SeriesKey]) -> INear | None:
+        known = self._nodes.get(node)
+        if known is None or self._newest is None or min(map(known.series.find, series), default=-1) < 0:
+            return None
+        return Near(self._newest, known, series)
 
     def _source(self, node: HotNode, series: Sequence[SeriesKey]) -> StoredSource:
         """
@@ -404,22 +414,17 @@ class DBEngine:
         known = self._nodes.get(node)
         recent = self._recent(known, series, window) if known is not None and method in MERGING else None
         if recent is not None:
-            return succeed(recent)
+            return succeed(recent.samples(window))
         source = self._source(known or HotNode(node, 0), series)
         at_hand = source.at_hand(window.after, window.before)
         return self._read(source, lambda: answer(source, window, method, options), at_hand)
 
-    def _recent(self, node: HotNode, series: Sequence[SeriesKey], window: Window) -> Columns | None:
+    def _recent(self, node: HotNode, series: Sequence[SeriesKey], window: Window) -> HotRows | None:
         """
         @return: What answers methods that go by parts, if each row is one
             sample and none of them is in a row group yet.
         """
-        stored = self._ours.tiers[0].span(node.id)
-        if stored is not None and stored.last > window.after:
-            return None
-        if self._retention.oldest(node, 0, self._reactor.seconds()) > window.after:
-            return None
-        return node.recent(series, window)
+        return None if self._newest is None else self._newest.rows(node, node.series.seats(series), window)
 
     def _read(self, source: StoredSource, work: Callable[[], Columns], at_hand: bool) -> Deferred[Columns]:
         """

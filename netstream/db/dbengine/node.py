@@ -6,16 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import gcd
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from attrs import define, field
 
 from netstream.db.dbengine.pages import ROWS, Block, start_of
-from netstream.db.folding import times_of
-from netstream.db.interfaces import Columns, SeriesKey, Span, Window
+from netstream.db.dbengine.series import Seats, SeriesNumbers
+from netstream.db.interfaces import Columns, HotRows, SeriesKey, Span, Window
 from netstream.db.overlay import nothing
-from netstream.kernel.cells import ABSENT, GAP, load, store
+from netstream.kernel.cells import ABSENT, GAP, store
 from netstream.kernel.seal import turn
 from netstream.model.samples import EMPTY, Bytes, Float64s, Int32s, Int64s, SampleBatch, SeriesTable
 
@@ -27,175 +27,10 @@ Named = Callable[["HotNode", Sequence[tuple[int, SeriesKey]]], bool]
 """Is told of the series of a node that shall get a number; says whether that
 is written down."""
 
-_NEVER = np.iinfo(np.int64).max
-_MOST_SEATS = 16
 _NONE: Int32s = np.zeros(0, np.int32)
 _XOR = np.uint64(ABSENT)
 _GAP = np.uint64(GAP)
 _NAN = np.float64("nan").view(np.uint64)
-
-
-@define(eq=False)
-class StoredSeries:
-    """
-    The series of one chart.
-
-    @ivar chart: Its id.
-    @ivar index: Counts the charts of the node.
-    @ivar numbers: Number by dimension.
-    """
-
-    chart: str
-    index: int
-    numbers: dict[str, int] = field(factory=dict)
-    _seats: dict[int, tuple[ref[Block], int, Int32s]] = field(factory=dict)
-
-    def seats(self, block: Block) -> Int32s:
-        """
-        @return: int32, the columns of its series in a block, in the order of
-            their numbers; -1 for those that have none there.
-        """
-        changes, known = block.changes, self._seats.get(id(block))
-        if known is not None and known[0]() is block and known[1] == changes and len(known[2]) == len(self.numbers):
-            return known[2]
-        if len(self._seats) >= _MOST_SEATS:
-            self._seats.clear()
-        columns = block.columns(np.array(list(self.numbers.values()), np.int32))
-        self._seats[id(block)] = ref(block), changes, columns
-        return columns
-
-
-class SeriesNumbers:
-    """
-    The numbers that the series of a node have for ever.
-
-    @ivar next: For the next new series.
-    @ivar count: How many series there are.
-    @ivar charts: By id.
-    @ivar first: int64 by index of chart: oldest second in row groups.
-    @ivar last: int64 by index of chart: newest one; 0 if there is none.
-    """
-
-    def __init__(self) -> None:
-        self.next = 0
-        self.count = 0
-        self.charts: dict[str, StoredSeries] = {}
-        self._order: list[StoredSeries | None] = []
-        self._chart_of: Int32s = _NONE
-        self.first: Int64s = np.zeros(0, np.int64)
-        self.last: Int64s = np.zeros(0, np.int64)
-
-    def find(self, key: SeriesKey) -> int:
-        """
-        @return: The number of a series; -1 if it has none.
-        """
-        known = self.charts.get(key[0])
-        return -1 if known is None else known.numbers.get(key[1], -1)
-
-    def set(self, key: SeriesKey, number: int) -> None:
-        """
-        Take a number as that of a series.
-        """
-        known = self.chart(key[0])
-        self.count += key[1] not in known.numbers
-        known.numbers[key[1]] = number
-        known._seats.clear()
-        if number >= len(self._chart_of):
-            more = np.full(max(64, number + 1 - len(self._chart_of), len(self._chart_of) // 2), -1, np.int32)
-            self._chart_of = np.concatenate((self._chart_of, more))
-        self._chart_of[number] = known.index
-        self.next = max(self.next, number + 1)
-
-    def chart(self, chart: str) -> StoredSeries:
-        """
-        @return: A chart, which is known from now on.
-        """
-        known = self.charts.get(chart)
-        if known is None:
-            known = self.charts[chart] = StoredSeries(chart, len(self._order))
-            self._order.append(known)
-            if known.index >= len(self.first):
-                more = max(16, len(self.first) // 2)
-                self.first = np.concatenate((self.first, np.full(more, _NEVER)))
-                self.last = np.concatenate((self.last, np.zeros(more, np.int64)))
-        return known
-
-    def unknown(self, numbers: Int32s) -> Int32s:
-        """
-        @param numbers: Of series; -1 is none.
-        @return: int32: those that have no name.
-        """
-        numbers = numbers[numbers >= 0]
-        inside = numbers < len(self._chart_of)
-        named = np.zeros(len(numbers), np.bool_)
-        named[inside] = self._chart_of[numbers[inside]] >= 0
-        return numbers[~named]
-
-    def forget(self, chart: str) -> Int32s:
-        """
-        @return: The numbers of the series of a chart, which is known no more.
-        """
-        known = self.charts.pop(chart, None)
-        if known is None:
-            return _NONE
-        self.count -= len(known.numbers)
-        self._order[known.index] = None
-        numbers = np.array(list(known.numbers.values()), np.int32)
-        self._chart_of[numbers] = -1
-        return numbers
-
-    def widen(self, span: Mapping[str, Span]) -> None:
-        """
-        Row groups have these seconds of charts from now on.
-        """
-        for chart, seconds in span.items():
-            index = self.chart(chart).index
-            self.first[index] = min(self.first[index], seconds.first)
-            self.last[index] = max(self.last[index], seconds.last)
-
-    def spans(self, blocks: Iterable[Block], sealed: bool, oldest: int = 0) -> dict[str, Span]:
-        """
-        @param sealed: Whether what row groups have counts as well.
-        @param oldest: What is older than this second does not count.
-        @return: Oldest and newest second of each chart that has any.
-        """
-        count = len(self._order)
-        first = self.first[:count].copy() if sealed else np.full(count, _NEVER)
-        last = self.last[:count].copy() if sealed else np.zeros(count, np.int64)
-        for block in blocks:
-            numbers = block.numbers
-            if not len(numbers) or not len(self._chart_of):
-                continue
-            chart = np.where(numbers >= 0, self._chart_of[numbers], -1)
-            some = np.flatnonzero((chart >= 0) & (block.highest[: block.used] >= 0))
-            start, step = block.page.start, block.page.step
-            np.minimum.at(first, chart[some], start + step * block.lowest[some].astype(np.int64))
-            np.maximum.at(last, chart[some], start + step * block.highest[some].astype(np.int64))
-        first = np.maximum(first, oldest)
-        some = np.flatnonzero((last >= first) & (last > 0))
-        found = {}
-        for index, begin, end in zip(some.tolist(), first[some].tolist(), last[some].tolist(), strict=True):
-            known = self._order[index]
-            if known is not None:
-                found[known.chart] = Span(begin, end)
-        return found
-
-    def span(self, chart: str, blocks: Iterable[Block], oldest: int) -> Span | None:
-        """
-        @return: As L{spans}, of one chart, whatever else there is.
-        """
-        known = self.charts.get(chart)
-        if known is None:
-            return None
-        first, last = self.first.item(known.index), self.last.item(known.index)
-        for block in blocks:
-            low, high = block.reach(known.seats(block))
-            if high >= 0:
-                start, step = block.page.start, block.page.step
-                first = min(first, start + step * low)
-                last = max(last, start + step * high)
-        first = max(first, oldest)
-        return Span(first, last) if 0 < last >= first else None
 
 
 @define(eq=False)
@@ -379,23 +214,18 @@ class Epoch:
             return Columns(times, values, flags)
         return Columns(times, values[rows], flags[rows])
 
-    def samples(self, numbers: Sequence[int], window: Window) -> Columns | None:
+    def rows(self, seats: Seats, window: Window) -> HotRows | None:
         """
-        @param numbers: Of the series wanted; -1 is none.
-        @return: A row each of a window, if all is here and in one block.
+        @return: A row for each of a window, if all is here and in one block.
         """
         low, odd = divmod(window.after + window.step - self.start, self.step)
         high = low + len(window)
         if odd or window.step != self.step or low < 0 or high > ROWS:
             return None
-        wanted = np.array(numbers, np.int32)
         for block in self.blocks:
-            columns = block.columns(wanted)
-            if min(columns.tolist(), default=-1) >= 0:
-                values = np.empty((high - low, len(columns)))
-                flags = np.empty(values.shape, np.uint8)
-                load(block.cells[low:high], block.marks[low:high], columns, values, flags)
-                return Columns(times_of(window), values, flags)
+            seat = seats.of(block)
+            if seat.whole:
+                return HotRows(block.cells, block.marks, seat.columns, low, high)
         return None
 
     def _read_one(self, block: Block, columns: Int32s, low: int, high: int) -> Columns:
@@ -609,9 +439,16 @@ class HotNode:
         yield from self.sealing
         yield from sorted(self.epochs.values(), key=_step, reverse=True)
 
-    def recent(self, series: Sequence[SeriesKey], window: Window) -> Columns | None:
+    def blocks(self) -> list[Block]:
         """
-        @return: Samples of series, a row each, if all of a window is in one
+        @return: Where it has samples that are not in row groups.
+        """
+        return [block for epoch in (*self.sealing, *self.epochs.values()) for block in epoch.blocks]
+
+    def recent(self, seats: Seats, window: Window) -> HotRows | None:
+        """
+        @param seats: Of the series wanted.
+        @return: A row for each of their samples, if all of a window is in one
             epoch; L{None} if it takes more than looking there.
         """
         if window.step != self.step:
@@ -622,7 +459,7 @@ class HotNode:
                 if found is not None:
                     return None
                 found = epoch
-        return None if found is None else found.samples([self.series.find(key) for key in series], window)
+        return None if found is None else found.rows(seats, window)
 
     def waiting(self, tier: int) -> int | None:
         """
@@ -640,7 +477,7 @@ class HotNode:
         @param charts: Those that are meant; L{None} is all.
         @return: Oldest and newest second of each chart that has any.
         """
-        blocks = [block for epoch in self.hot() for block in epoch.blocks]
+        blocks = self.blocks()
         if charts is None:
             return self.series.spans(blocks, True, oldest)
         found = ((chart, self.series.span(chart, blocks, oldest)) for chart in charts)

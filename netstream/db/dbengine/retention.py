@@ -57,6 +57,15 @@ class Retention:
         kept = self.of(node, tier)
         return int(now) - kept if kept else 0
 
+    def first(self, node: HotNode, now: float) -> int:
+        """
+        @return: What is older than this second does not count in any tier.
+        """
+        seconds = self.seconds
+        if node.retention is None and min(seconds) >= _LONG:
+            return int(now) - max(seconds)
+        return min([self.oldest(node, tier, now) for tier in self.tiers])
+
     def oldest(self, node: HotNode, tier: int, now: float) -> int:
         """
         What the next coarser tier was not made of yet counts, however old.
