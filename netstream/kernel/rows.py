@@ -216,8 +216,12 @@ def _digits(at: Any, number: int) -> Any:
     pairs = _PAIRS
     count = 1
     rest = number
-    while rest >= 10:
-        rest //= 10
+    while rest >= 10000:
+        rest //= 10000
+        count += 4
+    if rest >= 100:
+        count += 3 if rest >= 1000 else 2
+    elif rest >= 10:
         count += 1
     place = count
     while place > 1:

@@ -212,7 +212,8 @@ class API:
             than a look at the newest samples.
         """
         now, name, shape = self._clock.seconds(), request.host, request.head.shape
-        found = self._kept.find(request.key, now, self._settings)
+        key = request.key
+        found = self._kept.find(key, now, self._settings)
         if found is not None and (name is None or self._hub.find(name) is found[0]):
             packed = found[1]
             return whole(packed.answer, packed.more, packed.body, now)
@@ -226,7 +227,7 @@ class API:
         if answer is None or len(answer.body) > SLICE:
             return None
         more, body = packed_at_once(request, answer, self._settings.web.gzip)
-        if self._kept.again(request.key, now):
+        if self._kept.again(key, now):
             self._keep(request, State.of(host, now, self._settings), Packed(answer, more, body), now)
         return whole(answer, more, body, now)
 

@@ -26,7 +26,7 @@ from netstream.db.interfaces import (
 from netstream.db.merging import MERGING
 from netstream.db.windows import unit_of, window
 from netstream.hub.hub import Host
-from netstream.kernel.rows import extent
+from netstream.kernel.rows import Form, extent
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int32s, Int64s, SeriesTable
@@ -54,11 +54,13 @@ class Choice:
 
     @ivar charts: Those of which a dimension is meant.
     @ivar dimensions: Chart and dimension of each column.
+    @ivar form: Writes plain answers, once somebody has asked for one.
     """
 
     terms: Terms
     charts: Sequence[Chart]
     dimensions: Sequence[tuple[Chart, Dimension]]
+    form: Form | None = field(default=None, init=False)
     _near: INear | None = field(default=None, init=False)
     _numbers: tuple[tuple[int, int], Int32s] = field(default=((-1, -1), _NO_NUMBERS), init=False)
     _look: tuple[int, int, Look | None] = field(default=(-1, 0, None), init=False)

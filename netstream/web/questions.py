@@ -20,6 +20,7 @@ MOST_ROWS = 86400
 
 FAR = 10**11
 _AFTER = -600
+_FIXED = 10**9
 
 OPTIONS = {
     "nonzero": "nonzero",
@@ -160,23 +161,32 @@ class Question:
             number("points", 0, 0, MOST_ROWS),
         )
 
-    @classmethod
-    def within(cls, terms: Terms, after: int | None, before: int | None, points: int | None) -> Question:
-        """
-        @return: The same as of parameters with these numbers; L{None} is one
-            that is not there.
-        """
-        return cls(
-            terms,
-            _AFTER if after is None else max(-FAR, min(FAR, after)),
-            0 if before is None else max(-FAR, min(FAR, before)),
-            0 if points is None else max(0, min(MOST_ROWS, points)),
-        )
-
     @property
     def settled(self) -> bool:
         """
         Whether both ends are fixed seconds, so that the same question will
         have the same answer.
         """
-        return self.after > 10**9 and self.before > 10**9
+        return is_settled(self.after, self.before)
+
+
+def within(after: int | None, before: int | None, points: int | None) -> tuple[int, int, int]:
+    """
+    @return: What L{Question.parse} makes of these numbers, of eleven digits at
+        most.
+    """
+    if points is None or points < 0:
+        points = 0
+    return (
+        _AFTER if after is None else after,
+        0 if before is None else before,
+        MOST_ROWS if points > MOST_ROWS else points,
+    )
+
+
+def is_settled(after: int | None, before: int | None) -> bool:
+    """
+    @return: Whether both ends are fixed seconds, so that the same question will
+        have the same answer.
+    """
+    return after is not None and after > _FIXED and before is not None and before > _FIXED

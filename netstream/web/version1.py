@@ -19,7 +19,7 @@ from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, json_answer, text_answer
 from netstream.web.ask import Ask
-from netstream.web.questions import Numbers, Question, Terms
+from netstream.web.questions import Numbers, Question, Terms, is_settled
 from netstream.web.scraping import Visits
 
 SETTLED = 3600
@@ -35,8 +35,11 @@ COMMANDS: dict[str, Command] = {}
 """By name."""
 
 
-def _is_settled(question: Question, now: int) -> bool:
-    return question.settled and question.before < now - SETTLED
+def _lifetime(after: int | None, before: int | None, now: int) -> int:
+    """
+    @return: Seconds for which an answer may be kept.
+    """
+    return SETTLED if is_settled(after, before) and (before or 0) < now - SETTLED else 0
 
 
 def _command(name: str) -> Callable[[Command], Command]:
@@ -121,7 +124,7 @@ class Commands:
         formats.check_format(question.terms.format)
         now = self._now()
         view = await query.view(host, question, now, self._choices)
-        lifetime = SETTLED if _is_settled(question, now) else 0
+        lifetime = _lifetime(question.after, question.before, now)
         return await wrapping.write(view, self._clock, lifetime, ask.parameters.text("filename"))
 
     def data_at_once(self, host: Host, terms: Terms, window: Numbers, filename: str) -> Answer | None:
@@ -134,12 +137,9 @@ class Commands:
         """
         now, choice = self._now(), self._choices.known(host, terms)
         look = choice.look(host, now) if choice is not None else None
-        if choice is None or look is None:
+        if choice is None or look is None or _lifetime(*window[:2], now):
             return None
-        question = Question.within(terms, *window)
-        if _is_settled(question, now):
-            return None
-        return wrapping.at_once(host, question, choice, look, now, filename)
+        return wrapping.at_once(host, choice, window, look, now, filename)
 
     @_command("contexts")
     async def contexts(self, host: Host, ask: Ask) -> Answer:

@@ -22,7 +22,7 @@ from netstream.web.answer import JSON, Answer, encode
 from netstream.web.charts import own_labels
 from netstream.web.formats import FOLDED, body_of, embedded, folded, json_head, saved_as
 from netstream.web.query import Choice, View
-from netstream.web.questions import Question
+from netstream.web.questions import Numbers, within
 
 MOST_COLUMNS = 64
 """Dimensions of an answer that is written without other work in between, of
@@ -130,7 +130,6 @@ def _frame(host: Host, choice: Choice) -> bytes:
 
 
 _FRAMES: WeakKeyDictionary[Choice, bytes] = WeakKeyDictionary()
-_FORMS: WeakKeyDictionary[Choice, Form] = WeakKeyDictionary()
 """A choice holds as long as its host defines nothing anew, and so does what is
 said of it."""
 
@@ -142,20 +141,16 @@ def _frame_of(host: Host, choice: Choice) -> bytes:
     return frame
 
 
-def _form_of(host: Host, choice: Choice) -> Form:
+def _form(host: Host, choice: Choice) -> Form:
     """
     @return: Writes answers that have samples as they are, as JSON.
     """
-    form = _FORMS.get(choice)
-    if form is None:
-        options = choice.terms.options
-        text = json_head(choice.names) + _place("result") + b"]}"
-        if "jsonwrap" in options:
-            frame = _frame_of(host, choice).replace(_place("kind"), b"natural-points")
-            text = frame.replace(_place("result"), text)
-        factor = 1000 if "ms" in options else 1
-        form = _FORMS[choice] = Form(*_divided(text), "flip" in options, factor, "jw-anomaly-rates" not in options)
-    return form
+    options = choice.terms.options
+    text = json_head(choice.names) + _place("result") + b"]}"
+    if "jsonwrap" in options:
+        text = _frame_of(host, choice).replace(_place("kind"), b"natural-points").replace(_place("result"), text)
+    factor = 1000 if "ms" in options else 1
+    return Form(*_divided(text), "flip" in options, factor, "jw-anomaly-rates" not in options)
 
 
 def _numbers(values: Sequence[float]) -> bytes:
@@ -198,23 +193,24 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     return text
 
 
-def at_once(host: Host, question: Question, choice: Choice, look: Look, now: int, filename: str = "") -> Answer | None:
+def at_once(host: Host, choice: Choice, window: Numbers, look: Look, now: int, filename: str = "") -> Answer | None:
     """
     Answer a question for newest samples, as JSON and such as they are, which
     is mostly asked for.
 
+    @param window: C{after}, C{before} and C{points}.
     @param look: Where they are.
     @param now: The current second.
     @param filename: Under which a browser shall save it; C{""} shows it.
     @return: L{None} if it takes more than that.
     """
-    page = look.page()
+    page, form = look.page(), choice.form
     if page is None or not choice.is_plain or len(choice.dimensions) > MOST_COLUMNS:
         return None
-    text = _form_of(host, choice).fill(
-        question.after,
-        question.before,
-        question.points,
+    if form is None:
+        form = choice.form = _form(host, choice)
+    text = form.fill(
+        *within(*window),
         now,
         look.span.first,
         look.span.last,
