@@ -43,8 +43,12 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 SHOWN = 12
 """Charts on a screen."""
-KINDS = {"a minute of one chart": (1, 1), "each another chart or window": (200, 50)}
-"""Charts and windows that are asked for."""
+KINDS = {
+    "a minute of one chart": (1, 1, 60),
+    "each another chart or window": (200, 50, 60),
+    "ten minutes, each another chart or window": (200, 50, 560),
+}
+"""Charts and windows that are asked for, and seconds of the first window."""
 
 
 @define(eq=False)
@@ -208,21 +212,22 @@ def answered(target: str, options: argparse.Namespace) -> dict[str, dict[str, An
                 time.sleep(5)
                 names = sorted(_charts(parent.port))
                 return {
-                    kind: _asked(parent, _paths(names[:charts], windows), options)
-                    for kind, (charts, windows) in KINDS.items()
+                    kind: _asked(parent, _paths(names[:charts], windows, shortest), options)
+                    for kind, (charts, windows, shortest) in KINDS.items()
                 }
         finally:
             parent.kill()
 
 
-def _paths(charts: Sequence[str], windows: int) -> list[str]:
+def _paths(charts: Sequence[str], windows: int, shortest: int) -> list[str]:
     """
+    @param shortest: Seconds of the first window; each is a second longer.
     @return: Questions in an order in which none comes soon again.
     """
     return [
-        f"/host/{child_name(0)}/api/v1/data?chart={chart}&after=-{60 + more}&points={60 + more}"
+        f"/host/{child_name(0)}/api/v1/data?chart={chart}&after=-{seconds}&points={seconds}"
         "&format=json&options=seconds,jsonwrap"
-        for more in range(windows)
+        for seconds in range(shortest, shortest + windows)
         for chart in charts
     ]
 

@@ -148,6 +148,9 @@ class Look:
     @ivar page: Gives its cells and marks (see L{netstream.kernel.cells}), as
         long as there are any.
     @ivar columns: int32 by series: its column.
+    @ivar past: float64 of shape (rows, series): what comes before the page,
+        down to C{floor}; NaN where there is none.
+    @ivar past_marks: uint8 of the same shape: its flags.
     """
 
     span: Span
@@ -156,6 +159,8 @@ class Look:
     step: int
     page: Callable[[], IPage | None]
     columns: Int32s
+    past: Float64s
+    past_marks: Bytes
 
     def rows(self, window: Window) -> HotRows | None:
         """
@@ -291,8 +296,9 @@ class INear(Interface):
     Some series of a node, as far as their newest samples can be told at once.
     """
 
-    def look() -> Look | None:
+    def look(further: bool = False) -> Look | None:
         """
+        @param further: Look at what comes before the newest page as well.
         @return: Where their newest samples are now; L{None} if that is not
             known here, as of what was forgotten.
         """

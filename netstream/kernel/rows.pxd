@@ -9,7 +9,7 @@ cdef uint64_t _ABSENT
 cdef int64_t _RELATIVE
 cdef double _NAN
 cdef double _FINE, _MAGIC
-cdef bytes _PAIRS
+cdef bytes _PAIRS, _NULL
 cdef Py_ssize_t _LONGEST
 
 @cython.locals(text=bytearray, start="unsigned char *", at="unsigned char *", rows=Py_ssize_t, columns=Py_ssize_t,
@@ -28,18 +28,19 @@ cdef class Form:
 
     @cython.locals(cell=_Cell, width=Py_ssize_t, wanted=Py_ssize_t, i=Py_ssize_t, end=int64_t, high=int64_t,
                    rows=int64_t, low=int64_t, count=int64_t, finite=bint, least=cython.double, greatest=cython.double,
-                   row=int64_t, value=cython.double, size=Py_ssize_t, piece=bytes, text=bytearray,
+                   row=int64_t, earlier=int64_t, mark=cython.int, value=cython.double, size=Py_ssize_t, piece=bytes, text=bytearray,
                    begin="unsigned char *", at="unsigned char *", places="const unsigned char *", newest_at=int64_t,
                    number=int64_t, place=Py_ssize_t, code=cython.int)
     cdef object _fill(
         self, int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last, int64_t floor,
         int64_t start, int64_t step, const uint64_t[:, :] cells, const unsigned char[:, :] marks,
-        const int32_t[::1] columns, const double[::1] latest, const int32_t[::1] series)
+        const int32_t[::1] columns, const double[:, :] past, const unsigned char[:, :] past_marks,
+        const double[::1] latest, const int32_t[::1] series)
 
 @cython.locals(stored=int64_t, rest=int64_t, low=int64_t)
 cdef int64_t _last_row(
     int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last, int64_t floor,
-    int64_t start, int64_t step, int64_t height) except? -1
+    int64_t start, int64_t step, int64_t earlier, int64_t height) except? -1
 
 cdef unsigned char *_stamp(unsigned char *at, int64_t number) noexcept
 

@@ -51,6 +51,7 @@ _PLAIN = 1e-3
 _ABSENT = ABSENT
 _RELATIVE = RELATIVE
 _NAN = float("nan")
+_NULL = b"null"
 _PAIRS = b"".join(b"%02d" % number for number in range(100))
 
 Int32s = npt.NDArray[np.int32]
@@ -127,7 +128,7 @@ def long_text(value: float) -> bytes:
     @return: How it is written.
     """
     if value - value != 0:
-        return b"null"
+        return _NULL
     if -_WHOLE < value < _WHOLE and value == int(value):
         return b"%d" % int(value)
     if -_COARSE < value < _COARSE:
@@ -185,8 +186,10 @@ def _number(at: Any, value: float) -> Any:
     """
     Write a number (in C).
     """
+    if value - value != 0:
+        return _put(at, _NULL)
     magnitude = -value if value < 0 else value
-    if magnitude >= _FINE or value != value:
+    if magnitude >= _FINE:
         return _put(at, long_text(value))
     # Rounds to the nearest whole number, halves to the even one.
     scaled = int(magnitude * 1e7 + _MAGIC - _MAGIC)
@@ -300,6 +303,8 @@ class Form:
         cells: Cells,
         marks: Bytes,
         columns: Int32s,
+        past: Float64s,
+        past_marks: Bytes,
         latest: Float64s,
         series: Int32s,
     ) -> bytes | None:
@@ -319,6 +324,9 @@ class Form:
             says.
         @param marks: uint8 of the same shape.
         @param columns: int32: the columns wanted.
+        @param past: float64 of shape (rows, wanted): what comes before the
+            page; NaN where there is none.
+        @param past_marks: uint8 of the same shape.
         @param latest: float64 by series of the host.
         @param series: int32 by column: its series, -1 if it has none.
         @return: L{None} if rows are not all here, or each of more than one
@@ -328,10 +336,40 @@ class Form:
         """
         if not COMPILED:
             return self._by_arrays(
-                after, before, points, now, first, last, floor, start, step, cells, marks, columns, latest, series
+                after,
+                before,
+                points,
+                now,
+                first,
+                last,
+                floor,
+                start,
+                step,
+                cells,
+                marks,
+                columns,
+                past,
+                past_marks,
+                latest,
+                series,
             )
         found: bytes | None = self._fill(
-            after, before, points, now, first, last, floor, start, step, cells, marks, columns, latest, series
+            after,
+            before,
+            points,
+            now,
+            first,
+            last,
+            floor,
+            start,
+            step,
+            cells,
+            marks,
+            columns,
+            past,
+            past_marks,
+            latest,
+            series,
         )
         return found
 
@@ -349,6 +387,8 @@ class Form:
         cells: Cells,
         marks: Bytes,
         columns: Int32s,
+        past: Float64s,
+        past_marks: Bytes,
         latest: Float64s,
         series: Int32s,
     ) -> Any:
@@ -358,15 +398,23 @@ class Form:
         cell: Any  # in C, the bits of a number and the number in the same place
         width = cells.shape[1]
         wanted = columns.shape[0]
-        if marks.shape[0] != cells.shape[0] or marks.shape[1] != width or series.shape[0] != wanted:
+        earlier = past.shape[0]
+        if (
+            marks.shape[0] != cells.shape[0]
+            or marks.shape[1] != width
+            or series.shape[0] != wanted
+            or past.shape[1] != wanted
+            or past_marks.shape[0] != earlier
+            or past_marks.shape[1] != wanted
+        ):
             raise ValueError("arrays of unequal shape")
         for i in range(wanted):
             if not 0 <= columns[i] < width:
                 raise ValueError("no such column")
-        end = _last_row(after, before, points, now, first, last, floor, start, step, cells.shape[0])
+        end = _last_row(after, before, points, now, first, last, floor, start, step, earlier, cells.shape[0])
         if not end:
             return None
-        high = end >> 32
+        high = (end >> 32) - earlier
         rows = end & 0xFFFFFFFF
         low = high - rows
         count = 0
@@ -375,10 +423,15 @@ class Form:
         greatest = 0.0
         for row in range(low, high):
             for i in range(wanted):
-                if not self._anomalies and marks[row, columns[i]] & 1:
+                if row < 0:
+                    mark = past_marks[earlier + row, i]
+                    value = past[earlier + row, i]
+                else:
+                    mark = 0 if self._anomalies else marks[row, columns[i]]
+                    cell.bits = cells[row, columns[i]] ^ _ABSENT  # noqa: F821
+                    value = cell.value  # noqa: F821
+                if mark & 1 and not self._anomalies:
                     return None
-                cell.bits = cells[row, columns[i]] ^ _ABSENT  # noqa: F821
-                value = cell.value  # noqa: F821
                 if value == value:
                     count += 1
                 if value - value == 0:
@@ -437,8 +490,12 @@ class Form:
                     if i:
                         at[0] = 44
                         at += 1
-                    cell.bits = cells[high - 1, columns[i]] ^ _ABSENT  # noqa: F821
-                    at = _number(at, cell.value)  # noqa: F821
+                    if high < 1:
+                        value = past[earlier + high - 1, i]
+                    else:
+                        cell.bits = cells[high - 1, columns[i]] ^ _ABSENT  # noqa: F821
+                        value = cell.value  # noqa: F821
+                    at = _number(at, value)
             else:
                 for number in range(rows):
                     row = high - 1 - number if self._turned else low + number
@@ -448,9 +505,13 @@ class Form:
                     at[0] = 91
                     at = _stamp(at + 1, self._factor * (start + step * row))
                     for i in range(wanted):
+                        if row < 0:
+                            value = past[earlier + row, i]
+                        else:
+                            cell.bits = cells[row, columns[i]] ^ _ABSENT  # noqa: F821
+                            value = cell.value  # noqa: F821
                         at[0] = 44
-                        cell.bits = cells[row, columns[i]] ^ _ABSENT  # noqa: F821
-                        at = _number(at + 1, cell.value)  # noqa: F821
+                        at = _number(at + 1, value)
                     at[0] = 93
                     at += 1
         return bytes(memoryview(text)[: at - begin])
@@ -469,24 +530,31 @@ class Form:
         cells: Cells,
         marks: Bytes,
         columns: Int32s,
+        past: Float64s,
+        past_marks: Bytes,
         latest: Float64s,
         series: Int32s,
     ) -> bytes | None:
         """
         The way without a compiler.
         """
-        if marks.shape != cells.shape or len(series) != len(columns):
+        wanted, earlier = len(columns), len(past)
+        shapes = past.shape, past_marks.shape
+        if marks.shape != cells.shape or len(series) != wanted or shapes != ((earlier, wanted),) * 2:
             raise ValueError("arrays of unequal shape")
         if len(columns) and not 0 <= columns.min() <= columns.max() < cells.shape[1]:
             raise ValueError("no such column")
-        end = _last_row(after, before, points, now, first, last, floor, start, step, len(cells))
+        end = _last_row(after, before, points, now, first, last, floor, start, step, earlier, len(cells))
         if not end:
             return None
-        high, rows = divmod(end, 1 << 32)
+        high, rows = (end >> 32) - earlier, end & 0xFFFFFFFF
         low = high - rows
-        values, flags = np.empty((rows, len(columns))), np.empty((rows, len(columns)), np.uint8)
-        load(cells[low:high], marks[low:high], columns, values, flags)
-        if not self._anomalies and (marks[low:high, columns] & 1).any():
+        here = slice(max(0, low), max(0, high))
+        loaded, flags = np.empty((here.stop - here.start, wanted)), np.empty((here.stop - here.start, wanted), np.uint8)
+        load(cells[here], marks[here], columns, loaded, flags)
+        there = slice(min(earlier, earlier + low), min(earlier, earlier + high))
+        values = np.concatenate((past[there], loaded))
+        if not self._anomalies and (np.concatenate((past_marks[there], marks[here][:, columns])) & 1).any():
             return None
         count, least, greatest = extent(values)
         newest = [latest[number] if 0 <= number < len(latest) else _NAN for number in series.tolist()]
@@ -516,13 +584,16 @@ def _last_row(
     floor: int,
     start: int,
     step: int,
+    earlier: int,
     height: int,
 ) -> int:
     """
     Plan rows as L{netstream.db.windows.window} does, where each is one sample.
 
-    @return: The row behind the last one of the page times 2**32, and how many
-        there are; 0 if it is not so simple, or they are not all in the page.
+    @param earlier: How many rows there are before the page.
+    @param height: How many it has.
+    @return: The row behind the last one, of all these, times 2**32, and how
+        many there are; 0 if it is not so simple, or they are not all here.
     """
     if before == 0:
         before = last
@@ -551,10 +622,11 @@ def _last_row(
     if before - after > points * step:
         points = stored
     after = before - points * step
+    start -= earlier * step
     if after < floor or before < first or after >= last or after + step < start or (after - start) % step:
         return 0
     low = (after + step - start) // step
-    if low + points > height:
+    if low + points > earlier + height:
         return 0
     return (low + points << 32) + points
 

@@ -190,3 +190,16 @@ def is_settled(after: int | None, before: int | None) -> bool:
         have the same answer.
     """
     return after is not None and after > _FIXED and before is not None and before > _FIXED
+
+
+def begin_of(window: Numbers, last: int, now: int) -> int:
+    """
+    @param last: The newest second that is stored.
+    @param now: The current second.
+    @return: About where a window begins.
+    """
+    after, before, _ = within(*window)
+    if abs(after) > RELATIVE:
+        return after
+    end = last if before == 0 else before if abs(before) > RELATIVE else now - abs(before)
+    return end - abs(after)

@@ -220,6 +220,8 @@ def at_once(host: Host, choice: Choice, window: Numbers, look: Look, now: int, f
         page.cells,
         page.marks,
         look.columns,
+        look.past,
+        look.past_marks,
         host.latest.value,
         choice.numbers(host.table),
     )

@@ -128,8 +128,10 @@ class RowsTests(SynchronousTestCase):
         usual |= {"last": START + 3, "floor": START - 1, "start": START, "step": 1}
         said = usual | asked
         columns = np.arange(cells.shape[1], dtype=np.int32)
+        past = asked_past if (asked_past := said.pop("past", None)) is not None else np.zeros((0, len(columns)))
+        past_marks = np.asarray(past == 99, np.uint8)
         text: bytes | None = form.fill(
-            *said.values(), cells, marks, columns, np.array([1.5, np.nan, -0.0, 7]), columns * 2
+            *said.values(), cells, marks, columns, past, past_marks, np.array([1.5, np.nan, -0.0, 7]), columns * 2
         )
         return text
 
@@ -170,6 +172,24 @@ class RowsTests(SynchronousTestCase):
             {"after": -START, "before": -1, "now": 5},
         ):
             self.assertIsNone(self.fill(form, page, **asked), asked)
+
+    def test_past(self) -> None:
+        """
+        What comes before the page is as good as what is in it.
+        """
+        page, past = [[1.5]] * 5, np.array([[-7.0], [np.nan], [2.0]])
+        form = self.form("rows", "points", "low", "high", "newest_values", "result")
+        for after, before, text in (
+            (START - 1, START, b"<2; 2; 1.5; 2; 1.5; [%d,1.5],[%d,2]>" % (START, START - 1)),
+            (START - 3, START - 2, b"<2; 1; -7; -7; null; [%d,null],[%d,-7]>" % (START - 2, START - 3)),
+        ):
+            self.assertEqual(self.fill(form, page, past=past, after=after, before=before, floor=START - 4), text)
+        self.assertIsNone(self.fill(form, page, past=past, after=START - 4, before=START, floor=START - 9))
+        strict = self.form("rows", anomalies=False)
+        for value, text in ((2.0, b"<2>"), (99.0, None)):
+            past[-1] = value
+            said = self.fill(strict, page, past=past, after=START - 1, before=START, floor=START - 9)
+            self.assertEqual(said, text)
 
     def test_anomalies(self) -> None:
         """
@@ -238,15 +258,20 @@ class SameRowsTests(SynchronousTestCase):
             }
         ),
         st.booleans(),
+        st.lists(st.lists(NUMBERS, min_size=2, max_size=2), max_size=5),
     )
-    def test_same_forms(self, page: list[list[float]], asked: dict[str, int], flip: bool) -> None:
+    def test_same_forms(
+        self, page: list[list[float]], asked: dict[str, int], flip: bool, earlier: list[list[float]]
+    ) -> None:
         """
         Both fill forms alike, and with the rows that are planned for clients,
         where they fill them at all.
         """
         cells = np.array(page).view(np.uint64) ^ np.uint64(installed.cells.ABSENT)
         columns = np.array([1, 0], np.int32)
-        rest = cells, np.zeros(cells.shape, np.uint8), columns, np.array([1.0]), columns
+        past = np.array(earlier).reshape(-1, 2)
+        none = np.zeros(past.shape, np.uint8)
+        rest = cells, np.zeros(cells.shape, np.uint8), columns, past, none, np.array([1.0]), columns
         texts = [
             kernel.rows.Form([b"", b" ", b" ", b" ", b""], ["oldest", "newest", "step", "result"], flip).fill(
                 *asked.values(), *rest

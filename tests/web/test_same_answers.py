@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.db import DBEngine
 from netstream.db.dbengine.node import HotNode
+from netstream.db.dbengine.pages import start_of
 from netstream.db.interfaces import SeriesKey, Window
 from netstream.db.workers import Inline
 from netstream.model.chart import Chart, Dimension
@@ -137,6 +138,44 @@ class SameAnswersTests(SynchronousTestCase):
                 with patch.object(query, "view", side_effect=AssertionError("it took more")):
                     for after in (-19, -1, NOW - 7):
                         self.assertEqual([each.status for each in stage.raw((terms % after).encode())], [200])
+
+    def test_epochs(self) -> None:
+        """
+        Nor does it matter that an epoch ends, or that the one before becomes a
+        row group, or that a sample comes late for it.
+        """
+        start = start_of(NOW, 1)
+        for number, change in enumerate(
+            (
+                lambda stage: None,
+                lambda stage: [stage.clock.advance(1) for _ in range(3)],
+                lambda stage: stage.fill(NARROW, {start - 20: [5.0, 6.0, 7.0]}),
+                lambda stage: [stage.clock.advance(1) for _ in range(30)],
+                lambda stage: stage.fill(NARROW, {NOW + 32: [1.0, nan, 3.0]}),
+            )
+        ):
+            for stage in self.stages:
+                change(stage)
+            for chart in ("narrow.chart", "late.chart", "wide.chart"):
+                for options in ("seconds,jsonwrap", "ms,flip,jsonwrap,jw-anomaly-rates"):
+                    asked = f"/api/v1/data?chart={chart}&options={options}&format=json"
+                    for after in (-1, start - NOW - 1, start - NOW - 30, -890, -1400):
+                        self.hold(f"{asked}&after={after - 8 * number}&points=0")
+                    self.hold(f"{asked}&after={start - 40}&before={start - 9}&points=0")
+
+    def test_further(self) -> None:
+        """
+        Whoever looks at an epoch that is over, in a page or a row group, is
+        answered as soon.
+        """
+        stage, start = self.stages[0], start_of(NOW, 1)
+        terms = "GET /api/v1/data?chart=narrow.chart&options=jsonwrap&after=%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        self.assertEqual([each.status for each in stage.raw((terms % -1).encode())], [200])
+        for seconds in (0, 1, 30):  # by then it is a row group
+            stage.clock.advance(seconds)
+            with patch.object(query, "view", side_effect=AssertionError("it took more")):
+                for after in (start - 5, start - NOW - 100, start - NOW - 600):
+                    self.assertEqual([each.status for each in stage.raw((terms % after).encode())], [200])
 
     def test_changes(self) -> None:
         """

@@ -5,16 +5,27 @@ look at.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from netstream.db.dbengine.node import Epoch, HotNode
+from netstream.db.dbengine.pages import ROWS
 from netstream.db.dbengine.retention import Retention
-from netstream.db.dbengine.series import Seats
+from netstream.db.dbengine.series import Seat, Seats
 from netstream.db.interfaces import HotRows, INear, Look, SeriesKey, Span, Window
+from netstream.db.rowgroups import Damaged, RowGroup
+from netstream.db.segment import Place
 from netstream.db.segments import Segments
+from netstream.kernel.cells import load
+from netstream.model.samples import Bytes, Float64s, Int32s
+
+MOST_DECODED = 8 << 20
+"""Bytes of columns of row groups that are remembered."""
 
 
 class Newest:
@@ -34,6 +45,7 @@ class Newest:
         self._sealed = sealed
         self._retention = retention
         self._time = time
+        self._decoded = Decoded()
 
     def spans(self, node: HotNode, charts: Sequence[str] | None = None) -> dict[str, Span]:
         """
@@ -56,22 +68,112 @@ class Newest:
         sealed, oldest = self._sealed.span(node.id), self._retention.oldest(node, 0, self._time.seconds())
         return oldest if sealed is None else max(oldest, sealed.last)
 
-    def look(self, node: HotNode, charts: Sequence[str], seats: Seats) -> Look | None:
+    def look(self, node: HotNode, charts: Sequence[str], seats: Seats, further: bool) -> Look | None:
         """
         @param charts: Those of the series.
+        @param further: As L{INear.look} has it.
         @return: Where the newest samples are, if all series are in one block.
         """
         spans = self.spans(node, charts)
-        *others, newest = sorted((*node.sealing, *node.epochs.values()), key=_start) or (None,)
-        if newest is None or len(spans) != len(charts):
+        epochs = sorted((*node.sealing, *node.epochs.values()), key=_start)
+        if not epochs or len(spans) != len(charts):
             return None
         span = Span(min([s.first for s in spans.values()]), max([s.last for s in spans.values()]))
-        floor = max([self._floor(node), *(epoch.end for epoch in others if epoch is not None)])
-        for block in newest.blocks:
-            seat = seats.of(block)
-            if seat.whole:
-                return Look(span, floor, newest.start, newest.step, seat.block, seat.columns)
-        return None
+        newest, others = epochs[-1], epochs[:-1]
+        seat = _seat(newest, seats)
+        if seat is None:
+            return None
+        floor = max([self._floor(node), *(epoch.end for epoch in others)])
+        past = self._past(node, seats, newest, others) if further else None
+        if past is None:
+            past = np.empty((0, len(seats.numbers))), np.empty((0, len(seats.numbers)), np.uint8)
+        else:
+            oldest = self._retention.oldest(node, 0, self._time.seconds())
+            floor = max(oldest, newest.start - (len(past[0]) + 1) * newest.step)
+        return Look(span, floor, newest.start, newest.step, seat.block, seat.columns, *past)
+
+    def _past(
+        self, node: HotNode, seats: Seats, newest: Epoch, others: Sequence[Epoch]
+    ) -> tuple[Float64s, Bytes] | None:
+        """
+        @return: Values and flags of the epoch before the newest one, if all of
+            it is in one place and takes no reading from the disk.
+        """
+        before = newest.start - newest.step
+        after = before - ROWS * newest.step
+        sealed = self._sealed.span(node.id)
+        if sealed is not None and sealed.last > before:
+            return None
+        hot = [epoch for epoch in others if epoch.end > after]
+        if hot:
+            seat = _seat(hot[0], seats)
+            block = seat.block() if seat is not None else None
+            alone = len(hot) == 1 and (hot[0].end, hot[0].step) == (before, newest.step)
+            if seat is None or block is None or not alone or (sealed is not None and sealed.last > after):
+                return None
+            values = np.empty((ROWS, len(seat.columns)))
+            flags = np.empty(values.shape, np.uint8)
+            load(block.cells, block.marks, seat.columns, values, flags)
+            return values, flags
+        places = self._sealed.find(node.id, after, before)
+        if len(places) != 1 or places[0].step != newest.step or not self._sealed.cached(places[0]):
+            return None
+        return self._decoded.of(self._sealed, places[0], seats.numbers, after)
+
+
+class Decoded:
+    """
+    Columns of row groups that were read lately.
+    """
+
+    def __init__(self, most: int = MOST_DECODED) -> None:
+        """
+        @param most: Bytes.
+        """
+        self._most = most
+        self._bytes = 0
+        self._known: OrderedDict[tuple[Path, int, bytes], tuple[Float64s, Bytes]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(self, segments: Segments, place: Place, numbers: Int32s, after: int) -> tuple[Float64s, Bytes] | None:
+        """
+        @param numbers: Of the series wanted.
+        @param after: Second before that of the first row of its epoch.
+        @return: Values and flags of all rows of an epoch; L{None} if not all
+            of it can be read, which others say.
+        """
+        key = place.segment.path, place.offset, numbers.tobytes()
+        known = self._known.get(key)
+        if known is not None:
+            self._known.move_to_end(key)
+            return known
+        try:
+            group = RowGroup(segments.read(place))
+            part, marks, damaged = group.read(numbers)
+        except (Damaged, OSError):
+            return None
+        low, odd = divmod(group.start - after, group.step)
+        high = low - 1 + len(part)
+        if damaged or odd or low < 1 or high > ROWS:
+            return None
+        values = np.full((ROWS, len(numbers)), np.nan)
+        flags = np.zeros(values.shape, np.uint8)
+        values[low - 1 : high], flags[low - 1 : high] = part, marks
+        self._known[key] = values, flags
+        self._bytes += values.nbytes + flags.nbytes
+        while self._bytes > self._most:
+            _, old = self._known.popitem(last=False)
+            self._bytes -= old[0].nbytes + old[1].nbytes
+        return values, flags
+
+
+def _seat(epoch: Epoch, seats: Seats) -> Seat | None:
+    """
+    @return: Where all series are in one block of an epoch.
+    """
+    return next((seat for seat in map(seats.of, epoch.blocks) if seat.whole), None)
 
 
 def _start(epoch: Epoch) -> int:
@@ -94,7 +196,7 @@ class Near:
         self._ids = list(self._charts)
         self._seats = node.series.seats(series)
 
-    def look(self) -> Look | None:
+    def look(self, further: bool = False) -> Look | None:
         node = self._node
         known = node.series.charts.get
         if self._newest.nodes.get(node.guid) is not node:
@@ -102,4 +204,4 @@ class Near:
         for chart, series in self._charts.items():
             if known(chart) is not series:
                 return None  # it was forgotten
-        return self._newest.look(node, self._ids, self._seats)
+        return self._newest.look(node, self._ids, self._seats, further)
