@@ -230,7 +230,7 @@ class SmokeTests(SynchronousTestCase):
         Questions are answered, those of one kind and of the other.
         """
         told = list(dashboards.measure(small(dashboards, "--children=0", "--asking=1")))
-        self.assertEqual(len(told), 4)
+        self.assertEqual(len(told), 6)
         for figure in told:
             if "netstream" in figure.notes:
                 raise SkipTest(figure.notes["netstream"])
