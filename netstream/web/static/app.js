@@ -79,6 +79,15 @@ const watcher = new IntersectionObserver(
   { rootMargin: "150px 0px" },
 );
 
+/** Heed what is on or near the screen, or leave all as it is. */
+function watch(wanted) {
+  for (const { node } of live.views) {
+    watcher.unobserve(node);
+    if (wanted) watcher.observe(node);
+  }
+  watcher.takeRecords();
+}
+
 // ---- the state of the connection
 
 let problem = null;
@@ -317,6 +326,6 @@ for (const name of ["hashchange", "popstate"]) {
     if (name === "hashchange") visit(anchor());
   });
 }
-preparePrint(byId("print"), cards, live, () => hostname);
+preparePrint(byId("print"), cards, live, { origin: () => hostname, watch });
 
 await live.run();

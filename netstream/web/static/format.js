@@ -124,6 +124,7 @@ const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 const minutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 const dated = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const zoned = new Intl.DateTimeFormat("en-GB", { timeZoneName: "shortOffset" });
 const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 /** @param {number} seconds UTC seconds */
@@ -138,6 +139,18 @@ export const clockOrDate = (seconds, now) => (dated.format(seconds * 1000) === d
 export const dayAndMonth = (seconds) => days.format(seconds * 1000);
 /** @param {number} seconds UTC seconds */
 export const isMidnight = (seconds) => hourAndMinute(seconds) === "00:00";
+
+/** @returns {string} how far from UTC the times are that are written here, such as `UTC+2` */
+export const offset = (seconds) => {
+  const { value } = zoned.formatToParts(seconds * 1000).find(({ type }) => type === "timeZoneName");
+  return value.replace("GMT", "UTC").replace(/\+0$/, "");
+};
+
+/** @returns {string} a time from and to in full: with its date, once where it is the same, and its zone */
+export function fromTo(after, before) {
+  const end = dated.format(after * 1000) === dated.format(before * 1000) ? timeOfDay(before) : dateAndTime(before);
+  return `${dateAndTime(after)} – ${end} ${offset(before)}`;
+}
 
 /** @returns {string} a length of time in words, such as `5 minutes` */
 export function inWords(seconds) {

@@ -3,6 +3,7 @@
 import { get, Refused } from "./api.js";
 import { Card } from "./card.js";
 import { byId, element, say } from "./dom.js";
+import { fromTo } from "./format.js";
 import { frame } from "./frame.js";
 import { GROUPS, GroupedFeed, REMAINING, WAYS } from "./grouped.js";
 import { Live } from "./live.js";
@@ -158,5 +159,13 @@ by.addEventListener("change", () => changed("by", by.value));
 way.addEventListener("change", () => changed("way", way.value));
 kind.addEventListener("change", () => changed("kind", kind.value));
 addEventListener("themechange", () => card?.recolour());
+addEventListener("beforeprint", () => {
+  const { from, to } = live.view;
+  const chosen = (select) => select.selectedOptions[0]?.textContent ?? "";
+  byId("printed").replaceChildren(
+    `Compare, ${fromTo(from, to)}`,
+    element("small", { textContent: `${choice.context} · ${found.textContent}${choice.nodes ? ` (${choice.nodes})` : ""} · Grouped by: ${chosen(by)} · Put together by: ${chosen(way)}` }),
+  );
+});
 
 await live.run();

@@ -61,7 +61,7 @@ byId("charts").replaceChildren(
   element("section", { className: "section" }, element("h2", { textContent: "Connections" }), connections, none, ownCertificate),
   element(
     "section",
-    { className: "section" },
+    { className: "section connect" },
     element("h2", { textContent: "Connect another node" }),
     element("p", {}, "Write this into ", element("b", { textContent: "stream.conf" }), " of the new child, netstream or Netdata, and restart it:"),
     keyLine,

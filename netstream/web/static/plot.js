@@ -12,8 +12,10 @@ const PADDING = 12;
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 90 * 86400, 365 * 86400];
 
 const DURATION_STEPS = [...TIME_STEPS.filter((step) => step <= 14400), ...[0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].map((days) => days * 86400)];
-// Pixels of a saved picture for each of a plain screen.
+// Pixels of a saved picture, and on paper, for each of a plain screen.
 const SHARP = 2;
+
+const sharpness = () => Math.max(1, SHARP / (globalThis.devicePixelRatio || 1));
 
 // Points that stand alone would be invisible as lines.
 function lonely(plot, series) {
@@ -84,6 +86,8 @@ function heights(low, high, filled) {
 
 export class Plot {
   #plot = null;
+  // Pixels that it is drawn with for each of the page.
+  #factor = 1;
   #shape = "";
   #bands = [];
   #shown = [];
@@ -117,7 +121,7 @@ export class Plot {
   async sharp() {
     if (!this.#plot) return null;
     const ratio = globalThis.devicePixelRatio || 1;
-    const factor = Math.max(1, SHARP / ratio);
+    const factor = sharpness();
     const options = { ...this.#options(this.#shown, this.#isDuration, factor), cursor: { show: false } };
     const plot = new uPlot(options, this.#plot.data, document.createElement("div"));
     // It draws when whoever made it is done.
@@ -148,7 +152,8 @@ export class Plot {
     const data = [times, ...columns];
     if (this.#plot) this.#plot.setData(data);
     else {
-      this.#plot = new uPlot(this.#options(shown, isDuration), data, this.parent);
+      this.#factor = "paper" in document.documentElement.dataset ? sharpness() : 1;
+      this.#plot = new uPlot(this.#options(shown, isDuration, this.#factor), data, this.parent);
       this.#listen(this.#plot.over);
     }
   }
@@ -233,7 +238,7 @@ export class Plot {
   }
 
   resize() {
-    const { width, height } = this.#size();
+    const [width, height] = Object.values(this.#size()).map((length) => length * this.#factor);
     if (this.#plot && (this.#plot.width !== width || this.#plot.height !== height)) this.#plot.setSize({ width, height });
   }
 

@@ -1,42 +1,75 @@
 // The page on paper: every chart.
 
-import { byId, say } from "./dom.js";
-import { dateAndTime } from "./format.js";
+import { byId, element } from "./dom.js";
+import { fromTo } from "./format.js";
 
 const MOST_CHARTS = 200;
 const PATIENCE = 8000;
 
 /**
- * @param {HTMLElement} button prints all charts, not only those on the screen
+ * @param {HTMLElement} button prints all charts, not only those on the screen, and so do the keys that print
  * @param {Map<string, import("./card.js").Card>} cards
  * @param {import("./live.js").Live} live
- * @param {() => string} origin
+ * @param {object} page what it is on
+ * @param {() => string} page.origin names whose charts they are
+ * @param {(wanted: boolean) => void} page.watch has what comes near the screen heeded, or not
  */
-export function preparePrint(button, cards, live, origin) {
-  const root = document.documentElement;
-  let forced = [];
+export function preparePrint(button, cards, live, { origin, watch }) {
+  let busy = false;
+  let whole = false;
+  let top = 0;
 
   addEventListener("beforeprint", () => {
-    say(byId("printed"), `${origin()}, ${dateAndTime(live.view.from)} – ${dateAndTime(live.view.to)}`);
+    watch(false);
+    const { from, to } = live.view;
+    let drawn = 0;
+    for (const { node, near, feed } of cards.values()) {
+      const read = near && feed.loaded;
+      node.classList.toggle("unread", !read);
+      if (read) drawn += 1;
+    }
+    const left = cards.size - drawn;
+    const way = cards.size > MOST_CHARTS ? "" : ": Print, at the end of the page, prints all";
+    const rest = left ? `${drawn} of ${cards.size} charts${whole ? "" : way}` : "";
+    byId("printed").replaceChildren(
+      `${origin()}, ${fromTo(from, to)}`,
+      element("small", { textContent: [byId("system").textContent, rest].filter(Boolean).join(" · ") }),
+    );
   });
   addEventListener("afterprint", () => {
-    for (const card of forced) card.setNear(false);
-    forced = [];
-    root.classList.remove("printing");
+    if (whole) scrollTo({ top, behavior: "instant" });
+    whole = false;
+    watch(true);
   });
 
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    root.classList.add("printing");
-    forced = [...cards.values()].slice(0, MOST_CHARTS).filter(({ near }) => !near);
-    for (const card of forced) card.setNear(true);
-    const ends = performance.now() + PATIENCE;
-    live.wake();
-    while (performance.now() < ends && forced.some(({ feed }) => !feed.loaded)) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+  const all = async () => {
+    if (busy) return;
+    busy = button.disabled = true;
+    try {
+      watch(false);
+      const every = new Set(cards.values());
+      const tiles = [...live.views].filter((view) => !every.has(view));
+      const wanted = [...tiles, ...[...every].slice(0, MOST_CHARTS)];
+      for (const view of wanted) if (!view.near) view.setNear(true);
+      const ends = performance.now() + PATIENCE;
+      live.wake();
+      while (performance.now() < ends && wanted.some(({ feed }) => !feed.loaded)) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      whole = true;
+      top = scrollY;
+      globalThis.usePaper(true);
+      // Plots are drawn when whoever draws them is done.
+      await new Promise((resolve) => setTimeout(resolve));
+    } finally {
+      busy = button.disabled = false;
     }
-    live.draw();
-    button.disabled = false;
     print();
+  };
+  button.addEventListener("click", all);
+  addEventListener("keydown", (event) => {
+    if (event.key !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    all();
   });
 }

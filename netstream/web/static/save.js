@@ -1,6 +1,6 @@
 // Charts as files.
 
-import { dateAndTime } from "./format.js";
+import { fromTo } from "./format.js";
 
 /** Have the browser save something under a name. */
 export function save(name, blob) {
@@ -80,7 +80,7 @@ export function picture({ canvas, pixel }, { title, under, units, view, legend }
   pen.fillText(title, margin, 22 * pixel, width - 2 * margin - 100 * pixel);
   pen.font = font(12, 400);
   pen.fillStyle = shade("--soft");
-  pen.fillText(`${under} · ${dateAndTime(view.from)} – ${dateAndTime(view.to)}`, margin, 40 * pixel, width - 2 * margin);
+  pen.fillText(`${under} · ${fromTo(view.from, view.to)}`, margin, 40 * pixel, width - 2 * margin);
   pen.textAlign = "right";
   pen.fillText(units, width - margin, 22 * pixel, 100 * pixel);
   pen.textAlign = "left";

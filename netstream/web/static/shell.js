@@ -1,7 +1,7 @@
 // What all pages have: the bar, the way to the other pages, and the notice.
 
 import { byId, drawn, element, icon, say } from "./dom.js";
-import { dateAndTime } from "./format.js";
+import { dateAndTime, offset } from "./format.js";
 import { Nodes } from "./nodes.js";
 import { home } from "./place.js";
 
@@ -82,7 +82,10 @@ export function shell(current, title) {
   addEventListener("themechange", tell);
   tell();
   // What the bar says on the screen.
-  addEventListener("beforeprint", () => say(byId("printed"), `${byId("hostname").textContent}, ${dateAndTime(Date.now() / 1000)}`));
+  addEventListener("beforeprint", () => {
+    const now = Date.now() / 1000;
+    say(byId("printed"), `${byId("hostname").textContent}, ${dateAndTime(now)} ${offset(now)}`);
+  });
   drawer();
   return { nodes: new Nodes(), tools };
 }

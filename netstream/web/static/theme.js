@@ -13,18 +13,21 @@
   }
 
   function apply() {
-    const dark = chosen === null ? system.matches : chosen === "dark";
+    const dark = !("paper" in root.dataset) && (chosen === null ? system.matches : chosen === "dark");
     root.dataset.theme = dark ? "dark" : "light";
     dispatchEvent(new CustomEvent("themechange"));
   }
 
   system.addEventListener("change", apply);
-  // Paper is light.
-  addEventListener("beforeprint", () => {
-    root.dataset.theme = "light";
-    dispatchEvent(new CustomEvent("themechange"));
-  });
-  addEventListener("afterprint", apply);
+  // Paper is light, and has its own size: what draws itself does so anew.
+  globalThis.usePaper = (wanted) => {
+    if (wanted === "paper" in root.dataset) return;
+    if (wanted) root.dataset.paper = "";
+    else delete root.dataset.paper;
+    apply();
+  };
+  addEventListener("beforeprint", () => globalThis.usePaper(true));
+  addEventListener("afterprint", () => globalThis.usePaper(false));
   globalThis.toggleTheme = () => {
     const wanted = root.dataset.theme === "dark" ? "light" : "dark";
     chosen = (wanted === "dark") === system.matches ? null : wanted;
