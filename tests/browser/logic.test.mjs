@@ -10,7 +10,7 @@ const { asChart, groupName, grouping } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
-const { age, between, breadth, bytes, clockOrDate, inWords, perSecond } = await at("format.js");
+const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond } = await at("format.js");
 const { address, destination, fragment, hidden, home, seconds, short, span } = await at("place.js");
 const { typed } = await at("nodes.js");
 const { csv } = await at("save.js");
@@ -52,7 +52,9 @@ test("sizes and times read well", () => {
   assert.equal(age(59), "59 s");
   assert.equal(age(600), "10 min");
   assert.match(between(1600000000, 1700000000), /^\d+ Sept? 2020 – \d+ Nov 2023$/);
-  assert.match(between(1700000000, 1700003600), /^\d+ Nov, \d\d:\d\d – \d\d:\d\d$/);
+  assert.match(between(1700000000, 1700003600, 1700009999), /^\d+ Nov, \d\d:\d\d – \d\d:\d\d$/);
+  assert.match(between(1700000000, 1700003600, 1800000000), /^\d+ Nov 2023, \d\d:\d\d – \d\d:\d\d$/, "another year is named");
+  assert.match(fromTo(1700000000, 1700000300), /^1\d Nov 2023, \d\d:\d\d:20 – \d\d:\d\d:20 UTC([+−-][\d:]+)?$/);
 });
 
 const node = (hostname, more = {}) => ({ hostname, guid: `guid-${hostname}`, state: "live", hops: 1, newest: 100, metrics: 10, cpu: 1, alarms: { warning: 0, critical: 0 }, labels: {}, ...more });

@@ -120,7 +120,7 @@ class ViewTests(PagesTestCase):
             "document.querySelector('#to').value = '2024-01-02T03:14:05';"
         )
         self.find("#from-to button").click()
-        self.wait_text("#picker", "2 Jan, 03:04")
+        self.wait_text("#picker", "2 Jan 2024, 03:04")
         self.wait_text("#live", "Paused")
         self.find("#live").click()
         self.wait_text("#picker", "Last 45 minutes")

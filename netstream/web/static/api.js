@@ -27,10 +27,14 @@ class Clock {
     if (this.#low > this.#high) [this.#low, this.#high] = [low, high];
   }
 
+  /** Whether the node has told the time. */
+  get known() {
+    return Number.isFinite(this.#low);
+  }
+
   /** @returns {number} UTC seconds on the node */
   now() {
-    const known = Number.isFinite(this.#low);
-    return (Date.now() + (known ? (this.#low + this.#high) / 2 : 0)) / 1000;
+    return (Date.now() + (this.known ? (this.#low + this.#high) / 2 : 0)) / 1000;
   }
 }
 

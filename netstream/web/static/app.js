@@ -129,6 +129,7 @@ async function refresh() {
     infoDue = now + INFO_EVERY;
     try {
       introduce(await get("api/v1/info"));
+      agree();
       await marks.refresh();
     } catch (cause) {
       infoDue = 0;
@@ -296,6 +297,15 @@ function drawSection({ id, title, families }) {
 }
 
 // ---- what the reader can do
+
+let agreed = false;
+/** As the node has told the time, what the address says of the future is no longer shown. */
+function agree() {
+  if (agreed) return;
+  agreed = true;
+  settle(anchor());
+  useSpan();
+}
 
 /** Show another time; `kept` leaves a way back to this one. */
 function choose(wanted, kept = true) {

@@ -5,12 +5,48 @@ import { fragment, settle } from "./place.js";
 
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
+// Milliseconds without a scroll, and pixels of the page.
+const SETTLED = 400;
+const AT_TOP = 40;
+// Milliseconds that a way may take, and windows that are too many to see all that lies between.
+const LONGEST_WAY = 2500;
+const FAR = 6;
+
+// What is being brought into view.
+let sought = null;
+for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) {
+  addEventListener(
+    name,
+    () => {
+      sought = null;
+    },
+    { passive: true, capture: true },
+  );
+}
+
+/** What is passed by gets its true height only then: stay with the target, unless the reader goes elsewhere. */
+function stay(target) {
+  const ends = performance.now() + LONGEST_WAY;
+  let before = null;
+  const look = () => {
+    if (sought !== target || performance.now() > ends) return;
+    const { top } = target.getBoundingClientRect();
+    if (before !== null && Math.abs(top - before) < 1) target.scrollIntoView({ behavior: "instant", block: "start" });
+    before = top;
+    setTimeout(look, 100);
+  };
+  look();
+}
+
 /** Bring an element of the page into view, and the reader's focus with it. */
 export function visit(id) {
   const target = id && byId(id);
   if (!target) return false;
-  target.scrollIntoView({ behavior: STILL.matches ? "instant" : "smooth", block: "start" });
+  const far = Math.abs(target.getBoundingClientRect().top) > FAR * innerHeight;
+  target.scrollIntoView({ behavior: STILL.matches || far ? "instant" : "smooth", block: "start" });
   target.focus({ preventScroll: true });
+  sought = target;
+  stay(target);
   return true;
 }
 
@@ -32,6 +68,17 @@ export class Contents {
       settle(link.dataset.target);
     });
     addEventListener("scroll", () => this.#later(), { passive: true });
+    // Where one reads is kept in the address, once one does.
+    const keep = () => settle(scrollY > AT_TOP ? this.#current : "");
+    let timer = 0;
+    addEventListener(
+      "scroll",
+      () => {
+        clearTimeout(timer);
+        timer = setTimeout(keep, SETTLED);
+      },
+      { passive: true },
+    );
     addEventListener("resize", () => this.#later(), { passive: true });
   }
 

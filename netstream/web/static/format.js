@@ -120,12 +120,40 @@ export function ticks(splits, isDuration) {
  */
 export const breadth = (labels) => Math.max(48, 12 + 6.5 * Math.max(0, ...(labels ?? []).map(({ length }) => length)));
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const minutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-const dated = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
-const zoned = new Intl.DateTimeFormat("en-GB", { timeZoneName: "shortOffset" });
-const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+// Without a choice of the reader times are those of the computer.
+const CHOICE = "netstream-zone";
+/** Whether the reader wants times in UTC. */
+export const inUTC = stored() === "UTC";
+
+function stored() {
+  try {
+    return globalThis.localStorage?.getItem(CHOICE);
+  } catch {
+    return null;
+  }
+}
+
+/** Write times in UTC from now on, or as the computer does; the page begins anew with what it shows. */
+export function useUTC(wanted) {
+  try {
+    if (wanted) localStorage.setItem(CHOICE, "UTC");
+    else localStorage.removeItem(CHOICE);
+  } catch {
+    return;
+  }
+  location.reload();
+}
+
+const zone = inUTC ? { timeZone: "UTC" } : {};
+const clock = new Intl.DateTimeFormat("en-GB", { ...zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const minutes = new Intl.DateTimeFormat("en-GB", { ...zone, hour: "2-digit", minute: "2-digit" });
+const days = new Intl.DateTimeFormat("en-GB", { ...zone, day: "numeric", month: "short" });
+const dated = new Intl.DateTimeFormat("en-GB", { ...zone, day: "numeric", month: "short", year: "numeric" });
+const zoned = new Intl.DateTimeFormat("en-GB", { ...zone, timeZoneName: "shortOffset" });
+const full = new Intl.DateTimeFormat("en-GB", { ...zone, dateStyle: "medium", timeStyle: "medium" });
+
+/** What the zone is called that times are written in, such as `Europe/Berlin`. */
+export const ZONE = full.resolvedOptions().timeZone;
 
 /** @param {number} seconds UTC seconds */
 export const timeOfDay = (seconds) => clock.format(seconds * 1000);
@@ -176,12 +204,14 @@ export function bytes(value, per = "") {
   return `${reading(scaled, Math.max(1, Math.abs(scaled)), units === "B")} ${units}${per}`;
 }
 
-/** @returns {string} a time from and to, the day named once where it is the same, and years where it is none */
-export function between(after, before) {
+/** @returns {string} a time from and to, the day named once where it is the same, and years where they matter */
+export function between(after, before, now = Date.now() / 1000) {
   if (before - after >= 360 * 86400) return `${dated.format(after * 1000)} – ${dated.format(before * 1000)}`;
-  const day = dayAndMonth(after);
+  const year = (seconds) => dated.formatToParts(seconds * 1000).find(({ type }) => type === "year").value;
+  const dayOf = (seconds) => (year(seconds) === year(now) ? dayAndMonth : (then) => dated.format(then * 1000))(seconds);
+  const day = dayOf(after);
   const fine = before - after < 600;
   const clockOf = fine ? timeOfDay : hourAndMinute;
-  const end = dayAndMonth(before) === day ? clockOf(before) : `${dayAndMonth(before)}, ${clockOf(before)}`;
+  const end = dayOf(before) === day ? clockOf(before) : `${dayOf(before)}, ${clockOf(before)}`;
   return `${day}, ${clockOf(after)} – ${end}`;
 }

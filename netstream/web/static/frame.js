@@ -19,6 +19,8 @@ export function countRaised(nodes) {
  */
 export function frame(file, title) {
   const { nodes } = shell(file, title);
+  // Somebody follows a link to another view of this page; what the page says of itself there makes no such event.
+  addEventListener("hashchange", () => location.reload());
   let due = 0;
   let info = {};
   return async () => {

@@ -19,7 +19,7 @@ const STATES = ["CLEAR", "WARNING", "CRITICAL"];
 const scope = /\/host\/([^/]+)\/[^/]*$/.exec(location.pathname)?.[1] ?? "";
 const menu = frame("alerts.html", "Alerts");
 const said = new URLSearchParams(location.hash.slice(1));
-const wanted = { alert: said.get("alert") ?? "", chart: said.get("chart") ?? "" };
+const wanted = { alert: said.get("alert") ?? "", chart: said.get("chart") ?? "", node: said.get("node") ?? "" };
 let raisedNow = [];
 let past = [];
 let hosts = [];
@@ -33,7 +33,7 @@ const explained = new Map();
 let drawnRaised = "";
 let drawnPast = "";
 
-const search = element("input", { type: "search", id: "search", placeholder: "Find by alert, chart or node", "aria-label": "Find an alert", value: wanted.alert || wanted.chart });
+const search = element("input", { type: "search", id: "search", placeholder: "Find by alert, chart or node", "aria-label": "Find an alert", value: said.get("find") ?? (wanted.alert || wanted.chart) });
 const every = element("input", { type: "checkbox", id: "every" });
 const raisedHeading = element("h2", { textContent: "Raised now" });
 const raisedList = element("ul", { className: "alert-list", id: "raised-list" });
@@ -69,8 +69,14 @@ byId("charts").replaceChildren(
     more,
   ),
 );
-search.addEventListener("input", () => draw());
-every.addEventListener("change", () => again.wake());
+search.addEventListener("input", () => {
+  draw();
+  remember();
+});
+every.addEventListener("change", () => {
+  again.wake();
+  remember();
+});
 moreRaised.addEventListener("click", () => {
   const at = mostRaised;
   mostRaised += MORE;
@@ -81,6 +87,18 @@ more.addEventListener("click", () => {
   most += MORE;
   again.wake();
 });
+
+/** Keep in the address what is looked for, and which alert is explained. */
+function remember() {
+  const words = new URLSearchParams();
+  if (every.checked) words.set("all", "1");
+  if (open) {
+    const [guid, chart, ...name] = open.split(" ");
+    for (const [key, value] of [["alert", name.join(" ")], ["chart", chart], ["node", guid]]) words.set(key, value);
+  }
+  if (search.value || open) words.set("find", search.value);
+  history.replaceState(null, "", words.size ? `#${words}` : location.pathname + location.search);
+}
 
 const pill = (status) => element("span", { className: "pill", textContent: status.toLowerCase(), "data-status": status });
 const place = (guid, hostname, hops) => (scope ? "./" : address({ guid, hostname, hops }, hosts));
@@ -114,7 +132,10 @@ function card(alarm) {
       why.replaceChildren(element("p", { textContent: problem instanceof Refused ? "The node does not say." : "The node does not answer." }));
     }
   };
-  button.addEventListener("click", () => show(why.hidden));
+  button.addEventListener("click", () => {
+    show(why.hidden);
+    remember();
+  });
   const since = alarm.last_status_change ? now - alarm.last_status_change : null;
   const item = element(
     "li",
@@ -146,7 +167,7 @@ function card(alarm) {
   item.dataset.status = alarm.status;
   item.dataset.alert = alarm.name;
   item.dataset.key = key;
-  if (open === key || (wanted.alert === alarm.name && (!wanted.chart || wanted.chart === alarm.chart))) {
+  if (open === key || (wanted.alert === alarm.name && (!wanted.chart || wanted.chart === alarm.chart) && (!wanted.node || wanted.node === alarm.guid))) {
     wanted.alert = "";
     show(true);
   }
@@ -227,7 +248,7 @@ async function ofAll() {
   return { now: when, alerts, transitions };
 }
 
-if (wanted.alert) every.checked = true;
+every.checked = Boolean(wanted.alert) || said.get("all") === "1";
 const again = poll(EVERY, async () => {
   const info = await menu();
   hosts = info.mirrored_hosts_status ?? [];

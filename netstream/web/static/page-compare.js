@@ -8,7 +8,7 @@ import { frame } from "./frame.js";
 import { GROUPS, GroupedFeed, REMAINING, WAYS } from "./grouped.js";
 import { Live } from "./live.js";
 import { Picker } from "./picker.js";
-import { home, span as spanOf } from "./place.js";
+import { hidden, hiding, home, span as spanOf } from "./place.js";
 import { notice } from "./shell.js";
 
 const menu = frame("compare.html", "Compare");
@@ -20,6 +20,8 @@ const choice = {
   way: said.get("way") in WAYS ? said.get("way") : "sum",
   kind: ["line", "area", "stacked"].includes(said.get("kind")) ? said.get("kind") : "line",
 };
+// What is hidden is so for this choice alone; null is what nobody has chosen yet.
+let hides = said.has("hide") ? (hidden(said).get(choice.context) ?? []) : null;
 
 const field = (id, name, input) => {
   input.id = id;
@@ -83,6 +85,7 @@ function remember() {
   if (choice.by !== "node") words.set("by", choice.by);
   if (choice.way !== "sum") words.set("way", choice.way);
   if (choice.kind !== "line") words.set("kind", choice.kind);
+  if (hides) words.set("hide", hiding(new Map([[choice.context, hides]]))[0] ?? "");
   if (span.last !== 300) words.set("last", `${span.last}s`);
   if (span.after) {
     words.set("after", span.after);
@@ -112,11 +115,15 @@ function build() {
     onSpan: (from, to) => picker.choose(from, to),
     onNow: () => show({ last: live.span.last }),
     origin: () => `${chosen} nodes`,
+    onHide: (_chart, ids) => {
+      hides = ids;
+      remember();
+    },
   });
   live.views.add(card);
   place.replaceChildren(card.node);
   // The sum of hundreds would leave no height to the lines of the others.
-  if (choice.kind !== "stacked" && choice.way === "sum") card.hide([REMAINING]);
+  card.hide(hides ?? (choice.kind !== "stacked" && choice.way === "sum" ? [REMAINING] : []));
   card.setNear(true);
   say(card.label, choice.context);
   live.wake();
@@ -150,6 +157,8 @@ async function refresh() {
 
 function changed(what, value) {
   choice[what] = value;
+  // Other groups have other ids.
+  if (what !== "way" && what !== "kind") hides = null;
   remember();
   build();
 }

@@ -1,7 +1,8 @@
 // The picker of the time on show.
 
+import { clock } from "./api.js";
 import { byId, element, say } from "./dom.js";
-import { between, inWords } from "./format.js";
+import { between, inUTC, inWords, offset, useUTC, ZONE } from "./format.js";
 import { popover } from "./popover.js";
 import { seconds, short } from "./place.js";
 
@@ -12,10 +13,11 @@ const USUAL = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1d", "2d", "7
 /** UTC seconds as an input of the type `datetime-local` has them, and back. */
 function toInput(utc) {
   const date = new Date(utc * 1000);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+  const behind = inUTC ? 0 : date.getTimezoneOffset() * 60000;
+  return new Date(date.getTime() - behind).toISOString().slice(0, 19);
 }
 
-const fromInput = (text) => Math.round(new Date(text).getTime() / 1000);
+const fromInput = (text) => Math.round(new Date(inUTC ? `${text}Z` : text).getTime() / 1000);
 
 export class Picker {
   #span;
@@ -81,7 +83,7 @@ export class Picker {
    * @param {boolean} [kept] one can go back to what was on show before
    */
   choose(from, to, kept = true) {
-    const now = Math.ceil(Date.now() / 1000) + 60;
+    const now = Math.ceil(clock.now()) + 60;
     let after = Math.floor(from);
     let before = Math.ceil(to);
     if (before - after < 5) before = after + 5;
@@ -90,6 +92,16 @@ export class Picker {
       before = now;
     }
     this.onSpan({ last: this.#span.last, after: Math.max(1, after), before }, kept);
+  }
+
+  /** Say in which zone times are written, and offer the other one. */
+  #zone(now) {
+    const said = element("p", { className: "zone" }, `Times are those of ${ZONE}${ZONE === "UTC" ? "" : `, ${offset(now)}`}. `);
+    const other = inUTC ? "Use the time of this computer" : "Use UTC";
+    const button = element("button", { className: "link", id: "zone", type: "button", textContent: other });
+    button.addEventListener("click", () => useUTC(!inUTC));
+    if (inUTC || offset(now) !== "UTC") said.append(button);
+    return said;
   }
 
   #fill() {
@@ -143,6 +155,6 @@ export class Picker {
       this.popover.open(false);
       return this.choose(after, before);
     });
-    this.menu.replaceChildren(ranges, lastForm, spanForm, wrong);
+    this.menu.replaceChildren(ranges, lastForm, spanForm, wrong, this.#zone(to));
   }
 }

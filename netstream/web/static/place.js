@@ -1,5 +1,7 @@
 // What the address says behind its `#`: the time on show and where on the page to be.
 
+import { clock } from "./api.js";
+
 const USUAL = 300;
 const UNITS = { s: 1, m: 60, h: 3600, d: 86400 };
 const SHORTEST = 5;
@@ -36,10 +38,10 @@ const read = () => new URLSearchParams(location.hash.slice(1));
  * The time that the address names.  What makes no sense in it is not heeded, and nothing is shown of the future.
  *
  * @param {URLSearchParams} [said]
- * @param {number} [now] UTC seconds
+ * @param {number} [now] UTC seconds; until the node has told the time, the reader's clock is not taken for it
  * @returns {Span}
  */
-export function span(said = read(), now = Date.now() / 1000) {
+export function span(said = read(), now = clock.known ? clock.now() : Infinity) {
   const number = (name) => (/^-?\d{1,11}$/.test(said.get(name) ?? "") ? Number(said.get(name)) : 0);
   const after = number("after");
   const last = seconds(said.get("last") ?? "") ?? USUAL;
@@ -67,7 +69,7 @@ export function hidden(said = read()) {
 }
 
 /** @returns {string[]} the same for an address: what was hidden first is left out when it gets too long */
-function hiding(charts) {
+export function hiding(charts) {
   const parts = [...charts].filter(([, ids]) => ids.length).map(([chart, ids]) => [chart, ...ids].map(encodeURIComponent).join(","));
   let room = LONGEST_HIDDEN;
   const kept = parts.reverse().filter((part) => {

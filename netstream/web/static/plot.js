@@ -1,6 +1,6 @@
 // One chart drawn by uPlot.
 
-import { breadth, dayAndMonth, hourAndMinute, isMidnight, ticks, timeOfDay } from "./format.js";
+import { breadth, dayAndMonth, hourAndMinute, inUTC, isMidnight, ticks, timeOfDay } from "./format.js";
 import { colour } from "./palette.js";
 
 const { uPlot } = globalThis;
@@ -280,6 +280,7 @@ export class Plot {
       height: height * factor,
       padding: [10 * factor, PADDING * factor, 0, 0],
       legend: { show: false },
+      ...(inUTC ? { tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") } : {}),
       cursor: {
         y: false,
         drag: { x: true, y: false, setScale: false, dist: 4 },

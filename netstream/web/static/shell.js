@@ -1,5 +1,6 @@
 // What all pages have: the bar, the way to the other pages, and the notice.
 
+import { clock } from "./api.js";
 import { byId, drawn, element, icon, say } from "./dom.js";
 import { dateAndTime, offset } from "./format.js";
 import { Nodes } from "./nodes.js";
@@ -83,7 +84,7 @@ export function shell(current, title) {
   tell();
   // What the bar says on the screen.
   addEventListener("beforeprint", () => {
-    const now = Date.now() / 1000;
+    const now = clock.now();
     say(byId("printed"), `${byId("hostname").textContent}, ${dateAndTime(now)} ${offset(now)}`);
   });
   drawer();
