@@ -10,6 +10,7 @@ const { asChart, groupName, grouping } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
+const { Queue, turns } = await at("turns.js");
 const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond } = await at("format.js");
 const { address, destination, fragment, hidden, home, seconds, short, span } = await at("place.js");
 const { typed } = await at("nodes.js");
@@ -333,4 +334,41 @@ test("a node is found by the letters that its name begins with", () => {
   assert.equal(typed(names, 0, "real"), 1, "or holds");
   assert.equal(typed(names, 0, "x"), -1);
   assert.equal(typed([], -1, "x"), -1);
+});
+
+test("what takes long gives others their turn", async () => {
+  const turn = turns(5);
+  const busy = (milliseconds) => {
+    const ends = performance.now() + milliseconds;
+    while (performance.now() < ends);
+  };
+  assert.equal(turn(), null, "not at once");
+  let others = false;
+  setTimeout(() => {
+    others = true;
+  });
+  busy(8);
+  await turn();
+  assert.ok(others);
+  assert.equal(turn(), null, "and has time again");
+});
+
+test("before a picture no more is done than leaves it smooth", async () => {
+  const pictures = [];
+  globalThis.requestAnimationFrame = (draw) => pictures.push(draw);
+  const done = [];
+  const queue = new Queue((thing) => {
+    done.push(thing);
+    const ends = performance.now() + 4;
+    while (performance.now() < ends);
+  }, 3);
+  for (const thing of ["a", "b", "c", "a"]) queue.add(thing);
+  queue.delete("b");
+  assert.deepEqual([done, pictures.length], [[], 1]);
+  pictures.shift()();
+  assert.deepEqual([done, pictures.length], [["a"], 1]);
+  pictures.shift()();
+  assert.deepEqual([done, pictures.length], [["a", "c"], 0]);
+  queue.add("d");
+  assert.equal(pictures.length, 1);
 });

@@ -255,13 +255,24 @@ class ViewTests(PagesTestCase):
 
     def test_many_charts(self) -> None:
         """
-        A node with 2 000 charts scrolls smoothly, and only those that are seen
-        are asked for.
+        A node with 2 000 charts is shown part by part and scrolls smoothly, and
+        only those that are seen are asked for.
         """
         server = self.scripted()
         for number in range(2000):
             server.add(f"app.n{number:04}", family=f"f{number // 20}", priority=9000 + number)
+        parts = """
+            window.parts = new Set();
+            const count = () => window.parts.add(document.querySelectorAll("#sections .card").length);
+            addEventListener("DOMContentLoaded", () =>
+                new MutationObserver(count).observe(document.body, { childList: true, subtree: true }));
+        """
+        self.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": parts})
         self.open(server)
+        wait_for("all are there", lambda: len(self.browser.find_elements("css selector", "#contents a")) > 100)
+        seen = self.browser.execute_script("return [...window.parts].sort((a, b) => a - b)")
+        self.assertTrue(any(0 < part < 2006 for part in seen), seen)
+        self.assertEqual(2006, seen[-1])
         script = """
             const longest = [];
             new PerformanceObserver((list) => longest.push(...list.getEntries().map(({ duration }) => duration)))

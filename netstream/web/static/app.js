@@ -15,6 +15,7 @@ import { preparePrint } from "./print.js";
 import { arrange, shortTitle } from "./sections.js";
 import { notice, raised, shell } from "./shell.js";
 import { Stream } from "./stream.js";
+import { Queue, turns } from "./turns.js";
 
 const INFO_EVERY = 10_000;
 const CHARTS_EVERY = 30_000;
@@ -71,10 +72,20 @@ const liveButton = element(
 );
 tools.append(liveButton);
 const byNode = new WeakMap();
+const coming = new Queue((view) => {
+  view.setNear(true);
+  live.wake();
+});
 const watcher = new IntersectionObserver(
   (entries) => {
-    for (const entry of entries) byNode.get(entry.target)?.setNear(entry.isIntersecting);
-    if (entries.some((entry) => entry.isIntersecting)) live.wake();
+    for (const { target, isIntersecting } of entries) {
+      const view = byNode.get(target);
+      if (isIntersecting) coming.add(view);
+      else {
+        coming.delete(view);
+        view?.setNear(false);
+      }
+    }
   },
   { rootMargin: "150px 0px" },
 );
@@ -139,7 +150,7 @@ async function refresh() {
   if (now >= chartsDue) {
     chartsDue = now + CHARTS_EVERY;
     try {
-      lay(await get("api/v1/charts"));
+      await lay(await get("api/v1/charts"));
     } catch (cause) {
       chartsDue = 0;
       throw cause;
@@ -178,7 +189,7 @@ function introduce(info) {
   }
 }
 
-function lay(answer) {
+async function lay(answer) {
   const charts = Object.values(answer.charts ?? {});
   hostname = answer.hostname ?? hostname;
   say(byId("hostname"), hostname);
@@ -207,35 +218,62 @@ function lay(answer) {
   }
   if (plan === layout) return;
   layout = plan;
-  build(sections, new Map(charts.map((chart) => [chart.id, chart])));
+  await build(sections, new Map(charts.map((chart) => [chart.id, chart])));
 }
 
-function build(sections, charts) {
+async function build(sections, charts) {
   for (const [id, card] of cards) {
     const was = card.feed.chart;
     const is = charts.get(id);
     if (is && card.looks === look(is)) continue;
     watcher.unobserve(card.node);
+    coming.delete(card);
     live.views.delete(card);
     card.remove();
     cards.delete(id);
     if (!is || is.update_every !== was.update_every) feeds.delete(id);
   }
-  for (const [id, chart] of charts) {
-    if (!feeds.has(id)) feeds.set(id, new Feed(chart));
-    if (cards.has(id)) continue;
-    const card = new Card(feeds.get(id), live.view, page);
-    card.looks = look(chart);
-    card.hide(hidden().get(id));
-    cards.set(id, card);
-    live.views.add(card);
-    byNode.set(card.node, card);
-  }
-  byId("sections").replaceChildren(...sections.map(drawSection));
-  for (const card of cards.values()) watcher.observe(card.node);
+  for (const [id, chart] of charts) if (!feeds.has(id)) feeds.set(id, new Feed(chart));
+  showTiles();
+  const empty = byId("empty");
+  empty.hidden = charts.size > 0;
+  say(empty, "Nothing has been collected yet. Charts appear here as soon as there is something to show.");
 
+  const whole = byId("sections");
+  const first = !whole.children.length;
+  const turn = turns();
+  const hides = hidden();
+  for (const section of sections) {
+    for (const { id } of section.families.flatMap((family) => family.charts)) {
+      if (cards.has(id)) continue;
+      cards.set(id, makeCard(charts.get(id), hides.get(id)));
+      await turn();
+    }
+    // The first can be seen before the others are made.
+    if (first) whole.append(drawSection(section));
+  }
+  if (!first) whole.replaceChildren(...sections.map(drawSection));
+  contents.fill(sections);
+  if (!arrived && charts.size) {
+    arrived = true;
+    if (anchor()) visit(anchor());
+  }
+}
+
+function makeCard(chart, hides) {
+  const card = new Card(feeds.get(chart.id), live.view, page);
+  card.looks = look(chart);
+  card.hide(hides);
+  live.views.add(card);
+  byNode.set(card.node, card);
+  watcher.observe(card.node);
+  return card;
+}
+
+function showTiles() {
   for (const tile of glance) {
     watcher.unobserve(tile.node);
+    coming.delete(tile);
     live.views.delete(tile);
   }
   glance = tiles(feeds, live.view);
@@ -243,14 +281,6 @@ function build(sections, charts) {
     live.views.add(tile);
     byNode.set(tile.node, tile);
     watcher.observe(tile.node);
-  }
-  const empty = byId("empty");
-  empty.hidden = charts.size > 0;
-  say(empty, "Nothing has been collected yet. Charts appear here as soon as there is something to show.");
-  contents.fill(sections);
-  if (!arrived && charts.size) {
-    arrived = true;
-    if (anchor()) visit(anchor());
   }
 }
 

@@ -32,6 +32,10 @@ export function typed(names, here, text) {
 
 export class Nodes {
   #known = "";
+  #filled = "";
+  /** @type {{item: HTMLElement, name: string}[]} */
+  #lines = [];
+  #told = { hosts: [], guid: "" };
   #typed = "";
   #typedAt = -Infinity;
 
@@ -59,6 +63,7 @@ export class Nodes {
   }
 
   open(wanted) {
+    if (wanted) this.#fill();
     this.menu.hidden = !wanted;
     this.button.setAttribute("aria-expanded", String(wanted));
     this.#typed = "";
@@ -73,19 +78,31 @@ export class Nodes {
     const known = JSON.stringify([hosts, guid]);
     if (known === this.#known) return;
     this.#known = known;
+    this.#told = { hosts, guid };
     const own = hosts.find(({ hops }) => hops === 0) ?? hosts[0];
-    const others = hosts
-      .filter((host) => host !== own)
-      .sort((a, b) => b.reachable - a.reachable || a.hostname.localeCompare(b.hostname, undefined, { numeric: true }));
+    const others = hosts.filter((host) => host !== own);
     const count = byId("nodes-count");
     count.hidden = !others.length;
     say(count, String(others.length));
     count.setAttribute("aria-label", `${others.length}, ${others.filter((host) => host.reachable).length} of them live`);
+    if (!this.menu.hidden) this.#fill();
+  }
 
+  /** Nobody sees it while it is closed, and it may be long. */
+  #fill() {
+    if (this.#filled === this.#known) return;
+    this.#filled = this.#known;
+    const { hosts, guid } = this.#told;
+    const own = hosts.find(({ hops }) => hops === 0) ?? hosts[0];
+    const { compare } = new Intl.Collator(undefined, { numeric: true });
+    const others = hosts
+      .filter((host) => host !== own)
+      .sort((a, b) => b.reachable - a.reachable || compare(a.hostname, b.hostname));
     const search = this.menu.querySelector("input")?.value ?? "";
     const focus = this.menu.contains(document.activeElement) ? document.activeElement.dataset.guid : undefined;
-    const list = element("ul", {}, ...(own ? [own, ...others] : []).map((host) => this.#line(host, own, hosts, guid)));
-    const parts = [list];
+    this.#lines = (own ? [own, ...others] : []).map((host) => ({ item: this.#line(host, own, hosts, guid), name: (host.hostname || host.guid).toLowerCase() }));
+    this.list = element("ul", {}, ...this.#lines.map(({ item }) => item));
+    const parts = [this.list];
     if (others.length > MANY) {
       const input = element("input", { type: "search", placeholder: "Find a node", value: search, "aria-label": "Find a node" });
       input.addEventListener("input", () => this.#filter(input.value));
@@ -120,9 +137,7 @@ export class Nodes {
 
   #filter(text) {
     const wanted = text.trim().toLowerCase();
-    for (const item of this.menu.querySelectorAll("li")) {
-      item.hidden = !item.querySelector(".name").textContent.toLowerCase().includes(wanted);
-    }
+    this.list.replaceChildren(...this.#lines.filter(({ name }) => name.includes(wanted)).map(({ item }) => item));
   }
 
   /** Go to the node whose name is typed. */
@@ -148,9 +163,9 @@ export class Nodes {
     }
     if (event.key === "Enter" && searches) {
       event.preventDefault();
-      return this.menu.querySelector("li:not([hidden]) a")?.click();
+      return this.menu.querySelector("li a")?.click();
     }
-    const stops = [...this.menu.querySelectorAll("input, li:not([hidden]) a")];
+    const stops = [...this.menu.querySelectorAll("input, li a")];
     const here = stops.indexOf(document.activeElement);
     const targets = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: stops.length - 1 };
     if (!(event.key in targets) || (searches && ["Home", "End"].includes(event.key))) return undefined;

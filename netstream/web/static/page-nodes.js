@@ -8,6 +8,7 @@ import { countRaised, frame } from "./frame.js";
 import { address, home } from "./place.js";
 import { arrived, poll } from "./poll.js";
 import { Spark } from "./spark.js";
+import { turns } from "./turns.js";
 
 const EVERY = 3000;
 const SPARK_EVERY = 15_000;
@@ -216,7 +217,11 @@ function remember() {
   if (wanted !== location.hash) history.replaceState(null, "", wanted);
 }
 
-function draw() {
+let latest = 0;
+/** Show those that are wanted; what is on top can be seen before rows are made for all others. */
+async function draw() {
+  latest += 1;
+  const mine = latest;
   const { nodes, now } = answer;
   const numbers = counts(nodes);
   for (const [key, count] of chipCounts) say(count, String(numbers[key]));
@@ -229,18 +234,30 @@ function draw() {
     row.node.remove();
     rows.delete(guid);
   }
-  for (const node of shown) {
-    if (!rows.has(node.guid)) rows.set(node.guid, new Row(node));
-    rows.get(node.guid).tell(node, nodes, now);
-  }
-  const key = shown.map(({ guid }) => guid).join();
-  if (key !== shownOrder) {
-    shownOrder = key;
-    body.replaceChildren(...shown.map(({ guid }) => rows.get(guid).node));
-  }
   const none = nodes.length ? "No node is like that." : "";
   say(found, shown.length ? `${shown.length === nodes.length ? "" : `${shown.length} of `}${nodes.length} ${nodes.length === 1 ? "node. Those that stream to this one appear here by themselves." : "nodes"}` : none);
   remember();
+  const turn = turns();
+  for (const node of shown) {
+    if (!rows.has(node.guid)) rows.set(node.guid, new Row(node));
+    rows.get(node.guid).tell(node, nodes, now);
+    const others = turn();
+    if (!others) continue;
+    place(shown);
+    await others;
+    if (mine !== latest) return;
+  }
+  place(shown);
+}
+
+function place(nodes) {
+  const there = nodes.filter(({ guid }) => rows.has(guid));
+  const key = there.map(({ guid }) => guid).join();
+  const more = shownOrder && key.startsWith(`${shownOrder},`) ? there.slice(body.children.length) : null;
+  if (more) body.append(...more.map(({ guid }) => rows.get(guid).node));
+  else if (key !== shownOrder) body.replaceChildren(...there.map(({ guid }) => rows.get(guid).node));
+  shownOrder = key;
+  arrived();
 }
 
 let pathsDue = 0;
@@ -259,8 +276,7 @@ poll(EVERY, async () => {
   answer = await get(`${home()}api/v3/overview`);
   await menu();
   countRaised(answer.nodes);
-  draw();
-  arrived();
+  await draw();
   await findPaths();
   sparks();
 });
