@@ -10,9 +10,10 @@ const { asChart, groupName, grouping } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
-const { Queue, turns } = await at("turns.js");
+const { grip } = await at("plot.js");
+const { Queue, sparing, turns } = await at("turns.js");
 const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond } = await at("format.js");
-const { address, destination, fragment, hidden, home, seconds, short, span } = await at("place.js");
+const { address, destination, fragment, hidden, wide, home, seconds, short, span } = await at("place.js");
 const { typed } = await at("nodes.js");
 const { csv } = await at("save.js");
 const { graph, route, topology } = await at("topology.js");
@@ -353,6 +354,20 @@ test("what takes long gives others their turn", async () => {
   assert.equal(turn(), null, "and has time again");
 });
 
+test("what must not be done all the time is done at once, then now and then, and at last", async () => {
+  let [wanted, done] = [0, []];
+  const { want, forget } = sparing(() => done.push(wanted));
+  for (wanted = 1; wanted <= 300; wanted += 1) want();
+  wanted = 300;
+  assert.deepEqual(done, [1, 2, 3, 4, 5, 6, 7, 8]);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.deepEqual(done, [1, 2, 3, 4, 5, 6, 7, 8, 300]);
+  want();
+  forget();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(done.length, 9);
+});
+
 test("before a picture no more is done than leaves it smooth", async () => {
   const pictures = [];
   globalThis.requestAnimationFrame = (draw) => pictures.push(draw);
@@ -371,4 +386,28 @@ test("before a picture no more is done than leaves it smooth", async () => {
   assert.deepEqual([done, pictures.length], [["a", "c"], 0]);
   queue.add("d");
   assert.equal(pictures.length, 1);
+});
+
+test("fingers hold the seconds that they are on", () => {
+  const before = { width: 300, from: 1000, to: 1300 };
+  const finger = (at, x) => ({ ...before, at, time: 1000 + x });
+  assert.deepEqual(grip([finger(150, 100)]), [950, 1250], "one moves the time");
+  assert.deepEqual(grip([finger(100, 100), finger(200, 200)]), [1000, 1300], "two that stand still change nothing");
+  assert.deepEqual(grip([finger(0, 100), finger(300, 200)]), [1100, 1200], "apart, they show less");
+  assert.deepEqual(grip([finger(140, 100), finger(160, 200)]), [400, 1900], "together, they show more");
+  assert.deepEqual(grip([finger(200, 100), finger(100, 200)]), [900, 1200], "past one another, the first counts");
+});
+
+test("a second belongs to the point that ends with it or after it", () => {
+  const feed = new Feed({ id: "a.b", update_every: 10, dimensions: { x: { name: "x" } } });
+  feed.absorb(feed.question(100, 0, 200), reply(["x"], [[110, 1], [120, 2], [150, 3]], 10), 200);
+  assert.deepEqual([101, 110, 111, 120].map((second) => feed.pointAt(second)), [0, 0, 1, 1]);
+  assert.deepEqual([feed.pointAt(100), feed.pointAt(135), feed.pointAt(151)], [-1, -1, -1], "none is in a gap");
+});
+
+test("the address keeps which charts are wide", () => {
+  const of = (wides) => wide(new URLSearchParams(fragment("", { last: 300 }, new Map(), wides).slice(1)));
+  assert.deepEqual(of([]), []);
+  assert.deepEqual(of(["a&b.c", "d e"]), ["a&b.c", "d e"]);
+  assert.equal(of(Array.from({ length: 50 }, (_, number) => `n${number}`)).length, 20);
 });

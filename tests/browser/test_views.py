@@ -86,8 +86,8 @@ class ViewTests(PagesTestCase):
         self.chain().key_down(Keys.SHIFT).move_to_element(over).click_and_hold().move_by_offset(
             -50, 0
         ).release().key_up(Keys.SHIFT).perform()
-        after, before = span()
-        self.assertTrue(after > 1700000000 and 299 <= before - after <= 301, (after, before))
+        wait_for("it is moved", lambda: span()[0] > 1700000000)
+        self.assertEqual(300, span()[1] - span()[0])
         script = """
             const over = document.querySelector("[data-chart='system.cpu'] .u-over");
             const box = over.getBoundingClientRect();
@@ -95,8 +95,7 @@ class ViewTests(PagesTestCase):
                 clientX: box.left + box.width / 2, clientY: box.top + 5 }));
         """
         self.browser.execute_script(script)
-        after, before = span()
-        self.assertTrue(235 <= before - after <= 245, (after, before))
+        wait_for("it is zoomed", lambda: 235 <= span()[1] - span()[0] <= 245)
 
     def test_picker(self) -> None:
         """

@@ -10,12 +10,12 @@ import { tiles } from "./glance.js";
 import { Live } from "./live.js";
 import { Marks } from "./marks.js";
 import { Picker } from "./picker.js";
-import { anchor, fragment, hidden, hide, home, settle, span } from "./place.js";
+import { anchor, fragment, hidden, hide, home, settle, span, wide, widen } from "./place.js";
 import { preparePrint } from "./print.js";
 import { arrange, shortTitle } from "./sections.js";
 import { notice, raised, shell } from "./shell.js";
 import { Stream } from "./stream.js";
-import { Queue, turns } from "./turns.js";
+import { Queue, sparing, turns } from "./turns.js";
 
 const INFO_EVERY = 10_000;
 const CHARTS_EVERY = 30_000;
@@ -50,6 +50,7 @@ const feeds = new Map();
 const cards = new Map();
 const contents = new Contents();
 const marks = new Marks();
+const moving = sparing(() => write());
 let glance = [];
 let hostname = "";
 let layout = "";
@@ -243,10 +244,11 @@ async function build(sections, charts) {
   const first = !whole.children.length;
   const turn = turns();
   const hides = hidden();
+  const wides = new Set(wide());
   for (const section of sections) {
     for (const { id } of section.families.flatMap((family) => family.charts)) {
       if (cards.has(id)) continue;
-      cards.set(id, makeCard(charts.get(id), hides.get(id)));
+      cards.set(id, makeCard(charts.get(id), hides.get(id), wides.has(id)));
       await turn();
     }
     // The first can be seen before the others are made.
@@ -260,10 +262,11 @@ async function build(sections, charts) {
   }
 }
 
-function makeCard(chart, hides) {
+function makeCard(chart, hides, isWide) {
   const card = new Card(feeds.get(chart.id), live.view, page);
   card.looks = look(chart);
   card.hide(hides);
+  card.widen(isWide);
   live.views.add(card);
   byNode.set(card.node, card);
   watcher.observe(card.node);
@@ -284,6 +287,9 @@ function showTiles() {
   }
 }
 
+let pointed = null;
+let pointing = 0;
+
 const page = {
   marks,
   onSpan: (from, to) => picker.choose(from, to),
@@ -292,6 +298,22 @@ const page = {
   onHide: (chart, ids) => {
     hide(chart, ids);
     contents.refresh();
+  },
+  onWide: (chart, wanted) => {
+    widen(chart, wanted);
+    contents.refresh();
+  },
+  // All charts point at one second, one after the other.
+  onPoint: (time) => {
+    if (time === pointed) return;
+    pointed = time;
+    pointing ||= requestAnimationFrame(() => {
+      pointing = 0;
+      for (const tile of glance) {
+        tile.at = pointed;
+        tile.draw();
+      }
+    });
   },
   more: (chart) => [
     ["Copy a link to this chart", () => navigator.clipboard?.writeText(new URL(fragment(`chart_${chart.id}`), location.href).href)],
@@ -339,13 +361,28 @@ function agree() {
 
 /** Show another time; `kept` leaves a way back to this one. */
 function choose(wanted, kept = true) {
-  settle(anchor(), wanted, kept && Boolean(wanted.after) !== Boolean(live.span.after));
-  useSpan();
+  const turned = Boolean(wanted.after) !== Boolean(live.span.after);
+  show(wanted);
+  if (turned) write(kept);
+  else moving.want();
 }
 
+/** Have the address say what is shown. */
+function write(kept = false) {
+  moving.forget();
+  settle(anchor(), live.span, kept);
+  contents.refresh();
+}
+
+function show(wanted) {
+  live.span = wanted;
+  picker.show(wanted);
+}
+
+/** Show what the address says. */
 function useSpan() {
-  live.span = span();
-  picker.show(span());
+  moving.forget();
+  show(span());
   contents.refresh();
 }
 
@@ -361,8 +398,11 @@ for (const name of ["hashchange", "popstate"]) {
   addEventListener(name, () => {
     settle(anchor());
     useSpan();
-    const hides = hidden();
-    for (const [id, card] of cards) card.hide(hides.get(id));
+    const [hides, wides] = [hidden(), wide()];
+    for (const [id, card] of cards) {
+      card.hide(hides.get(id));
+      card.widen(wides.includes(id));
+    }
     if (name === "hashchange") visit(anchor());
   });
 }

@@ -34,6 +34,8 @@ export class Card {
    * @param {(from: number, to: number) => void} page.onSpan is told the time that was chosen on it
    * @param {() => void} page.onNow is told that the present is wanted again
    * @param {() => string} page.origin names whose chart it is
+   * @param {(time: number|null) => void} [page.onPoint] is told which second the pointer is on
+   * @param {(chart: string, wide: boolean) => void} [page.onWide] is told which has the whole width
    * @param {(chart: string, ids: string[]) => void} [page.onHide] is told which of its dimensions are hidden
    * @param {import("./marks.js").Marks} [page.marks]
    * @param {(name: string, address: string) => [string, string|(() => void)][]} [page.more] more for its menu: what it says and where
@@ -62,7 +64,7 @@ export class Card {
     this.blank = element("p", { className: "blank", textContent: "Loading…" });
     this.box.setAttribute(
       "aria-label",
-      `${KINDS[chart.chart_type] ?? KINDS.line} of ${shortTitle(chart)} in ${chart.units}. Left and right move along it, plus and minus zoom, less and greater move the time, 0 shows the present.`,
+      `${KINDS[chart.chart_type] ?? KINDS.line} of ${shortTitle(chart)} in ${chart.units}. Left and right move along it, plus and minus zoom, less and greater move the time, 0 shows the present, w makes it wider.`,
     );
     this.node = element(
       "article",
@@ -134,6 +136,11 @@ export class Card {
       });
       return element("li", {}, made);
     };
+    if (this.page.onWide) {
+      this.wider = line("", () => this.#turn());
+      panel.append(this.wider);
+      this.widen(this.wide);
+    }
     panel.append(
       line("Save picture (PNG)", async () => save(`${name()}.png`, await this.picture())),
       line("Save values (CSV)", () => save(`${name()}.csv`, new Blob([this.csv()], { type: "text/csv" }))),
@@ -142,6 +149,23 @@ export class Card {
     this.menuButton.setAttribute("aria-controls", panel.id);
     this.menuButton.after(panel);
     close.open(true);
+  }
+
+  /** Whether it has the whole width of the page. */
+  get wide() {
+    return this.node.classList.contains("wide");
+  }
+
+  /** Give it the whole width of the page, or that of the others. */
+  widen(wanted) {
+    this.node.classList.toggle("wide", wanted);
+    if (this.wider) say(this.wider.firstChild, wanted ? "Narrower" : "Wider");
+  }
+
+  #turn() {
+    this.widen(!this.wide);
+    this.page.onWide(this.feed.chart.id, this.wide);
+    this.node.scrollIntoView({ block: "nearest" });
   }
 
   /** @returns {string} the values on show, as comma-separated values */
@@ -310,6 +334,8 @@ export class Card {
   }
 
   #point(index) {
+    const { times } = this.feed;
+    this.page.onPoint?.(index === null || index >= times.length ? null : times[index]);
     if (index === this.#hover) return;
     this.#hover = index;
     this.#tell();
@@ -365,6 +391,7 @@ export class Card {
     };
     if (!event.ctrlKey && !event.metaKey && !event.altKey) {
       if (event.key === "0") return page.onNow();
+      if (event.key === "w" && page.onWide) return this.#turn();
       if (event.key in moves) {
         event.preventDefault();
         return page.onSpan(...moves[event.key]);

@@ -76,6 +76,12 @@ export class Feed {
     return this.loaded && range === this.#range && end === this.#end;
   }
 
+  /** @returns {number} the place of the point that a second belongs to; -1 in a gap */
+  pointAt(second) {
+    const found = this.times.findIndex((time) => time >= second);
+    return found < 0 || this.times[found] - second >= this.#step ? -1 : found;
+  }
+
   /** Seconds between points. */
   get step() {
     return this.#step;

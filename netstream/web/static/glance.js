@@ -31,6 +31,8 @@ const TILES = [
 
 class Tile {
   near = false;
+  /** UTC seconds that it tells about; null for the newest. */
+  at = null;
   #drawn = "";
 
   constructor(kind, feed, view) {
@@ -63,7 +65,8 @@ class Tile {
 
   draw() {
     const { feed, kind, view } = this;
-    const state = `${feed.version} ${view.from} ${view.to}`;
+    const at = this.at !== null && this.at >= view.from && this.at <= view.to ? this.at : null;
+    const state = `${feed.version} ${view.from} ${view.to} ${at}`;
     if (state === this.#drawn) return;
     this.#drawn = state;
     const { times, values, ids, step } = feed;
@@ -72,13 +75,15 @@ class Tile {
       return row.every((value) => value === null) ? null : kind.value(row, ids);
     });
     const newest = times.length && view.to - times.at(-1) <= 5 * step + 5 ? points.at(-1) : null;
+    const said = at === null ? newest : (points[feed.pointAt(at)] ?? null);
     const units = kind.units ?? feed.chart.units;
-    const scale = scaleFor(units, Math.abs(newest ?? 0));
-    const number = newest === null || newest === undefined ? null : newest * scale.factor;
+    const scale = scaleFor(units, Math.abs(said ?? 0));
+    const number = said === null || said === undefined ? null : said * scale.factor;
     const sized = number === null ? 1 : Math.max(1, Math.abs(number));
     say(this.number, number !== null && scale.duration ? roughly(number) : reading(number, sized * 10));
     say(this.units, number === null || scale.units === "load" ? "" : scale.units);
     this.spark?.draw(times, points, view.from, view.to, units === "percentage" ? 100 : 0);
+    this.spark?.mark(at === null ? null : (at - view.from) / (view.to - view.from));
   }
 }
 

@@ -10,8 +10,10 @@ import { Live } from "./live.js";
 import { Picker } from "./picker.js";
 import { hidden, hiding, home, span as spanOf } from "./place.js";
 import { notice } from "./shell.js";
+import { sparing } from "./turns.js";
 
 const menu = frame("compare.html", "Compare");
+const moving = sparing(() => remember());
 const said = new URLSearchParams(location.hash.slice(1));
 const choice = {
   context: said.get("context") || "system.cpu",
@@ -75,10 +77,11 @@ liveButton.addEventListener("click", () => {
 function show(span) {
   live.span = span;
   picker.show(span);
-  remember();
+  moving.want();
 }
 
 function remember() {
+  moving.forget();
   const { span } = live;
   const words = new URLSearchParams({ context: choice.context });
   if (choice.nodes) words.set("nodes", choice.nodes);

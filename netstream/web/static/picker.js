@@ -84,9 +84,9 @@ export class Picker {
    */
   choose(from, to, kept = true) {
     const now = Math.ceil(clock.now()) + 60;
-    let after = Math.floor(from);
-    let before = Math.ceil(to);
-    if (before - after < 5) before = after + 5;
+    // What is only moved keeps its length.
+    let after = Math.round(from);
+    let before = after + Math.max(5, Math.round(to - from));
     if (before > now) {
       after -= before - now;
       before = now;

@@ -68,6 +68,14 @@ export function hidden(said = read()) {
   return found;
 }
 
+const MOST_WIDE = 20;
+
+/**
+ * @param {URLSearchParams} [said]
+ * @returns {string[]} ids of the charts that have the whole width of the page
+ */
+export const wide = (said = read()) => said.getAll("wide");
+
 /** @returns {string[]} the same for an address: what was hidden first is left out when it gets too long */
 export function hiding(charts) {
   const parts = [...charts].filter(([, ids]) => ids.length).map(([chart, ids]) => [chart, ...ids].map(encodeURIComponent).join(","));
@@ -88,9 +96,10 @@ export const anchor = () => read().get("at") ?? "";
  * @param {string} at id of an element
  * @param {Span} [wanted]
  * @param {Map<string, string[]>} [hides] dimensions of charts
+ * @param {string[]} [wides] charts
  * @returns {string} the part of an address behind its `#`
  */
-export function fragment(at, wanted = span(), hides = hidden()) {
+export function fragment(at, wanted = span(), hides = hidden(), wides = wide()) {
   const said = new URLSearchParams();
   if (wanted.last !== USUAL) said.set("last", short(wanted.last));
   if (wanted.after) {
@@ -99,6 +108,7 @@ export function fragment(at, wanted = span(), hides = hidden()) {
   }
   if (at) said.set("at", at);
   for (const text of hiding(hides)) said.append("hide", text);
+  for (const chart of wides.slice(-MOST_WIDE)) said.append("wide", chart);
   return `#${said}`;
 }
 
@@ -109,9 +119,10 @@ export function fragment(at, wanted = span(), hides = hidden()) {
  * @param {Span} [wanted]
  * @param {boolean} [kept] with a new entry in the history, so that going back leads here
  * @param {Map<string, string[]>} [hides]
+ * @param {string[]} [wides]
  */
-export function settle(at, wanted = span(), kept = false, hides = hidden()) {
-  const address = fragment(at, wanted, hides);
+export function settle(at, wanted = span(), kept = false, hides = hidden(), wides = wide()) {
+  const address = fragment(at, wanted, hides, wides);
   const bare = location.pathname + location.search;
   if (address === (location.hash || "#")) return;
   history[kept ? "pushState" : "replaceState"](null, "", address === "#" ? bare : address);
@@ -123,6 +134,12 @@ export function hide(chart, ids) {
   all.delete(chart);
   if (ids.length) all.set(chart, ids);
   settle(anchor(), span(), false, all);
+}
+
+/** Keep in the address whether a chart is wide. */
+export function widen(chart, wanted) {
+  const others = wide().filter((id) => id !== chart);
+  settle(anchor(), span(), false, hidden(), wanted ? [...others, chart] : others);
 }
 
 /**

@@ -17,6 +17,25 @@ const SHARP = 2;
 
 const sharpness = () => Math.max(1, SHARP / (globalThis.devicePixelRatio || 1));
 
+// Pixels that a finger may tremble.
+const LEAST_DRAG = 6;
+
+/**
+ * The time that is on show when fingers hold seconds where they are.
+ *
+ * @param {{at: number, time: number, width: number, from: number, to: number}[]} fingers one or two: the place in pixels, the second
+ *     that is held, and the width and the time that there were
+ * @returns {[number, number]} UTC seconds
+ */
+export function grip([one, two]) {
+  const { width, from, to } = one;
+  const apart = two ? two.at - one.at : 0;
+  const turned = two && apart * (two.time - one.time) <= 0;
+  const second = two && !turned ? (two.time - one.time) / apart : (to - from) / width;
+  const begin = one.time - one.at * second;
+  return [begin, begin + width * second];
+}
+
 // Points that stand alone would be invisible as lines.
 function lonely(plot, series) {
   const values = plot.data[series];
@@ -187,8 +206,9 @@ export class Plot {
         event.stopImmediatePropagation();
         const { from, to } = this.view;
         const start = event.clientX;
+        const second = seconds(1);
         const move = ({ clientX }) => {
-          const by = seconds(start - clientX);
+          const by = (start - clientX) * second;
           this.onSpan(from + by, to + by);
         };
         document.addEventListener("mousemove", move);
@@ -196,6 +216,39 @@ export class Plot {
       },
       { capture: true },
     );
+    this.#touch(over);
+  }
+
+  /** One finger moves the time, two zoom it, each staying on its second; up and down the page scrolls. */
+  #touch(over) {
+    const fingers = new Map();
+    let held = [];
+    const hold = () => {
+      const { from, to } = this.view;
+      const { left, width } = over.getBoundingClientRect();
+      held = [...fingers].map(([id, x]) => ({ id, x, at: x - left, width, time: from + ((x - left) / width) * (to - from), from, to }));
+    };
+    over.addEventListener("pointerdown", (event) => {
+      if (event.pointerType !== "touch") return;
+      fingers.set(event.pointerId, event.clientX);
+      hold();
+    });
+    over.addEventListener("pointermove", (event) => {
+      if (!fingers.has(event.pointerId)) return;
+      fingers.set(event.pointerId, event.clientX);
+      const moved = held.map(({ id, x }) => fingers.get(id) - x);
+      if (!moved.some((by) => Math.abs(by) >= LEAST_DRAG)) return;
+      this.onSpan(...grip(held.map((finger, place) => ({ ...finger, at: finger.at + moved[place] }))));
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      over.addEventListener(end, ({ pointerId, clientX }) => {
+        const [finger, other] = held;
+        if (!fingers.delete(pointerId)) return;
+        // A tap reads the values there.
+        if (end === "pointerup" && !other && Math.abs(clientX - finger.x) < LEAST_DRAG) this.#plot?.setCursor({ left: finger.at, top: 1 }, true, true);
+        hold();
+      });
+    }
   }
 
   #select(plot) {

@@ -74,6 +74,15 @@ export class Spark {
     this.node = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true", class: "spark" }, this.area, this.line);
   }
 
+  /** Mark a place of it, as a part of its width; null for none. */
+  mark(part) {
+    if (part === null) return this.cursor?.remove();
+    this.cursor ??= drawn("path", { class: "cursor" });
+    const x = (WIDTH * part).toFixed(1);
+    this.cursor.setAttribute("d", `M${x} 0V${HEIGHT}`);
+    return this.node.append(this.cursor);
+  }
+
   draw(...what) {
     const { line, area } = paths(...what);
     this.line.setAttribute("d", line);

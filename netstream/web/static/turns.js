@@ -19,6 +19,35 @@ export function turns(longest = LONGEST) {
   };
 }
 
+const MOST_AT_ONCE = 8;
+const WITHIN = 3000;
+
+/**
+ * What browsers forbid to be done all the time, such as to change the address: done at once a few times, then now and then.
+ *
+ * @param {() => void} act does what is wanted by then
+ * @returns {{want: () => void, forget: () => void}} `forget` leaves out what has not been done yet
+ */
+export function sparing(act) {
+  const done = [];
+  let timer = 0;
+  const forget = () => {
+    clearTimeout(timer);
+    timer = 0;
+  };
+  const run = () => {
+    forget();
+    done.push(performance.now());
+    if (done.length > MOST_AT_ONCE) done.shift();
+    act();
+  };
+  const want = () => {
+    if (done.length < MOST_AT_ONCE || performance.now() - done[0] >= WITHIN) run();
+    else timer ||= setTimeout(run, WITHIN / MOST_AT_ONCE);
+  };
+  return { want, forget };
+}
+
 /**
  * Things that are done before the next pictures of the page, as many at a time as leave it smooth.
  *
