@@ -10,6 +10,7 @@ const { asChart, groupName, grouping } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
+const { about } = await at("about.js");
 const { grip } = await at("plot.js");
 const { Queue, sparing, turns } = await at("turns.js");
 const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond } = await at("format.js");
@@ -410,4 +411,11 @@ test("the address keeps which charts are wide", () => {
   assert.deepEqual(of([]), []);
   assert.deepEqual(of(["a&b.c", "d e"]), ["a&b.c", "d e"]);
   assert.equal(of(Array.from({ length: 50 }, (_, number) => `n${number}`)).length, 20);
+});
+
+test("what a chart shows is said in sentences, and nothing of a chart that nobody knows", () => {
+  assert.match(about("system.cpu_some_pressure"), /^Share of the time .* at least one task waited for a processor, over/);
+  assert.match(about("system.memory_full_pressure_stall_time"), /^How long all tasks .* waited for memory in each second\.$/);
+  for (const context of ["system.cpu", "disk.util", "ipv4.tcperrors"]) assert.match(about(context), /^[A-Z].+\.$/);
+  for (const context of ["", "no.such", "constructor", "__proto__"]) assert.equal(about(context), "");
 });

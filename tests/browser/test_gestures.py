@@ -122,6 +122,24 @@ class GestureTests(PagesTestCase):
         wait_for("the newest is told again", lambda: self.text(".tile b") == "300")
         self.assertEqual([], self.browser.find_elements("css selector", ".tile .cursor"))
 
+    def test_meaning(self) -> None:
+        """
+        What a chart shows is explained to who asks, where that is known.
+        """
+        server = self.scripted()
+        self.open(server)
+        self.assertFalse(self.browser.find_element("css selector", "[data-chart='system.cpu'] .meaning").is_displayed())
+        for _ in range(2):
+            self.find("[data-chart='system.cpu'] .more").send_keys(Keys.ENTER)
+            self.find("[data-chart='system.cpu'] .menu li:nth-child(2) button").send_keys(Keys.ENTER)
+            shown = self.text("[data-chart='system.cpu'] .meaning")
+        self.assertEqual("", shown)
+        self.find("[data-chart='system.cpu'] .more").send_keys(Keys.ENTER)
+        self.find("[data-chart='system.cpu'] .menu li:nth-child(2) button").send_keys(Keys.ENTER)
+        self.assertIn("100 % is all of them busy", self.text("[data-chart='system.cpu'] .meaning"))
+        self.find("[data-chart='disk.n0'] .more").send_keys(Keys.ENTER)
+        self.assertNotIn("What it shows", self.text("[data-chart='disk.n0'] .menu"))
+
     def test_wide(self) -> None:
         """
         A chart is made as wide as the page, and the address keeps it.

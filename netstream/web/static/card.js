@@ -1,5 +1,6 @@
 // One chart on the page: title, units, plot, legend with live values.
 
+import { about } from "./about.js";
 import { element, freshId, icon, say } from "./dom.js";
 import { dateAndTime, reading, scaleFor, timeOfDay, duration } from "./format.js";
 import { shade } from "./marks.js";
@@ -59,6 +60,8 @@ export class Card {
       { className: "more", type: "button", "aria-expanded": false, "aria-label": `Save or share ${shortTitle(chart)}`, title: "Save or share" },
       icon(16, "M3 8h.01M8 8h.01M13 8h.01"),
     );
+    const meaning = about(chart.context);
+    this.meaning = element("p", { className: "meaning", textContent: meaning, hidden: true });
     this.legend = element("ul", { className: "legend", "aria-label": "Dimensions" });
     this.box = element("div", { className: "plot", role: "img", tabIndex: 0 });
     this.blank = element("p", { className: "blank", textContent: "Loading…" });
@@ -76,13 +79,14 @@ export class Card {
           "hgroup",
           {},
           this.label,
-          element("h3", { id: title, textContent: shortTitle(chart), title: `${shortTitle(chart)} (${chart.id})` }),
+          element("h3", { id: title, textContent: shortTitle(chart), title: [`${shortTitle(chart)} (${chart.id})`, meaning].filter(Boolean).join("\n\n") }),
         ),
         this.alerts,
         this.time,
         this.units,
         this.menuButton,
       ),
+      this.meaning,
       element("div", { className: "frame" }, this.box, this.blank),
       this.legend,
     );
@@ -140,6 +144,13 @@ export class Card {
       this.wider = line("", () => this.#turn());
       panel.append(this.wider);
       this.widen(this.wide);
+    }
+    if (this.meaning.textContent) {
+      const explain = line("What it shows", () => {
+        this.meaning.hidden = !this.meaning.hidden;
+        say(explain.firstChild, this.meaning.hidden ? "What it shows" : "Hide what it shows");
+      });
+      panel.append(explain);
     }
     panel.append(
       line("Save picture (PNG)", async () => save(`${name()}.png`, await this.picture())),
