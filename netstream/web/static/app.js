@@ -21,7 +21,7 @@ const INFO_EVERY = 10_000;
 const CHARTS_EVERY = 30_000;
 
 const { nodes, tools } = shell("index.html", "…");
-byId("bar").classList.add("with-tools");
+document.documentElement.classList.add("with-tools");
 byId("side").append(element("nav", { className: "contents", id: "contents", "aria-label": "Contents" }));
 byId("charts").replaceChildren(
   element("section", { className: "glance", id: "glance", "aria-label": "At a glance", hidden: true }),
@@ -345,6 +345,7 @@ function drawSection({ id, title, families }) {
   const made = element("section", { className: "section", "aria-labelledby": id }, heading, grid);
   // Where there is room, small ones stand beside one another.
   made.dataset.charts = grid.children.length;
+  made.classList.toggle("wide", grid.querySelector(".wide") !== null);
   return made;
 }
 

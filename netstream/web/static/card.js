@@ -170,6 +170,8 @@ export class Card {
   /** Give it the whole width of the page, or that of the others. */
   widen(wanted) {
     this.node.classList.toggle("wide", wanted);
+    const section = this.node.closest(".section");
+    section?.classList.toggle("wide", section.querySelector(".card.wide") !== null);
     if (this.wider) say(this.wider.firstChild, wanted ? "Narrower" : "Wider");
   }
 
@@ -204,6 +206,8 @@ export class Card {
    */
   place(label, grid) {
     say(this.label, label);
+    // Styles do not look into what changes each second.
+    this.node.classList.toggle("named", Boolean(label));
     grid.append(this.node);
   }
 

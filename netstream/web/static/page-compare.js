@@ -65,7 +65,7 @@ const live = new Live(readSpan(), {
 });
 const liveText = element("span", { textContent: "Live" });
 const liveButton = element("button", { className: "button live", id: "live", type: "button", "aria-pressed": true }, element("i", { className: "dot", "aria-hidden": true }), liveText);
-byId("bar").classList.add("with-tools");
+document.documentElement.classList.add("with-tools");
 const tools = document.querySelector(".tools");
 const picker = new Picker(tools, readSpan(), { onSpan: show, view: () => live.view });
 tools.append(liveButton);
@@ -124,11 +124,10 @@ function build() {
     },
   });
   live.views.add(card);
-  place.replaceChildren(card.node);
+  card.place(choice.context, place);
   // The sum of hundreds would leave no height to the lines of the others.
   card.hide(hides ?? (choice.kind !== "stacked" && choice.way === "sum" ? [REMAINING] : []));
   card.setNear(true);
-  say(card.label, choice.context);
   live.wake();
 }
 

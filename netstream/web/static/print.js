@@ -28,6 +28,9 @@ export function preparePrint(button, cards, live, { origin, watch }) {
       node.classList.toggle("unread", !read);
       if (read) drawn += 1;
     }
+    for (const section of document.querySelectorAll("#sections > .section")) {
+      section.classList.toggle("unread", !section.querySelector(".card:not(.unread)"));
+    }
     const left = cards.size - drawn;
     const way = cards.size > MOST_CHARTS ? "" : ": Print, at the end of the page, prints all";
     const rest = left ? `${drawn} of ${cards.size} charts${whole ? "" : way}` : "";
