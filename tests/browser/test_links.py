@@ -192,6 +192,7 @@ class LinkTests(PagesTestCase):
             self.assertEqual(["web1", "web2"], cards)
             self.assertEqual(1, len(self.browser.find_elements("css selector", ".why:not([hidden])")))
             self.assertEqual("load", self.find("#search").get_property("value"))
+            self.assertFalse(self.find("#every").is_selected())
 
     def test_streaming(self) -> None:
         """

@@ -28,6 +28,8 @@ let most = MORE;
 let mostRaised = FEW_RAISED;
 let all = 0;
 let open = "";
+/** The one that is explained. */
+let opened = null;
 /** What was said of the one that is open, until it is asked again. */
 const explained = new Map();
 let drawnRaised = "";
@@ -92,11 +94,12 @@ more.addEventListener("click", () => {
 function remember() {
   const words = new URLSearchParams();
   if (every.checked) words.set("all", "1");
-  if (open) {
-    const [guid, chart, ...name] = open.split(" ");
-    for (const [key, value] of [["alert", name.join(" ")], ["chart", chart], ["node", guid]]) words.set(key, value);
+  if (opened) {
+    words.set("alert", opened.name);
+    words.set("chart", opened.chart);
+    words.set("node", opened.guid);
   }
-  if (search.value || open) words.set("find", search.value);
+  if (search.value || opened) words.set("find", search.value);
   history.replaceState(null, "", words.size ? `#${words}` : location.pathname + location.search);
 }
 
@@ -118,6 +121,7 @@ function card(alarm) {
     button.setAttribute("aria-expanded", String(shown));
     why.hidden = !shown;
     open = shown ? key : "";
+    opened = shown ? alarm : null;
     if (!shown) return;
     if (explained.has(key)) why.replaceChildren(...explained.get(key));
     const base = scope ? "" : `${home()}host/${alarm.guid}/`;
@@ -248,7 +252,8 @@ async function ofAll() {
   return { now: when, alerts, transitions };
 }
 
-every.checked = Boolean(wanted.alert) || said.get("all") === "1";
+// A link of a chart leads to an alert that may be clear by now.
+every.checked = said.get("all") === "1" || (Boolean(wanted.alert) && !said.has("find"));
 const again = poll(EVERY, async () => {
   const info = await menu();
   hosts = info.mirrored_hosts_status ?? [];

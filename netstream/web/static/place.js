@@ -8,6 +8,7 @@ const SHORTEST = 5;
 const LONGEST = 20 * 366 * 86400;
 // Characters of an address that name what is hidden.
 const LONGEST_HIDDEN = 1500;
+const MOST_WIDE = 20;
 
 /**
  * The time on show.
@@ -68,14 +69,6 @@ export function hidden(said = read()) {
   return found;
 }
 
-const MOST_WIDE = 20;
-
-/**
- * @param {URLSearchParams} [said]
- * @returns {string[]} ids of the charts that have the whole width of the page
- */
-export const wide = (said = read()) => said.getAll("wide");
-
 /** @returns {string[]} the same for an address: what was hidden first is left out when it gets too long */
 export function hiding(charts) {
   const parts = [...charts].filter(([, ids]) => ids.length).map(([chart, ids]) => [chart, ...ids].map(encodeURIComponent).join(","));
@@ -88,6 +81,12 @@ export function hiding(charts) {
   });
   return kept.reverse();
 }
+
+/**
+ * @param {URLSearchParams} [said]
+ * @returns {string[]} ids of the charts that have the whole width of the page
+ */
+export const wide = (said = read()) => said.getAll("wide");
 
 /** @returns {string} the id of the element to be at, or "" */
 export const anchor = () => read().get("at") ?? "";
