@@ -217,7 +217,7 @@ class LinkTests(PagesTestCase):
         self.open(server, "#after=1700000000&before=1700000300")
         self.assertEqual("15 Nov 2023, 03:43:20 – 03:48:20", self.text("#picker"))
         self.find("#picker").click()
-        self.assertIn("Asia/Calcutta, UTC+5:30".replace("Calcutta", ""), self.text(".zone").replace("Calcutta", ""))
+        self.assertRegex(self.text(".zone"), r"Asia/(Kolkata|Calcutta), UTC\+5:30")
         self.find("#zone").click()
         self.wait_text("#picker", "14 Nov 2023, 22:13:20 – 22:18:20")
         self.find("[data-chart='system.cpu'] canvas")
