@@ -25,6 +25,7 @@ from netstream.web.shapes import TEXT, Schema, ref
 from netstream.web.standing import MOST_INSTANCES, STATUSES
 from netstream.web.standing import OPTIONS as ALERT_OPTIONS
 from netstream.web.svg import LARGEST_SCALE, WIDEST
+from netstream.web.weights import LONGEST, METHODS, MOST_POINTS, RAW
 
 _SECOND: Schema = {"type": "integer", "minimum": -FAR, "maximum": FAR}
 _INTEGER: Schema = {"type": "integer"}
@@ -104,6 +105,28 @@ _GROUPING = (
 )
 
 
+_ALERTED = Parameter("alerts", "Only charts with such alerts: patterns of name or name:STATUS.")
+_WEIGHING = (
+    Parameter("method", "How series are weighed.", {"enum": list(METHODS)}),
+    *_WINDOW[:2],
+    Parameter("baseline_after", "First second of what the window is compared with, at the earliest.", _SECOND),
+    Parameter("baseline_before", "Last second of it: unix time, or relative to the window.", _SECOND),
+    _number("points", "Rows of the window that are compared; 0 is as many as there should be.", 0, 0, MOST_POINTS),
+    _GROUPING[0],
+    evolve(_GROUPING[1], others=("time_group_options",)),
+    Parameter(
+        "options", "Words that change the answer.", {"enum": ["nonzero", "abs", RAW, "all-dimensions"]}, words=True
+    ),
+    _number("cardinality_limit", "Series that are told of at most, those of most weight.", 0, 0, MOST_SERIES),
+    _number("timeout", "Milliseconds that it may take; 0 is no limit.", 0, 0, LONGEST),
+)
+_NOT_WEIGHED = {
+    400: "There is no such window, or something in the request means nothing.",
+    404: "No series has a weight.",
+    504: "It took too long.",
+}
+
+
 def _choice(before: str = "") -> tuple[Parameter, ...]:
     what = "What of it is told of at all: " if before else ""
     return (
@@ -170,6 +193,21 @@ ENDPOINTS: Sequence[Endpoint] = (
         ),
         refusals={404: "There is no such context."},
         tag="Samples",
+    ),
+    *(
+        Endpoint(
+            name,
+            about,
+            {JSON: schema},
+            (Parameter("context", "Patterns of contexts.", others=("contexts",)), *_WEIGHING),
+            refusals=_NOT_WEIGHED,
+            tag="Samples",
+            refused={JSON: one.NO_WEIGHTS, PLAIN: None},
+        )
+        for name, about, schema in (
+            ("weights", "Which series of one node are worth a look, by context.", one.WEIGHTS),
+            ("metric_correlations", "Which series of one node changed most, by chart.", one.CORRELATIONS),
+        )
     ),
     Endpoint("alarms", "Alerts that are raised.", {JSON: one.ALARMS}, (_ALL,), tag="Alerts"),
     Endpoint("alarms_values", "Values of alerts that are raised.", {JSON: one.ALARM_VALUES}, (_ALL,), tag="Alerts"),
@@ -341,7 +379,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         (
             *_choice("scope_"),
             *_choice(),
-            Parameter("alerts", "Only charts with such alerts: patterns of name or name:STATUS."),
+            _ALERTED,
             *(evolve(each, others=(each.name + "[0]",)) for each in _pass()),
             *_pass("[1]"),
             *_WINDOW,
@@ -363,6 +401,16 @@ ENDPOINTS: Sequence[Endpoint] = (
         _V3,
         {404: "No metrics fit, which only json2 can tell."},
         tag="Samples",
+    ),
+    Endpoint(
+        "weights",
+        "Which series of many nodes are worth a look.",
+        {JSON: one.WEIGHTS_OF_NODES},
+        (*_choice("scope_"), *_choice(), _ALERTED, *_WEIGHING),
+        _V3,
+        _NOT_WEIGHED,
+        tag="Samples",
+        refused={JSON: one.NO_WEIGHTS, PLAIN: None},
     ),
     Endpoint(
         "contexts",

@@ -4,7 +4,7 @@ The shapes of answers about one node.
 
 from __future__ import annotations
 
-from netstream.web.shapes import ANY, MAYBE, ROWS, TEXT, TRUTH, WHOLE, Schema, items, maybe, named, ref, things
+from netstream.web.shapes import ANY, MAYBE, NUMBER, ROWS, TEXT, TRUTH, WHOLE, Schema, items, maybe, named, ref, things
 
 INFO = things(
     {"losses": ref("Losses")},
@@ -72,6 +72,35 @@ CONTEXTS = things(
     claim_id=TEXT,
     contexts=named(ref("Context")),
 )
+_WEIGHED = {
+    **dict.fromkeys(("after", "before", "duration", "points", "total_dimensions_count"), WHOLE),
+    **dict.fromkeys(("group", "method", "options"), TEXT),
+    "statistics": things(
+        query_time_ms=NUMBER,
+        db_points_per_tier=items(WHOLE),
+        **dict.fromkeys(("db_queries", "query_result_points", "binary_searches", "db_points_read"), WHOLE),
+    ),
+}
+_BASELINE = {f"baseline_{name}": WHOLE for name in ("after", "before", "duration", "points")}
+_OF_DIMENSIONS = named(NUMBER)
+_OF_CONTEXTS = named(
+    things(weight=NUMBER, charts=named(things(weight=NUMBER, dimensions=_OF_DIMENSIONS))),
+)
+WEIGHTS = things(_BASELINE, contexts=_OF_CONTEXTS, weighted_dimensions=WHOLE, **_WEIGHED)
+CORRELATIONS = things(
+    _BASELINE,
+    correlated_charts=named(things(context=TEXT, dimensions=_OF_DIMENSIONS)),
+    correlated_dimensions=WHOLE,
+    **_WEIGHED,
+)
+WEIGHTS_OF_NODES = things(
+    _BASELINE,
+    api=WHOLE,
+    nodes=items(things(ni=WHOLE, mg=TEXT, nm=TEXT, contexts=_OF_CONTEXTS)),
+    weighted_dimensions=WHOLE,
+    **_WEIGHED,
+)
+NO_WEIGHTS = things(error=TEXT)
 ALARMS = things(hostname=TEXT, latest_alarm_log_unique_id=WHOLE, status=TRUTH, now=WHOLE, alarms=named(ref("Alert")))
 ALARM_VALUES = things(hostname=TEXT, alarms=named(things(id=WHOLE, value=MAYBE, last_updated=WHOLE, status=TEXT)))
 ALARM_COUNT: Schema = {"type": "array", "items": WHOLE, "minItems": 1, "maxItems": 1}

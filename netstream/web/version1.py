@@ -13,12 +13,13 @@ from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
-from netstream.web import badges, contexts, formats, latest, node, prometheus, query, registry, wrapping
+from netstream.web import badges, contexts, formats, latest, node, prometheus, query, registry, weights, wrapping
 from netstream.web import charts as charted
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, json_answer, text_answer
 from netstream.web.ask import Ask
+from netstream.web.grouped import in_thread
 from netstream.web.questions import Numbers, Question, Terms, begin_of, is_settled
 from netstream.web.scraping import Visits
 
@@ -178,6 +179,24 @@ class Commands:
         if found is None:
             raise Refusal(404, f"Context is not found: {name}\n")
         return json_answer(found)
+
+    @_command("weights")
+    async def weights(self, host: Host, ask: Ask) -> Answer:
+        """
+        Which series are worth a look, by context.
+        """
+        series = weights.of_host(host, ask.parameters)
+        weighed = await weights.weigh(series, ask.parameters, "anomaly-rate", self._clock)
+        return json_answer(await in_thread(self._clock, lambda: weights.by_context(weighed)))
+
+    @_command("metric_correlations")
+    async def metric_correlations(self, host: Host, ask: Ask) -> Answer:
+        """
+        Which series changed most, by chart.
+        """
+        series = weights.of_host(host, ask.parameters)
+        weighed = await weights.weigh(series, ask.parameters, "ks2", self._clock)
+        return json_answer(await in_thread(self._clock, lambda: weights.by_chart(weighed)))
 
     @_command("alarms")
     async def alarms(self, host: Host, ask: Ask) -> Answer:

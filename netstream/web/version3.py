@@ -14,14 +14,14 @@ from netstream.config.settings import Settings
 from netstream.db import together
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
-from netstream.web import catalog, fleet, formats, grouped, json2, management, nodes
+from netstream.web import catalog, fleet, formats, grouped, json2, management, nodes, weights
 from netstream.web.alerts import Alerts, alert_filter
 from netstream.web.answer import Answer, Refusal, breathe, json_answer
 from netstream.web.ask import Ask
 from netstream.web.grouped import in_thread
 from netstream.web.node import bounds, mirrored
 from netstream.web.query import nothing
-from netstream.web.selection import Choice
+from netstream.web.selection import Choice, Choosing
 from netstream.web.standing import standing
 from netstream.web.target import Parameters
 from netstream.web.transitions import transitions
@@ -159,6 +159,20 @@ async def _data(scope: Scope) -> Answer:
     return evolve(await in_thread(scope.clock, answer), headers=headers)
 
 
+async def _weights(scope: Scope) -> Answer:
+    asked = Choice.parse(scope.parameters, "scope_"), Choice.parse(scope.parameters)
+    choosing = Choosing(*asked, False, alert_filter(scope.parameters.text("alerts"), scope.alerts))
+    series = (
+        weights.Series(host, instance.chart, dimension)
+        for number, host in enumerate(scope.everyone)
+        if asked[0].node(host)
+        for instance in choosing.of(number, host)
+        for dimension in instance.shown
+    )
+    weighed = await weights.weigh(series, scope.parameters, "anomaly-rate", scope.clock)
+    return scope.told(await in_thread(scope.clock, lambda: weights.by_node(weighed)))
+
+
 async def _contexts(scope: Scope) -> Answer:
     choices = Choice.parse(scope.parameters, "scope_"), Choice.parse(scope.parameters)
     found = await catalog.contexts(scope.everyone, *choices, scope.parameters.words("options"), scope.clock)
@@ -208,6 +222,7 @@ COMMANDS: dict[str, Command] = {
     "node_instances": _instances,
     "stream_path": _path,
     "data": _data,
+    "weights": _weights,
     "contexts": _contexts,
     "q": _search,
     "alerts": _alerts,

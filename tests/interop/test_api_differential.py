@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import time
 import urllib.error
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -26,6 +24,7 @@ from netstream.model.updates import LabelsReplaced
 from tests.db.history import History, gaps
 from tests.interop.case import InteropTestCase
 from tests.interop.peers import KEY, RealAgent, wait_for
+from tests.interop.teller import tell
 from tests.web.stage import NOW, Stage
 from tests.web.test_badges import Seen
 
@@ -408,35 +407,14 @@ class HistoryTests(InteropTestCase):
         values[5000:7500, 1] = np.nan
         self.values = values
         self.chart = Chart(
-            "t.history", dimensions={name: Dimension(name) for name in ("wave", "noise", "growing", "falling")}
+            "t.history",
+            context="t.c",
+            dimensions={name: Dimension(name) for name in ("wave", "noise", "growing", "falling")},
         )
-        self._tell_agent(now)
+        self.addCleanup(tell(self.agent_, "teller", self.first, now, [(self.chart, values)]).close)
         self.ours = Stage()
         self.ours.clock.advance(now - NOW)
         self.ours.fill(self.chart, dict(zip(range(self.first, self.last + 1), values.tolist(), strict=True)))
-
-    def _tell_agent(self, now: int) -> None:
-        child = socket.create_connection(("127.0.0.1", self.agent_.port), timeout=10)
-        self.addCleanup(child.close)
-        child.sendall(
-            f"STREAM key={KEY}&hostname=teller&registry_hostname=teller&machine_guid={uuid.uuid4()}&update_every=1"
-            f"&os=linux&timezone=UTC&abbrev_timezone=UTC&utc_offset=0&hops=1&ver={760 + 4096}"
-            "&NETDATA_PROTOCOL_VERSION=1.1 HTTP/1.1\r\nUser-Agent: test/1\r\nAccept: */*\r\n\r\n".encode()
-        )
-        self.assertTrue(child.recv(200).startswith(b"Hit me baby"))
-        lines = [f'CHART "{self.chart.id}" "" "t" "u" "f" "t.c" "line" 1000 1 "" "p" "m"']
-        lines += [f'DIMENSION "{name}" "{name}" "absolute" 1 1 ""' for name in self.chart.dimensions]
-        lines += [f"CHART_DEFINITION_END {self.first} {self.last} {now}", f'RBEGIN "{self.chart.id}"']
-        for second, row in enumerate(self.values.tolist(), self.first):
-            lines.append(f"RBEGIN '' {second - 1} {second} {now}")
-            for name, value in zip(self.chart.dimensions, row, strict=True):
-                lines.append(f'RSET "{name}" NAN "E"' if math.isnan(value) else f'RSET "{name}" {value:.0f} ""')
-        lines += [f"REND 1 {self.first} {self.last} true {self.first} {self.last} {now}", ""]
-        child.sendall("\n".join(lines).encode())
-        wait_for(
-            "the agent has the history",
-            lambda: self._theirs(after=self.last - 5, before=self.last)["data"][0][0] == self.last,
-        )
 
     def _theirs(self, **asked: object) -> Any:
         return self.agent_.get("data", "teller", chart=self.chart.id, **asked)

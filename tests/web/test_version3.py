@@ -237,7 +237,7 @@ class NodesTests(SynchronousTestCase):
             self.assertIn("top", self.stage.get(f"/host/web1/api/{version}/functions").json()["functions"])
         for target in ("/api/v3/charts", "/api/v1/nodes", "/api/v4/nodes", "/api/v3/"):
             self.assertEqual(self.stage.get(target).status, 404, target)
-        for command in COMMANDS:
+        for command in set(COMMANDS) - {"weights"}:  # of which there are none
             for version in ("v2", "v3"):
                 self.assertEqual(self.stage.get(f"/api/{version}/{command}?q=web").json()["api"], 2)
 
