@@ -105,3 +105,18 @@ def unit_of(wanted: int, update_every: int) -> int:
     """
     every = max(1, update_every)
     return -(-wanted // every) * every if wanted > every else 0
+
+
+def of_tier(tiers: Sequence[int], tier: int, points: int, update_every: int) -> tuple[int, Sequence[int]]:
+    """
+    @param tiers: Seconds of a row of each tier that is kept.
+    @param tier: The one that is wanted; -1 is any.
+    @param points: Rows wanted; 0 is one for each of the tier.
+    @param update_every: Seconds between the stored points.
+    @return: What L{window} takes for these: seconds between points, and tiers
+        on which rows are planned.  If there is no such tier, nothing changes.
+    """
+    every = max(1, update_every)
+    if not 0 <= tier < len(tiers):
+        return every, tiers
+    return every if points else -(-tiers[tier] // every) * every, ()

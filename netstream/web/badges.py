@@ -30,6 +30,8 @@ from netstream.web.target import Parameters, Target
 CONTENT_TYPE = "image/svg+xml"
 LONGEST_REFRESH = 86400
 """Seconds."""
+UNSIGNED = frozenset(("display-absolute", "display_absolute"))
+"""Options that show a value without its sign, which its colour still heeds."""
 _LATE = 5
 """Seconds that a sample may be on its way, however often one is collected."""
 _UNKNOWN = "555"
@@ -166,9 +168,10 @@ class _Asked:
         asked = self.parameters
         value = value * self.multiply / self.divide
         colors = asked.text("value_color", default=status_color)
+        shown = abs(value) if not UNSIGNED.isdisjoint(asked.words("options")) else value
         return Badge(
             asked.text("label", default=label),
-            value_text(value, asked.text("units", default=units), self.precision),
+            value_text(shown, asked.text("units", default=units), self.precision),
             color_of(asked.text("label_color"), "555"),
             value_color(colors, value),
             color_of(asked.text("text_color_lbl"), "fff"),

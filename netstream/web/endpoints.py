@@ -13,14 +13,14 @@ from netstream.health.numbers import MOST_DECIMALS
 from netstream.model.calls import MOST_TIMEOUT
 from netstream.web import fleet_schemas as fleet
 from netstream.web import schemas as one
-from netstream.web.badges import CONTENT_TYPE, LONGEST_REFRESH
+from netstream.web.badges import CONTENT_TYPE, LONGEST_REFRESH, UNSIGNED
 from netstream.web.contexts import OPTIONS as CONTEXT_OPTIONS
 from netstream.web.formats import FORMATS
 from netstream.web.grouped import JSON2, MORE_OPTIONS, MOST_SERIES
 from netstream.web.grouping import AGGREGATIONS
 from netstream.web.openapi import HTML, JSON, PLAIN, Endpoint, Parameter
 from netstream.web.passes import GROUP_BY
-from netstream.web.questions import FAR, MOST_ROWS, OPTIONS
+from netstream.web.questions import FAR, MOST_ROWS, MOST_TIERS, OPTIONS
 from netstream.web.shapes import TEXT, Schema, ref
 from netstream.web.standing import MOST_INSTANCES, STATUSES
 from netstream.web.standing import OPTIONS as ALERT_OPTIONS
@@ -54,6 +54,7 @@ _DIMENSIONS = Parameter(
     "Patterns of ids or names of dimensions, of which the sum is shown.",
     others=("dimension", "dims", "dim"),
 )
+_TIER = _number("tier", "Without points, the tier of which each row is told; -1 for any.", -1, -1, MOST_TIERS)
 _FILENAME = Parameter("filename", "Lets a browser save the answer under that name.")
 _CONTEXTS = (
     Parameter("options", "What more is told.", {"enum": list(CONTEXT_OPTIONS)}, words=True),
@@ -167,6 +168,7 @@ ENDPOINTS: Sequence[Endpoint] = (
             *_LABELS,
             evolve(_DIMENSIONS, description="Patterns of ids or names of dimensions."),
             *_WINDOW,
+            _TIER,
             _number("gtime", "Seconds that averages are told for.", 0, 0, RELATIVE),
             *_GROUPING,
             Parameter("format", "How the answer is written.", {"enum": list(FORMATS), "default": "json"}),
@@ -295,6 +297,7 @@ ENDPOINTS: Sequence[Endpoint] = (
                 )
             ),
         ),
+        ("v1", *_V3),
         tag="Samples",
     ),
     Endpoint(
@@ -309,7 +312,7 @@ ENDPOINTS: Sequence[Endpoint] = (
             _number("points", "Rows the window is divided into; the newest is shown.", 1, 1, MOST_ROWS),
             evolve(_GROUPING[0], description="How several points become one row, as for data."),
             _GROUPING[1],
-            _OPTION,
+            evolve(_OPTION, schema={"enum": [*OPTIONS, *sorted(UNSIGNED)]}),
             Parameter("label", "What stands left; else the alert, the dimensions or the chart."),
             Parameter("units", "What stands behind the value; else those of the alert or chart."),
             Parameter("multiply", "The value is multiplied by it.", _INTEGER),
@@ -345,6 +348,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         refusals={503: "Too many listen already."},
         tag="Samples",
     ),
+    Endpoint("aclk", "Whether the node is connected to a cloud, which it is not.", {JSON: one.ACLK}),
     Endpoint(
         "registry",
         "What the node is called, for older dashboards; it remembers nobody.",
@@ -383,6 +387,7 @@ ENDPOINTS: Sequence[Endpoint] = (
             *(evolve(each, others=(each.name + "[0]",)) for each in _pass()),
             *_pass("[1]"),
             *_WINDOW,
+            _TIER,
             Parameter(
                 "time_group",
                 "How several points become one row.",

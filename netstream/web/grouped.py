@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from netstream.db.folding import times_of
 from netstream.db.interfaces import Columns, SeriesKey, Span, UnknownMethod, Window
 from netstream.db.messages import Unavailable
-from netstream.db.windows import RELATIVE, unit_of, window
+from netstream.db.windows import RELATIVE, of_tier, unit_of, window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.samples import Float64s, Int64s
@@ -37,7 +37,7 @@ from netstream.web.grouping import (
 )
 from netstream.web.passes import Group, Groups, Pass, parts_of, passes_of
 from netstream.web.query import MOST_CELLS
-from netstream.web.questions import FAR, MOST_ROWS, OPTIONS
+from netstream.web.questions import FAR, MOST_ROWS, MOST_TIERS, OPTIONS
 from netstream.web.resampling import resampled
 from netstream.web.selection import Choice, Choosing, Instance
 from netstream.web.target import Parameters
@@ -85,6 +85,7 @@ class Question:
     @ivar limit: Groups that are told of at most; the smallest are put
         together.  0 is no limit.
     @ivar unit: Seconds that averages are told for; 0 for those of a sample.
+    @ivar tier: The tier of which each row is told where no C{points} are; -1 for any.
     """
 
     scope: Choice
@@ -100,6 +101,7 @@ class Question:
     options: frozenset[str]
     format: str
     unit: int
+    tier: int
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Question:
@@ -125,6 +127,7 @@ class Question:
             frozenset(known[word] for word in parameters.words("options") if word in known),
             form,
             parameters.number("time_resampling", parameters.number("gtime", 0, 0, RELATIVE), 0, RELATIVE),
+            parameters.number("tier", -1, -1, MOST_TIERS),
         )
 
     @property
@@ -443,9 +446,9 @@ async def _planned(
 
     def planned(points: int) -> Window:
         aligned = "unaligned" not in question.options
-        return window(
-            question.after, question.before, points, every, now, aligned, span, tiers, unit_of(question.unit, every)
-        )
+        finest, some = of_tier(tiers, question.tier, question.points, every)
+        unit = unit_of(question.unit, every)
+        return window(question.after, question.before, points, finest, now, aligned, span, some, unit)
 
     plan = planned(question.points)
     if len(plan) > most:  # a window has up to half as many rows again as it is asked for

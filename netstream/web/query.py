@@ -24,7 +24,7 @@ from netstream.db.interfaces import (
     exchange_of,
 )
 from netstream.db.merging import MERGING
-from netstream.db.windows import unit_of, window
+from netstream.db.windows import of_tier, unit_of, window
 from netstream.hub.hub import Host
 from netstream.kernel.rows import Form, extent
 from netstream.model.chart import Chart, Dimension
@@ -137,7 +137,7 @@ class Choice:
         Whether rows of one sample are made of that sample alone.
         """
         terms = self.terms
-        return terms.method in MERGING and not terms.unit and "percentage" not in terms.options
+        return terms.method in MERGING and not terms.unit and terms.tier <= 0 and "percentage" not in terms.options
 
     @cached_property
     def is_plain(self) -> bool:
@@ -403,6 +403,7 @@ def _plan(host: Host, question: Question, choice: Choice, span: Span | None, now
     every, terms, tiers = choice.update_every, choice.terms, host.db.tiers
     after, before, aligned = question.after, question.before, "unaligned" not in terms.options
     unit = unit_of(terms.unit, every)
+    every, tiers = of_tier(tiers, terms.tier, question.points, every)
     plan = window(after, before, question.points, every, now, aligned, span, tiers, unit)
     most = max(1, min(MOST_ROWS, MOST_CELLS // len(choice.dimensions)))
     if (plan.before - plan.after) // plan.step > most:

@@ -17,6 +17,8 @@ from netstream.web.target import Parameters
 
 MOST_ROWS = 86400
 """Rows of an answer; more are folded."""
+MOST_TIERS = 5
+"""Of any agent."""
 
 FAR = 10**11
 _AFTER = -600
@@ -50,6 +52,8 @@ OPTIONS = {
     "anomaly_bit": "anomaly-bit",
     "jw-anomaly-rates": "jw-anomaly-rates",
     "jw_anomaly_rates": "jw-anomaly-rates",
+    "selected-tier": "selected-tier",
+    "selected_tier": "selected-tier",
     "label-quotes": "label-quotes",
     "label_quotes": "label-quotes",
     "average": "average",
@@ -75,6 +79,8 @@ class Terms:
     @ivar labels: Lists of patterns of C{name} or C{name:value}: a chart has a
         label that fits each of them.
     @ivar unit: Seconds that averages are told for; 0 for those of a sample.
+    @ivar tier: The tier of which each row is told where no C{points} are; -1 for
+        any.
     """
 
     chart: str
@@ -87,6 +93,7 @@ class Terms:
     labels: Sequence[str] = ()
     label_key: str = ""
     unit: int = 0
+    tier: int = -1
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Terms:
@@ -117,7 +124,7 @@ def _terms(pairs: tuple[tuple[str, str], ...]) -> Terms:
     chart, context = parameters.text("chart"), parameters.text("context")
     if not chart and not context:
         raise Refusal(400, "No chart or context is given.\n")
-    words = parameters.words("options")
+    words = [*parameters.words("options"), *(["selected-tier"] if parameters.text("tier") else [])]
     return Terms(
         chart,
         context,
@@ -129,6 +136,7 @@ def _terms(pairs: tuple[tuple[str, str], ...]) -> Terms:
         tuple(label_patterns(parameters)),
         parameters.text("chart_label_key"),
         parameters.number("gtime", 0, 0, RELATIVE),
+        parameters.number("tier", -1, -1, MOST_TIERS),
     )
 
 

@@ -133,4 +133,5 @@ REGISTRY = things(
     hostname=TEXT,
     machine_guid=TEXT,
 )
+ACLK: Schema = {"const": {"aclk-available": False}}
 FUNCTIONS = things(functions=named(ref("Function")))

@@ -31,7 +31,7 @@ MOST_BACK = 1000
 """Rows before those that are at hand anyway, after which it is not worth while
 to look for more."""
 
-IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg"))
+IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg", "allmetrics"))
 """Commands of version 1 that the later ones have as well."""
 
 Command = Callable[["Commands", Host, Ask], Awaitable[Answer]]
@@ -281,6 +281,13 @@ class Commands:
         """
         missed, these = self.settings.db.gap_when_lost, self._alerts.of(host)
         return await badges.badge(host, ask.parameters, these, self._now(), missed)
+
+    @_command("aclk")
+    async def aclk(self, host: Host, ask: Ask) -> Answer:
+        """
+        How an agent is connected to its cloud, which this node has not.
+        """
+        return json_answer({"aclk-available": False})
 
     @_command("registry")
     async def registry(self, host: Host, ask: Ask) -> Answer:

@@ -88,6 +88,10 @@ BADGES: tuple[Mapping[str, str], ...] = (
     {"chart": "system.processes"},
     {"chart": "system.io", "options": "abs"},
     {"chart": "system.io", "options": "min2max", "units": "x<y"},
+    *(
+        {"chart": "system.io", "dimension": "out", "options": o, "value_color": "red<0|blue"}
+        for o in ("display-absolute", "abs")
+    ),
     {"alarm": "none"},
     {"label": "a <b>c</b>", "units": "empty"},
     {"points": "4", "options": "flip"},
@@ -500,6 +504,25 @@ class HistoryTests(InteropTestCase):
                             compared += 1
                             self.assertTrue(alike(one, other), f"{question} at {second}: {theirs[second]} {mine}")
         self.assertGreater(compared, 1000)
+
+    def test_selected_tier(self) -> None:
+        """
+        Where a tier is asked for, rows are those of the agent, and both say
+        that one was; a tier that is not kept changes nothing.
+        """
+        self.patch(type(self.ours.local.db), "tiers", (1, 60, 3600))
+        before = self.last // 3600 * 3600
+        for after, points in ((before - 3659, 0), (before - 3659, 10), (before - 1000, 0), (before - 5000, 7)):
+            window = {"after": after, "before": before, "points": points, "options": "flip,jsonwrap"}
+            for tier in (0, 1):
+                asked = {**window, "tier": tier}
+                theirs, ours = self._theirs(**asked), self._ours(**asked)
+                times = [[row[0] for row in answer["result"]["data"]] for answer in (theirs, ours)]
+                self.assertEqual(*times, str(asked))
+                self.assertEqual(theirs["view_update_every"], ours["view_update_every"], str(asked))
+                for told in (theirs, ours):
+                    self.assertIn("selected-tier", told["options"].split(","))
+            self.assertEqual(self._ours(**window, tier=3)["result"], self._ours(**window)["result"])
 
     def test_tiers(self) -> None:
         """

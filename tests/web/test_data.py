@@ -51,6 +51,34 @@ class DataTests(SynchronousTestCase):
         """
         return self.stage.get(f"/api/v1/data?chart=system.load&{self.window}&{question}").text
 
+    def test_tier(self) -> None:
+        """
+        Without points there is a row for each of the tier that is asked for,
+        and tells of all that is in it; a tier that is not kept changes nothing.
+        """
+        stage = Stage()
+        first = NOW - NOW % 3600 - 7200
+        stage.fill(LOAD, {s: [s - first, 2] for s in range(first + 1, first + 7201)})
+        self.patch(type(stage.local.db), "tiers", (1, 60, 3600))
+        window = f"chart=system.load&after={first + 1}&before={first + 7200}&options=flip"
+
+        def ask(question: str) -> Any:
+            return stage.get(f"/api/v1/data?{window}&{question}").json()["data"]
+
+        minutes, hours = ask("tier=1"), ask("tier=2")
+        self.assertEqual([row[0] for row in minutes], [*range(first + 60, first + 7201, 60)])
+        self.assertEqual(minutes[0][1], 30.5)
+        self.assertEqual([row[:2] for row in hours], [[first + 3600, 1800.5], [first + 7200, 5400.5]])
+        self.assertEqual(ask("tier=1&points=2"), hours)
+        for question in ("tier=0", "tier=4", "tier=-1", "options=flip,selected-tier"):
+            self.assertEqual(ask(question), ask(""), question)
+        wrapped = stage.get(f"/api/v1/data?{window},jsonwrap&tier=1").json()
+        self.assertEqual((wrapped["view_update_every"], wrapped["update_every"]), (60, 1))
+        self.assertIn("selected-tier", wrapped["options"])
+        self.assertEqual(stage.get(f"/api/v1/data?{window}&tier=x").status, 400)
+        many = stage.get(f"/api/v3/data?scope_contexts=system.load&{window}&tier=2&options=flip,raw").json()
+        self.assertEqual([row[0] for row in many["result"]["data"]], [first + 3600, first + 7200])
+
     def test_anomalies(self) -> None:
         """
         Which samples are anomalous is told instead of the values, or beside
