@@ -19,7 +19,7 @@ from netstream.model.samples import ANOMALOUS, EMPTY, Float64s
 from netstream.web import changes
 from netstream.web.answer import Answer, Refusal, breathe, json_answer
 from netstream.web.charts import of_contexts
-from netstream.web.grouped import MOST_READ, MOST_SERIES, PART, in_thread
+from netstream.web.grouped import MOST_READ, MOST_SERIES, in_thread
 from netstream.web.nodes import identity
 from netstream.web.questions import FAR, OPTIONS
 from netstream.web.target import Parameters
@@ -29,6 +29,9 @@ WITH_BASELINE = frozenset(("ks2", "volume"))
 """Methods that compare a window with another."""
 
 FEWEST_POINTS = 15
+PART = 100_000
+"""Rows times series that are read at once, which a database in memory does
+without a thread."""
 PAUSE_EVERY = 1000
 """Series that are looked for before other work gets its turn."""
 POINTS = 500
@@ -324,6 +327,7 @@ class _Scale:
             if self._question.method == "ks2":
                 at_once = max(1, at_once // (1 + self._question.times))
             for start in range(0, len(places), at_once):
+                await breathe(self._clock)
                 some = places[start : start + at_once]
                 weights[some] = await self._some([series[place] for place in some], every, most)
                 if self._question.timeout and self._clock.seconds() - begun > self._question.timeout:
@@ -414,8 +418,7 @@ async def weigh(series: Iterable[Series], parameters: Parameters, method: str, c
         )
     scale = _Scale(question, int(begun), clock)
     weights = await scale.weigh(meant)
-    if "nonzero" in question.options:
-        weights[weights == 0] = np.nan
+    weights[~np.isfinite(weights) | ((weights == 0) & ("nonzero" in question.options))] = np.nan
     if 0 < question.limit < np.count_nonzero(~np.isnan(weights)):
         weights[np.argsort(-np.abs(weights), kind="stable")[question.limit :]] = np.nan
     if RAW not in question.options:
