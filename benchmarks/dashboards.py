@@ -4,9 +4,10 @@ Many open dashboards on one parent in real time, and requests a second.
     python -m benchmarks.dashboards --children 50 --open 200
     python -m benchmarks.dashboards --children 0 --target agent --target netstream
 
-The first part: children send 2000 samples a second each; then so many pages
-listen to the charts that a screen shows of one of them, by Server-Sent Events,
-and a new visitor opens one now and then.  A call is due every 5 ms in the
+The first part: other nodes were here before; children send 2000 samples a second
+each; then so many pages are opened at the same moment, as browsers do.  Each
+listens to the charts that a screen shows of one of them, by Server-Sent Events,
+a new visitor opens one now and then, and at last a large child connects.  A call is due every 5 ms in the
 parent's reactor; how late it comes is the stall.  The second: connections that
 are kept ask a parent with an hour of 200 charts for the last minute of one, then
 for one or two minutes of each, as fast as they are answered.
@@ -15,34 +16,28 @@ for one or two minutes of each, as fast as they are answered.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import re
 import selectors
 import socket
 import statistics
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-
-from attrs import define, field
 
 from benchmarks.figures import Figure, arguments, chosen, run
 from benchmarks.footprint import cpu, memory
 from benchmarks.load import Load, NoLoad, child_name
+from benchmarks.pages import Crowd, Listeners, charts_of, whole
 from benchmarks.stall import Noise, Stalls
 from benchmarks.targets import ProbedNode, make_parent, preferred, scratch
 from tests.interop.peers import Peer
 
+LIVE: Mapping[str, Any] = {"protocol": "v2", "dimensions": 4, "seconds": 3600, "warmup": 0}
+"""How children stream in real time."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-
-SHOWN = 12
-"""Charts on a screen."""
 KINDS = {
     "a minute of one chart": (1, 1, 60),
     "each another chart or window": (200, 50, 60),
@@ -51,138 +46,120 @@ KINDS = {
 """Charts and windows that are asked for, and seconds of the first window."""
 
 
-@define(eq=False)
-class Listeners:
-    """
-    Pages that listen, all in one thread.
-
-    @ivar events: What each was told.
-    """
-
-    port: int
-    count: int
-    children: int
-    charts: Sequence[str]
-    events: int = 0
-    bytes: int = 0
-    _over: threading.Event = field(factory=threading.Event)
-    _thread: threading.Thread | None = None
-    _sockets: list[socket.socket] = field(factory=list)
-
-    def start(self) -> None:
-        """
-        Open them, one after the other.
-        """
-        for number in range(self.count):
-            first = number * SHOWN % (len(self.charts) - SHOWN)
-            names = "\n".join(self.charts[first : first + SHOWN])
-            path = f"/host/{child_name(number % self.children)}/api/v1/live?charts={quote(names, safe='')}"
-            one = socket.create_connection(("127.0.0.1", self.port))
-            one.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            one.setblocking(False)
-            self._sockets.append(one)
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            for one in self._sockets:
-                selector.register(one, selectors.EVENT_READ)
-            while not self._over.is_set():
-                for key, _ in selector.select(0.2):
-                    got = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
-                    self.bytes += len(got)
-                    self.events += got.count(b"event: samples")
-                    if not got:
-                        selector.unregister(key.fileobj)
-
-    def stop(self) -> None:
-        """
-        Close them.
-        """
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-        for one in self._sockets:
-            one.close()
-
-
-def _charts(port: int) -> list[str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request("GET", f"/host/{child_name(0)}/api/v1/charts")
-    found: list[str] = list(json.loads(connection.getresponse().read())["charts"])
-    connection.close()
-    return found
-
-
 def watched(options: argparse.Namespace) -> dict[str, Any]:
     """
-    @return: How late turns came, in ms, without and with the pages.
+    @return: How late turns came, in ms: without pages, while they open, when
+        they are open, and when a large child connects besides.
     """
-    with scratch() as directory:
+    with scratch() as directory, ExitStack() as stack:
         parent = make_parent("netstream", directory, probed=True)
         assert isinstance(parent, ProbedNode)
         parent.long = options.long
-        try:
-            parent.start()
-            load = Load(
-                parent.port,
-                {
-                    "protocol": "v2",
-                    "children": options.children,
-                    "charts": 500,
-                    "dimensions": 4,
-                    "seconds": 3600,
-                    "warmup": 0,
-                    "pause": 5,
-                },
-            )
-            with load:
-                load.until("begin")
-                time.sleep(10)
-                names = _charts(parent.port)
-                began = time.time()
-                used = cpu(parent.pid)
-                time.sleep(options.watched)
-                alone = (cpu(parent.pid) - used) / options.watched
-                pages = Listeners(parent.port, options.open, options.children, names)
-                pages.start()
+        stack.callback(parent.kill)
+        parent.start()
+        if options.known:
+            _come_and_go(parent, options.known)
+        load = Load(parent.port, {**LIVE, "children": options.children, "charts": 500, "pause": 5})
+        with load:
+            load.until("begin")
+            time.sleep(10)
+            names = charts_of(parent.port, child_name(0))
+            before = _Watched(parent)
+            time.sleep(options.watched)
+            before.stop()
+
+            crowd = Crowd(parent.port, options.open, options.children, names)
+            stack.callback(crowd.close)
+            opening = _Watched(parent)
+            crowd.open()
+            opening.stop()
+            pages = Listeners(crowd.sockets)
+            pages.start()
+            stack.callback(pages.stop)
+            time.sleep(5)
+
+            during, events, took = _Watched(parent), pages.events, []
+            while time.time() < during.began + options.watched:
+                asked = time.perf_counter()
+                charts_of(parent.port, child_name(0))
+                took.append(time.perf_counter() - asked)
                 time.sleep(5)
-                opened = time.time()
-                events, noise, used = pages.events, Noise(), cpu(parent.pid)
-                took = []
-                while time.time() < opened + options.watched:
-                    asked = time.perf_counter()
-                    _charts(parent.port)
-                    took.append(time.perf_counter() - asked)
+            events, held = pages.events - events, memory(parent.pid)
+            during.stop()
+            large = _Watched(parent)
+            if options.large:
+                one = {**LIVE, "prefix": "large", "seed": 3, "children": 1, "charts": options.large}
+                with Load(parent.port, one) as another:
+                    another.until("begin")
                     time.sleep(5)
-                with_pages = (cpu(parent.pid) - used) / options.watched
-                events, idle = pages.events - events, noise.stop()
-                held = memory(parent.pid)
-                pages.stop()
-            turns = [json.loads(line) for line in parent.turns.read_text().splitlines()]
-            before = Stalls.of(turns, began, began + options.watched)
-            during = Stalls.of(turns, opened, opened + options.watched)
-            return {
-                "before_ms": before.worst,
-                "before_own_ms": before.own,
-                "before_median_ms": before.median,
-                "during_ms": during.worst,
-                "during_queued_ms": during.queued,
-                "during_own_ms": during.own,
-                "during_median_ms": during.median,
-                "during_stolen_ms": during.stolen,
-                "seconds_over_20_ms": during.over,
-                "seconds": during.seconds,
-                "idle_ms": idle,
-                "cores_before": alone,
-                "cores": with_pages,
-                "events_a_page_s": events / options.open / options.watched,
-                "opening_ms": statistics.median(took) * 1000,
-                "rss": held.rss,
-            }
-        finally:
-            parent.kill()
+            large.stop()
+            known = len(parent.reachable()) - 1
+            pages.stop()
+        turns = [json.loads(line) for line in parent.turns.read_text().splitlines()]
+        return {
+            **before.told(turns, "before"),
+            **opening.told(turns, "opening"),
+            **during.told(turns, "during"),
+            **(large.told(turns, "large") if options.large else {}),
+            "known": known,
+            "opened_s": sum(crowd.seconds.values()),
+            "opened_requests": crowd.requests,
+            "opened_steps_s": crowd.seconds,
+            "events_a_page_s": events / options.open / (during.ended - during.began),
+            "charts_ms": statistics.median(took) * 1000,
+            "rss": held.rss,
+        }
+
+
+class _Watched:
+    """
+    A stretch of time in which a parent is watched.
+
+    @ivar began: UTC seconds.
+    @ivar ended: The same.
+    """
+
+    def __init__(self, parent: ProbedNode) -> None:
+        self._pid = parent.pid
+        self._noise = Noise()
+        self._used = cpu(parent.pid)
+        self.began = self.ended = time.time()
+
+    def stop(self) -> None:
+        """
+        It is over.
+        """
+        self.ended = time.time()
+        self._used = cpu(self._pid) - self._used
+        time.sleep(1.1)  # until its last second was told of
+        self._idle = self._noise.stop()
+
+    def told(self, turns: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+        """
+        @param turns: What the parent wrote.
+        @param name: What the keys begin with.
+        """
+        found = Stalls.of(turns, self.began, self.ended + 1)
+        return {
+            f"{name}_ms": found.worst,
+            f"{name}_queued_ms": found.queued,
+            f"{name}_own_ms": found.own,
+            f"{name}_median_ms": found.median,
+            f"{name}_stolen_ms": found.stolen,
+            f"{name}_seconds_over_20_ms": found.over,
+            f"{name}_seconds": found.seconds,
+            f"{name}_idle_ms": self._idle,
+            f"{name}_cores": self._used / (self.ended - self.began),
+        }
+
+
+def _come_and_go(parent: ProbedNode, count: int) -> None:
+    """
+    Let so many nodes become known, of which none stays.
+    """
+    few = {**LIVE, "prefix": "known", "seed": 2, "children": count, "charts": 1, "seconds": 2}
+    with Load(parent.port, few) as load:
+        load.until("end")
 
 
 def answered(target: str, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -210,7 +187,7 @@ def answered(target: str, options: argparse.Namespace) -> dict[str, dict[str, An
             with load:
                 load.until("caught up")
                 time.sleep(5)
-                names = sorted(_charts(parent.port))
+                names = sorted(charts_of(parent.port, child_name(0)))
                 return {
                     kind: _asked(parent, _paths(names[:charts], windows, shortest), options)
                     for kind, (charts, windows, shortest) in KINDS.items()
@@ -258,8 +235,11 @@ def _asked(parent: Peer, paths: Sequence[str], options: argparse.Namespace) -> d
                 if not said:
                     raise NoLoad("a connection was closed before its question was answered")
                 heard += said
-                if not _is_answer(heard):
+                answer = whole(heard)
+                if answer is None:
                     continue
+                if len(answer) < 500:
+                    raise NoLoad(f"an answer has only {len(answer)} bytes")
                 heard.clear()
                 total += 1
                 key.fileobj.sendall(next(questions))  # type: ignore[union-attr]
@@ -267,23 +247,36 @@ def _asked(parent: Peer, paths: Sequence[str], options: argparse.Namespace) -> d
     return {"per_second": total / options.asking, "cpu_ms": used / total * 1000, "requests": total}
 
 
-def _is_answer(heard: bytearray) -> bool:
+def _stalls(options: argparse.Namespace, seen: Mapping[str, Any]) -> Iterator[Figure]:
     """
-    @return: Whether all of an answer is there.
-    @raise NoLoad: It is not what was asked for.
+    @return: The figures of the first part.
     """
-    head, end, body = heard.partition(b"\r\n\r\n")
-    if not end:
-        return False
-    if not head.startswith(b"HTTP/1.1 200 "):
-        raise NoLoad(f"a question was answered with {bytes(head[:60])!r}")
-    said = _LENGTH.search(head)
-    if said is None:
-        raise NoLoad("an answer does not say how long it is")
-    length = int(said[1])
-    if length < 500:
-        raise NoLoad(f"an answer has only {length} bytes")
-    return len(body) >= length
+    rate = f"{options.children * 2000:,}".replace(",", " ")
+    known = f", {options.known} more nodes known" if options.known else ""
+    rows = [
+        (f"longest stall with {options.open} dashboards open at {rate} samples/s{known}, ms", "during", 20.0),
+        (f"longest stall while these {options.open} open at once, ms", "opening", 20.0),
+        ("longest stall without dashboards before, ms", "before", None),
+    ]
+    if options.large:
+        rows.insert(2, (f"longest stall while a child with {options.large} charts connects, ms", "large", 20.0))
+    details = {"netstream": seen}
+    for name, stretch, goal in rows:
+        for row, key, limit in (
+            (name, "ms", goal),
+            ("for which of it the thread of the reactor waited for a processor, ms", "queued_ms", None),
+            ("longest less such waiting, ms", "own_ms", goal),
+            ("median of the longest of each second, ms", "median_ms", None),
+            ("an idle thread of another process at the same time, ms", "idle_ms", None),
+            ("processor, cores", "cores", None),
+        ):
+            yield Figure(row, {"netstream": seen[f"{stretch}_{key}"]}, limit, True, {"agent": "-"}, details)
+    for name, key in (
+        (f"until all {options.open} are open, {seen['opened_requests']} requests, s", "opened_s"),
+        ("events a dashboard and second", "events_a_page_s"),
+        ("asking for all 500 charts of a node meanwhile, ms", "charts_ms"),
+    ):
+        yield Figure(name, {"netstream": seen[key]}, None, True, {"agent": "-"}, details)
 
 
 def measure(options: argparse.Namespace) -> Iterator[Figure]:
@@ -292,24 +285,9 @@ def measure(options: argparse.Namespace) -> Iterator[Figure]:
     """
     if options.quick:
         options.children, options.open, options.watched, options.asking = 2, 10, 10, 3
+        options.known, options.large = min(options.known, 20), min(options.large, 200)
     if options.children and "netstream" in chosen(options):
-        seen = watched(options)
-        details = {"netstream": seen}
-        rate = f"{options.children * 2000:,}".replace(",", " ")
-        for name, key, goal in (
-            (f"longest stall with {options.open} dashboards open at {rate} samples/s, ms", "during_ms", 20.0),
-            ("for which of it the thread of the reactor waited for a processor, ms", "during_queued_ms", None),
-            ("longest stall less such waiting, ms", "during_own_ms", 20.0),
-            ("median of the longest of each second, ms", "during_median_ms", None),
-            ("longest stall without dashboards before, ms", "before_ms", None),
-            ("the same less waiting for a processor, ms", "before_own_ms", None),
-            ("an idle thread of another process at the same time, ms", "idle_ms", None),
-            ("processor, cores", "cores", None),
-            ("without dashboards, cores", "cores_before", None),
-            ("events a dashboard and second", "events_a_page_s", None),
-            ("asking for all 500 charts of a node meanwhile, ms", "opening_ms", None),
-        ):
-            yield Figure(name, {"netstream": seen[key]}, goal, True, {"agent": "-"}, details)
+        yield from _stalls(options, watched(options))
     found: dict[str, dict[str, dict[str, Any]]] = {}
     notes = {}
     for target in chosen(options):
@@ -332,6 +310,8 @@ def parser() -> argparse.ArgumentParser:
     made = arguments(__doc__)
     made.add_argument("--children", type=int, default=50, help="of 2000 metrics each; 0 leaves the first part out")
     made.add_argument("--open", type=int, default=200, help="dashboards")
+    made.add_argument("--known", type=int, default=1000, help="nodes that were here before; 0 leaves them out")
+    made.add_argument("--large", type=int, default=2000, help="charts of a child that comes then; 0 leaves it out")
     made.add_argument("--watched", type=int, default=30, help="seconds")
     made.add_argument("--asking", type=int, default=10, help="seconds")
     made.add_argument("--long", type=Path, help="write to this file what was in the turns over 10 ms")

@@ -236,6 +236,19 @@ class SmokeTests(SynchronousTestCase):
                 raise SkipTest(figure.notes["netstream"])
             self.assertGreater(figure.values["netstream"] or 0, 0, figure)
 
+    def test_dashboards(self) -> None:
+        """
+        Pages open, listen and are told, beside nodes that are gone and a large
+        child that comes.
+        """
+        given = ["--children=2", "--open=4", "--known=5", "--large=50", "--watched=2"]
+        seen = dashboards.watched(small(dashboards, *given))
+        self.assertEqual(seen["known"], 8)  # the large one, and not the parent
+        self.assertGreater(seen["opened_requests"], 4 * (1 + 20 + 2 + 1 + 12))
+        self.assertGreater(seen["events_a_page_s"], 0.4)
+        for stretch in ("before", "opening", "during", "large"):
+            self.assertGreater(seen[f"{stretch}_ms"], 0, stretch)
+
     def test_storm(self) -> None:
         """
         Children that come at once all stream, before and after a restart.
