@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
-from twisted.internet.interfaces import IReactorTime
-
 from netstream.config.settings import Settings
 from netstream.health.alerts import Alert, Status, Transition
 from netstream.health.engine import HostAlerts
@@ -22,7 +20,8 @@ from netstream.health.past import EVER, Asked
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
-from netstream.web.answer import Refusal, breathe
+from netstream.turns import Turns
+from netstream.web.answer import Refusal
 from netstream.web.charts import list_pattern, named, newest
 from netstream.web.management import check
 from netstream.web.target import Parameters
@@ -78,11 +77,11 @@ class Alerts:
     @ivar settings: What the node was told.
     """
 
-    def __init__(self, health: HealthService | None, settings: Settings, clock: IReactorTime) -> None:
+    def __init__(self, health: HealthService | None, settings: Settings, turns: Turns) -> None:
         """
         @param health: What watches; L{None} if nothing does.
         """
-        self._clock = clock
+        self._turns = turns
         self._health = health
         self.settings = settings
 
@@ -296,7 +295,7 @@ class Alerts:
         shown = []
         for number, said in enumerate(found.transitions, 1):
             if number % PAUSE_EVERY == 0:
-                await breathe(self._clock)
+                await self._turns.breathe()
             shown.append((of[said.guid], self._logged(of[said.guid], said)))
         return shown
 

@@ -16,21 +16,23 @@ from wsgiref.handlers import format_date_time
 
 import orjson
 from attrs import evolve, field, frozen
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.web.http import NOT_MODIFIED, OK
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
 
+from netstream.turns import Turns
+
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
-SLICE = 128 * 1024
+SLICE = 64 * 1024
 """Bytes that are compressed before other work gets its turn."""
 _SMALL = 1024
 _SQUEEZED: Mapping[str, str] = MappingProxyType({"Content-Encoding": "gzip"})
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 _GZIP = 31
+_ONCE = 1
+"""Level of compression of what goes out once."""
 _ACCEPTS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|\Z))", re.IGNORECASE)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -65,6 +67,8 @@ class Answer:
     @ivar revalidate: It may be kept, if it is compared by its entity tag
         before each use.
     @ivar compress: Whether it may be compressed on the way.
+    @ivar squeezed: The body compressed, if that was done before.
+    @ivar tag: The entity tag of the body, if that is known.
     """
 
     body: bytes
@@ -73,6 +77,8 @@ class Answer:
     lifetime: int = 0
     revalidate: bool = False
     compress: bool = True
+    squeezed: bytes | None = None
+    tag: str = ""
     headers: Mapping[str, str] = field(factory=dict)
 
 
@@ -222,7 +228,7 @@ def begin(request: IRequest, answer: Answer, now: float) -> None:
         request.setHeader(name, value)
 
 
-async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: bool) -> bytes:
+async def prepare(request: IRequest, answer: Answer, turns: Turns, gzip: bool) -> bytes:
     """
     Set status and headers of a response.
 
@@ -230,10 +236,10 @@ async def prepare(request: IRequest, answer: Answer, clock: IReactorTime, gzip: 
     @return: The body to write.
     """
     answer = tagged(request, answer)
-    begin(request, answer, clock.seconds())
+    begin(request, answer, turns.clock.seconds())
     if answer.status == NOT_MODIFIED:
         return b""
-    more, body = await packed(request, answer, clock, gzip)
+    more, body = await packed(request, answer, turns, gzip)
     for name, value in more.items():
         request.setHeader(name, value)
     request.setHeader("Content-Length", str(len(body)))
@@ -249,14 +255,21 @@ def tagged(request: Heard | IRequest, answer: Answer) -> Answer:
     """
     if answer.status != OK or not (answer.revalidate or answer.lifetime):
         return answer
-    tag = f'"{sha256(answer.body).hexdigest()[:32]}"'
+    tag = answer.tag or tag_of(answer.body)
     known = {each.strip().removeprefix("W/") for each in header(request, b"If-None-Match").split(",")}
     found = evolve(answer, headers={**answer.headers, "ETag": f"W/{tag}"})
     return evolve(found, status=NOT_MODIFIED, body=b"") if known & {tag, "*"} else found
 
 
+def tag_of(body: bytes) -> str:
+    """
+    @return: The entity tag of a body.
+    """
+    return f'"{sha256(body).hexdigest()[:32]}"'
+
+
 async def packed(
-    request: Heard | IRequest, answer: Answer, clock: IReactorTime, gzip: bool
+    request: Heard | IRequest, answer: Answer, turns: Turns, gzip: bool
 ) -> tuple[Mapping[str, str], bytes]:
     """
     Compress the body of a response, in slices between which other work goes
@@ -266,7 +279,7 @@ async def packed(
     """
     if len(answer.body) <= SLICE or not _to_squeeze(request, answer, gzip):
         return packed_at_once(request, answer, gzip)
-    return _SQUEEZED, await _squeeze(answer.body, clock)
+    return _SQUEEZED, await _squeeze(answer.body, turns)
 
 
 def packed_at_once(request: Heard | IRequest, answer: Answer, gzip: bool) -> tuple[Mapping[str, str], bytes]:
@@ -275,8 +288,17 @@ def packed_at_once(request: Heard | IRequest, answer: Answer, gzip: bool) -> tup
     """
     if not _to_squeeze(request, answer, gzip):
         return {}, answer.body
-    stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    return _SQUEEZED, stream.compress(answer.body) + stream.flush()
+    return _SQUEEZED, squeezed(answer.body, _ONCE) if answer.squeezed is None else answer.squeezed
+
+
+def squeezed(body: bytes, level: int) -> bytes:
+    """
+    Compress at once.
+
+    @param level: Of gzip.
+    """
+    stream = zlib.compressobj(level, zlib.DEFLATED, _GZIP)
+    return stream.compress(body) + stream.flush()
 
 
 def _to_squeeze(request: Heard | IRequest, answer: Answer, gzip: bool) -> bool:
@@ -285,18 +307,10 @@ def _to_squeeze(request: Heard | IRequest, answer: Answer, gzip: bool) -> bool:
     return _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")) is not None
 
 
-async def _squeeze(body: bytes, clock: IReactorTime) -> bytes:
-    stream = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+async def _squeeze(body: bytes, turns: Turns) -> bytes:
+    stream = zlib.compressobj(_ONCE, zlib.DEFLATED, _GZIP)
     parts = []
     for at in range(0, len(body), SLICE):
-        if at:
-            await breathe(clock)
+        await turns.breathe()
         parts.append(stream.compress(body[at : at + SLICE]))
     return b"".join([*parts, stream.flush()])
-
-
-async def breathe(clock: IReactorTime) -> None:
-    """
-    Let other work go on in between.
-    """
-    await deferLater(clock, 0)

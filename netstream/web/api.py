@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from klein import Klein
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -21,6 +20,7 @@ from netstream.config.settings import Settings
 from netstream.db.messages import Unavailable
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
+from netstream.turns import Turns
 from netstream.web import badges, metrics, openapi, version1, version3
 from netstream.web.alerts import Alerts
 from netstream.web.answer import (
@@ -60,15 +60,15 @@ class API:
     app = Klein()
     app.url_map.merge_slashes = False
 
-    def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime, health: HealthService | None = None) -> None:
+    def __init__(self, hub: Hub, settings: Settings, turns: Turns, health: HealthService | None = None) -> None:
         self._hub = hub
-        self._alerts = Alerts(health, settings, clock)
+        self._alerts = Alerts(health, settings, turns)
         self._health = health
         self._settings = settings
-        self._clock = clock
+        self._turns = turns
         self._pages = Dashboard(settings.web.files)
-        self._events = Events(clock)
-        self._version1 = version1.Commands(hub, settings, clock, self._alerts)
+        self._events = Events(turns)
+        self._version1 = version1.Commands(hub, settings, turns, self._alerts)
         self._kept = Kept()
 
     def reconfigure(self, settings: Settings) -> None:
@@ -120,9 +120,9 @@ class API:
         return Deferred.fromCoroutine(self._expose(request))
 
     async def _expose(self, request: IRequest) -> bytes:
-        own = metrics.Own(self._hub, self._clock.seconds(), Ask.of(request).parameters.truth("nodes", True))
-        body = await metrics.expose(own, self._clock)
-        return await prepare(request, Answer(body, metrics.CONTENT_TYPE), self._clock, self._settings.web.gzip)
+        own = metrics.Own(self._hub, self._turns.clock.seconds(), Ask.of(request).parameters.truth("nodes", True))
+        body = await metrics.expose(own, self._turns)
+        return await prepare(request, Answer(body, metrics.CONTENT_TYPE), self._turns, self._settings.web.gzip)
 
     @app.route("/netdata.conf")
     @app.route("/host/<hostname>/netdata.conf")
@@ -182,7 +182,7 @@ class API:
     # -- answering -------------------------------------------------------------
 
     def _send(self, request: IRequest, answer: Answer) -> Deferred[bytes]:
-        return Deferred.fromCoroutine(prepare(request, answer, self._clock, self._settings.web.gzip))
+        return Deferred.fromCoroutine(prepare(request, answer, self._turns, self._settings.web.gzip))
 
     def _host(self, name: str) -> Host:
         host = self._hub.find(name)
@@ -203,7 +203,7 @@ class API:
 
     async def _answer(self, request: IRequest, only: Host | None, command: Command) -> bytes:
         answer = await command(self, only, Ask.of(request))
-        return await prepare(request, answer, self._clock, self._settings.web.gzip)
+        return await prepare(request, answer, self._turns, self._settings.web.gzip)
 
     def known(self, request: PlainRequest, command: Command) -> bytes | None:
         """
@@ -211,7 +211,7 @@ class API:
             answered before and nothing has changed since, or takes no more
             than a look at the newest samples.
         """
-        now, name, shape = self._clock.seconds(), request.host, request.head.shape
+        now, name, shape = self._turns.clock.seconds(), request.host, request.head.shape
         key = request.key
         found = self._kept.find(key, now, self._settings)
         if found is not None and (name is None or self._hub.find(name) is found[0]):
@@ -240,7 +240,7 @@ class API:
         only = None if request.host is None else self._host(request.host)
         if command is not _DATA:
             return await command(self, only, Ask.of(request))
-        state = State.of(only or self._hub.local, self._clock.seconds(), self._settings)
+        state = State.of(only or self._hub.local, self._turns.clock.seconds(), self._settings)
         answer = await command(self, only, Ask(request.parameters, request.visitor.address))
         request.state = state
         return answer
@@ -250,8 +250,8 @@ class API:
         @return: All bytes of the response to a plain request.
         """
         answer = tagged(request, answer)
-        more, body = await packed(request, answer, self._clock, self._settings.web.gzip)
-        now = self._clock.seconds()
+        more, body = await packed(request, answer, self._turns, self._settings.web.gzip)
+        now = self._turns.clock.seconds()
         if not answer.lifetime:
             self._keep(request, request.state, Packed(answer, more, body), now)
         return whole(answer, more, body, now)
@@ -271,7 +271,7 @@ def _of_one(command: version1.Command) -> Command:
 
 def _of_many(command: version3.Command) -> Command:
     def answer(api: API, only: Host | None, ask: Ask) -> Awaitable[Answer]:
-        return command(version3.Scope(api._hub, api._settings, api._clock, ask, api._alerts, api._health, only))
+        return command(version3.Scope(api._hub, api._settings, api._turns, ask, api._alerts, api._health, only))
 
     return answer
 

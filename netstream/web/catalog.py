@@ -8,17 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.interfaces import IReactorTime
 
 from netstream.db.interfaces import Span
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
-from netstream.web.answer import breathe
+from netstream.turns import Turns
 from netstream.web.charts import span_of
 from netstream.web.node import bounds
 from netstream.web.selection import Choice, labels_of
 
-PAUSE_EVERY = 200
+PAUSE_EVERY = 20
 """Charts that are looked at before other work gets its turn."""
 MOST_INSTANCES = 20_000
 """Instances that one answer lists."""
@@ -88,8 +87,8 @@ class _Walk:
     Goes through all charts, and lets other work go on in between.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
         self._seen = 0
 
     async def pause(self) -> None:
@@ -98,7 +97,7 @@ class _Walk:
         """
         self._seen += 1
         if self._seen % PAUSE_EVERY == 0:
-            await breathe(self._clock)
+            await self._turns.breathe()
 
 
 def _charts(host: Host) -> Iterator[Chart]:
@@ -106,14 +105,14 @@ def _charts(host: Host) -> Iterator[Chart]:
 
 
 async def contexts(
-    hosts: Sequence[Host], scope: Choice, filters: Choice, options: Sequence[str], clock: IReactorTime
+    hosts: Sequence[Host], scope: Choice, filters: Choice, options: Sequence[str], turns: Turns
 ) -> dict[str, Any]:
     """
     @param options: As L{_Context.said} takes them.
     @return: The contexts of some nodes by id.
     """
     found: dict[str, _Context] = {}
-    walk, listed = _Walk(clock), 0
+    walk, listed = _Walk(turns), 0
     for host in hosts:
         await walk.pause()
         if not scope.node(host) or not filters.node(host):
@@ -141,7 +140,7 @@ def _order(item: tuple[str, _Context]) -> tuple[int, str]:
     return one.chart.priority, name
 
 
-async def search(hosts: Sequence[Host], scope: Choice, wanted: str, clock: IReactorTime) -> dict[str, Any]:
+async def search(hosts: Sequence[Host], scope: Choice, wanted: str, turns: Turns) -> dict[str, Any]:
     """
     Look for words in all names.
 
@@ -155,7 +154,7 @@ async def search(hosts: Sequence[Host], scope: Choice, wanted: str, clock: IReac
         text = "\n".join(texts).lower()
         return all(word in text for word in words)
 
-    walk = _Walk(clock)
+    walk = _Walk(turns)
     nodes, looked = [], 0
     found: dict[str, _Context] = {}
     why: dict[str, dict[str, None]] = {}

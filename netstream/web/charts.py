@@ -18,7 +18,7 @@ from netstream.model.pattern import SimplePattern
 from netstream.web.functions import described
 from netstream.web.target import Parameters
 
-PAUSE_EVERY = 200
+PAUSE_EVERY = 20
 """Charts that are described before other work gets its turn."""
 
 

@@ -191,9 +191,12 @@ class Events:
     All pages that are told of new samples.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._turns = Turns(clock)
+    def __init__(self, turns: Turns) -> None:
+        """
+        @param turns: Says when others shall not have to wait any longer.
+        """
+        self._clock = turns.clock
+        self._turns = turns
         self._streams = 0
         self._opened = -1
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-
 from netstream.config.settings import Settings
 from netstream.hub.hub import Host, Hub
+from netstream.turns import Turns
 from netstream.web.alerts import Alerts
-from netstream.web.answer import breathe
 from netstream.web.charts import version_of
 from netstream.web.node import bounds, mirrored
 from netstream.web.target import Parameters
@@ -81,7 +79,7 @@ async def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
     }
 
 
-async def overview(hub: Hub, alerts: Alerts, settings: Settings, clock: IReactorTime) -> dict[str, Any]:
+async def overview(hub: Hub, alerts: Alerts, settings: Settings, turns: Turns) -> dict[str, Any]:
     """
     @return: What C{overview} answers: every node, with how it stands, and the
         fingerprints of the API keys of this one.
@@ -89,12 +87,12 @@ async def overview(hub: Hub, alerts: Alerts, settings: Settings, clock: IReactor
     found = []
     for number, host in enumerate(mirrored(hub)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await breathe(clock)
+            await turns.breathe()
         found.append(await _overview(host, alerts))
-    return {"now": int(clock.seconds()), "own": hub.local.info.guid, "keys": list(settings.keys), "nodes": found}
+    return {"now": int(turns.clock.seconds()), "own": hub.local.info.guid, "keys": list(settings.keys), "nodes": found}
 
 
-async def raised(hub: Hub, alerts: Alerts, parameters: Parameters, clock: IReactorTime) -> dict[str, Any]:
+async def raised(hub: Hub, alerts: Alerts, parameters: Parameters, turns: Turns) -> dict[str, Any]:
     """
     @return: What C{raised} answers: the raised alerts of every node, the
         critical first and then the latest.
@@ -102,18 +100,18 @@ async def raised(hub: Hub, alerts: Alerts, parameters: Parameters, clock: IReact
     found: list[dict[str, Any]] = []
     for number, host in enumerate(mirrored(hub)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await breathe(clock)
-        these = alerts.alarms(host, parameters, int(clock.seconds()))
+            await turns.breathe()
+        these = alerts.alarms(host, parameters, int(turns.clock.seconds()))
         found += [_named(host) | alarm for alarm in these["alarms"].values()]
     found.sort(key=lambda alarm: (alarm["status"] != "CRITICAL", -alarm["last_status_change"]))
-    return {"now": int(clock.seconds()), "total": len(found), "alerts": found[:MOST_ALERTS]}
+    return {"now": int(turns.clock.seconds()), "total": len(found), "alerts": found[:MOST_ALERTS]}
 
 
-async def transitions(hub: Hub, alerts: Alerts, parameters: Parameters, clock: IReactorTime) -> dict[str, Any]:
+async def transitions(hub: Hub, alerts: Alerts, parameters: Parameters, turns: Turns) -> dict[str, Any]:
     """
     @return: What C{transitions} answers: what happened to the alerts of every
         node, the newest first.
     """
     most = parameters.number("last", 200, 1, MOST_TRANSITIONS)
     found = await alerts.log(mirrored(hub), parameters, most)
-    return {"now": int(clock.seconds()), "transitions": [_named(host) | said for host, said in found]}
+    return {"now": int(turns.clock.seconds()), "transitions": [_named(host) | said for host, said in found]}

@@ -17,12 +17,12 @@ from typing import Protocol
 import numpy as np
 import orjson
 from attrs import frozen
-from twisted.internet.interfaces import IReactorTime
 
 from netstream.kernel.rows import stamped
 from netstream.kernel.rows import write as written
 from netstream.model.samples import Float64s, Int64s
-from netstream.web.answer import JSON, TEXT, Refusal, breathe, encode
+from netstream.turns import Turns
+from netstream.web.answer import JSON, TEXT, Refusal, encode
 
 _NOT_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 HTML = "text/html; charset=utf-8"
@@ -363,7 +363,7 @@ def _slices(view: Rows) -> Iterator[Rows]:
         yield view.part(some)
 
 
-async def body_of(view: Rows, form: str, clock: IReactorTime) -> tuple[bytes, str]:
+async def body_of(view: Rows, form: str, turns: Turns) -> tuple[bytes, str]:
     """
     Write rows, letting other work go on in between.
 
@@ -376,7 +376,7 @@ async def body_of(view: Rows, form: str, clock: IReactorTime) -> tuple[bytes, st
     parts = [how.head(view)]
     for number, some in enumerate(_slices(view)):
         if number:
-            await breathe(clock)
+            await turns.breathe()
             parts.append(how.between)
         parts.append(how.rows(some))
     return b"".join([*parts, how.tail]), how.content_type

@@ -25,7 +25,8 @@ from netstream.db.windows import RELATIVE, of_tier, unit_of, window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.samples import Float64s, Int64s
-from netstream.web.answer import Refusal, breathe
+from netstream.turns import Turns
+from netstream.web.answer import Refusal
 from netstream.web.formats import check_format
 from netstream.web.grouping import (
     Accumulation,
@@ -272,10 +273,10 @@ class _Reading:
 
     _log = Logger()
 
-    def __init__(self, question: Question, plan: Window, groups: Groups, clock: IReactorTime) -> None:
+    def __init__(self, question: Question, plan: Window, groups: Groups, turns: Turns) -> None:
         self._question = question
         self._plan = plan
-        self._clock = clock
+        self._turns = turns
         self._groups = groups
         totals = np.asarray(groups.totals, np.intp) if question.whole else None
         self.into = Accumulation(len(plan), len(groups.found), totals)
@@ -341,7 +342,7 @@ class _Reading:
         if size <= AT_ONCE:
             work()
         else:
-            await in_thread(self._clock, work)
+            await in_thread(self._turns.clock, work)
 
     def of_series(self, count: int) -> Statistics:
         """
@@ -366,7 +367,7 @@ def spread(columns: Columns, slow: Window, plan: Window) -> Columns:
 
 
 async def ask(
-    hosts: Iterable[Host], question: Question, now: int, clock: IReactorTime, alerts: Callable[[Host, Chart], bool]
+    hosts: Iterable[Host], question: Question, now: int, turns: Turns, alerts: Callable[[Host, Chart], bool]
 ) -> Result:
     """
     Answer a question.
@@ -383,10 +384,10 @@ async def ask(
     of_node: dict[int, list[int]] = {}
     for node, host in enumerate(scope):
         if node % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await breathe(clock)
+            await turns.breathe()
         for instance in choosing.of(node, host):
             if len(instances) % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await breathe(clock)
+                await turns.breathe()
             instances.append(instance)
             for dimension in instance.shown:
                 of_node.setdefault(node, []).append(len(series))
@@ -400,7 +401,7 @@ async def ask(
                     400, f"More than {MOST_SERIES} series fit: narrow nodes=, scope_contexts= or dimensions=.\n"
                 )
     plan, every, span = await _planned(question, scope, series, of_node, len(groups.found), now)
-    reading = _Reading(question, plan, groups, clock)
+    reading = _Reading(question, plan, groups, turns)
     for node, places in of_node.items():
         await reading.node(scope[node], node, series, places)
     found, grouped, where = _folded(question, groups.found, reading.into)

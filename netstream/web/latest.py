@@ -8,14 +8,12 @@ import math
 import re
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-
 from netstream.health.alerts import Alert
 from netstream.health.engine import HostAlerts
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
-from netstream.web.answer import breathe
+from netstream.turns import Turns
 from netstream.web.charts import PAUSE_EVERY, newest
 
 DECIMALS = 7
@@ -40,7 +38,7 @@ def _number(value: float) -> float | None:
     return round(value, DECIMALS) if math.isfinite(value) else None
 
 
-async def tree(host: Host, chosen: SimplePattern | None, clock: IReactorTime) -> dict[str, Any]:
+async def tree(host: Host, chosen: SimplePattern | None, turns: Turns) -> dict[str, Any]:
     """
     @param chosen: Which charts, by id or name; L{None} is all.
     @return: What C{allmetrics?format=json} answers.
@@ -49,7 +47,7 @@ async def tree(host: Host, chosen: SimplePattern | None, clock: IReactorTime) ->
     of, find = host.latest.of, host.table.find
     for number, chart in enumerate(_taken(host, chosen)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await breathe(clock)
+            await turns.breathe()
         found[chart.id] = {
             "name": chart.name,
             "family": chart.family,
@@ -98,9 +96,7 @@ def _alarm(alert: Alert, chart: Chart, units: str) -> str:
     )
 
 
-async def shell(
-    host: Host, chosen: SimplePattern | None, clock: IReactorTime, these: HostAlerts | None = None
-) -> bytes:
+async def shell(host: Host, chosen: SimplePattern | None, turns: Turns, these: HostAlerts | None = None) -> bytes:
     """
     @param chosen: Which charts, by id or name; L{None} is all.
     @param these: The alerts of the host, if anything watches it; each is told
@@ -112,7 +108,7 @@ async def shell(
     of, find = host.latest.of, host.table.find
     for number, chart in enumerate(_taken(host, chosen)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await breathe(clock)
+            await turns.breathe()
         numbers = {d.id: _upright(d, of(find(chart.id, d.id))[1]) for d in chart.dimensions.values()}
         units = _comment(chart.units)
         out.append(f"\n# chart: {_comment(chart.id)} (name: {_comment(chart.name)})")
@@ -126,7 +122,7 @@ async def shell(
     if these is not None:
         for number, alert in enumerate(tuple(these.alerts.values())):
             if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await breathe(clock)
+                await turns.breathe()
             watched = host.charts.get(alert.chart)
             if watched is not None:
                 out.append(_alarm(alert, watched, these.units(alert, watched)))

@@ -12,13 +12,13 @@ from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from twisted.internet.interfaces import IReactorTime
 
 import netstream
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub
 from netstream.model.progress import Progress
-from netstream.web.answer import breathe, clean
+from netstream.turns import Turns
+from netstream.web.answer import clean
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -183,7 +183,7 @@ class _Some(Collector):
         return self._families
 
 
-async def expose(own: Own, clock: IReactorTime) -> bytes:
+async def expose(own: Own, turns: Turns) -> bytes:
     """
     @return: All figures in the text format.
     """
@@ -191,5 +191,5 @@ async def expose(own: Own, clock: IReactorTime) -> bytes:
     for family in own.families():
         pieces.append(generate_latest(_Some([family])))
         if len(family.samples) > 100:
-            await breathe(clock)
+            await turns.breathe()
     return b"".join(pieces)

@@ -10,8 +10,9 @@ from importlib.resources.abc import Traversable
 from itertools import islice
 from pathlib import Path
 from string import Template
+from time import time_ns
 
-from netstream.web.answer import Answer
+from netstream.web.answer import SLICE, Answer, squeezed, tag_of
 
 _TYPES = {
     "html": "text/html; charset=utf-8",
@@ -76,6 +77,12 @@ FRAMED: Mapping[str, Mapping[str, str]] = {
 }
 """The pages of the dashboard: what stands in the frame of each."""
 _COMPRESSED_ALREADY = ("png", "jpg", "gif", "woff2", "woff", "ico")
+_MOST_BYTES = 1 << 21
+"""Of all files that are kept in memory, as they are; compressed they take less again."""
+_LEVEL = 6
+"""Of gzip, for what is compressed once for all who ask for it."""
+_SETTLED = 2_000_000_000
+"""Nanoseconds after which a file that is changed has another time than before."""
 _DEEPEST = 12
 """Folders in folders that are looked into; a link may lead in a circle."""
 _MOST = 10_000
@@ -154,8 +161,8 @@ class Pages:
     The files below one folder, by their path in it.
 
     Only what was there at the start is served, so no path leads outside,
-    unless a link that was there then does; each is read again when it is asked
-    for.
+    unless a link that was there then does; each is read again when it has
+    changed.
     """
 
     def __init__(
@@ -169,6 +176,8 @@ class Pages:
         self._files = dict(islice(_walk(folder), _MOST))
         self._headers = {"Content-Security-Policy": _FOREIGN_POLICY} if foreign else {}
         self._framed = framed or {}
+        self._known: dict[str, tuple[tuple[int, int], Answer]] = {}
+        self._bytes = 0
         if FRAME in self._files and self._framed:
             frame = self._files.pop(FRAME)
             self._files |= dict.fromkeys(self._framed, frame)
@@ -181,12 +190,52 @@ class Pages:
         found = self._files.get(path)
         if found is None:
             return None
-        kind = path.rpartition(".")[2]
         try:
+            state = _state(found)
+            known = self._known.get(path)
+            if known is not None and state is not None and known[0] == state:
+                return known[1]
             body = found.read_bytes()
         except OSError:
             return None
         if path in self._framed:
             body = Template(body.decode()).substitute(self._framed[path]).encode()
+        answer = self._answer(path, body)
+        # What was changed just now may be changed again without a later time.
+        if state is not None and state[0] < time_ns() - _SETTLED:
+            self._keep(path, state, answer)
+        return answer
+
+    def _keep(self, path: str, state: tuple[int, int], answer: Answer) -> None:
+        known = self._known.pop(path, None)
+        if known is not None:
+            self._bytes -= len(known[1].body)
+        if self._bytes + len(answer.body) <= _MOST_BYTES:
+            self._bytes += len(answer.body)
+            self._known[path] = state, answer
+
+    def _answer(self, path: str, body: bytes) -> Answer:
+        kind = path.rpartition(".")[2]
         compress = kind not in _COMPRESSED_ALREADY
-        return Answer(body, _TYPES[kind], revalidate=True, compress=compress, headers=self._headers)
+        kept = squeezed(body, _LEVEL) if compress and len(body) <= SLICE else None
+        return Answer(
+            body,
+            _TYPES[kind],
+            revalidate=True,
+            compress=compress,
+            squeezed=kept,
+            tag=tag_of(body),
+            headers=self._headers,
+        )
+
+
+def _state(file: Traversable) -> tuple[int, int] | None:
+    """
+    @return: What is different when a file was changed; L{None} if it is in an
+        archive.
+    @raise OSError: It is not there.
+    """
+    if not isinstance(file, Path):
+        return None
+    about = file.stat()
+    return about.st_mtime_ns, about.st_size

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, field, frozen
-from twisted.internet.interfaces import IReactorTime
 
 from netstream.hub.hub import Host
 from netstream.model.chart import Algorithm, Chart, Dimension
 from netstream.model.host import Label
 from netstream.model.naming import name_part, name_start, units_part
 from netstream.model.pattern import SimplePattern
-from netstream.web.answer import Refusal, breathe, clean
+from netstream.turns import Turns
+from netstream.web.answer import Refusal, clean
 from netstream.web.charts import PAUSE_EVERY, any_pattern, version_of
 from netstream.web.scraping import Visit
 from netstream.web.target import Parameters
@@ -243,12 +243,12 @@ async def _folded_values(
     return found
 
 
-async def expose(hosts: Sequence[Host], choice: Choice, visits: Mapping[str, Visit], clock: IReactorTime) -> bytes:
+async def expose(hosts: Sequence[Host], choice: Choice, visits: Mapping[str, Visit], turns: Turns) -> bytes:
     """
     @param visits: By GUID of the host.
     @return: The samples of hosts.
     """
-    now = clock.seconds()
+    now = turns.clock.seconds()
     out = Exposition(choice)
     for host in hosts:
         out.node(host, now)
@@ -261,7 +261,7 @@ async def expose(hosts: Sequence[Host], choice: Choice, visits: Mapping[str, Vis
             values = await _folded_values(host, charts, visit, choice.source)
         for number, chart in enumerate(charts):
             if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await breathe(clock)
+                await turns.breathe()
             if choice.source == "as-collected":
                 out.collected(host, chart, visit)
             else:

@@ -25,6 +25,7 @@ from twisted.web.http_headers import Headers
 from netstream.config.settings import Settings
 from netstream.health.service import HealthService
 from netstream.hub.hub import Hub
+from netstream.turns import Turns
 from netstream.web.access import Access
 from netstream.web.answer import Answer, Refusal, header
 from netstream.web.api import API, Command, command_of
@@ -90,11 +91,32 @@ class Channel(HTTPChannel):
     def __init__(self) -> None:
         super().__init__()
         self.at_request: Callable[[], None] = lambda: None
+        self._kept: list[bytes] = []
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Answer a plain request here, and let Twisted read all others (called by
-        Twisted).
+        Read a request at once, or in a later turn if this one has dealt with
+        enough of them (called by Twisted).
+        """
+        if self._kept:
+            self._kept.append(data)  # TLS delivers several pieces of one read, whether it was paused or not
+        elif self.site.turns.is_over():
+            self._kept.append(data)
+            self._networkProducer.pauseProducing()
+            self.site.turns.wait(self._its_turn)
+        else:
+            self._read(data)
+
+    def _its_turn(self) -> None:
+        data, self._kept = b"".join(self._kept), []
+        if data:
+            self._read(data)
+            if not self._waitingForTransport:
+                self._networkProducer.resumeProducing()
+
+    def _read(self, data: bytes) -> None:
+        """
+        Answer a plain request here, and let Twisted read all others.
         """
         if getattr(self.transport, "disconnecting", False):
             return  # what follows a bad request, which TLS delivers still
@@ -222,6 +244,7 @@ class Channel(HTTPChannel):
         The client is gone (called by Twisted).
         """
         self._stop_waiting()
+        self._kept.clear()
         self.site.open.pop(self, None)
         super().connectionLost(reason)
 
@@ -247,6 +270,7 @@ class APISite(server.Site):
     @ivar writing: Lets in who may write; L{None} if nobody may.
     @ivar heads: Plain requests that came lately.
     @ivar api: What answers plain ones.
+    @ivar turns: Says when other work shall not have to wait any longer.
     """
 
     protocol = Channel  # type: ignore[assignment]  # Twisted's own can change to HTTP/2
@@ -259,6 +283,7 @@ class APISite(server.Site):
     heads: Heads
     gate: Gate
     api: API
+    turns: Turns
 
     def reconfigure(self, settings: Settings) -> None:
         """
@@ -382,7 +407,8 @@ def site(
     @return: The factory of HTTP connections: the API, and the dashboard.
     """
     login = Login(settings.web.access_file, clock, work) if settings.web.access_file is not None else None
-    api, access = API(hub, settings, clock, health), Access(settings)
+    turns = Turns(clock)
+    api, access = API(hub, settings, turns, health), Access(settings)
     writing = Writing(settings, hub.local.info.guid, clock, writer) if writer is not None else None
     gate = Gate(access, login, KleinResource(api.app), clock, writing, work)
     found = APISite(
@@ -392,7 +418,7 @@ def site(
         reactor=clock,
     )
     found.parts = (api, access) if writing is None else (api, access, writing)
-    found.heads, found.gate, found.api = Heads(), gate, api
+    found.heads, found.gate, found.api, found.turns = Heads(), gate, api, turns
     found.open = {}
     found.most = settings.web.max_sockets
     found.first_within = settings.web.first_request_timeout

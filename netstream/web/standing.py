@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
-from twisted.internet.interfaces import IReactorTime
 
 from netstream.health.alerts import Alert, Status, Transition
 from netstream.health.definitions import SILENT
@@ -18,9 +17,10 @@ from netstream.health.engine import HostAlerts
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.model.pattern import SimplePattern
+from netstream.turns import Turns
 from netstream.web import nodes
 from netstream.web.alerts import Alerts, finite
-from netstream.web.answer import Refusal, breathe
+from netstream.web.answer import Refusal
 from netstream.web.charts import list_pattern
 from netstream.web.selection import Choice
 from netstream.web.target import Parameters
@@ -327,9 +327,7 @@ def _spelled_out(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def standing(
-    hosts: Iterable[Host], alerts: Alerts, parameters: Parameters, clock: IReactorTime
-) -> dict[str, Any]:
+async def standing(hosts: Iterable[Host], alerts: Alerts, parameters: Parameters, turns: Turns) -> dict[str, Any]:
     """
     @param hosts: The nodes that may be meant.
     @return: What C{alerts} answers, besides what all answers have.
@@ -348,7 +346,7 @@ async def standing(
         for alert in tuple(these.alerts.values()):
             seen += 1
             if seen % PAUSE_EVERY == 0:
-                await breathe(clock)
+                await turns.breathe()
             chart = host.charts.get(alert.chart)
             if chart is None or not question.wants(host, alert, chart):
                 continue

@@ -9,14 +9,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-
 from netstream.health.alerts import Transition
 from netstream.health.past import EVER, Asked, Found
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
+from netstream.turns import Turns
 from netstream.web import nodes
-from netstream.web.answer import breathe
 from netstream.web.target import Parameters
 
 MOST = 5000
@@ -38,14 +36,14 @@ _TITLES: Mapping[str, str] = {
 
 
 async def transitions(
-    hub: Hub, health: HealthService | None, only: Host | None, parameters: Parameters, clock: IReactorTime
+    hub: Hub, health: HealthService | None, only: Host | None, parameters: Parameters, turns: Turns
 ) -> dict[str, Any]:
     """
     @param only: The host that is meant; L{None} is all.
     @return: The answer.
     @raise BadParameter: One of the parameters is no number.
     """
-    now = int(clock.seconds())
+    now = int(turns.clock.seconds())
     last = parameters.number("last", 100, 1, MOST)
     after, before = (_second(parameters.number(name, 0, -EVER, EVER), now) for name in ("after", "before"))
     hosts = [only] if only is not None else nodes.chosen(hub, parameters.text("scope_nodes", "nodes"))
@@ -63,7 +61,7 @@ async def transitions(
     shown: list[dict[str, Any]] = []
     for number, said in enumerate(found.transitions, 1):
         if number % PAUSE_EVERY == 0:
-            await breathe(clock)
+            await turns.breathe()
         shown.append(_described(said))
     return {
         "api": 2,

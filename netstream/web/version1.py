@@ -7,17 +7,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
 from netstream.hub.hub import Host, Hub
 from netstream.model.calls import MOST_TIMEOUT
+from netstream.turns import Turns
 from netstream.web import badges, contexts, formats, latest, node, prometheus, query, registry, weights, wrapping
 from netstream.web import charts as charted
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
-from netstream.web.answer import JSON, Answer, Refusal, breathe, encode, json_answer, text_answer
+from netstream.web.answer import JSON, Answer, Refusal, encode, json_answer, text_answer
 from netstream.web.ask import Ask
 from netstream.web.grouped import in_thread
 from netstream.web.questions import Numbers, Question, Terms, begin_of, is_settled
@@ -62,19 +61,19 @@ class Commands:
     @ivar settings: What they go by from now on.
     """
 
-    def __init__(self, hub: Hub, settings: Settings, clock: IReactorTime, alerts: Alerts) -> None:
+    def __init__(self, hub: Hub, settings: Settings, turns: Turns, alerts: Alerts) -> None:
         """
         @param alerts: Tells of alerts.
         """
         self.settings = settings
         self._hub = hub
-        self._clock = clock
+        self._turns = turns
         self._alerts = alerts
         self._visits = Visits()
         self._choices = query.Choices()
 
     def _now(self) -> int:
-        return int(self._clock.seconds())
+        return int(self._turns.clock.seconds())
 
     async def _bounds(self, host: Host) -> Mapping[str, Span]:
         return await host.db.bounds(host.info.guid)
@@ -96,8 +95,8 @@ class Commands:
         found: dict[str, Any] = {}
         dimensions = 0
         for number, chart in enumerate(charted.listed(host)):
-            if number % charted.PAUSE_EVERY == charted.PAUSE_EVERY - 1:
-                await breathe(self._clock)
+            if number % charted.PAUSE_EVERY == 0:
+                await self._turns.breathe()
             found[chart.id] = charted.describe(host, chart, bounds, variables, functions) | {
                 "alarms": self._alerts.of_chart(host, chart.id)
             }
@@ -130,7 +129,7 @@ class Commands:
         now = self._now()
         view = await query.view(host, question, now, self._choices)
         lifetime = _lifetime(question.after, question.before, now)
-        return await wrapping.write(view, self._clock, lifetime, ask.parameters.text("filename"))
+        return await wrapping.write(view, self._turns, lifetime, ask.parameters.text("filename"))
 
     def data_at_once(self, host: Host, terms: Terms, window: Numbers, filename: str) -> Answer | None:
         """
@@ -186,8 +185,8 @@ class Commands:
         Which series are worth a look, by context.
         """
         series = weights.of_host(host, ask.parameters)
-        weighed = await weights.weigh(series, ask.parameters, "anomaly-rate", self._clock)
-        return json_answer(await in_thread(self._clock, lambda: weights.by_context(weighed)))
+        weighed = await weights.weigh(series, ask.parameters, "anomaly-rate", self._turns)
+        return json_answer(await in_thread(self._turns.clock, lambda: weights.by_context(weighed)))
 
     @_command("metric_correlations")
     async def metric_correlations(self, host: Host, ask: Ask) -> Answer:
@@ -195,8 +194,8 @@ class Commands:
         Which series changed most, by chart.
         """
         series = weights.of_host(host, ask.parameters)
-        weighed = await weights.weigh(series, ask.parameters, "ks2", self._clock)
-        return json_answer(await in_thread(self._clock, lambda: weights.by_chart(weighed)))
+        weighed = await weights.weigh(series, ask.parameters, "ks2", self._turns)
+        return json_answer(await in_thread(self._turns.clock, lambda: weights.by_chart(weighed)))
 
     @_command("alarms")
     async def alarms(self, host: Host, ask: Ask) -> Answer:
@@ -260,9 +259,9 @@ class Commands:
         form = asked.text("format", default="shell")
         chosen = charted.any_pattern(asked.text("filter"))
         if form == "json":
-            return Answer(encode(await latest.tree(host, chosen, self._clock)) + b"\n", JSON)
+            return Answer(encode(await latest.tree(host, chosen, self._turns)) + b"\n", JSON)
         if form == "shell":
-            return Answer(await latest.shell(host, chosen, self._clock, self._alerts.of(host)))
+            return Answer(await latest.shell(host, chosen, self._turns, self._alerts.of(host)))
         if form not in ("prometheus", "prometheus_all_hosts"):
             raise Refusal(
                 400, "Which format? 'shell', 'prometheus', 'prometheus_all_hosts' and 'json' are currently supported.\n"
@@ -272,7 +271,7 @@ class Commands:
         hosts = node.mirrored(self._hub) if every else [host]
         scraper = asked.text("server", default=ask.client)
         visits = {h.info.guid: self._visits.visit(h.info.guid, scraper, self._now()) for h in hosts}
-        return Answer(await prometheus.expose(hosts, choice, visits, self._clock), prometheus.CONTENT_TYPE)
+        return Answer(await prometheus.expose(hosts, choice, visits, self._turns), prometheus.CONTENT_TYPE)
 
     @_command("badge.svg")
     async def badge(self, host: Host, ask: Ask) -> Answer:

@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import evolve, frozen
-from twisted.internet.interfaces import IReactorTime
 
 from netstream.config.settings import Settings
 from netstream.db import together
 from netstream.health.service import HealthService
 from netstream.hub.hub import Host, Hub
+from netstream.turns import Turns
 from netstream.web import catalog, fleet, formats, grouped, json2, management, nodes, weights
 from netstream.web.alerts import Alerts, alert_filter
-from netstream.web.answer import Answer, Refusal, breathe, json_answer
+from netstream.web.answer import Answer, Refusal, json_answer
 from netstream.web.ask import Ask
 from netstream.web.grouped import in_thread
 from netstream.web.node import bounds, mirrored
@@ -43,7 +43,7 @@ class Scope:
 
     hub: Hub
     settings: Settings
-    clock: IReactorTime
+    turns: Turns
     ask: Ask
     alerts: Alerts
     health: HealthService | None = None
@@ -84,7 +84,7 @@ class Scope:
         """
         UTC seconds.
         """
-        return self.clock.seconds()
+        return self.turns.clock.seconds()
 
     async def answer(self, describe: Callable[[Host, int], Awaitable[dict[str, Any]]]) -> Answer:
         """
@@ -93,7 +93,7 @@ class Scope:
         found = []
         for index, host in enumerate(self.hosts):
             if index % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await breathe(self.clock)
+                await self.turns.breathe()
             found.append(await describe(host, index))
         return self.told({"nodes": found})
 
@@ -145,18 +145,18 @@ async def _data(scope: Scope) -> Answer:
     question = grouped.Question.parse(scope.parameters)
     alerts = scope.alerts
     chosen = alert_filter(question.alerts, alerts)
-    result = await grouped.ask(scope.everyone, question, int(started), scope.clock, chosen)
+    result = await grouped.ask(scope.everyone, question, int(started), scope.turns, chosen)
     headers, rows = formats.saved_as(scope.parameters.text("filename")), None
     if question.format != grouped.JSON2:
         if not result.groups:
             raise nothing()
-        body, content_type = await formats.body_of(result, question.format, scope.clock)
+        body, content_type = await formats.body_of(result, question.format, scope.turns)
         if "jsonwrap" not in question.options:
             return Answer(body, content_type, headers=headers)
         rows = formats.embedded(body, content_type)
     told = json2.Told(result, lambda host, chart: alerts.statuses(host, chart.id))
     answer = json2.writer(told, scope.hub, scope.now, started, scope.versions, rows)
-    return evolve(await in_thread(scope.clock, answer), headers=headers)
+    return evolve(await in_thread(scope.turns.clock, answer), headers=headers)
 
 
 async def _weights(scope: Scope) -> Answer:
@@ -169,18 +169,18 @@ async def _weights(scope: Scope) -> Answer:
         for instance in choosing.of(number, host)
         for dimension in instance.shown
     )
-    weighed = await weights.weigh(series, scope.parameters, "anomaly-rate", scope.clock)
-    return scope.told(await in_thread(scope.clock, lambda: weights.by_node(weighed)))
+    weighed = await weights.weigh(series, scope.parameters, "anomaly-rate", scope.turns)
+    return scope.told(await in_thread(scope.turns.clock, lambda: weights.by_node(weighed)))
 
 
 async def _contexts(scope: Scope) -> Answer:
     choices = Choice.parse(scope.parameters, "scope_"), Choice.parse(scope.parameters)
-    found = await catalog.contexts(scope.everyone, *choices, scope.parameters.words("options"), scope.clock)
+    found = await catalog.contexts(scope.everyone, *choices, scope.parameters.words("options"), scope.turns)
     return scope.told({"contexts": found})
 
 
 async def _alerts(scope: Scope) -> Answer:
-    return scope.told(await standing(scope.everyone, scope.alerts, scope.parameters, scope.clock))
+    return scope.told(await standing(scope.everyone, scope.alerts, scope.parameters, scope.turns))
 
 
 async def _search(scope: Scope) -> Answer:
@@ -188,26 +188,26 @@ async def _search(scope: Scope) -> Answer:
     if not wanted.strip():
         raise Refusal(400, "q: what shall be looked for?\n")
     return scope.told(
-        await catalog.search(scope.everyone, Choice.parse(scope.parameters, "scope_"), wanted, scope.clock)
+        await catalog.search(scope.everyone, Choice.parse(scope.parameters, "scope_"), wanted, scope.turns)
     )
 
 
 async def _alert_transitions(scope: Scope) -> Answer:
-    return json_answer(await transitions(scope.hub, scope.health, scope.only, scope.parameters, scope.clock))
+    return json_answer(await transitions(scope.hub, scope.health, scope.only, scope.parameters, scope.turns))
 
 
 async def _overview(scope: Scope) -> Answer:
-    found = await fleet.overview(scope.hub, scope.alerts, scope.settings, scope.clock)
+    found = await fleet.overview(scope.hub, scope.alerts, scope.settings, scope.turns)
     return json_answer(found, readable=False)
 
 
 async def _raised(scope: Scope) -> Answer:
-    found = await fleet.raised(scope.hub, scope.alerts, scope.parameters, scope.clock)
+    found = await fleet.raised(scope.hub, scope.alerts, scope.parameters, scope.turns)
     return json_answer(found, readable=False)
 
 
 async def _transitions(scope: Scope) -> Answer:
-    found = await fleet.transitions(scope.hub, scope.alerts, scope.parameters, scope.clock)
+    found = await fleet.transitions(scope.hub, scope.alerts, scope.parameters, scope.turns)
     return json_answer(found, readable=False)
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 from attrs import define, frozen
-from twisted.internet.interfaces import IReactorTime
 
 from netstream.db.interfaces import Columns, UnknownMethod, Window
 from netstream.db.windows import RELATIVE, window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s
+from netstream.turns import Turns
 from netstream.web import changes
-from netstream.web.answer import Answer, Refusal, breathe, json_answer
+from netstream.web.answer import Answer, Refusal, json_answer
 from netstream.web.charts import of_contexts
 from netstream.web.grouped import MOST_READ, MOST_SERIES, in_thread
 from netstream.web.nodes import identity
@@ -303,12 +303,12 @@ class _Scale:
     @ivar points: How many rows of series it told.
     """
 
-    def __init__(self, question: Question, now: int, clock: IReactorTime) -> None:
+    def __init__(self, question: Question, now: int, turns: Turns) -> None:
         self.queries = 0
         self.points = 0
         self._question = question
         self._now = now
-        self._clock = clock
+        self._turns = turns
 
     async def weigh(self, series: Sequence[Series]) -> Float64s:
         """
@@ -319,7 +319,7 @@ class _Scale:
         for place, one in enumerate(series):
             if not one.dimension.hidden or "all-dimensions" in self._question.options:
                 alike.setdefault((one.host.info.guid, one.chart.update_every), []).append(place)
-        begun = self._clock.seconds()
+        begun = self._turns.clock.seconds()
         most = MOST_READ // max(1, len(series))
         for places in alike.values():
             every = series[places[0]].chart.update_every
@@ -327,10 +327,10 @@ class _Scale:
             if self._question.method == "ks2":
                 at_once = max(1, at_once // (1 + self._question.times))
             for start in range(0, len(places), at_once):
-                await breathe(self._clock)
+                await self._turns.breathe()
                 some = places[start : start + at_once]
                 weights[some] = await self._some([series[place] for place in some], every, most)
-                if self._question.timeout and self._clock.seconds() - begun > self._question.timeout:
+                if self._question.timeout and self._turns.clock.seconds() - begun > self._question.timeout:
                     raise NoWeights(504, f"timed out after {self._question.timeout} seconds.")
         return weights
 
@@ -357,11 +357,11 @@ class _Scale:
             after = await self._ask(series, _whole(question.window, every), question.group)
             samples = await self._ask(series, finest)
             three = self._values(before)[0], self._values(after)[0], self._values(samples)
-            return await in_thread(self._clock, lambda: changes.volume(*three))
+            return await in_thread(self._turns.clock, lambda: changes.volume(*three))
         spans = (question.baseline, question.points * question.times), (question.window, question.points)
         plans = [window(*span, points, every, self._now, False) for span, points in spans]
         baseline, compared = [self._values(await self._ask(series, plan, question.group)) for plan in plans]
-        return await in_thread(self._clock, lambda: changes.ks2(baseline, compared))
+        return await in_thread(self._turns.clock, lambda: changes.ks2(baseline, compared))
 
     def _values(self, columns: Columns) -> Float64s:
         values = columns.values
@@ -387,18 +387,18 @@ def _whole(span: tuple[int, int], every: int) -> Window:
     return Window(after, max(before, after + every), max(before - after, every))
 
 
-async def _meant(series: Iterable[Series], clock: IReactorTime) -> list[Series]:
+async def _meant(series: Iterable[Series], turns: Turns) -> list[Series]:
     found: list[Series] = []
     for one in series:
         found.append(one)
         if len(found) % PAUSE_EVERY == 0:
-            await breathe(clock)
+            await turns.breathe()
         if len(found) > MOST_SERIES:
             raise Refusal(400, f"More than {MOST_SERIES} series fit: narrow contexts=.\n")
     return found
 
 
-async def weigh(series: Iterable[Series], parameters: Parameters, method: str, clock: IReactorTime) -> Weighed:
+async def weigh(series: Iterable[Series], parameters: Parameters, method: str, turns: Turns) -> Weighed:
     """
     Answer a question.
 
@@ -408,15 +408,15 @@ async def weigh(series: Iterable[Series], parameters: Parameters, method: str, c
     @raise Refusal: Something is asked for that is not offered, or too much
         fits.
     """
-    begun = clock.seconds()
+    begun = turns.clock.seconds()
     question = Question.parse(parameters, method, int(begun))
-    meant = await _meant(series, clock)
+    meant = await _meant(series, turns)
     rows = (question.times + 1) * min(question.points, question.window[1] - question.window[0] + 1)
     if question.method == "ks2" and len(meant) * rows > MOST_READ:
         raise Refusal(
             400, f"{len(meant)} series of {rows} rows are too much: narrow contexts=, or ask for fewer points=.\n"
         )
-    scale = _Scale(question, int(begun), clock)
+    scale = _Scale(question, int(begun), turns)
     weights = await scale.weigh(meant)
     weights[~np.isfinite(weights) | ((weights == 0) & ("nonzero" in question.options))] = np.nan
     if 0 < question.limit < np.count_nonzero(~np.isnan(weights)):
@@ -426,5 +426,5 @@ async def weigh(series: Iterable[Series], parameters: Parameters, method: str, c
     found = [(meant[place], float(weights[place])) for place in np.flatnonzero(~np.isnan(weights)).tolist()]
     if not found:
         raise NoWeights(404, "no results produced.")
-    spent = round((clock.seconds() - begun) * 1000, 3)
+    spent = round((turns.clock.seconds() - begun) * 1000, 3)
     return Weighed(question, len(meant), found, spent, scale.queries, scale.points)

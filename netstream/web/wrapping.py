@@ -11,12 +11,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import orjson
 from attrs import evolve
-from twisted.internet.interfaces import IReactorTime
 
 from netstream.db.interfaces import Look
 from netstream.hub.hub import Host
 from netstream.kernel.rows import Form, extent
 from netstream.kernel.rows import write as written
+from netstream.turns import Turns
 from netstream.web import formats
 from netstream.web.answer import JSON, Answer, encode
 from netstream.web.charts import own_labels
@@ -228,7 +228,7 @@ def at_once(host: Host, choice: Choice, window: Numbers, look: Look, now: int, f
     return None if text is None else Answer(text, JSON, headers=saved_as(filename))
 
 
-async def write(view: View, clock: IReactorTime, lifetime: int = 0, filename: str = "") -> Answer:
+async def write(view: View, turns: Turns, lifetime: int = 0, filename: str = "") -> Answer:
     """
     Write a view in the format that was asked for, letting other work go on in
     between.
@@ -236,7 +236,7 @@ async def write(view: View, clock: IReactorTime, lifetime: int = 0, filename: st
     @param lifetime: Seconds for which the answer may be kept.
     @param filename: Under which a browser shall save it; C{""} shows it.
     """
-    body, content_type = await body_of(view, view.choice.terms.format, clock)
+    body, content_type = await body_of(view, view.choice.terms.format, turns)
     if "jsonwrap" in view.options:
         body, content_type = _wrapped(view, body, content_type), JSON
     return Answer(body, content_type, lifetime=lifetime, headers=saved_as(filename))

@@ -2,6 +2,8 @@
 The files of the dashboard over HTTP.
 """
 
+import gzip
+import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -56,6 +58,39 @@ class PagesTests(SynchronousTestCase):
         self.assertEqual(changed.body, b"<b>")
         (self.folder / "index.html").unlink()
         self.assertIsNone(pages.get("index.html"))
+
+    def test_kept(self) -> None:
+        """
+        A file that has not changed for a while is neither read nor compressed
+        again, and is when it has changed.
+        """
+        path = self.folder / "index.html"
+        os.utime(path, (1000, 1000))
+        pages = Pages(self.folder)
+        first = pages.get("index.html")
+        self.assertIs(pages.get("index.html"), first)
+        path.write_text("<b>")
+        os.utime(path, (1001, 1001))
+        second = pages.get("index.html")
+        assert first is not None and second is not None and second.squeezed is not None
+        self.assertEqual((first.body, second.body, gzip.decompress(second.squeezed)), (b"<p>", b"<b>", b"<b>"))
+        self.assertNotEqual(first.tag, second.tag)
+        path.unlink()
+        self.assertIsNone(pages.get("index.html"))
+
+    def test_kept_in_bounds(self) -> None:
+        """
+        Not more is kept than there is room for.
+        """
+        for number in range(8):
+            path = self.folder / f"{number}.js"
+            path.write_bytes(b"x" * (1 << 19))
+            os.utime(path, (1000, 1000))
+        pages = Pages(self.folder)
+        found = [pages.get(f"{number}.js") for number in range(8)]
+        again = [pages.get(f"{number}.js") for number in range(8)]
+        self.assertEqual([one is other for one, other in zip(found, again, strict=True)], 4 * [True] + 4 * [False])
+        self.assertEqual(found, again)
 
     def test_links(self) -> None:
         """

@@ -7,6 +7,7 @@ import json
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import fail
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -57,6 +58,7 @@ class SiteTests(SynchronousTestCase):
                     protocol.dataReceived(bytes([byte]))
             self.assertEqual(transport.disconnected, gone)
             protocol.connectionLost(Failure(ConnectionDone()))
+            stage.clock.advance(0)
             self.assertEqual(stage.clock.getDelayedCalls(), [])
 
     def test_options(self) -> None:
@@ -313,6 +315,82 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.stage.get("/api/v3/overview").json()["nodes"][1]["newest"], NOW - 2)
         self.assertEqual(self.stage.get("/api/v3/data?after=-10&contexts=*").status, 200)
 
+    def tire(self, seconds: float = 0.001) -> None:
+        """
+        Let all that is done take so long between two looks at the clock.
+        """
+        clock = self.stage.clock
+
+        def later() -> float:
+            clock.rightNow += seconds
+            return clock.rightNow
+
+        self.patch(clock, "seconds", later)
+
+    def turn(self) -> None:
+        """
+        Let calls that are due be made once, as a reactor does in a turn.
+        """
+        clock = self.stage.clock
+        for call in [call for call in clock.getDelayedCalls() if call.getTime() <= clock.rightNow]:
+            clock.calls.remove(call)
+            call.func(*call.args)
+
+    def connect(self) -> tuple[IProtocol, StringTransport]:
+        """
+        @return: A connection and what it says.
+        """
+        address = IPv4Address("TCP", "127.0.0.1", 1)
+        protocol, transport = self.stage.site.buildProtocol(address), StringTransport(address, address)
+        assert protocol is not None
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+    def test_many_at_once(self) -> None:
+        """
+        Of many who ask in one turn of the reactor some are answered in it, and
+        the others later, in their order; who has left is not.
+        """
+        for path in (b"/api/v1/info", b"/"):  # one that is plain, and one that is left to Twisted
+            connections = [self.connect() for _ in range(40)]
+            self.tire()
+            for protocol, _ in connections:
+                protocol.dataReceived(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
+            answered = [bool(transport.value()) for _, transport in connections]
+            first = answered.index(False)
+            self.assertTrue(0 < first < 20 and not any(answered[first:]), answered)
+            self.assertEqual({transport.producerState for _, transport in connections[first:]}, {"paused"})
+            connections[-1][0].connectionLost(Failure(ConnectionDone()))
+            turns = 0
+            while not all(transport.value() for _, transport in connections[:-1]):
+                self.turn()
+                turns += 1
+                now = [bool(transport.value()) for _, transport in connections[:-1]]
+                self.assertEqual(now, sorted(now, reverse=True))
+                self.assertLess(sum(now) - sum(answered), 20)
+                self.assertLess(turns, 100)
+                answered = now
+            self.assertGreater(turns, 3)
+            self.stage.clock.advance(0)
+            self.assertEqual(connections[-1][1].value(), b"")
+            self.assertEqual({transport.producerState for _, transport in connections[:-1]}, {"producing"})
+
+    def test_rest_waits(self) -> None:
+        """
+        What is said while a connection waits for its turn is read after what
+        was said before.
+        """
+        connections = [self.connect() for _ in range(40)]
+        self.tire()
+        for protocol, _ in connections:
+            protocol.dataReceived(b"GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\n\r\nGET /api/v1/chart?")
+            protocol.dataReceived(b"chart=system.load HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(200):
+            self.stage.clock.advance(0)
+        for _, transport in connections:
+            self.assertEqual(transport.value().count(b"HTTP/1.1 200 OK"), 2)
+            self.assertIn(b'"id": "system.load"', transport.value().split(b"HTTP/1.1 200 OK")[2])
+
     def test_client_leaves(self) -> None:
         """
         A client that leaves while its answer is made leaves no error behind.
@@ -324,6 +402,7 @@ class SiteTests(SynchronousTestCase):
         assert protocol is not None
         transport = StringTransport(IPv4Address("TCP", "127.0.0.1", 1), IPv4Address("TCP", "127.0.0.1", 1))
         protocol.makeConnection(transport)
+        self.tire()
         protocol.dataReceived(b"GET /api/v1/charts HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(transport.value(), b"")
         protocol.connectionLost(Failure(ConnectionDone()))
