@@ -223,7 +223,7 @@ class Transition:
         """
         @return: It as JSON takes it.
         """
-        values = asdict(self)
+        values = asdict(self, recurse=False)
         for name in ("value", "old_value"):
             if not math.isfinite(values[name]):
                 values[name] = None

@@ -131,7 +131,8 @@ class Children:
         """
         local = self.hub.local
         local.apply(ChartDefined(_NODE))
-        problem = int(any(host.db.health().problem is not None for host in (local, *self._hosts())))
+        databases = {host.db for host in (local, *self._hosts())}
+        problem = int(any(db.health().problem is not None for db in databases))
         numbers = [local.table.number(_NODE.id, dimension) for dimension in _NODE.dimensions]
         values = [waiting, given_up, problem]
         for at, host in enumerate(tuple(self._hosts())):

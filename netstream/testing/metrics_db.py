@@ -309,6 +309,21 @@ class MetricsDBTests(SynchronousTestCase):
         self.append((X, NOW - 100, 1.0))
         self.assertEqual(self.bounds(NODE)["chart.a"], Span(NOW - 100, NOW + 4))
 
+    def test_bounds_of_some(self) -> None:
+        """
+        Few or many charts can be asked for by name, and those without samples
+        are left out.
+        """
+        rows = [((f"chart.{number}", "d"), NOW + number, 1.0) for number in range(200)]
+        self.append(*rows)
+        every = self.bounds(NODE)
+        self.assertEqual(len(every), 200)
+        for count in (0, 1, 20, 150):
+            charts = [f"chart.{number}" for number in range(100, 100 - count // 2, -1)]
+            charts += [f"chart.{number}" for number in range(110, 110 + count - count // 2)]
+            found = self.result(self.db.bounds(NODE, [*charts, "chart.none"]))
+            self.assertEqual(dict(found), {chart: every[chart] for chart in charts}, count)
+
     def test_query(self) -> None:
         """
         A query folds the seconds of each row and has a row for every step.

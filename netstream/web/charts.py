@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from netstream import __version__
 from netstream.config.settings import Settings
-from netstream.db.interfaces import Span
+from netstream.db.interfaces import IMetricsDB, Span
 from netstream.hub.hub import Host, Hub
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Function
@@ -20,6 +21,32 @@ from netstream.web.target import Parameters
 
 PAUSE_EVERY = 20
 """Charts that are described before other work gets its turn."""
+MEMORY_EVERY = 10.0
+"""Seconds for which it holds how much memory a database takes."""
+
+
+class Memories:
+    """
+    What databases hold in memory.
+
+    To find out takes a look at all that each has, so that it is not asked
+    again for a while.
+    """
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[IMetricsDB, tuple[float, int]] = WeakKeyDictionary()
+
+    async def of(self, db: IMetricsDB, now: float) -> int:
+        """
+        @param now: UTC seconds.
+        @return: Bytes, as of some seconds ago at most.
+        """
+        known = self._known.get(db)
+        if known is not None and 0 <= now - known[0] < MEMORY_EVERY:
+            return known[1]
+        memory = (await db.stats()).memory
+        self._known[db] = now, memory
+        return memory
 
 
 def list_pattern(text: str) -> SimplePattern:

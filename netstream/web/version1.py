@@ -70,6 +70,7 @@ class Commands:
         self._turns = turns
         self._alerts = alerts
         self._visits = Visits()
+        self._memories = charted.Memories()
         self._choices = query.Choices()
 
     def _now(self) -> int:
@@ -90,6 +91,8 @@ class Commands:
         """
         All charts of a node.
         """
+        memory = await self._memories.of(host.db, self._turns.clock.seconds())
+        await self._turns.breathe()
         bounds = await self._bounds(host)
         variables, functions = charted.variables(host), charted.functions_of(host)
         found: dict[str, Any] = {}
@@ -101,7 +104,7 @@ class Commands:
                 "alarms": self._alerts.of_chart(host, chart.id)
             }
             dimensions += len(chart.dimensions)
-        memory = (await host.db.stats()).memory
+        await self._turns.breathe()
         return json_answer(charted.overview(self._hub, host, self.settings, found, dimensions, memory), readable=False)
 
     @_command("chart")

@@ -4,7 +4,7 @@ What the disk engine has of one node outside of row groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import gcd
 from weakref import WeakKeyDictionary
 
@@ -27,6 +27,8 @@ Named = Callable[["HotNode", Sequence[tuple[int, SeriesKey]]], bool]
 """Is told of the series of a node that shall get a number; says whether that
 is written down."""
 
+_ONE_BY_ONE = 50
+"""Charts up to which each is looked at by itself, whatever else there is."""
 _NONE: Int32s = np.zeros(0, np.int32)
 _XOR = np.uint64(ABSENT)
 _GAP = np.uint64(GAP)
@@ -471,15 +473,15 @@ class HotNode:
         begins += [epoch.start for epoch in self.hot()]
         return min(begins, default=None)
 
-    def spans(self, oldest: int, charts: Iterable[str] | None = None) -> dict[str, Span]:
+    def spans(self, oldest: int, charts: Collection[str] | None = None) -> dict[str, Span]:
         """
         @param oldest: What is older than this second does not count.
         @param charts: Those that are meant; L{None} is all.
         @return: Oldest and newest second of each chart that has any.
         """
         blocks = self.blocks()
-        if charts is None:
-            return self.series.spans(blocks, True, oldest)
+        if charts is None or len(charts) > _ONE_BY_ONE:
+            return self.series.spans(blocks, True, oldest, charts)
         found = ((chart, self.series.span(chart, blocks, oldest)) for chart in charts)
         return {chart: span for chart, span in found if span is not None}
 

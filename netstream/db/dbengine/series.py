@@ -188,10 +188,13 @@ class SeriesNumbers:
             self.first[index] = min(self.first[index], seconds.first)
             self.last[index] = max(self.last[index], seconds.last)
 
-    def spans(self, blocks: Iterable[Block], sealed: bool, oldest: int = 0) -> dict[str, Span]:
+    def spans(
+        self, blocks: Iterable[Block], sealed: bool, oldest: int = 0, charts: Iterable[str] | None = None
+    ) -> dict[str, Span]:
         """
         @param sealed: Whether what row groups have counts as well.
         @param oldest: What is older than this second does not count.
+        @param charts: Those that are meant; L{None} is all.
         @return: Oldest and newest second of each chart that has any.
         """
         count = len(self._order)
@@ -208,6 +211,9 @@ class SeriesNumbers:
             np.maximum.at(last, chart[some], start + step * block.highest[some].astype(np.int64))
         first = np.maximum(first, oldest)
         some = np.flatnonzero((last >= first) & (last > 0))
+        if charts is not None:
+            meant = [known.index for known in map(self.charts.get, charts) if known is not None]
+            some = np.intersect1d(some, np.array(meant, np.intp))
         found = {}
         for index, begin, end in zip(some.tolist(), first[some].tolist(), last[some].tolist(), strict=True):
             known = self._order[index]
