@@ -101,13 +101,11 @@ class _Lane:
     socket: socket.socket
     asks: deque[str]
     heard: bytearray = field(factory=bytearray)
-    busy: bool = False
 
     def ask(self, path: str) -> None:
         """
         Send a request as a browser does.
         """
-        self.busy = True
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\nAccept: */*\r\n"
             "Accept-Encoding: gzip, deflate\r\nSec-Fetch-Site: same-origin\r\n\r\n".encode()
@@ -136,14 +134,18 @@ class Browser:
         """
         return f"/host/{self.node}/"
 
-    def connect(self, port: int) -> None:
+    def connect(self, port: int) -> list[_Lane]:
         """
-        Open its connections, from an address of its own.
+        Open as many connections as there is something to ask for, from an
+        address of its own.
+
+        @return: Those that are new.
         """
-        source = f"127.1.{self.number // 250}.{self.number % 250 + 1}"
-        for _ in range(LANES):
+        source, known = f"127.1.{self.number // 250}.{self.number % 250 + 1}", len(self.lanes)
+        for _ in range(known, min(LANES, len(self.asks))):
             opened = socket.create_connection(("127.0.0.1", port), PATIENT, (source, 0))
             self.lanes.append(_Lane(opened, self.asks))
+        return self.lanes[known:]
 
     def question(self, chart: str) -> str:
         """
@@ -156,14 +158,12 @@ class Browser:
 
     def listen(self) -> socket.socket:
         """
-        Go on with one connection, by which new samples come.
+        Go on with one connection, by which new samples come; the others are
+        kept.
         """
-        lane, *others = self.lanes
+        lane = self.lanes.pop()
         names = quote("\n".join(self.charts), safe="")
         lane.ask(f"{self.page}api/v1/live?charts={names}")
-        for other in others:
-            other.socket.close()
-        self.lanes = []
         return lane.socket
 
 
@@ -198,10 +198,6 @@ class Crowd:
         """
         first = self.browsers[0].page
         files = [path.removeprefix(first) for path in files_of(self._port, first)]
-        began = time.monotonic()
-        for browser in self.browsers:
-            browser.connect(self._port)
-        self.seconds["connections"] = time.monotonic() - began
         steps: Mapping[str, Callable[[Browser], Iterable[str]]] = {
             "page": lambda browser: [browser.page],
             "files": lambda browser: [browser.page + path for path in files],
@@ -210,13 +206,12 @@ class Crowd:
             "samples": lambda browser: map(browser.question, browser.charts),
         }
         with selectors.DefaultSelector() as selector:
-            for browser in self.browsers:
-                for lane in browser.lanes:
-                    selector.register(lane.socket, selectors.EVENT_READ, lane)
             for name, asks in steps.items():
                 began = time.monotonic()
                 for browser in self.browsers:
                     browser.asks.extend(asks(browser))
+                    for lane in browser.connect(self._port):
+                        selector.register(lane.socket, selectors.EVENT_READ, lane)
                 self._answered(selector)
                 self.seconds[name] = time.monotonic() - began
         self.sockets = [browser.listen() for browser in self.browsers]
@@ -239,7 +234,6 @@ class Crowd:
                 if whole(lane.heard) is None:
                     continue
                 lane.heard.clear()
-                lane.busy = False
                 self.requests += 1
                 waiting += _next(lane) - 1
 

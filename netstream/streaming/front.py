@@ -9,7 +9,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from functools import partial
 from typing import Protocol as TypedProtocol
-from typing import runtime_checkable
+from typing import cast
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
@@ -97,7 +97,6 @@ def _begins_with_part(held: bytes) -> bool:
     return len(held) < 5 or (length <= _LONGEST_RECORD and len(held) < 5 + length)
 
 
-@runtime_checkable
 class ITellsOfRequest(TypedProtocol):
     """
     What is handed a connection, and tells when the peer has said what it
@@ -251,8 +250,8 @@ class FrontProtocol(Protocol):
             transport.abortConnection()
             return
         held, self._held = self._held, b""
-        if isinstance(inner, ITellsOfRequest):
-            inner.at_request = partial(self._front.lobby.leave, self)
+        if hasattr(inner, "at_request"):
+            cast(ITellsOfRequest, inner).at_request = partial(self._front.lobby.leave, self)
         if self._secured is not None:
             self._secured.wrappedProtocol = inner
         else:

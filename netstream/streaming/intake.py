@@ -6,7 +6,7 @@ at the pace at which this node can deal with them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import thread_time
 from typing import TYPE_CHECKING, cast
 
@@ -52,6 +52,13 @@ SERIES_MOST = 1_000_000
 AHEAD_MOST = 60
 """Seconds that a sample may be ahead of our clock; later ones are refused."""
 
+PIECE = 1 << 15
+"""Bytes that are dealt with at once of a child that defines charts: the first
+samples of each series cost many times what others do."""
+
+NEW_FOR = 10.0
+"""Seconds after the last definition for which that holds."""
+
 TOLD_EVERY = 3600.0
 """Seconds between two lines of a log about a child that has to wait."""
 
@@ -59,6 +66,9 @@ TOLD_EVERY = 3600.0
 class Intake:
     """
     What comes from one child, until its connection ends.
+
+    What was read is dealt with in as many turns of the reactor as that takes,
+    so that others need not wait for all of it; nothing more is read meanwhile.
 
     @ivar over: Whether nothing more is read.
     """
@@ -88,7 +98,13 @@ class Intake:
         self._heard = now
         self.over = False
         self._defines = False
+        self._new_until = now + NEW_FOR
         self._taken = 0
+        self._took = 0.0
+        self._size = 0
+        self._work: Iterator[None] | None = None
+        self._dealt: Deferred[None] | None = None
+        self._later: list[bytes] = []
         self._refused = 0
         self._told_of_quota = 0.0
         self._told = b""
@@ -149,8 +165,7 @@ class Intake:
         self._pace.hurry()
         if rest:
             self._traffic.moved(wire=len(rest))
-            self._take(rest)
-            self._look()
+            self._deal(rest)
 
     def receive(self, data: bytes, now: float) -> None:
         """
@@ -160,8 +175,9 @@ class Intake:
         """
         self._heard = now
         self._traffic.moved(wire=len(data))
-        data = self._pace.gather(data, now)
-        if data:
+        if self._work is not None:
+            self._later.append(data)  # TLS delivers several pieces of one read, whether it was paused or not
+        elif data := self._pace.gather(data, now):
             self._deal(data)
         if not self.over and self._host.callee is not self._child:
             self._may_speak()
@@ -170,8 +186,13 @@ class Intake:
         """
         The connection ended: take in what was kept.
         """
-        if not self.over:
-            self._take(self._pace.rest())
+        work, self._work = self._work, None
+        kept = [*self._later, self._pace.rest()]
+        self._later.clear()
+        for rest in (work or (), self._take(b"".join(kept))):
+            for _ in rest:
+                if self.over:
+                    return
 
     def stop(self) -> None:
         """
@@ -180,6 +201,7 @@ class Intake:
         if self.over:
             return
         self.over = True
+        self._work = None
         for timer in (self._timer, self._waiting):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -187,6 +209,7 @@ class Intake:
             if part is not None:
                 part.stop()
         self._pace.rest()
+        self._later.clear()
         if self._host.callee is self._child:
             self._host.callee = None
         if self._unlisten is not None:
@@ -194,16 +217,55 @@ class Intake:
         self._child.end()
 
     def _deal(self, data: bytes) -> None:
-        self._defines, self._taken = False, 0
+        self._defines, self._taken, self._took, self._size = False, 0, 0.0, len(data)
+        self._work = self._take(data)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """
+        Deal with what was read, until it is time for others.
+        """
+        if self._work is None:
+            return
         began = thread_time()
-        self._take(data)
+        for _ in self._work:
+            if self.over:
+                return
+            if self._parent.turns.is_over():
+                self._took += thread_time() - began
+                if self._dealt is None:
+                    self._dealt = Deferred()
+                    self._pace.hold(self._dealt)
+                self._parent.turns.wait(self._its_turn)
+                return
+        self._work = None
         self._look()
+        self._took += thread_time() - began
         if not self.over:
-            took = thread_time() - began
-            self._pace.received(len(data), self._heard, may_wait=not self._defines, took=took)
-            if self._host.unkept:
-                self._pace.hold(self._host.kept())
-            self._keep_to_quota()
+            self._go_further()
+
+    def _its_turn(self) -> None:
+        try:
+            self._go_on()
+        except Exception:
+            self._connection.broke("a mistake of this node, see its log")
+            raise
+
+    def _go_further(self) -> None:
+        """
+        All that was read is dealt with: read more, when that is good.
+        """
+        dealt, self._dealt = self._dealt, None
+        if dealt is not None:
+            dealt.callback(None)
+        self._pace.received(self._size, self._heard, may_wait=not self._defines, took=self._took)
+        if self._host.unkept:
+            self._pace.hold(self._host.kept())
+        self._keep_to_quota()
+        if self._later:
+            data = b"".join(self._later)
+            self._later.clear()
+            self._deal(data)
 
     def _keep_to_quota(self) -> None:
         """
@@ -250,16 +312,23 @@ class Intake:
         self._transport.write(text)
         self._pace.hurry()
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> Iterator[None]:
         """
         Read what is streamed, compressed or not.
+
+        @return: Comes to its end with the data; between two steps others may
+            work.
         """
         if self._decompressor is None:
-            self._obey(data)
+            piece = PIECE if self._heard < self._new_until else max(1, len(data))
+            for start in range(0, len(data), piece):
+                yield from self._obey(data[start : start + piece])
+                if self.over:
+                    return
             return
         try:
             for text in self._decompressor.receive(data):
-                self._obey(text)
+                yield from self._obey(text)
                 if self.over:
                     return
         except CompressionError as problem:
@@ -274,7 +343,7 @@ class Intake:
             self._parent.spoiled.note(self._host.info.guid, problem.algorithm, self._heard)
             self._connection.broke(str(problem))
 
-    def _obey(self, data: bytes) -> None:
+    def _obey(self, data: bytes) -> Iterator[None]:
         host, receiver, samples, past = self._host, self._receiver, 0, 0
         try:
             for update in receiver.receive(data, self._heard):
@@ -287,6 +356,7 @@ class Intake:
                         update = self._not_removed(update)
                 elif isinstance(update, ChartDefined):
                     self._defines = True
+                    self._new_until = self._heard + NEW_FOR
                     if self._too_much(host, update):
                         raise ProtocolError(
                             receiver.lines,
@@ -297,8 +367,10 @@ class Intake:
                     over = self._parent.quotas.define(host.info.guid, host.table.living, self._heard)
                     if over:
                         raise ProtocolError(receiver.lines, over)
+                    yield
                     continue
                 host.apply(update)
+                yield
         except ProtocolError as problem:
             self._log.warn(
                 "{peer}: {host}: closed: {problem}", peer=self._peer, host=host.info.hostname, problem=problem
