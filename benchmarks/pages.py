@@ -208,19 +208,22 @@ class Crowd:
         with selectors.DefaultSelector() as selector:
             for name, asks in steps.items():
                 began = time.monotonic()
+                waiting = 0
                 for browser in self.browsers:
                     browser.asks.extend(asks(browser))
                     for lane in browser.connect(self._port):
                         selector.register(lane.socket, selectors.EVENT_READ, lane)
-                self._answered(selector)
+                    waiting += sum(map(_next, browser.lanes))
+                self._answered(selector, waiting)
                 self.seconds[name] = time.monotonic() - began
         self.sockets = [browser.listen() for browser in self.browsers]
 
-    def _answered(self, selector: selectors.BaseSelector) -> None:
+    def _answered(self, selector: selectors.BaseSelector, waiting: int) -> None:
         """
         Ask all there is to ask, over every connection as soon as it is free.
+
+        @param waiting: How many wait for an answer.
         """
-        waiting = sum(map(_next, self._lanes()))
         while waiting:
             ready = selector.select(PATIENT)
             if not ready:

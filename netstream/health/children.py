@@ -23,6 +23,8 @@ EVERY = 10
 """Seconds between two samples."""
 AT_ONCE = 50
 """Hosts between two steps, if their charts are known."""
+MOST_VALUES = 400
+"""Of new charts and others that are stored at once."""
 CONTEXT = "netstream.child"
 STOPPED_AFTER = 60
 """Seconds behind the host's newest sample after which a chart has stopped, at
@@ -147,8 +149,12 @@ class Children:
             looked = host.online and child.find()
             values += [self.silence(host, now), int(host.online), int(came), child.stopped() if host.online else 0]
             if is_new or looked or at % AT_ONCE == AT_ONCE - 1:
+                if len(values) >= MOST_VALUES:
+                    local.apply(SampleBatch.of_second(local.table, now, numbers, values))
+                    numbers, values = [], []
                 yield
-        local.apply(SampleBatch.of_second(local.table, now, numbers, values))
+        if numbers:
+            local.apply(SampleBatch.of_second(local.table, now, numbers, values))
         for guid in [guid for guid in self._children if self.hub.get(guid) is None]:
             self._withdraw(self._children.pop(guid))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from uuid import uuid4
 
 from attrs import define, frozen
@@ -150,20 +151,22 @@ class HostAlerts:
         """
         return bool(self._changed)
 
-    def refresh(self, now: int) -> list[Transition]:
+    def refresh(self, now: int, most: int | None = None) -> list[Transition]:
         """
         Make the alerts of new charts, and remove those of charts that are no
         more.
 
+        @param most: Charts that are looked at, so that the rest has to wait;
+            L{None} is all.
         @return: What happened to alerts that were removed.
         """
         if not self._changed:
             return []
         if self._bindings is None:
             self._bindings = Bindings(self._rules.definitions, self.host, self._rules.enabled)
-        changed, self._changed = self._changed, {}
         gone: list[Transition] = []
-        for chart_id in changed:
+        for chart_id in tuple(islice(self._changed, most)):
+            del self._changed[chart_id]
             gone += self._bind(chart_id, self._bindings, now)
         self.variables.changed()
         return gone

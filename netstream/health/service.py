@@ -40,6 +40,8 @@ TOKEN_FILE = "management.key"
 """In the data directory: the token of those who silence alerts."""
 TRIMMED_EVERY = 3600
 """Seconds between two times at which old transitions are forgotten."""
+AT_ONCE = 100
+"""Charts that are looked at for their alerts before other work gets its turn."""
 JUMP = 5.0
 """Seconds that the clock may be ahead of the time that passed without this
 being taken for a sleep."""
@@ -365,9 +367,13 @@ class HealthService(Service):
 
     async def _evaluate(self, these: HostAlerts, now: int) -> None:
         try:
-            if these.stale:
-                for said in these.refresh(now):
+            bound = these.stale
+            while these.stale and self.running:
+                for said in these.refresh(now, AT_ONCE):
                     self.journal.add(said)
+                if these.stale:
+                    await deferLater(self._reactor, 0)
+            if bound:
                 self._silence(these)
             if these.evaluated <= now < these.wake:
                 return

@@ -489,7 +489,7 @@ class DBEngine:
                 nodes=len(self._nodes),
                 series=sum(node.series.count for node in self._nodes.values()),
                 samples=storage.tiers[0].samples
-                + sum(block.count() for node in self._nodes.values() for epoch in node.hot() for block in epoch.blocks),
+                + sum(epoch.count() for node in self._nodes.values() for epoch in node.hot()),
                 memory=storage.pool.nbytes,
                 disk=sum(segments.nbytes for segments in storage.tiers) + storage.pool.nbytes,
             )
