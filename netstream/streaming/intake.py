@@ -52,7 +52,7 @@ SERIES_MOST = 1_000_000
 AHEAD_MOST = 60
 """Seconds that a sample may be ahead of our clock; later ones are refused."""
 
-PIECE = 1 << 15
+PIECE = 1 << 14
 """Bytes that are dealt with at once of a child that defines charts: the first
 samples of each series cost many times what others do."""
 

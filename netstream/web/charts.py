@@ -9,9 +9,12 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
 from netstream import __version__
 from netstream.config.settings import Settings
-from netstream.db.interfaces import IMetricsDB, Span
+from netstream.db.interfaces import IMetricsDB, Span, Stats
 from netstream.hub.hub import Host, Hub
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Function
@@ -35,6 +38,7 @@ class Memories:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[IMetricsDB, tuple[float, int]] = WeakKeyDictionary()
+        self._waiting: dict[IMetricsDB, list[Deferred[int]]] = {}
 
     async def of(self, db: IMetricsDB, now: float) -> int:
         """
@@ -44,9 +48,21 @@ class Memories:
         known = self._known.get(db)
         if known is not None and 0 <= now - known[0] < MEMORY_EVERY:
             return known[1]
-        memory = (await db.stats()).memory
-        self._known[db] = now, memory
-        return memory
+        told: Deferred[int] = Deferred()
+        waiting = self._waiting.setdefault(db, [])
+        waiting.append(told)
+        if len(waiting) == 1:
+            maybeDeferred(db.stats).addBoth(self._tell, db, now)
+        return await told
+
+    def _tell(self, found: Stats | Failure, db: IMetricsDB, now: float) -> None:
+        if isinstance(found, Stats):
+            self._known[db] = now, found.memory
+        for told in self._waiting.pop(db):
+            if isinstance(found, Stats):
+                told.callback(found.memory)
+            else:
+                told.errback(found)
 
 
 def list_pattern(text: str) -> SimplePattern:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -63,6 +63,7 @@ SYNC_EVERY = 1.0
 a power cut may cost."""
 
 _RETRY = 5
+_COUNTED_AT_ONCE = 100
 
 
 @implementer(IMetricsDB, IExchanging, IAtHand)
@@ -483,16 +484,21 @@ class DBEngine:
         return Health(self.problem, self.damaged, self._trouble.lost, disk)
 
     def stats(self) -> Deferred[Stats]:
-        storage = self._ours
-        return succeed(
-            Stats(
-                nodes=len(self._nodes),
-                series=sum(node.series.count for node in self._nodes.values()),
-                samples=storage.tiers[0].samples
-                + sum(epoch.count() for node in self._nodes.values() for epoch in node.hot()),
-                memory=storage.pool.nbytes,
-                disk=sum(segments.nbytes for segments in storage.tiers) + storage.pool.nbytes,
-            )
+        return Deferred.fromCoroutine(self._stats(self._ours))
+
+    async def _stats(self, storage: Storage) -> Stats:
+        nodes, series, samples = tuple(self._nodes.values()), 0, 0
+        for number, node in enumerate(nodes, 1):
+            series += node.series.count
+            samples += sum(block.count() for epoch in node.hot() for block in epoch.blocks)
+            if number % _COUNTED_AT_ONCE == 0:
+                await deferLater(self._reactor, 0)
+        return Stats(
+            nodes=len(nodes),
+            series=series,
+            samples=storage.tiers[0].samples + samples,
+            memory=storage.pool.nbytes,
+            disk=sum(segments.nbytes for segments in storage.tiers) + storage.pool.nbytes,
         )
 
 

@@ -74,8 +74,6 @@ class Epoch:
         self.step = step
         self.touched = 0.0
         self.blocks = list(blocks)
-        self._stored = 0
-        self._counted: tuple[tuple[int, ...], int] | None = None
         self._places: WeakKeyDictionary[SeriesTable, _Numbered] = WeakKeyDictionary()
 
     @property
@@ -91,15 +89,6 @@ class Epoch:
         Columns that belong to a series.
         """
         return sum(block.used for block in self.blocks)
-
-    def count(self) -> int:
-        """
-        @return: As L{Block.count}, of all blocks.
-        """
-        state = (self._stored, *(block.changes for block in self.blocks))
-        if self._counted is None or self._counted[0] != state:
-            self._counted = state, sum(block.count() for block in self.blocks)
-        return self._counted[1]
 
     def add(self, block: Block) -> None:
         """
@@ -122,7 +111,6 @@ class Epoch:
         known = self._places.get(table)
         places: Sequence[Int32s] = () if known is None else known.of(table)
         rest: Int64s | None = None
-        self._stored += 1
         for block, place in zip(self.blocks, places, strict=False):
             left = np.empty(len(series), np.uint8)
             missed = store(
