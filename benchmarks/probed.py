@@ -7,7 +7,9 @@ A call is due every 5 ms; how late it comes is how long everybody waits.  Once
 a second a JSON object is appended to the file TURNS: C{time}, C{worst} (ms
 late, of this second), C{queued} (for how many of them the thread of the reactor
 could have run and got no processor), C{own} (the most ms late of all calls, less
-such waiting), C{late} (how many calls came more than 5 ms late), and C{stolen}
+such waiting), C{worked} (the most ms of one late call for which it had a
+processor: the rest it waited, for one, for the disk, or for the interpreter's
+lock, whose holder may wait for a processor in turn), C{late} (how many calls came more than 5 ms late), and C{stolen}
 (ms that the machine beneath took from all processors of this one).  The node's
 clock is SHIFT seconds ahead, so that the end of a stretch of time need not be
 waited for.
@@ -89,7 +91,7 @@ class Probe:
         self._thread = Thread()
         self._before = self._thread.times()
         self._stolen = stolen()
-        self._worst, self._its_queue, self._own = 0.0, 0.0, 0.0
+        self._worst, self._its_queue, self._own, self._worked = 0.0, 0.0, 0.0, 0.0
         self._late = 0
         self._due = time.perf_counter() + EVERY
         self._report = time.perf_counter() + 1
@@ -102,6 +104,7 @@ class Probe:
         if late > self._worst:
             self._worst, self._its_queue = late, min(late, queued)
         self._own = max(self._own, late - queued)
+        self._worked = max(self._worked, min(late, ran))
         self._late += late > EVERY
         if self._long is not None:
             self._long.turn(late, ran, queued)
@@ -118,11 +121,13 @@ class Probe:
             "worst": round(self._worst * 1000, 2),
             "queued": round(self._its_queue * 1000, 2),
             "own": round(self._own * 1000, 2),
+            "worked": round(self._worked * 1000, 2),
             "late": self._late,
             "stolen": round((self._stolen - before) * 1000),
         }
         self._file.write(json.dumps(seen) + "\n")
-        self._worst, self._its_queue, self._own, self._late, self._report = 0.0, 0.0, 0.0, 0, now + 1
+        self._worst, self._its_queue, self._own, self._worked = 0.0, 0.0, 0.0, 0.0
+        self._late, self._report = 0, now + 1
 
 
 class Others:

@@ -15,7 +15,7 @@ from netstream.web.charts import version_of
 from netstream.web.node import bounds, mirrored
 from netstream.web.target import Parameters
 
-PAUSE_EVERY = 50
+PAUSE_EVERY = 10
 """Nodes that are described before other work gets its turn."""
 MOST_ALERTS = 2000
 """Raised alerts of one answer."""

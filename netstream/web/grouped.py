@@ -51,7 +51,7 @@ MOST_READ = 20_000_000
 """Rows times series that are read for one answer; more series get fewer rows."""
 PART = 500_000
 """Rows times series that are read at once."""
-PAUSE_EVERY = 100
+PAUSE_EVERY = 25
 """Charts that are looked at before other work gets its turn."""
 AT_ONCE = 20_000
 """Rows times series that are put together without the help of a thread."""

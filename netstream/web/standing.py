@@ -25,7 +25,7 @@ from netstream.web.charts import list_pattern
 from netstream.web.selection import Choice
 from netstream.web.target import Parameters
 
-PAUSE_EVERY = 200
+PAUSE_EVERY = 50
 """Alerts that are looked at before other work gets its turn."""
 MOST_INSTANCES = 20_000
 """Alerts of charts that one answer lists."""

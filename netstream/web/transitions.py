@@ -19,7 +19,7 @@ from netstream.web.target import Parameters
 
 MOST = 5000
 """Transitions of one answer."""
-PAUSE_EVERY = 500
+PAUSE_EVERY = 100
 """Transitions that are described before other work gets its turn."""
 _TITLES: Mapping[str, str] = {
     "status": "Alert Status",

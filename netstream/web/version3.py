@@ -26,7 +26,7 @@ from netstream.web.standing import standing
 from netstream.web.target import Parameters
 from netstream.web.transitions import transitions
 
-PAUSE_EVERY = 50
+PAUSE_EVERY = 10
 """Nodes that are described before other work gets its turn."""
 
 
