@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.config.places import STOCK
 from netstream.db.none import NoneDB
 from netstream.health.alerts import Status
-from netstream.health.children import AT_ONCE, Children
+from netstream.health.children import AT_ONCE, MOST_VALUES, Children
 from netstream.hub.hub import Link
 from netstream.model.host import HostInfo, Label
+from netstream.model.samples import SampleBatch
 from netstream.model.updates import LabelsReplaced
 from tests.health.stage import CHILD, LOAD, Stage
 
@@ -97,3 +99,22 @@ class ChildrenTests(SynchronousTestCase):
         self.assertEqual(len(list(children.collect(now + 10, 0, 0))), 1)
         self.stage.define(evolve(LOAD, id="system.other", name="system.other"), self.child)
         self.assertEqual(len(list(children.collect(now + 20, 0, 0))), 2)
+
+    def test_pieces(self) -> None:
+        """
+        The samples of many children are stored in pieces, each once.
+        """
+        hub, now = self.stage.hub, self.stage.now
+        for number in range(MOST_VALUES):
+            hub.connect(HostInfo(f"{number:08}-0000-4000-8000-000000000000", f"other{number}"), NoneDB(), Link("", now))
+        batches: list[SampleBatch] = []
+        hub.local.subscribe(lambda update: batches.append(update) if isinstance(update, SampleBatch) else None)
+        children = Children(hub, now)
+        for second in (now + 10, now + 20):
+            batches.clear()
+            for _ in children.collect(second, 0, 0):
+                pass
+            self.assertLess(max(map(len, batches)), MOST_VALUES + 4 * AT_ONCE)
+            series = np.concatenate([batch.series for batch in batches])
+            self.assertEqual(len(np.unique(series)), len(series))
+            self.assertEqual(len(series), 3 + 4 * (MOST_VALUES + 1))

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netstream.config.settings import KeySettings
 from netstream.db.workers import Inline
 from netstream.health.alerts import Status
+from netstream.health.service import AT_ONCE
 from netstream.hub.hub import Link
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import HostInfo, Label
@@ -424,6 +425,22 @@ class HostTests(ServiceCase):
     """
     Hosts that come and go.
     """
+
+    def test_many_charts(self) -> None:
+        """
+        Alerts of many charts that come at once are made in slices, and all of
+        them are there in the end.
+        """
+        stage = self.stage("template: high\non: system.load\nevery: 5s\ncalc: $load1\nwarn: $this > 3\n")
+        stage.advance(2)
+        count = 2 * AT_ONCE + 50
+        for number in range(count):
+            stage.local.apply(ChartDefined(evolve(LOAD, id=f"many.c{number}", name=f"many.c{number}")))
+        these = stage.service.hosts[stage.local.info.guid]
+        these.refresh(stage.now, AT_ONCE)
+        self.assertEqual((these.stale, sum(chart.startswith("many.") for chart, _ in these.alerts)), (True, AT_ONCE))
+        stage.advance(2)
+        self.assertEqual((these.stale, sum(chart.startswith("many.") for chart, _ in these.alerts)), (False, count))
 
     def test_child(self) -> None:
         """

@@ -2,14 +2,18 @@
 What the API says of nodes, charts and alerts.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.db.interfaces import Stats
 from netstream.db.none import NoneDB
+from netstream.db.ram import RamDB
 from netstream.model.chart import Dimension
 from netstream.model.updates import VariableSet
+from netstream.web.charts import MEMORY_EVERY, Memories
 from netstream.web.version1 import COMMANDS
 from tests.web.stage import CHILD, CPU, DISK, GUID, LOAD, NOW, Stage
 
@@ -53,6 +57,35 @@ class NodeTests(SynchronousTestCase):
         )
         info = self.stage.get("/api/v1/info").json()
         self.assertEqual((info["cores_total"], info["os_name"]), ("8", "Debian"))
+
+    def test_memory(self) -> None:
+        """
+        How much memory a database holds is asked once for all who want to
+        know, and again after a while; who asked is told that it failed.
+        """
+
+        class Slow(RamDB):
+            asked: ClassVar[list[Deferred[Stats]]] = []
+
+            def stats(self) -> Deferred[Stats]:
+                self.asked.append(Deferred())
+                return self.asked[-1]
+
+        memories, db = Memories(), Slow(60, 1)
+        told = [Deferred.fromCoroutine(memories.of(db, NOW + second)) for second in range(3)]
+        self.assertEqual(len(db.asked), 1)
+        db.asked[0].callback(Stats(1, 1, 1, 4000, 0))
+        self.assertEqual(list(map(self.successResultOf, told)), [4000] * 3)
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(memories.of(db, NOW + 9))), 4000)
+        self.assertEqual(len(db.asked), 1)
+        told = [Deferred.fromCoroutine(memories.of(db, NOW + MEMORY_EVERY)) for _ in range(2)]
+        told[0].cancel()
+        self.failureResultOf(told[0], CancelledError)
+        db.asked[1].errback(ZeroDivisionError())
+        self.failureResultOf(told[1], ZeroDivisionError)
+        told = [Deferred.fromCoroutine(memories.of(db, NOW + MEMORY_EVERY))]
+        db.asked[2].callback(Stats(1, 1, 1, 5000, 0))
+        self.assertEqual(self.successResultOf(told[0]), 5000)
 
     def test_charts(self) -> None:
         """
