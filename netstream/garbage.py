@@ -23,9 +23,10 @@ from twisted.internet.task import LoopingCall
 
 YOUNG = 2000
 """New objects after which the young ones are searched."""
-MIDDLE = 4
-"""Searches of the young ones after which those are searched that were found alive once: some milliseconds at most."""
-OLD = 1250
+MIDDLE = 1
+"""Searches of the young ones after which the next one is also of those that were found alive once: some
+milliseconds at most."""
+OLD = 2500
 """Searches of those after which Python would look at all that is not put aside: ten million new objects."""
 ASIDE_EVERY = 600.0
 """Seconds between two times at which what lives is put aside."""
