@@ -56,6 +56,12 @@ PIECE = 1 << 14
 """Bytes that are dealt with at once of a child that defines charts: the first
 samples of each series cost many times what others do."""
 
+SHARE = 0.001
+"""Seconds that a child has at least when it is its turn: to go on with another
+one takes time as well, as little of what that needs is in the processor's caches."""
+
+_SAMPLES = b"\nBEGIN"
+
 NEW_FOR = 10.0
 """Seconds after the last definition for which that holds."""
 
@@ -227,16 +233,17 @@ class Intake:
         """
         if self._work is None:
             return
-        began = thread_time()
+        turns = self._parent.turns
+        began, since = thread_time(), turns.clock.seconds()
         for _ in self._work:
             if self.over:
                 return
-            if self._parent.turns.is_over():
+            if not 0 <= turns.clock.seconds() - since < SHARE and turns.is_over():
                 self._took += thread_time() - began
                 if self._dealt is None:
                     self._dealt = Deferred()
                     self._pace.hold(self._dealt)
-                self._parent.turns.wait(self._its_turn)
+                turns.wait(self._its_turn)
                 return
         self._work = None
         self._look()
@@ -320,7 +327,9 @@ class Intake:
             work.
         """
         if self._decompressor is None:
-            piece = PIECE if self._heard < self._new_until else max(1, len(data))
+            # Definitions, and answers about the past, cost the more the fewer of them are read together.
+            may_be_new = self._heard < self._new_until and _SAMPLES in data
+            piece = PIECE if may_be_new else max(1, len(data))
             for start in range(0, len(data), piece):
                 yield from self._obey(data[start : start + piece])
                 if self.over:
