@@ -37,7 +37,6 @@ from tests.interop.peers import Peer
 
 LIVE: Mapping[str, Any] = {"protocol": "v2", "dimensions": 4, "seconds": 3600, "warmup": 0}
 """How children stream in real time."""
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 KINDS = {
     "a minute of one chart": (1, 1, 60),
     "each another chart or window": (200, 50, 60),
