@@ -296,9 +296,10 @@ class INear(Interface):
     Some series of a node, as far as their newest samples can be told at once.
     """
 
-    def look(further: bool = False) -> Look | None:
+    def look(since: int | None = None) -> Look | None:
         """
-        @param further: Look at what comes before the newest page as well.
+        @param since: Look at what comes before the newest page as well, back to
+            this second if that is worth while.
         @return: Where their newest samples are now; L{None} if that is not
             known here, as of what was forgotten.
         """

@@ -217,6 +217,13 @@ def _digits(at: Any, number: int) -> Any:
     Write an unsigned integer (in C).
     """
     pairs = _PAIRS
+    if number < 10:
+        at[0] = 48 + number
+        return at + 1
+    if number < 100:
+        at[0] = pairs[2 * number]
+        at[1] = pairs[2 * number + 1]
+        return at + 2
     count = 1
     rest = number
     while rest >= 10000:

@@ -277,7 +277,7 @@ async def packed(
 
     @return: The headers that say so, and the body.
     """
-    if len(answer.body) <= SLICE or not _to_squeeze(request, answer, gzip):
+    if len(answer.body) <= SLICE or not to_squeeze(request, answer, gzip):
         return packed_at_once(request, answer, gzip)
     return _SQUEEZED, await _squeeze(answer.body, turns)
 
@@ -286,7 +286,7 @@ def packed_at_once(request: Heard | IRequest, answer: Answer, gzip: bool) -> tup
     """
     The same of a body that has no more than L{SLICE} bytes.
     """
-    if not _to_squeeze(request, answer, gzip):
+    if not to_squeeze(request, answer, gzip):
         return {}, answer.body
     return _SQUEEZED, squeezed(answer.body, _ONCE) if answer.squeezed is None else answer.squeezed
 
@@ -301,7 +301,11 @@ def squeezed(body: bytes, level: int) -> bytes:
     return stream.compress(body) + stream.flush()
 
 
-def _to_squeeze(request: Heard | IRequest, answer: Answer, gzip: bool) -> bool:
+def to_squeeze(request: Heard | IRequest, answer: Answer, gzip: bool) -> bool:
+    """
+    @param gzip: Whether anything is compressed.
+    @return: Whether the body of a response is.
+    """
     if not gzip or not answer.compress or len(answer.body) <= _SMALL:
         return False
     return _ACCEPTS_GZIP.search(header(request, b"Accept-Encoding")) is not None

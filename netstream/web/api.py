@@ -35,6 +35,7 @@ from netstream.web.answer import (
     prepare,
     tagged,
     text_answer,
+    to_squeeze,
 )
 from netstream.web.ask import Ask
 from netstream.web.endpoints import ENDPOINTS
@@ -224,7 +225,9 @@ class API:
             return None
         filename = shape.target.parameters.text("filename")
         answer = self._version1.data_at_once(host, shape.terms, request.head.window, filename)
-        if answer is None or len(answer.body) > SLICE:
+        if answer is not None and len(answer.body) > SLICE and to_squeeze(request, answer, self._settings.web.gzip):
+            request.answer, answer = answer, None  # which is compressed in slices
+        if answer is None:
             return None
         more, body = packed_at_once(request, answer, self._settings.web.gzip)
         if self._kept.again(key, now):
@@ -237,6 +240,8 @@ class API:
         @return: What answers a plain request; may raise anything, for
             L{refused}.
         """
+        if request.answer is not None:
+            return request.answer
         only = None if request.host is None else self._host(request.host)
         if command is not _DATA:
             return await command(self, only, Ask.of(request))

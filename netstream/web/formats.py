@@ -394,5 +394,7 @@ def saved_as(filename: str) -> dict[str, str]:
     @param filename: Under which a browser shall save an answer; C{""} shows it.
     @return: Headers that say so.
     """
+    if not filename:
+        return {}
     name = _NOT_IN_FILE_NAMES.sub("_", filename)[:100].lstrip(".")
     return {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}

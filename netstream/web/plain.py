@@ -217,6 +217,7 @@ class PlainRequest:
     @ivar visitor: Who makes it.
     @ivar state: How things were when it was answered, where the same answer
         holds for others as long as they are.
+    @ivar answer: What answers it, if that is known already.
     @ivar reply: Fires when its answer is there; L{None} before it is known
         that this takes a while.
     """
@@ -232,6 +233,7 @@ class PlainRequest:
         self.requestHeaders = head.manner.headers
         self.visitor: Visitor = UNKNOWN
         self.state: State | None = None
+        self.answer: Answer | None = None
         self.reply: Deferred[None] | None = None
 
     @property

@@ -63,7 +63,7 @@ class Choice:
     form: Form | None = field(default=None, init=False)
     _near: INear | None = field(default=None, init=False)
     _numbers: tuple[tuple[int, int], Int32s] = field(default=((-1, -1), _NO_NUMBERS), init=False)
-    _look: tuple[tuple[int, int, bool], Look | None] = field(default=((-1, 0, False), None), init=False)
+    _look: tuple[int, int, int | None, Look | None] = field(default=(-1, 0, None, None), init=False)
 
     def numbers(self, table: SeriesTable) -> Int32s:
         """
@@ -77,24 +77,24 @@ class Choice:
             self._numbers = state, numbers
         return self._numbers[1]
 
-    def look(self, host: Host, now: int, further: bool = False) -> Look | None:
+    def look(self, host: Host, now: int, since: int | None = None) -> Look | None:
         """
         @param host: Whose they are.
         @param now: The current second.
-        @param further: Look at what comes before the newest page as well.
+        @param since: As L{INear.look} has it.
         @return: Where the newest samples of the columns are; L{None} if nothing
             tells that at once.
         """
-        state, look = self._look
-        if state[:2] == (host.changes, now) and state[2] >= further:
+        changes, second, tried, look = self._look
+        if changes == host.changes and second == now and (since is None or (tried is not None and tried <= since)):
             return look
         near = self._near
         if near is None and IAtHand.providedBy(host.db):
             near = self._near = host.db.near(host.info.guid, self.series)
-        look = near.look(further) if near is not None else None
+        look = near.look(since) if near is not None else None
         if look is None:
             self._near = None
-        self._look = (host.changes, now, further), look
+        self._look = host.changes, now, since, look
         return look
 
     @classmethod

@@ -18,6 +18,7 @@ from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
 from netstream.web.answer import JSON, Answer, Refusal, encode, json_answer, text_answer
 from netstream.web.ask import Ask
+from netstream.web.formats import MOST_AT_ONCE
 from netstream.web.grouped import in_thread
 from netstream.web.questions import Numbers, Question, Terms, begin_of, is_settled
 from netstream.web.scraping import Visits
@@ -25,10 +26,6 @@ from netstream.web.scraping import Visits
 SETTLED = 3600
 """Seconds after which what happened is taken as settled, and for which an
 answer about it may be kept."""
-
-MOST_BACK = 1000
-"""Rows before those that are at hand anyway, after which it is not worth while
-to look for more."""
 
 IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg", "allmetrics"))
 """Commands of version 1 that the later ones have as well."""
@@ -146,8 +143,11 @@ class Commands:
         look = choice.look(host, now) if choice is not None else None
         if choice is None or look is None or _lifetime(*window[:2], now):
             return None
-        if look.floor - MOST_BACK * look.step < begin_of(window, look.span.last, now) <= look.floor:
-            look = choice.look(host, now, further=True) or look
+        begin = begin_of(window, look.span.last, now)
+        if (now - begin) // look.step * len(choice.dimensions) > MOST_AT_ONCE:
+            return None
+        if begin <= look.floor:
+            look = choice.look(host, now, begin - look.step) or look
         return wrapping.at_once(host, choice, window, look, now, filename)
 
     @_command("contexts")

@@ -24,10 +24,6 @@ from netstream.web.formats import FOLDED, body_of, embedded, folded, json_head, 
 from netstream.web.query import Choice, View
 from netstream.web.questions import Numbers, within
 
-MOST_COLUMNS = 64
-"""Dimensions of an answer that is written without other work in between, of
-the rows of a page."""
-
 
 def _place(name: str) -> bytes:
     """
@@ -205,7 +201,7 @@ def at_once(host: Host, choice: Choice, window: Numbers, look: Look, now: int, f
     @return: L{None} if it takes more than that.
     """
     page, form = look.page(), choice.form
-    if page is None or not choice.is_plain or len(choice.dimensions) > MOST_COLUMNS:
+    if page is None or not choice.is_plain:
         return None
     if form is None:
         form = choice.form = _form(host, choice)

@@ -165,16 +165,23 @@ class SameAnswersTests(SynchronousTestCase):
 
     def test_further(self) -> None:
         """
-        Whoever looks at an epoch that is over, in a page or a row group, is
+        Whoever looks at epochs that are over, in pages or row groups, is
         answered as soon.
         """
         stage, start = self.stages[0], start_of(NOW, 1)
         terms = "GET /api/v1/data?chart=narrow.chart&options=jsonwrap&after=%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
         self.assertEqual([each.status for each in stage.raw((terms % -1).encode())], [200])
-        for seconds in (0, 1, 30):  # by then it is a row group
-            stage.clock.advance(seconds)
+        older = {start - 900 * n + s: [s, n, -1.0] for n in range(1, 4) for s in range(0, 890, 3)}
+        for other in self.stages:
+            other.fill(NARROW, older)
+        for seconds in (0, 1, 30):  # by then they are row groups
+            for other in self.stages:
+                other.clock.advance(seconds)
+            for after in (-600, -1700, -2600, -3400):
+                for options in ("seconds,jsonwrap", "ms,flip,jsonwrap,jw-anomaly-rates"):
+                    self.hold(f"/api/v1/data?chart=narrow.chart&after={after}&points=0&options={options}")
             with patch.object(query, "view", side_effect=AssertionError("it took more")):
-                for after in (start - 5, start - NOW - 100, start - NOW - 600):
+                for after in (start - 5, start - NOW - 100, -1700, -2600, -3400):
                     self.assertEqual([each.status for each in stage.raw((terms % after).encode())], [200])
 
     def test_changes(self) -> None:

@@ -24,6 +24,8 @@ from netstream.db.segments import Segments
 from netstream.kernel.cells import load
 from netstream.model.samples import Bytes, Float64s, Int32s
 
+MOST_EPOCHS = 4
+"""Of the past that are looked at, an hour of seconds."""
 MOST_DECODED = 8 << 20
 """Bytes of columns of row groups that are remembered."""
 
@@ -68,10 +70,10 @@ class Newest:
         sealed, oldest = self._sealed.span(node.id), self._retention.oldest(node, 0, self._time.seconds())
         return oldest if sealed is None else max(oldest, sealed.last)
 
-    def look(self, node: HotNode, charts: Sequence[str], seats: Seats, further: bool) -> Look | None:
+    def look(self, node: HotNode, charts: Sequence[str], seats: Seats, since: int | None) -> Look | None:
         """
         @param charts: Those of the series.
-        @param further: As L{INear.look} has it.
+        @param since: As L{INear.look} has it.
         @return: Where the newest samples are, if all series are in one block.
         """
         spans = self.spans(node, charts)
@@ -83,42 +85,57 @@ class Newest:
         seat = _seat(newest, seats)
         if seat is None:
             return None
-        floor = max([self._floor(node), *(epoch.end for epoch in others)])
-        past = self._past(node, seats, newest, others) if further else None
-        if past is None:
-            past = np.empty((0, len(seats.numbers))), np.empty((0, len(seats.numbers)), np.uint8)
-        else:
+        past = self._past(node, seats, newest, others, since) if since is not None else []
+        if past:
+            values, flags = (np.concatenate(parts) for parts in zip(*past, strict=True))
             oldest = self._retention.oldest(node, 0, self._time.seconds())
-            floor = max(oldest, newest.start - (len(past[0]) + 1) * newest.step)
-        return Look(span, floor, newest.start, newest.step, seat.block, seat.columns, *past)
+            floor = max(oldest, newest.start - (len(values) + 1) * newest.step)
+        else:
+            values, flags = np.empty((0, len(seats.numbers))), np.empty((0, len(seats.numbers)), np.uint8)
+            floor = max([self._floor(node), *(epoch.end for epoch in others)])
+        return Look(span, floor, newest.start, newest.step, seat.block, seat.columns, values, flags)
 
     def _past(
-        self, node: HotNode, seats: Seats, newest: Epoch, others: Sequence[Epoch]
+        self, node: HotNode, seats: Seats, newest: Epoch, others: Sequence[Epoch], since: int
+    ) -> list[tuple[Float64s, Bytes]]:
+        """
+        @return: Values and flags of epochs before the newest one, back to a
+            second, as far as each is in one place and takes no reading from the
+            disk; the oldest first.
+        """
+        before, sealed = newest.start - newest.step, self._sealed.span(node.id)
+        found: list[tuple[Float64s, Bytes]] = []
+        while before > since and len(found) < MOST_EPOCHS and (sealed is None or sealed.last < newest.start):
+            epoch = self._epoch(node, seats, others, before, newest.step)
+            if epoch is None:
+                break
+            found.insert(0, epoch)
+            before -= ROWS * newest.step
+        return found
+
+    def _epoch(
+        self, node: HotNode, seats: Seats, others: Sequence[Epoch], before: int, step: int
     ) -> tuple[Float64s, Bytes] | None:
         """
-        @return: Values and flags of the epoch before the newest one, if all of
-            it is in one place and takes no reading from the disk.
+        @param before: The last second of the epoch.
         """
-        before = newest.start - newest.step
-        after = before - ROWS * newest.step
-        sealed = self._sealed.span(node.id)
-        if sealed is not None and sealed.last > before:
-            return None
-        hot = [epoch for epoch in others if epoch.end > after]
-        if hot:
-            seat = _seat(hot[0], seats)
-            block = seat.block() if seat is not None else None
-            alone = len(hot) == 1 and (hot[0].end, hot[0].step) == (before, newest.step)
-            if seat is None or block is None or not alone or (sealed is not None and sealed.last > after):
-                return None
-            values = np.empty((ROWS, len(seat.columns)))
-            flags = np.empty(values.shape, np.uint8)
-            load(block.cells, block.marks, seat.columns, values, flags)
-            return values, flags
+        after = before - ROWS * step
         places = self._sealed.find(node.id, after, before)
-        if len(places) != 1 or places[0].step != newest.step or not self._sealed.cached(places[0]):
+        hot = [epoch for epoch in others if epoch.end > after and epoch.start <= before]
+        if len(places) + len(hot) != 1:
             return None
-        return self._decoded.of(self._sealed, places[0], seats.numbers, after)
+        if places:
+            place = places[0]
+            cached = place.step == step and self._sealed.cached(place)
+            return self._decoded.of(self._sealed, place, seats.numbers, after) if cached else None
+        seat = _seat(hot[0], seats)
+        block = seat.block() if seat is not None else None
+        if seat is None or block is None or (hot[0].end, hot[0].step) != (before, step):
+            return None
+        values = np.empty((ROWS, len(seat.columns)))
+        flags = np.empty(values.shape, np.uint8)
+        load(block.cells, block.marks, seat.columns, values, flags)
+        return values, flags
 
 
 class Decoded:
@@ -196,7 +213,7 @@ class Near:
         self._ids = list(self._charts)
         self._seats = node.series.seats(series)
 
-    def look(self, further: bool = False) -> Look | None:
+    def look(self, since: int | None = None) -> Look | None:
         node = self._node
         known = node.series.charts.get
         if self._newest.nodes.get(node.guid) is not node:
@@ -204,4 +221,4 @@ class Near:
         for chart, series in self._charts.items():
             if known(chart) is not series:
                 return None  # it was forgotten
-        return self._newest.look(node, self._ids, self._seats, further)
+        return self._newest.look(node, self._ids, self._seats, since)
