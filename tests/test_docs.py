@@ -179,9 +179,11 @@ class CommandTests(SynchronousTestCase):
         world = World(directory)
         self.addCleanup(world.stop)
         node = world.node("documented")
-        node.say("CHART system.cpu '' CPU percentage cpu system.cpu stacked 100 1\nDIMENSION user '' absolute 1 1\n")
-        for _ in range(30):
-            node.say("BEGIN system.cpu 1000000\nSET user = 5\nEND\n")
+        for chart in ("system.cpu", "disk.sda"):
+            node.say(f"CHART {chart} '' title units family {chart} stacked 100 1\nDIMENSION user '' absolute 1 1\n")
+        for second in range(1250 if "baseline" in path or "weights" in path else 30):
+            for chart in ("system.cpu", "disk.sda"):
+                node.say(f"BEGIN {chart} 1000000\nSET user = {5 + second // 1100 * (second % 7)}\nEND\n")
             world.advance(1)
         answer = node.exchange(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer[:200])

@@ -186,14 +186,15 @@ class Epoch:
         high = min(ROWS, (before - self.start) // self.step + 1)
         if low >= high:
             return nothing(len(numbers))
-        columns = [block.columns(numbers) for block in self.blocks]
-        for block, column in zip(self.blocks, columns, strict=True):
+        blocks = tuple(self.blocks)  # this is done in other threads as well, and the node may get another one meanwhile
+        columns = [block.columns(numbers) for block in blocks]
+        for block, column in zip(blocks, columns, strict=True):
             if len(column) and column.min() >= 0:
                 return self._read_one(block, column, low, high)
         values = np.full((high - low, len(numbers)), np.nan)
         flags = np.zeros(values.shape, np.uint8)
         written = np.zeros(high - low, np.bool_)
-        for block, column in zip(self.blocks, columns, strict=True):
+        for block, column in zip(blocks, columns, strict=True):
             here = np.flatnonzero(column >= 0)
             if not len(here):
                 continue

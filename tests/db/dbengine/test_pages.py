@@ -8,10 +8,12 @@ import gc
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.db.dbengine.node import Epoch
 from netstream.db.dbengine.pages import ROWS, SUFFIX, Block, DamagedPage, HotPage, start_of
 from netstream.db.dbengine.pool import PagePool
 from netstream.kernel.cells import ABSENT
@@ -49,6 +51,36 @@ class EpochTests(SynchronousTestCase):
                 start = start_of(second, step)
                 self.assertEqual((start - step) % length, 0)
                 self.assertTrue(start <= second <= start + length - step)
+
+
+class MeanwhileTests(SynchronousTestCase):
+    """
+    A thread may read an epoch while the reactor writes to it.
+    """
+
+    def test_another_block(self) -> None:
+        """
+        A block that the epoch gets meanwhile does no harm.
+        """
+        path = Path(self.mktemp())
+        page = HotPage.create(path, START, 1, 8, "boot", shared=False)
+        epoch, numbers = Epoch(START, 1), np.array([0, 1], np.int32)
+
+        class Grows(Block):
+            def __getattribute__(self, name: str) -> Any:
+                if name == "cells" and epoch.blocks == [self]:
+                    epoch.add(page.take(1, 2))
+                return super().__getattribute__(name)
+
+        block = Grows(page, 1, 0, 2)
+        page.used = 2
+        block.assign(numbers[:1])
+        block.cells[0, 0] = np.uint64(np.float64(1.5).view(np.uint64)) ^ np.uint64(ABSENT)
+        epoch.add(block)
+        found = epoch.read(numbers, START - 1, START)
+        self.assertEqual(len(epoch.blocks), 2)
+        self.assertEqual((found.times.tolist(), found.values[0, 0]), ([START], 1.5))
+        self.assertTrue(np.isnan(found.values[0, 1]))
 
 
 class PageTests(SynchronousTestCase):
