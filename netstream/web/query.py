@@ -55,12 +55,14 @@ class Choice:
     @ivar charts: Those of which a dimension is meant.
     @ivar dimensions: Chart and dimension of each column.
     @ivar form: Writes plain answers, once somebody has asked for one.
+    @ivar frame: What C{jsonwrap} says of it, likewise.
     """
 
     terms: Terms
     charts: Sequence[Chart]
     dimensions: Sequence[tuple[Chart, Dimension]]
     form: Form | None = field(default=None, init=False)
+    frame: bytes = field(default=b"", init=False)
     _near: INear | None = field(default=None, init=False)
     _numbers: tuple[tuple[int, int], Int32s] = field(default=((-1, -1), _NO_NUMBERS), init=False)
     _look: tuple[int, int, int | None, Look | None] = field(default=(-1, 0, None, None), init=False)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import orjson
@@ -125,16 +124,10 @@ def _frame(host: Host, choice: Choice) -> bytes:
     )
 
 
-_FRAMES: WeakKeyDictionary[Choice, bytes] = WeakKeyDictionary()
-"""A choice holds as long as its host defines nothing anew, and so does what is
-said of it."""
-
-
 def _frame_of(host: Host, choice: Choice) -> bytes:
-    frame = _FRAMES.get(choice)
-    if frame is None:
-        frame = _FRAMES[choice] = _frame(host, choice)
-    return frame
+    if not choice.frame:
+        choice.frame = _frame(host, choice)
+    return choice.frame
 
 
 def _form(host: Host, choice: Choice) -> Form:
