@@ -42,8 +42,12 @@ class Turns:
         """
         @return: Whether who has something to do should wait.
         """
-        if self._waiting:
-            return True
+        return bool(self._waiting) or self.is_long()
+
+    def is_long(self) -> bool:
+        """
+        @return: Whether who is at work should let others go on.
+        """
         now = self.clock.seconds()
         if self._ends:
             return not 0 <= now - self._began < ENOUGH  # the clock may be set meanwhile

@@ -119,6 +119,30 @@ class TurnsTests(SynchronousTestCase):
         self.turn()
         self.assertEqual(self.log[3:], [b"2", b"another"])
 
+    def test_at_work(self) -> None:
+        """
+        Who is at work goes on until the turn has become long, whoever waits,
+        and who waits gets as much in the next one.
+        """
+        steps: list[tuple[bytes, int]] = []
+
+        def work(name: bytes) -> None:
+            done = 0
+            while not self.turns.is_long():
+                self.clock.rightNow += ENOUGH / 4
+                done += 1
+            steps.append((name, done))
+            if len(steps) < 4:
+                self.turns.wait(lambda: work(name))
+
+        self.assertFalse(self.turns.is_over())
+        self.turns.wait(lambda: work(b"other"))
+        self.assertTrue(self.turns.is_over())
+        work(b"one")
+        for _ in range(5):
+            self.turn()
+        self.assertEqual(steps, [(b"one", 4), (b"other", 4), (b"one", 4), (b"other", 4), (b"one", 4)])
+
     def test_failure(self) -> None:
         """
         One that fails keeps the others from nothing.

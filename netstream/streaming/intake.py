@@ -238,7 +238,7 @@ class Intake:
         for _ in self._work:
             if self.over:
                 return
-            if not 0 <= turns.clock.seconds() - since < SHARE and turns.is_over():
+            if not 0 <= turns.clock.seconds() - since < SHARE and turns.is_long():
                 self._took += thread_time() - began
                 if self._dealt is None:
                     self._dealt = Deferred()
