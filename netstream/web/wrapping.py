@@ -194,7 +194,7 @@ def at_once(host: Host, choice: Choice, window: Numbers, look: Look, now: int, f
     @return: L{None} if it takes more than that.
     """
     page, form = look.page(), choice.form
-    if page is None or not choice.is_plain:
+    if page is None or not choice.is_plain or choice.update_every != look.step:
         return None
     if form is None:
         form = choice.form = _form(host, choice)

@@ -39,6 +39,7 @@ NARROW = Chart(
     dimensions={"a": Dimension("a"), "b": Dimension("b", hidden=True), "c": Dimension("c", 'the "c"')},
 )
 LATE = Chart("late.chart", context="c.late", dimensions={"x": Dimension("x"), "y": Dimension("y")})
+SLOW = Chart("slow.chart", context="c.slow", update_every=2, dimensions={"a": Dimension("a"), "b": Dimension("b")})
 SECONDS = st.one_of(
     st.integers(-1700, 0), st.integers(FIRST - 60, NOW + 60), st.sampled_from((-60, -1, -2, -800, -801, -802))
 )
@@ -49,7 +50,10 @@ OPTIONS = st.sets(
     ),
     max_size=4,
 )
-CHARTS = ("chart=wide.chart", "chart=narrow.chart", "chart=narrow.other", "chart=late.chart", "context=c.*", "chart=no")
+CHARTS = (
+    *("chart=wide.chart", "chart=narrow.chart", "chart=narrow.other", "chart=late.chart", "chart=slow.chart"),
+    *("context=c.*", "context=c.slow", "chart=no"),
+)
 QUESTIONS = st.builds(
     "/api/v1/data?{}&after={}&before={}&points={}&group={}&format={}&options={}&dimensions={}".format,
     st.sampled_from(CHARTS),
@@ -71,6 +75,7 @@ def _filled(stage: Stage) -> Stage:
     rows = {second: [second % 11 - 5.0, 0.0, second / 1e7] for second in range(FIRST, NOW) if second % 13}
     stage.fill(NARROW, rows | odd, anomalous=range(NOW - 40, NOW - 20))
     stage.fill(LATE, {second: [1.0, inf] for second in range(NOW - 50, NOW)})
+    stage.fill(SLOW, {second: [second % 9, 1.0] for second in range(FIRST + FIRST % 2, NOW, 2)})
     return stage
 
 
@@ -138,6 +143,19 @@ class SameAnswersTests(SynchronousTestCase):
                 with patch.object(query, "view", side_effect=AssertionError("it took more")):
                     for after in (-19, -1, NOW - 7):
                         self.assertEqual([each.status for each in stage.raw((terms % after).encode())], [200])
+
+    def test_slow(self) -> None:
+        """
+        A chart that has a sample every other second has no gaps in between,
+        however it is asked for.
+        """
+        terms = "/api/v1/data?chart=slow.chart&options=seconds,flip,jsonwrap"
+        for after in (-20, -9, -1, NOW - 30, NOW - 7, FIRST):
+            for rest in ("", "&points=0", "&points=4", f"&before={NOW - 3}"):
+                self.hold(f"{terms}&after={after}{rest}")
+            found = self.stages[0].get(f"{terms}&after={after}&points=0").json()
+            self.assertEqual(found["view_update_every"], 2, after)
+            self.assertNotIn(None, [value for _, *values in found["result"]["data"] for value in values], after)
 
     def test_epochs(self) -> None:
         """
