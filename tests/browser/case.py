@@ -53,6 +53,7 @@ class BrowserTestCase(InteropTestCase):
         if webdriver is None:
             missing("selenium cannot be imported (pip install selenium)")
         self.browser = self.start_browser()
+        self.browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
         self.resize(1280, 800)
 
     def start_browser(self, **preferences: object) -> Any:
@@ -80,6 +81,25 @@ class BrowserTestCase(InteropTestCase):
         """
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def busy(self) -> float:
+        """
+        @return: The seconds of processor time that the main thread of the page
+            has taken since it was opened, whatever else the machine did.
+        """
+        metrics = self.browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+
+    def cost(self, script: str) -> float:
+        """
+        @param script: As for L{run_script}.
+        @return: The seconds of processor time that it takes, with what follows
+            from it up to the next frame.
+        """
+        before = self.busy()
+        answer = self.run_script(f"{script}; for (const _ of [1, 2]) await new Promise(requestAnimationFrame);")
+        self.assertNotIn("problem", answer)
+        return self.busy() - before
 
     def find(self, selector: str) -> WebElement:
         """

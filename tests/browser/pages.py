@@ -15,7 +15,15 @@ try:
 except ImportError:
     ActionChains = None  # type: ignore[assignment,misc]
 
-PAGES = ("", "nodes.html", "alerts.html", "streaming.html", "compare.html")
+SHOWS = {
+    "": ".card canvas",
+    "nodes.html": "tbody tr",
+    "alerts.html": ".alert-card",
+    "streaming.html": ".vertex",
+    "compare.html": ".card canvas",
+}
+"""What is on each page once it shows something."""
+PAGES = tuple(SHOWS)
 
 
 def node(number: int, **more: Any) -> dict[str, Any]:
@@ -157,15 +165,8 @@ class PagesTestCase(BrowserTestCase):
         """
         Look at a page until it shows something.
         """
-        shows = {
-            "": ".card canvas",
-            "nodes.html": "tbody tr",
-            "alerts.html": ".alert-card",
-            "streaming.html": ".vertex",
-            "compare.html": ".card canvas",
-        }
         self.browser.get(server.url + page)
-        self.find(shows[page.partition("#")[0]])
+        self.find(SHOWS[page.partition("#")[0]])
 
     def chain(self) -> Any:
         """

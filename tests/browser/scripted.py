@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -69,6 +70,8 @@ class ScriptedNode:
         self.most = 0
         self._under_way = 0
         self._lock = threading.Lock()
+        self._tells = threading.Event()
+        self._tells.set()
         node = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -106,6 +109,17 @@ class ScriptedNode:
         self._server.server_close()
         self._thread.join()
 
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """
+        Answer what is asked of the API only afterwards; the files at once.
+        """
+        self._tells.clear()
+        try:
+            yield
+        finally:
+            self._tells.set()
+
     def add(self, id: str, values: Values | None = None, **more: Any) -> None:
         """
         Have one more chart.
@@ -123,6 +137,8 @@ class ScriptedNode:
         if path.startswith("host/"):
             path = path.split("/", 2)[2]
         query = dict(parse_qsl(parts.query))
+        if path.startswith("api/"):
+            self._tells.wait()
         match path:
             case "api/v1/info":
                 return self._json(self._info())

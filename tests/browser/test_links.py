@@ -129,7 +129,8 @@ class LinkTests(PagesTestCase):
             self.assertEqual("Last 15 minutes", self.text("#picker"))
             self.assertEqual("Live", self.view("system.cpu")["live"])
             script = "return (await import('./static/api.js')).clock.now()"
-            self.assertLess(abs(time.time() - self.run_script(script)["value"]), 5)
+            began = time.time()
+            self.assertTrue(began - 60 < self.run_script(script)["value"] < time.time() + 60)
 
     def test_place(self) -> None:
         """

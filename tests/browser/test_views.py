@@ -8,17 +8,24 @@ from __future__ import annotations
 import gzip
 import time
 from pathlib import Path
+from statistics import median
 
 from tests.browser.axe import serious
 from tests.browser.case import Keys
-from tests.browser.pages import PAGES, PagesTestCase, alarm, stream, transition
+from tests.browser.pages import PAGES, SHOWS, PagesTestCase, alarm, stream, transition
 from tests.browser.scripted import PAGES as DASHBOARD
 from tests.browser.test_page import HOSTILE
 from tests.interop.peers import wait_for
 
 MOST_BYTES = 300_000
-FIRST_PAINT = 1000.0
-"""Milliseconds."""
+OPENING = 1.0
+"""Seconds of processor time for a page to be there; it takes a tenth or two."""
+SORTING = 0.4
+"""The same for a thousand nodes in another order; it takes less than a tenth."""
+FRAME = 0.4
+"""The same for a frame of a scrolling page, on the average; it takes less than a tenth."""
+FRAMES = 60
+"""How many it scrolls."""
 
 
 class ViewTests(PagesTestCase):
@@ -272,23 +279,10 @@ class ViewTests(PagesTestCase):
         seen = self.browser.execute_script("return [...window.parts].sort((a, b) => a - b)")
         self.assertTrue(any(0 < part < 2006 for part in seen), seen)
         self.assertEqual(2006, seen[-1])
-        script = """
-            const longest = [];
-            new PerformanceObserver((list) => longest.push(...list.getEntries().map(({ duration }) => duration)))
-                .observe({ type: "longtask" });
-            let frames = 0;
-            const began = performance.now();
-            while (performance.now() - began < 3000) {
-                scrollBy(0, 120);
-                await new Promise(requestAnimationFrame);
-                frames += 1;
-            }
-            return [frames / 3, Math.max(0, ...longest), document.querySelectorAll("canvas").length];
-        """
-        rate, longest, drawn = self.run_script(script)["value"]
-        self.assertLess(drawn, 60)
-        self.assertGreater(rate, 4, "frames a second, while other tests use the machine")
-        self.assertLess(longest, 1000, "milliseconds")
+        costs = [self.cost("scrollBy(0, 120)") for _ in range(FRAMES)]
+        self.assertLess(sum(costs) / FRAMES, FRAME)
+        self.assertLess(max(costs), 4 * FRAME)
+        self.assertLess(self.browser.execute_script("return document.querySelectorAll('canvas').length"), 60)
         self.assertLess(len(set(server.asked)), 400)
 
     # -- all nodes ----------------------------------------------------------------
@@ -310,15 +304,9 @@ class ViewTests(PagesTestCase):
         self.find("th.cpu button").click()
         self.assertEqual("web99", self.rows()[0])
         self.assertEqual("ascending", self.find("th.cpu").get_attribute("aria-sort"))
-        script = """
-            const began = performance.now();
-            document.querySelector("th.cpu button").click();
-            await new Promise(requestAnimationFrame);
-            await new Promise(requestAnimationFrame);
-            return performance.now() - began;
-        """
-        # Twenty times, as other tests may have the processor; back to the order that there was.
-        self.assertLess(min(self.run_script(script)["value"] for _ in range(20)), 250, "milliseconds")
+        # An even number of times: back to the order that there was.
+        costs = [self.cost("document.querySelector('th.cpu button').click()") for _ in range(10)]
+        self.assertLess(median(costs), SORTING)
         self.find(".chips input[value='alerts']").send_keys(Keys.SPACE)
         self.assertEqual(["web9"], self.rows())
         self.assertIn("1 critical", self.text("[data-guid='guid-9'] .pills"))
@@ -586,21 +574,23 @@ class ViewTests(PagesTestCase):
     def test_first_paint(self) -> None:
         """
         Each page loads less than 300 kB, all of it from the node, and shows
-        something within a second.
+        something before the node has told it anything; it is there for little
+        processor time.
         """
         server = self.scripted()
+        painted = "return performance.getEntriesByName('first-contentful-paint').length"
         script = """
-            const [paint] = performance.getEntriesByName("first-contentful-paint");
             const files = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/static/"));
-            return [paint.startTime, files.map(({ name }) => name)];
+            return files.map(({ name }) => name);
         """
         for page in PAGES:
-            for _ in range(10):  # other tests may have the processor just then
+            with server.silence():
                 self.browser.get("about:blank")
-                self.open(server, page)
-                paint, names = self.browser.execute_script(script)
-                if paint < FIRST_PAINT:
-                    break
+                self.browser.get(server.url + page)
+                wait_for("something is shown", lambda: self.browser.execute_script(painted))
+            self.find(SHOWS[page])
+            self.assertLess(self.busy(), OPENING, page)
+            names = self.browser.execute_script(script)
             self.assertTrue(all(name.startswith(server.url) for name in names), names)
             files = [DASHBOARD.get(name.partition("/static/")[2]) for name in names]
             files.append(DASHBOARD.get(page or "index.html"))
@@ -610,7 +600,6 @@ class ViewTests(PagesTestCase):
             packed = sum(len(gzip.compress(body, 1)) for body in bodies)
             self.assertLess(plain, MOST_BYTES, page)
             self.assertLess(packed, MOST_BYTES / 3, page)
-            self.assertLess(paint, FIRST_PAINT, page)
 
     def test_recovers(self) -> None:
         """
