@@ -139,6 +139,26 @@ class InteropTestCase(SynchronousTestCase):
         expected = origin.samples(chart)
         self.assert_same_values(expected, viewer.samples(chart, origin.name), tolerance, least=least)
 
+    def assert_seamless(self, origin: Peer, viewer: Peer, chart: str, seconds: int) -> None:
+        """
+        A node has every sample of another from its own first on, but for the
+        newest, which may be under way, and with the same values.
+
+        What the origin lacks as well was never collected: the machine may have
+        stood still.
+
+        @param seconds: How many samples are waited for.
+        """
+        viewer.wait_samples(chart, origin.name, count=seconds)
+        # The viewer first, and the origin farther back: it must have whatever the viewer has.
+        found, expected = viewer.samples(chart, origin.name), origin.samples(chart, after=-600)
+        self.assert_same_values(expected, found, least=seconds - 5)
+        for dimension, values in found.items():
+            first, last = min(values), max(values)
+            inside = [second for second in expected[dimension] if first <= second <= last]
+            self.assertEqual(sorted(values), sorted(inside), dimension)
+            self.assertGreater(len(inside), (last - first) / 2, f"{dimension}: {origin.name} has next to nothing")
+
     def assert_same_values(
         self,
         expected: Mapping[str, Mapping[int, float]],

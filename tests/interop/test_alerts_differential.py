@@ -13,7 +13,9 @@ from tests.interop.case import InteropTestCase
 from tests.interop.peers import KEY, Peer, accepting, wait_for
 
 SECONDS = 34
-"""How long both are watched."""
+"""How long both are watched at least."""
+PATIENCE = 150
+"""How long at most, until each that changes has had a transition at both."""
 
 LOOKUPS = {
     "average": "average -10s unaligned of abs",
@@ -224,7 +226,8 @@ class AlertsDifferentialTests(InteropTestCase):
         begun = int(time.time()) + 1
         seen: tuple[dict[Any, float], dict[Any, float]] = ({}, {})
         last: list[dict[str, Any]] = []
-        while time.time() < begun + SECONDS:
+        while time.time() < begun + SECONDS or not self.changed(begun, node, child):
+            self.assertLess(time.time(), begun + PATIENCE, "an alert has had no transition")
             last = [self.watched(peer, child.name) for peer in (child, node)]
             for found, alerts in zip(seen, last, strict=True):
                 for name, alert in alerts.items():
@@ -240,12 +243,25 @@ class AlertsDifferentialTests(InteropTestCase):
         steady = set(last[0]) - set(CHANGING)
         theirs, ours = ({name: alerts[name]["status"] for name in steady} for alerts in last)
         self.assertEqual(ours, theirs)
+        until = int(time.time()) - 3
         found = [peer.get("alarm_log", child.name) for peer in (child, node)]
         for name in CHANGING:
-            self.assert_same_transitions(name, *found, begun)
+            self.assert_same_transitions(name, *found, begun, until)
         keys = [set(next(entry for entry in log if entry["name"] == "rises")) for log in found]
         self.assertEqual(keys[1] - keys[0], {"transition_id", "summary"})
         self.assertEqual(keys[0] - keys[1], set())
+
+    def changed(self, begun: int, node: Peer, child: Peer) -> bool:
+        """
+        @return: Whether each alert that changes has had a transition at both,
+            so long ago that it can be compared.
+        """
+        logs = [peer.get("alarm_log", child.name) for peer in (node, child)]
+        return all(
+            any(entry["name"] == name and begun < entry["when"] < time.time() - 4 for entry in log)
+            for log in logs
+            for name in CHANGING
+        )
 
     def assert_same_values(self, theirs: dict[Any, float], ours: dict[Any, float]) -> None:
         """
@@ -258,13 +274,13 @@ class AlertsDifferentialTests(InteropTestCase):
             same = math.isclose(theirs[key], ours[key], rel_tol=1e-5 if exact else 1e-2, abs_tol=1e-6 if exact else 1)
             self.assertTrue(same, f"{key}: {theirs[key]} and {ours[key]}")
 
-    def assert_same_transitions(self, name: str, theirs: list[Any], ours: list[Any], begun: int) -> None:
+    def assert_same_transitions(self, name: str, theirs: list[Any], ours: list[Any], begun: int, until: int) -> None:
         """
         What happened since is the same, and at the same time but for a period of evaluation.
         """
         logs = [[entry for entry in reversed(log) if entry["name"] == name] for log in (theirs, ours)]
         for log, others in (logs, logs[::-1]):
-            within = [entry for entry in log if begun < entry["when"] < begun + SECONDS - 3]
+            within = [entry for entry in log if begun < entry["when"] < until]
             self.assertGreaterEqual(len(within), 1)
             first = min(range(len(others)), key=lambda at: self.distance(within[0], others[at]))
             for one, other in zip(within, others[first : first + len(within)], strict=True):
