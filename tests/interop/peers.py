@@ -160,7 +160,8 @@ def wait_for(what: str, found: Callable[[], T | None], timeout: float = 20.0, ev
     @param what: For the message of the failure.
     @param found: Returns something true once it is there.  While it raises
         L{OSError}, L{LookupError} or L{ValueError}, it is not there yet.
-    @param timeout: Seconds after which it is given up.
+    @param timeout: Seconds after which it is given up; what passes while this
+        process is kept from running does not count.
     """
     deadline = time.monotonic() + timeout
     problem: Exception | None = None
@@ -173,7 +174,9 @@ def wait_for(what: str, found: Callable[[], T | None], timeout: float = 20.0, ev
             problem = error
         if time.monotonic() > deadline:
             raise PeerFailed(f"not within {timeout:g} s: {what}" + (f" ({problem!r})" if problem else ""))
+        began = time.monotonic()
         time.sleep(every)
+        deadline += max(0.0, time.monotonic() - began - every)
 
 
 class Peer:
