@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from netstream.model.identity import fingerprint
@@ -153,8 +152,6 @@ class CheckTests(InteropTestCase):
         self.assertEqual(status, 1)
         self.assertIn("  key           FAILED", said)
         parent.stop()
-        began = time.monotonic()
         status, said = self.check(destination)
         self.assertEqual(status, 1)
         self.assertIn("  connection    FAILED", said)
-        self.assertLess(time.monotonic() - began, 40)

@@ -260,13 +260,19 @@ class NodeTests(ExportTestCase):
         self.wait_points(read)
         relay.end()
         node.wait_log("points wait until it takes them again")
-        time.sleep(3)
-        (column,) = node.samples(CHART, after=-600).values()
-        before = [second for second in column if second > max(read())]
-        self.assertGreaterEqual(len(before), 2)
-        time.sleep(4)  # so long after its end, at most, an interval is written
+        last = max(read())
+
+        def several() -> list[int] | None:
+            (column,) = node.samples(CHART, after=-600).values()
+            later = [second for second in column if second > last]
+            return later if len(later) >= 2 else None
+
+        before = wait_for("some are missed", several)
+        folder = Path(node.directory / "data" / "export")
+        # So long after its end, at most, an interval is written.
+        written = max(before) + 4
+        wait_for("they are written", lambda: any(path.stat().st_mtime > written for path in folder.rglob("*.spool")))
         node.kill()
-        self.assertTrue(list(Path(node.directory / "data" / "export").rglob("*.spool")))
         relay.start()
         node.start()
         found = self.wait_points(read, int(time.time()))

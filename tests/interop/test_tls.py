@@ -5,6 +5,7 @@ TLS with real agents, and with C{openssl} as a peer.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import subprocess
 import time
@@ -266,14 +267,12 @@ class HalfHandshakeTests(TLSTestCase):
         try:
             for peer in peers:
                 peer.sendall(hello)
-            asked = time.monotonic()
             node.get("info")
-            self.assertLess(time.monotonic() - asked, 2)
+            self.assertEqual(select.select(peers, [], [], 0)[0], [], "it answers while all of them are there")
             for peer in peers:
-                peer.settimeout(20)
+                peer.settimeout(60)
                 with contextlib.suppress(ConnectionError):
                     self.assertEqual(peer.recv(100), b"")
-            self.assertLess(time.monotonic() - began, 15)
             self.assertGreater(time.monotonic() - began, 9)
         finally:
             for peer in peers:
