@@ -21,6 +21,8 @@ MOST_ALERTS = 2000
 """Raised alerts of one answer."""
 MOST_TRANSITIONS = 1000
 """Transitions of one answer."""
+RECENT = 900
+"""Seconds for which a sample tells how busy a node is."""
 _CPU = "system.cpu"
 _IDLE = ("idle", "iowait")
 
@@ -38,16 +40,17 @@ def state(host: Host) -> str:
     return "replicating" if host.replication is not None and not host.replication.done else "live"
 
 
-def _cpu(host: Host) -> float | None:
+def _cpu(host: Host, now: int) -> float | None:
     """
-    @return: How busy its processors are, in percent.
+    @return: How busy its processors are, in percent; L{None} if no recent
+        sample tells.
     """
     chart = host.charts.get(_CPU)
     if chart is None or not host.online:
         return None
     busy = [d for d in chart.dimensions.values() if not d.hidden and d.id not in _IDLE]
-    values = [host.latest.of(host.table.find(_CPU, d.id))[1] for d in busy]
-    known = [value for value in values if value == value]
+    latest = [host.latest.of(host.table.find(_CPU, d.id)) for d in busy]
+    known = [value for time, value, _ in latest if time > now - RECENT and value == value]
     return round(sum(known), 2) if known else None
 
 
@@ -63,7 +66,7 @@ async def _newest(host: Host) -> int:
     return max((span.last for span in (await bounds(host)).values()), default=int(host.seen))
 
 
-async def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
+async def _overview(host: Host, alerts: Alerts, now: int) -> dict[str, Any]:
     charts = [chart for chart in host.charts.values() if not chart.obsolete]
     return _named(host) | {
         "state": state(host),
@@ -74,7 +77,7 @@ async def _overview(host: Host, alerts: Alerts) -> dict[str, Any]:
         "version": version_of(host),
         "os": host.info.os,
         "alarms": alerts.counts(host),
-        "cpu": _cpu(host),
+        "cpu": _cpu(host, now),
         "labels": {name: label.value for name, label in host.labels.items() if not name.startswith("_")},
     }
 
@@ -88,7 +91,7 @@ async def overview(hub: Hub, alerts: Alerts, settings: Settings, turns: Turns) -
     for number, host in enumerate(mirrored(hub)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
             await turns.breathe()
-        found.append(await _overview(host, alerts))
+        found.append(await _overview(host, alerts, int(turns.clock.seconds())))
     return {"now": int(turns.clock.seconds()), "own": hub.local.info.guid, "keys": list(settings.keys), "nodes": found}
 
 

@@ -323,6 +323,27 @@ class ViewTests(PagesTestCase):
         self.find("tbody .name").click()
         wait_for("its dashboard is shown", lambda: self.browser.current_url.startswith(f"{server.url}host/web99/"))
 
+    def test_without_processors(self) -> None:
+        """
+        A node that does not tell how busy it is is not asked for that, which
+        could only fail.
+        """
+        server = self.scripted(3)
+        every = server.said["api/v3/overview"]
+        assert isinstance(every, dict)
+        every["nodes"][1] |= {"cpu": None}
+        self.open(server, "nodes.html")
+        script = "return performance.getEntriesByType('resource').map(({ name }) => name)"
+
+        def asked() -> set[str]:
+            addresses = [name for name in self.browser.execute_script(script) if "/data?" in name]
+            return {address.partition("/host/")[2].partition("/")[0] for address in addresses}
+
+        wait_for("the others are asked", lambda: {"guid-0", "guid-2"} <= asked())
+        self.assertEqual({"guid-0", "guid-2"}, asked())
+        self.assertEqual("–", self.text("[data-guid='guid-1'] .cpu .value"))
+        self.assertEqual([], self.complaints())
+
     def test_menu(self) -> None:
         """
         Every page leads to every other and to every node, also from below a

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.web import fleet
 from tests.health.stage import Stage as Watching
 from tests.web.stage import CHILD, GUID, NOW, Stage
 from tests.web.test_alerts import TEXT, Client
@@ -34,6 +35,10 @@ class FleetTests(SynchronousTestCase):
         )
         self.assertEqual((child["guid"], child["state"], child["metrics"], child["cpu"]), (CHILD, "live", 2, None))
         self.assertEqual(child["alarms"], {"normal": 0, "warning": 0, "critical": 0})
+        stage.clock.advance(fleet.RECENT - 1)
+        self.assertEqual(25.0, stage.get("/api/v3/overview").json()["nodes"][0]["cpu"])
+        stage.clock.advance(1)
+        self.assertIsNone(stage.get("/api/v3/overview").json()["nodes"][0]["cpu"], "it was long ago")
         host = stage.hub.find("web1")
         assert host is not None
         stage.hub.disconnect(host, NOW)

@@ -160,7 +160,8 @@ class Row {
   }
 
   get due() {
-    return this.near && !this.node.hidden && this.data.state !== "offline" && performance.now() >= this.#asked + SPARK_EVERY;
+    // Of a node that does not tell how busy it is, there is nothing to be asked.
+    return this.near && !this.node.hidden && this.data.state !== "offline" && this.data.cpu !== null && performance.now() >= this.#asked + SPARK_EVERY;
   }
 
   async draw() {
