@@ -217,20 +217,27 @@ class AlertsDifferentialTests(InteropTestCase):
             health=DEFINITIONS,
         )
         child = self.agent("real-child", sends_to=[node.address], fixture=True, alerts=DEFINITIONS)
-        node.wait_samples("fixture.simple", child.name, count=12)
-        wait_for(
-            "both evaluate",
-            lambda: all(
-                (alert := self.watched(peer, child.name).get("rises")) and alert["status"] != "UNINITIALIZED"
-                for peer in (node, child)
-            ),
-        )
-        begun = int(time.time()) + 1
-        seen: tuple[dict[Any, float], dict[Any, float]] = ({}, {})
-        last: list[dict[str, Any]] = []
         stood: list[tuple[float, float]] = []
         looked = time.time()
-        while time.time() < begun + SECONDS or not self.changed(begun, node, child):
+
+        def look() -> None:
+            nonlocal looked
+            before, looked = looked, time.time()
+            if looked - before > STANDSTILL:
+                stood.append((before, looked))
+
+        def both_evaluate() -> bool:
+            look()
+            return len(next(iter(node.samples("fixture.simple", child.name).values()))) >= 12 and all(
+                (alert := self.watched(peer, child.name).get("rises")) and alert["status"] != "UNINITIALIZED"
+                for peer in (node, child)
+            )
+
+        wait_for("both evaluate", both_evaluate, timeout=60)
+        begun = quiet = int(time.time()) + 1
+        seen: tuple[dict[Any, float], dict[Any, float]] = ({}, {})
+        last: list[dict[str, Any]] = []
+        while time.time() < begun + SECONDS or not self.changed(quiet, node, child):
             self.assertLess(time.time(), begun + PATIENCE, "an alert has had no transition")
             last = [self.watched(peer, child.name) for peer in (child, node)]
             for found, alerts in zip(seen, last, strict=True):
@@ -238,9 +245,8 @@ class AlertsDifferentialTests(InteropTestCase):
                     if alert.get("db_before") and alert["value"] is not None:
                         found[name, alert["db_after"], alert["db_before"]] = alert["value"]
             time.sleep(0.25)
-            before, looked = looked, time.time()
-            if looked - before > STANDSTILL:
-                stood.append((before, looked))
+            look()
+            quiet = max([begun, *(math.ceil(end) + 3 for _, end in stood)])
 
         for found in seen:
             for name, after, before in tuple(found):
@@ -258,19 +264,19 @@ class AlertsDifferentialTests(InteropTestCase):
         until = int(time.time()) - 3
         found = [peer.get("alarm_log", child.name) for peer in (child, node)]
         for name in CHANGING:
-            self.assert_same_transitions(name, *found, begun, until)
+            self.assert_same_transitions(name, *found, quiet, until)
         keys = [set(next(entry for entry in log if entry["name"] == "rises")) for log in found]
         self.assertEqual(keys[1] - keys[0], {"transition_id", "summary"})
         self.assertEqual(keys[0] - keys[1], set())
 
-    def changed(self, begun: int, node: Peer, child: Peer) -> bool:
+    def changed(self, since: int, node: Peer, child: Peer) -> bool:
         """
-        @return: Whether each alert that changes has had a transition at both,
-            so long ago that it can be compared.
+        @return: Whether each alert that changes has had a transition at both
+            since then, so long ago that it can be compared.
         """
         logs = [peer.get("alarm_log", child.name) for peer in (node, child)]
         return all(
-            any(entry["name"] == name and begun < entry["when"] < time.time() - 4 for entry in log)
+            any(entry["name"] == name and since < entry["when"] < time.time() - 4 for entry in log)
             for log in logs
             for name in CHANGING
         )
