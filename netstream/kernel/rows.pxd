@@ -19,6 +19,19 @@ cdef bytes _one_by_one(
     bytes behind)
 
 @cython.final
+cdef class Rows:
+    cdef const uint64_t[:, :] cells
+    cdef const unsigned char[:, :] marks
+    cdef const int32_t[::1] columns
+    cdef const double[:, :] past
+    cdef const unsigned char[:, :] past_marks
+    cdef int64_t start, step, floor
+
+    @cython.locals(earlier=int64_t, step=int64_t, start=int64_t, stored=int64_t, rest=int64_t, low=int64_t)
+    cdef int64_t plan(
+        self, int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last) except? -1
+
+@cython.final
 cdef class Form:
     cdef list _pieces
     cdef bytes _places
@@ -26,21 +39,16 @@ cdef class Form:
     cdef int64_t _factor
     cdef bint _anomalies
 
-    @cython.locals(cell=_Cell, width=Py_ssize_t, wanted=Py_ssize_t, i=Py_ssize_t, end=int64_t, high=int64_t,
-                   rows=int64_t, low=int64_t, count=int64_t, finite=bint, least=cython.double, greatest=cython.double,
-                   row=int64_t, earlier=int64_t, mark=cython.int, value=cython.double, size=Py_ssize_t, piece=bytes, text=bytearray,
-                   begin="unsigned char *", at="unsigned char *", places="const unsigned char *", newest_at=int64_t,
-                   number=int64_t, place=Py_ssize_t, code=cython.int)
-    cdef object _fill(
-        self, int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last, int64_t floor,
-        int64_t start, int64_t step, const uint64_t[:, :] cells, const unsigned char[:, :] marks,
-        const int32_t[::1] columns, const double[:, :] past, const unsigned char[:, :] past_marks,
+    @cython.locals(cell=_Cell, cells="const uint64_t[:, :]", marks="const unsigned char[:, :]",
+                   columns="const int32_t[::1]", past="const double[:, :]", past_marks="const unsigned char[:, :]",
+                   start=int64_t, step=int64_t, wanted=Py_ssize_t, i=Py_ssize_t, end=int64_t, high=int64_t,
+                   height=int64_t, low=int64_t, count=int64_t, finite=bint, least=cython.double, greatest=cython.double,
+                   row=int64_t, earlier=int64_t, mark=cython.int, value=cython.double, size=Py_ssize_t, piece=bytes,
+                   text=bytearray, begin="unsigned char *", at="unsigned char *", places="const unsigned char *",
+                   newest_at=int64_t, number=int64_t, place=Py_ssize_t, code=cython.int)
+    cpdef object fill(
+        self, Rows rows, int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last,
         const double[::1] latest, const int32_t[::1] series)
-
-@cython.locals(stored=int64_t, rest=int64_t, low=int64_t)
-cdef int64_t _last_row(
-    int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last, int64_t floor,
-    int64_t start, int64_t step, int64_t earlier, int64_t height) except? -1
 
 cdef unsigned char *_stamp(unsigned char *at, int64_t number) noexcept
 

@@ -267,6 +267,108 @@ def _decimals(at: Any, number: int) -> Any:
     return at + place + 1
 
 
+class Rows:
+    """
+    Rows of some series, one sample each: those of a hot page, and what comes
+    right before them.
+    """
+
+    __slots__ = ("cells", "columns", "floor", "marks", "past", "past_marks", "start", "step")
+
+    def __init__(
+        self,
+        cells: Cells,
+        marks: Bytes,
+        columns: Int32s,
+        past: Float64s,
+        past_marks: Bytes,
+        start: int,
+        step: int,
+        floor: int,
+    ) -> None:
+        """
+        @param cells: uint64 of shape (rows, width), as L{netstream.kernel.cells}
+            says.
+        @param marks: uint8 of the same shape.
+        @param columns: int32 by series: its column.
+        @param past: float64 of shape (rows, series): what comes before the
+            page; NaN where there is none.
+        @param past_marks: uint8 of the same shape.
+        @param start: Second of the first row of the page.
+        @param step: Seconds from row to row.
+        @param floor: Rows up to this second may be elsewhere.
+        @raise ValueError: The arrays do not fit each other, or there is no such
+            column.
+        """
+        self.cells = cells
+        self.marks = marks
+        self.columns = columns
+        self.past = past
+        self.past_marks = past_marks
+        self.start = start
+        self.step = step
+        self.floor = floor
+        width = self.cells.shape[1]
+        wanted = self.columns.shape[0]
+        if (
+            self.marks.shape[0] != self.cells.shape[0]
+            or self.marks.shape[1] != width
+            or self.past.shape[1] != wanted
+            or self.past_marks.shape[0] != self.past.shape[0]
+            or self.past_marks.shape[1] != wanted
+        ):
+            raise ValueError("arrays of unequal shape")
+        for i in range(wanted):
+            if not 0 <= self.columns[i] < width:
+                raise ValueError("no such column")
+
+    def plan(self, after: int, before: int, points: int, now: int, first: int, last: int) -> int:
+        """
+        Choose rows as L{netstream.db.windows.window} does, where each is one
+        sample.
+
+        @return: The row behind the last one, counted from the first of the
+            past, times 2**32, and how many there are; 0 if it is not so simple,
+            or they are not all here.
+        """
+        earlier = len(self.past)
+        step = self.step
+        start = self.start - earlier * step
+        if before == 0:
+            before = last
+        elif -_RELATIVE <= before <= _RELATIVE:
+            before = now - 1 - (before if before > 0 else -before)
+        if after == 0:
+            after = first
+        elif -_RELATIVE <= after <= _RELATIVE:
+            after = before - (after if after > 0 else -after) + 1
+        if after > before:
+            after, before = before, after
+        if before > now - 1:
+            after, before = after - (before - now + 1), now - 1
+        if after <= 0 or step <= 0 or (step > 1 and 0 < points * step < before - after + 1):  # a tier might fit
+            return 0
+        after -= after % step
+        before -= before % step
+        stored = (before - after + 1) // step
+        if stored < 1:
+            stored = 1
+        if points <= 0 or points > stored:
+            points = stored
+        rest = stored % points
+        if stored // points + (1 if rest > points // 2 else 0) != 1:
+            return 0
+        if before - after > points * step:
+            points = stored
+        after = before - points * step
+        if after < self.floor or before < first or after >= last or after + step < start or (after - start) % step:
+            return 0
+        low = (after + step - start) // step
+        if low + points > earlier + len(self.cells):
+            return 0
+        return (low + points << 32) + points
+
+
 class Form:
     """
     Text with rows of a hot page in it, and what there is to say of them.
@@ -298,132 +400,52 @@ class Form:
 
     def fill(
         self,
+        rows: Rows,
         after: int,
         before: int,
         points: int,
         now: int,
         first: int,
         last: int,
-        floor: int,
-        start: int,
-        step: int,
-        cells: Cells,
-        marks: Bytes,
-        columns: Int32s,
-        past: Float64s,
-        past_marks: Bytes,
         latest: Float64s,
         series: Int32s,
     ) -> bytes | None:
         """
         Answer a question for samples.
 
+        @param rows: Where they are.
         @param after: As L{netstream.db.windows.window} has it.
         @param before: The same.
         @param points: The same.
         @param now: The current second.
         @param first: The oldest second that is stored.
         @param last: The newest second.
-        @param floor: Rows up to this second may be elsewhere.
-        @param start: Second of the first row of the page.
-        @param step: Seconds from row to row.
-        @param cells: uint64 of shape (rows, width), as L{netstream.kernel.cells}
-            says.
-        @param marks: uint8 of the same shape.
-        @param columns: int32: the columns wanted.
-        @param past: float64 of shape (rows, wanted): what comes before the
-            page; NaN where there is none.
-        @param past_marks: uint8 of the same shape.
         @param latest: float64 by series of the host.
         @param series: int32 by column: its series, -1 if it has none.
         @return: L{None} if rows are not all here, or each of more than one
             sample, or if there are anomalies that may not be.
-        @raise ValueError: The arrays do not fit each other, or there is no such
-            column.
+        @raise ValueError: There are more columns than series, or less.
         """
         if not COMPILED:
-            return self._by_arrays(
-                after,
-                before,
-                points,
-                now,
-                first,
-                last,
-                floor,
-                start,
-                step,
-                cells,
-                marks,
-                columns,
-                past,
-                past_marks,
-                latest,
-                series,
-            )
-        found: bytes | None = self._fill(
-            after,
-            before,
-            points,
-            now,
-            first,
-            last,
-            floor,
-            start,
-            step,
-            cells,
-            marks,
-            columns,
-            past,
-            past_marks,
-            latest,
-            series,
-        )
-        return found
-
-    def _fill(
-        self,
-        after: int,
-        before: int,
-        points: int,
-        now: int,
-        first: int,
-        last: int,
-        floor: int,
-        start: int,
-        step: int,
-        cells: Cells,
-        marks: Bytes,
-        columns: Int32s,
-        past: Float64s,
-        past_marks: Bytes,
-        latest: Float64s,
-        series: Int32s,
-    ) -> Any:
-        """
-        The compiled way.
-        """
+            return self._by_arrays(rows, after, before, points, now, first, last, latest, series)
         cell: Any  # in C, the bits of a number and the number in the same place
-        width = cells.shape[1]
+        cells: Any = rows.cells
+        marks: Any = rows.marks
+        columns: Any = rows.columns
+        past: Any = rows.past
+        past_marks: Any = rows.past_marks
+        start = rows.start
+        step = rows.step
         wanted = columns.shape[0]
         earlier = past.shape[0]
-        if (
-            marks.shape[0] != cells.shape[0]
-            or marks.shape[1] != width
-            or series.shape[0] != wanted
-            or past.shape[1] != wanted
-            or past_marks.shape[0] != earlier
-            or past_marks.shape[1] != wanted
-        ):
+        if series.shape[0] != wanted:
             raise ValueError("arrays of unequal shape")
-        for i in range(wanted):
-            if not 0 <= columns[i] < width:
-                raise ValueError("no such column")
-        end = _last_row(after, before, points, now, first, last, floor, start, step, earlier, cells.shape[0])
+        end = rows.plan(after, before, points, now, first, last)
         if not end:
             return None
         high = (end >> 32) - earlier
-        rows = end & 0xFFFFFFFF
-        low = high - rows
+        height = end & 0xFFFFFFFF
+        low = high - height
         count = 0
         finite = 0
         least = 0.0
@@ -447,7 +469,7 @@ class Form:
                     if not finite or value > greatest:
                         greatest = value
                     finite = 1
-        size = (rows + 2) * (wanted + 1) * (_LONGEST + 4)
+        size = (height + 2) * (wanted + 1) * (_LONGEST + 4)
         for piece in self._pieces:
             size += len(piece) + _LONGEST
         text = bytearray(size)
@@ -478,7 +500,7 @@ class Form:
             elif code == 7:
                 at = _stamp(at, newest_at)
             elif code == 8:
-                at = _stamp(at, rows)
+                at = _stamp(at, height)
             elif code == 9:
                 at = _stamp(at, count)
             elif code == 10:
@@ -504,7 +526,7 @@ class Form:
                         value = cell.value  # noqa: F821
                     at = _number(at, value)
             else:
-                for number in range(rows):
+                for number in range(height):
                     row = high - 1 - number if self._turned else low + number
                     if number:
                         at[0] = 44
@@ -525,117 +547,51 @@ class Form:
 
     def _by_arrays(
         self,
+        rows: Rows,
         after: int,
         before: int,
         points: int,
         now: int,
         first: int,
         last: int,
-        floor: int,
-        start: int,
-        step: int,
-        cells: Cells,
-        marks: Bytes,
-        columns: Int32s,
-        past: Float64s,
-        past_marks: Bytes,
         latest: Float64s,
         series: Int32s,
     ) -> bytes | None:
         """
         The way without a compiler.
         """
-        wanted, earlier = len(columns), len(past)
-        shapes = past.shape, past_marks.shape
-        if marks.shape != cells.shape or len(series) != wanted or shapes != ((earlier, wanted),) * 2:
+        wanted, earlier, start, step = len(rows.columns), len(rows.past), rows.start, rows.step
+        if len(series) != wanted:
             raise ValueError("arrays of unequal shape")
-        if len(columns) and not 0 <= columns.min() <= columns.max() < cells.shape[1]:
-            raise ValueError("no such column")
-        end = _last_row(after, before, points, now, first, last, floor, start, step, earlier, len(cells))
+        end = rows.plan(after, before, points, now, first, last)
         if not end:
             return None
-        high, rows = (end >> 32) - earlier, end & 0xFFFFFFFF
-        low = high - rows
+        high, height = (end >> 32) - earlier, end & 0xFFFFFFFF
+        low = high - height
         here = slice(max(0, low), max(0, high))
         loaded, flags = np.empty((here.stop - here.start, wanted)), np.empty((here.stop - here.start, wanted), np.uint8)
-        load(cells[here], marks[here], columns, loaded, flags)
+        load(rows.cells[here], rows.marks[here], rows.columns, loaded, flags)
         there = slice(min(earlier, earlier + low), min(earlier, earlier + high))
-        values = np.concatenate((past[there], loaded))
-        if not self._anomalies and (np.concatenate((past_marks[there], marks[here][:, columns])) & 1).any():
+        values = np.concatenate((rows.past[there], loaded))
+        marks = np.concatenate((rows.past_marks[there], rows.marks[here][:, rows.columns]))
+        if not self._anomalies and (marks & 1).any():
             return None
         count, least, greatest = extent(values)
         newest = [latest[number] if 0 <= number < len(latest) else _NAN for number in series.tolist()]
         oldest, stride = self._factor * (start + step * low), self._factor * step
         shown = values
         if self._turned:
-            shown, oldest, stride = values[::-1], oldest + stride * (rows - 1), -stride
+            shown, oldest, stride = values[::-1], oldest + stride * (height - 1), -stride
         said = [
             *(b"%d" % whole for whole in (after, before, points, step, first, last)),
-            *(b"%d" % whole for whole in (start + step * low, start + step * (high - 1), rows, count)),
+            *(b"%d" % whole for whole in (start + step * low, start + step * (high - 1), height, count)),
             *(write(np.array([[number]]), b"", b"") for number in (least, greatest)),
             write(np.array([newest]), b",", b""),
-            write(values[rows - 1 :], b",", b""),
+            write(values[height - 1 :], b",", b""),
             stamped(shown, oldest, stride, b"[", b",", b",", b"],").removesuffix(b","),
         ]
         places = [said[place] for place in self._places] + [b""]
         return b"".join([piece + place for piece, place in zip(self._pieces, places, strict=True)])
-
-
-def _last_row(
-    after: int,
-    before: int,
-    points: int,
-    now: int,
-    first: int,
-    last: int,
-    floor: int,
-    start: int,
-    step: int,
-    earlier: int,
-    height: int,
-) -> int:
-    """
-    Plan rows as L{netstream.db.windows.window} does, where each is one sample.
-
-    @param earlier: How many rows there are before the page.
-    @param height: How many it has.
-    @return: The row behind the last one, of all these, times 2**32, and how
-        many there are; 0 if it is not so simple, or they are not all here.
-    """
-    if before == 0:
-        before = last
-    elif -_RELATIVE <= before <= _RELATIVE:
-        before = now - 1 - (before if before > 0 else -before)
-    if after == 0:
-        after = first
-    elif -_RELATIVE <= after <= _RELATIVE:
-        after = before - (after if after > 0 else -after) + 1
-    if after > before:
-        after, before = before, after
-    if before > now - 1:
-        after, before = after - (before - now + 1), now - 1
-    if after <= 0 or step <= 0 or (step > 1 and 0 < points * step < before - after + 1):  # a tier might fit
-        return 0
-    after -= after % step
-    before -= before % step
-    stored = (before - after + 1) // step
-    if stored < 1:
-        stored = 1
-    if points <= 0 or points > stored:
-        points = stored
-    rest = stored % points
-    if stored // points + (1 if rest > points // 2 else 0) != 1:
-        return 0
-    if before - after > points * step:
-        points = stored
-    after = before - points * step
-    start -= earlier * step
-    if after < floor or before < first or after >= last or after + step < start or (after - start) % step:
-        return 0
-    low = (after + step - start) // step
-    if low + points > earlier + height:
-        return 0
-    return (low + points << 32) + points
 
 
 def _together(

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from netstream.db.interfaces import Look
 from netstream.hub.hub import Host
-from netstream.kernel.rows import Form, extent
+from netstream.kernel.rows import Form, Rows, extent
 from netstream.kernel.rows import write as written
 from netstream.turns import Turns
 from netstream.web import formats
@@ -198,19 +198,13 @@ def at_once(host: Host, choice: Choice, window: Numbers, look: Look, now: int, f
         return None
     if form is None:
         form = choice.form = _form(host, choice)
+    rows = Rows(page.cells, page.marks, look.columns, look.past, look.past_marks, look.start, look.step, look.floor)
     text = form.fill(
+        rows,
         *within(*window),
         now,
         look.span.first,
         look.span.last,
-        look.floor,
-        look.start,
-        look.step,
-        page.cells,
-        page.marks,
-        look.columns,
-        look.past,
-        look.past_marks,
         host.latest.value,
         choice.numbers(host.table),
     )

@@ -125,14 +125,14 @@ class RowsTests(SynchronousTestCase):
         cells = np.array(values).view(np.uint64) ^ np.uint64(installed.cells.ABSENT)
         marks = asked.pop("marks", np.zeros(cells.shape, np.uint8))
         usual = {"after": -2, "before": 0, "points": 0, "now": START + 4, "first": START - 100}
-        usual |= {"last": START + 3, "floor": START - 1, "start": START, "step": 1}
+        usual |= {"last": START + 3, "start": START, "step": 1, "floor": START - 1}
         said = usual | asked
         columns = np.arange(cells.shape[1], dtype=np.int32)
         past = asked_past if (asked_past := said.pop("past", None)) is not None else np.zeros((0, len(columns)))
         past_marks = np.asarray(past == 99, np.uint8)
-        text: bytes | None = form.fill(
-            *said.values(), cells, marks, columns, past, past_marks, np.array([1.5, np.nan, -0.0, 7]), columns * 2
-        )
+        *question, start, step, floor = said.values()
+        rows = self.kernel.rows.Rows(cells, marks, columns, past, past_marks, start, step, floor)
+        text: bytes | None = form.fill(rows, *question, np.array([1.5, np.nan, -0.0, 7]), columns * 2)
         return text
 
     def test_form(self) -> None:
@@ -208,8 +208,18 @@ class RowsTests(SynchronousTestCase):
         for pieces, places in (([b""], ["rows"]), ([b"", b""], ["moon"]), ([], [])):
             with self.assertRaises(ValueError):
                 self.kernel.rows.Form(pieces, places)
+        form, cells, marks = self.form("rows"), np.zeros((3, 2), np.uint64), np.zeros((3, 2), np.uint8)
+        both, past, flags = np.array([0, 1], np.int32), np.zeros((4, 2)), np.zeros((4, 2), np.uint8)
+        good = cells, marks, both, past, flags
+        for place, wrong in ((1, marks[:2]), (1, marks[:, :1]), (2, both[:1]), (3, past[:3]), (4, flags[:, :1])):
+            with self.assertRaises(ValueError):
+                self.kernel.rows.Rows(*good[:place], wrong, *good[place + 1 :], START, 1, START)
+        for column in (-1, 2):
+            with self.assertRaises(ValueError):
+                self.kernel.rows.Rows(cells, marks, both * 0 + column, past, flags, START, 1, START)
+        rows = self.kernel.rows.Rows(*good, START, 1, START)
         with self.assertRaises(ValueError):
-            self.fill(self.form("rows"), [[1.0]], marks=np.zeros((2, 1), np.uint8))
+            form.fill(rows, START, START, 1, START + 3, START, START + 2, np.zeros(1), both[:1])
 
 
 class PlainRowsTests(RowsTests):
@@ -252,9 +262,9 @@ class SameRowsTests(SynchronousTestCase):
                 "now": st.integers(START - 5, START + 15),
                 "first": st.integers(START - 10, START + 5),
                 "last": st.integers(START, START + 15),
-                "floor": st.integers(START - 15, START + 2),
                 "start": st.integers(START - 3, START + 3),
                 "step": st.integers(1, 3),
+                "floor": st.integers(START - 15, START + 2),
             }
         ),
         st.booleans(),
@@ -271,13 +281,13 @@ class SameRowsTests(SynchronousTestCase):
         columns = np.array([1, 0], np.int32)
         past = np.array(earlier).reshape(-1, 2)
         none = np.zeros(past.shape, np.uint8)
-        rest = cells, np.zeros(cells.shape, np.uint8), columns, past, none, np.array([1.0]), columns
-        texts = [
-            kernel.rows.Form([b"", b" ", b" ", b" ", b""], ["oldest", "newest", "step", "result"], flip).fill(
-                *asked.values(), *rest
-            )
-            for kernel in (installed, plain)
-        ]
+        *question, start, step, floor = asked.values()
+        texts = []
+        for kernel in (installed, plain):
+            form = kernel.rows.Form([b"", b" ", b" ", b" ", b""], ["oldest", "newest", "step", "result"], flip)
+            marks = np.zeros(cells.shape, np.uint8)
+            rows = kernel.rows.Rows(cells, marks, columns, past, none, start, step, floor)
+            texts.append(form.fill(rows, *question, np.array([1.0]), columns))
         self.assertEqual(*texts)
         if texts[0] is not None:
             plan = window(
