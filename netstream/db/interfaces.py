@@ -7,7 +7,7 @@ Times are UTC seconds.  Spans exclude C{after} and include C{before}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -51,6 +51,14 @@ class Span:
 
     first: int
     last: int
+
+    @classmethod
+    def over(cls, spans: Collection[Span]) -> Span | None:
+        """
+        @return: From the first second of any of them to the last; L{None} if
+            there are none.
+        """
+        return cls(min([span.first for span in spans]), max([span.last for span in spans])) if spans else None
 
 
 @frozen
@@ -123,6 +131,19 @@ class HotRows:
     low: int
     high: int
 
+    @classmethod
+    def of(cls, page: IPage, columns: Int32s, start: int, step: int, window: Window) -> HotRows | None:
+        """
+        @param start: Second of the first row of the page.
+        @param step: Seconds from row to row.
+        @return: A row for each of a window; L{None} if they are not all here.
+        """
+        low, odd = divmod(window.after + window.step - start, step)
+        high = low + len(window)
+        if odd or window.step != step or not 0 <= low <= high <= len(page.cells):
+            return None
+        return cls(page.cells, page.marks, columns, low, high)
+
     def samples(self, window: Window) -> Columns:
         """
         @param window: The one of which these are the rows.
@@ -168,11 +189,10 @@ class Look:
             which a row of one sample is that sample; L{None} if they are not
             all here.
         """
-        low, odd = divmod(window.after + window.step - self.start, self.step)
-        high, page = low + len(window), self.page()
-        if odd or page is None or window.step != self.step or window.after < self.floor:
+        page = self.page()
+        if page is None or window.after < self.floor:
             return None
-        return HotRows(page.cells, page.marks, self.columns, low, high) if 0 <= low <= high <= len(page.cells) else None
+        return HotRows.of(page, self.columns, self.start, self.step, window)
 
 
 @frozen

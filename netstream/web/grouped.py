@@ -440,7 +440,7 @@ async def _planned(
         charts = dict.fromkeys(series.instances[place].chart.id for place in places)
         with suppress(Unavailable):  # as above
             spans += (await host.db.bounds(host.info.guid, list(charts))).values()
-    span = Span(min(s.first for s in spans), max(s.last for s in spans)) if spans else None
+    span = Span.over(spans)
     every = min((instance.chart.update_every for instance in series.instances), default=1)
     tiers = scope[next(iter(of_node))].db.tiers if of_node else ()
     most = max(1, min(MOST_ROWS, MOST_CELLS // max(1, groups), MOST_READ // max(1, len(series))))

@@ -353,7 +353,7 @@ async def view(host: Host, question: Question, now: int, choices: Choices) -> Vi
             return _made(host, question, choice, plan, look.span, rows.samples(plan))
     terms, node = choice.terms, host.info.guid
     bounds = await host.db.bounds(node, choice.ids)
-    span = _together([bounds[chart] for chart in choice.ids if chart in bounds])
+    span = Span.over([bounds[chart] for chart in choice.ids if chart in bounds])
     plan, unit = _plan(host, question, choice, span, now), unit_of(terms.unit, choice.update_every)
     series = choice.series
     if "percentage" in terms.options:
@@ -389,12 +389,6 @@ def _made(host: Host, question: Question, choice: Choice, plan: Window, span: Sp
     if rates is not None and not np.nansum(rates):
         rates = None
     return View(host, question, choice, plan, values, span, found, rates)
-
-
-def _together(spans: Sequence[Span]) -> Span | None:
-    if len(spans) < 2:
-        return spans[0] if spans else None
-    return Span(min(s.first for s in spans), max(s.last for s in spans))
 
 
 def _plan(host: Host, question: Question, choice: Choice, span: Span | None, now: int) -> Window:

@@ -78,9 +78,9 @@ class Newest:
         """
         spans = self.spans(node, charts)
         epochs = sorted((*node.sealing, *node.epochs.values()), key=_start)
-        if not epochs or len(spans) != len(charts):
+        span = Span.over(spans.values())
+        if span is None or not epochs or len(spans) != len(charts):
             return None
-        span = Span(min([s.first for s in spans.values()]), max([s.last for s in spans.values()]))
         newest, others = epochs[-1], epochs[:-1]
         seat = _seat(newest, seats)
         if seat is None:

@@ -221,14 +221,10 @@ class Epoch:
         """
         @return: A row for each of a window, if all is here and in one block.
         """
-        low, odd = divmod(window.after + window.step - self.start, self.step)
-        high = low + len(window)
-        if odd or window.step != self.step or low < 0 or high > ROWS:
-            return None
         for block in self.blocks:
             seat = seats.of(block)
             if seat.whole:
-                return HotRows(block.cells, block.marks, seat.columns, low, high)
+                return HotRows.of(block, seat.columns, self.start, self.step, window)
         return None
 
     def _read_one(self, block: Block, columns: Int32s, low: int, high: int) -> Columns:
