@@ -21,6 +21,7 @@ from netstream.web.grouping import AGGREGATIONS
 from netstream.web.openapi import HTML, JSON, PLAIN, Endpoint, Parameter
 from netstream.web.passes import GROUP_BY
 from netstream.web.questions import FAR, MOST_ROWS, MOST_TIERS, OPTIONS
+from netstream.web.registry import ACTIONS
 from netstream.web.shapes import TEXT, Schema, ref
 from netstream.web.standing import MOST_INSTANCES, STATUSES
 from netstream.web.standing import OPTIONS as ALERT_OPTIONS
@@ -353,7 +354,7 @@ ENDPOINTS: Sequence[Endpoint] = (
         "registry",
         "What the node is called, for older dashboards; it remembers nobody.",
         {JSON: one.REGISTRY},
-        (Parameter("action", "hello; others are switched off."),),
+        (Parameter("action", "hello; others are switched off.", {"enum": list(ACTIONS)}, True),),
     ),
     Endpoint(
         "functions", "What a node can be asked for.", {JSON: one.FUNCTIONS}, versions=("v1", *_V3), tag="Functions"

@@ -34,6 +34,8 @@ _TYPES = {
 }
 FRAME = "frame.html"
 """The file that every page of the dashboard is made of."""
+ICON = "icon.svg"
+"""The file that browsers show beside a title."""
 
 
 def _framed(title: str, about: str, script: str, *styles: str) -> dict[str, str]:
@@ -130,6 +132,8 @@ class Dashboard:
         """
         if self._other is not None and (found := self._other.get(path or "index.html")) is not None:
             return found
+        if path == "favicon.ico":
+            path = ICON  # what browsers ask for by themselves that show an answer of the API
         return self._own.get((path or ("index.html" if alone else "nodes.html")).removeprefix("static/"))
 
     def unknown(self) -> Answer:

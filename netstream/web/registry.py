@@ -10,20 +10,26 @@ from __future__ import annotations
 from typing import Any
 
 from netstream.hub.hub import Host
+from netstream.web.answer import Refusal
 
 CLOUD = "https://app.netdata.cloud"
 """What agents name.  The dashboard of 1.37 draws nothing if it is empty; its
 pages may not go there."""
+ACTIONS = ("hello", "access", "delete", "search", "switch")
+"""What a registry can be asked for."""
 
 
 def answer(host: Host, action: str) -> dict[str, Any]:
     """
     @param action: What is asked for.
     @return: Who the node is; anything but C{hello} is switched off.
+    @raise Refusal: There is no such action.
     """
-    hello = action in ("", "hello")
+    if action not in ACTIONS:
+        raise Refusal(400, f"A registry is asked for an action: {', '.join(ACTIONS)}.\n")
+    hello = action == "hello"
     told: dict[str, Any] = {
-        "action": action or "hello",
+        "action": action,
         "status": "ok" if hello else "disabled",
         "hostname": host.info.hostname,
         "machine_guid": host.info.guid,

@@ -45,8 +45,7 @@ class BadgeTests(BrowserTestCase):
                     "return [needed, document.documentElement.width.baseVal.value]"
                 )
                 self.assertLessEqual(needed, wide + 1)
-        # Browsers ask for an icon of what they show by itself.
-        self.assertEqual([], [said for said in self.complaints() if "favicon.ico" not in said])
+        self.assertEqual([], self.complaints())
 
     def test_elsewhere(self) -> None:
         """

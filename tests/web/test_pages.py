@@ -181,6 +181,19 @@ class DashboardTests(SynchronousTestCase):
         self.assertFalse(said["anonymous_statistics"])
         said = self.stage.get("/api/v1/registry?action=access&machine=x&name=y&url=z").json()
         self.assertEqual((said["action"], said["status"]), ("access", "disabled"))
+        for asked in ("", "?action=", "?action=nosuch"):
+            refused = self.stage.get("/api/v1/registry" + asked)
+            self.assertEqual(refused.status, 400, asked)
+            self.assertIn("hello, access", refused.text)
+
+    def test_icon_by_itself(self) -> None:
+        """
+        A browser that shows an answer of the API finds the icon where it looks
+        without being told.
+        """
+        icon = self.stage.get("/favicon.ico")
+        self.assertEqual((icon.status, icon.headers["Content-Type"]), (200, "image/svg+xml"))
+        self.assertEqual(icon.text, (packaged() / "icon.svg").read_text())
 
     def test_files(self) -> None:
         """
