@@ -19,8 +19,8 @@ component: Load
 calc: $now - {begun}
 every: 1s
 units: seconds
-warn: $this < 14
-crit: $this >= 7 && $this < 14
+warn: $this < 20
+crit: $this >= 5 && $this < 20
 summary: It is "time" for ${{family}}
 info: <b>seconds</b> & more
 to: sysadmin
@@ -47,7 +47,7 @@ class AlertmanagerTests(InteropTestCase):
         (etc / "health_alarm_notify.conf").write_text(
             f'DEFAULT_RECIPIENT_ALERTMANAGER="http://127.0.0.1:{receiver.port}"\n'
         )
-        health = HEALTH.format(begun=int(time.time()) + 4)
+        health = HEALTH.format(begun=int(time.time()) + 12)
         node = self.node(
             "node", role="standalone", health=health, options=["health/enable stock health configuration=no"]
         )
@@ -55,7 +55,7 @@ class AlertmanagerTests(InteropTestCase):
         def severities() -> list[str]:
             return [alert["labels"]["severity"] for alert in receiver.alerts()]
 
-        wait_for("a warning is there", lambda: severities() == ["warning"], 30)
+        wait_for("a warning is there", lambda: severities() == ["warning"], 40)
         (alert,) = receiver.alerts()
         expected: dict[str, Any] = {
             "alertname": "by_the_clock",
@@ -69,6 +69,6 @@ class AlertmanagerTests(InteropTestCase):
         self.assertEqual({name: alert["labels"].get(name) for name in expected}, expected)
         self.assertIn('It is "time" for load', alert["annotations"]["summary"])
         self.assertEqual(alert["annotations"]["description"], "<b>seconds</b> & more")
-        wait_for("it is critical, and nothing else", lambda: severities() == ["critical"], 30)
-        wait_for("it is resolved", lambda: severities() == [], 40)
+        wait_for("it is critical, and nothing else", lambda: severities() == ["critical"], 60)
+        wait_for("it is resolved", lambda: severities() == [], 60)
         self.assert_stopped(node)
