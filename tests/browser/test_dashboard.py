@@ -216,6 +216,18 @@ class DashboardTests(BrowserTestCase):
         self.wait_text("#child-lines", f"api key = {KEY}")
         self.assertFalse(self.find("#key-form").is_displayed())
 
+        self.resize(360, 740)
+        self.browser.refresh()
+        self.wait_text(f"[data-hop='{relay.guid}>{parent.guid}']", "up")
+        wide, seen = self.browser.execute_script(
+            "const [canvas, box] = [document.querySelector('.canvas'), document.querySelector(arguments[0])];"
+            "return [canvas.scrollWidth - canvas.clientWidth, box.getBoundingClientRect().left];",
+            f".vertex[data-guid='{child.guid}']",
+        )
+        self.assertGreater(wide, 0)
+        self.assertGreaterEqual(seen, 0)
+        self.resize(1280, 800)
+
         self.browser.get(f"http://{parent.address}/compare.html#context=system.cpu")
         wait_for("all have a line", lambda: len(self.browser.find_elements("css selector", ".legend li")) == 3)
         self.assertEqual([], self.complaints())

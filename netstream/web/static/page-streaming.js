@@ -199,9 +199,9 @@ function build() {
     return box;
   });
   picture.replaceChildren(...rings, ...paths, ...words, ...nodes);
-  // Where not all of it can be seen, one begins at this node.
+  // Where not all of it can be seen, one begins where samples do, as high as this node.
   const own = vertices.find((vertex) => vertex.own);
-  if (own) canvas.scrollTo((own.x + size.width / 2) * pixel - canvas.clientWidth / 2, (own.y + size.height / 2) * pixel - canvas.clientHeight / 2);
+  if (own) canvas.scrollTo(0, (own.y + size.height / 2) * pixel - canvas.clientHeight / 2);
 }
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
