@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import NetstreamNode, Peer, RealAgent, missing
+from tests.interop.peers import NetstreamNode, Peer, RealAgent, missing, wait_for
 
 PACKETS = (
     "g1:10|g\nc1:3|c\nm1:2|m\nh1:5|h\nh1:7|h\nh1:9.5|h\nt.one:320|ms\nt.one:100|ms\n"
@@ -36,6 +36,16 @@ SHOWN = (
     "chart_type",
     "update_every",
 )
+
+
+def wait_bound(port: int) -> None:
+    """
+    Wait until somebody listens on a port for datagrams: an agent answers
+    requests before its thread for statsd has opened it, and what is sent
+    before is lost.
+    """
+    address = f"0100007F:{port:04X}"
+    wait_for("it listens", lambda: address in Path("/proc/net/udp").read_text())
 
 
 class StatsdTests(InteropTestCase):
@@ -88,6 +98,7 @@ class StatsdTests(InteropTestCase):
                 "db/db=ram",
             ),
         )
+        wait_bound(place[1])
         udp = int(node.wait_log(r"statsd listens on udp 127\.0\.0\.1:(\d+)")[1])
         tcp = int(node.wait_log(r"statsd listens on tcp 127\.0\.0\.1:(\d+)")[1])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -265,6 +276,7 @@ class SyntheticTests(InteropTestCase):
             role="standalone",
             options=("plugins/statsd=yes", "statsd/bind to=udp:127.0.0.1:0", "db/db=ram"),
         )
+        wait_bound(port)
         ports = (port, int(node.wait_log(r"statsd listens on udp 127\.0\.0\.1:(\d+)")[1]))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for each in ports:
