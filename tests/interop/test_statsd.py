@@ -4,6 +4,8 @@ statsd beside a real agent.
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +38,21 @@ SHOWN = (
     "chart_type",
     "update_every",
 )
+
+
+def free_for_both() -> int:
+    """
+    @return: A port that is free for datagrams and for connections, and not one
+        that a system gives to whoever connects somewhere meanwhile.
+    """
+    low = max(2048, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]))
+    while True:
+        port = random.randrange(max(1024, low - 12000), low)
+        datagrams, connections = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        with datagrams, connections, contextlib.suppress(OSError):
+            for one in (datagrams, connections):
+                one.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_bound(port: int) -> None:
@@ -83,10 +100,8 @@ class StatsdTests(InteropTestCase):
         """
         Charts are those of a real agent, and so are their values, sent by datagrams and over a connection.
         """
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            place = free.getsockname()
-        bind = f"udp:127.0.0.1:{place[1]} tcp:127.0.0.1:{place[1]}"
+        port = free_for_both()
+        bind = f"udp:127.0.0.1:{port} tcp:127.0.0.1:{port}"
         agent = self.agent("agent", statsd={"bind to": bind, "add dimension for number of events received": "yes"})
         node = self.node(
             "node",
@@ -98,16 +113,16 @@ class StatsdTests(InteropTestCase):
                 "db/db=ram",
             ),
         )
-        wait_bound(place[1])
+        wait_bound(port)
         udp = int(node.wait_log(r"statsd listens on udp 127\.0\.0\.1:(\d+)")[1])
         tcp = int(node.wait_log(r"statsd listens on tcp 127\.0\.0\.1:(\d+)")[1])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for number, packet in enumerate(PACKETS):
-                for port in (place[1], udp):
-                    sender.sendto(f"{packet}\nstep{number}:1|g".encode(), ("127.0.0.1", port))
+                for one in (port, udp):
+                    sender.sendto(f"{packet}\nstep{number}:1|g".encode(), ("127.0.0.1", one))
                 self.wait_shown(f"statsd_step{number}.gauge", agent, node)
-        for port in (place[1], tcp):
-            with socket.create_connection(("127.0.0.1", port)) as stream:
+        for one in (port, tcp):
+            with socket.create_connection(("127.0.0.1", one)) as stream:
                 stream.sendall(b"last:1|g\nlast:2|")
                 stream.sendall(b"g")
         self.wait_shown("statsd_last.gauge", agent, node)
@@ -262,9 +277,7 @@ class SyntheticTests(InteropTestCase):
 
         @param last: A chart to wait for.
         """
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_for_both()
         for name in ("agent", "node"):
             place = self.directory / name / "etc" / "statsd.d"
             place.mkdir(parents=True)

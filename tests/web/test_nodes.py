@@ -200,7 +200,7 @@ class NodeTests(SynchronousTestCase):
         machine GUID in any case.
         """
         for command in set(COMMANDS) - {"function", "manage/health"}:  # these want more
-            asked = f"api/v1/{command}?chart=system.load&context=system.load&method=value"
+            asked = f"api/v1/{command}?chart=system.load&context=system.load&method=value&action=hello"
             own = self.stage.get(f"/{asked}")
             self.assertEqual(own.status, 200, command)
             for name in ("web1", "WEB1", CHILD, CHILD.upper()):
