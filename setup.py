@@ -14,6 +14,7 @@ MODULES = (
     "clocks",
     "columns",
     "encode",
+    "forms",
     "frames",
     "index",
     "ingest",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netstream.db.interfaces import Span, Window
-from netstream.kernel.rows import RELATIVE as RELATIVE
+from netstream.kernel.forms import RELATIVE as RELATIVE
 
 MOST_ROWS = 500_000
 """No window has more rows, whatever is asked."""

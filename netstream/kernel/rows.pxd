@@ -1,16 +1,9 @@
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
-cdef union _Cell:
-    uint64_t bits
-    double value
-
-cdef uint64_t _ABSENT
-cdef int64_t _RELATIVE
-cdef double _NAN
 cdef double _FINE, _MAGIC
 cdef bytes _PAIRS, _NULL
-cdef Py_ssize_t _LONGEST
+cdef Py_ssize_t LONGEST
 
 @cython.locals(text=bytearray, start="unsigned char *", at="unsigned char *", rows=Py_ssize_t, columns=Py_ssize_t,
                size=Py_ssize_t, row=Py_ssize_t, column=Py_ssize_t)
@@ -18,45 +11,13 @@ cdef bytes _one_by_one(
     const double[:, :] values, int64_t stamp, int64_t step, bint with_stamp, bytes before, bytes after, bytes between,
     bytes behind)
 
-@cython.final
-cdef class Rows:
-    cdef const uint64_t[:, :] cells
-    cdef const unsigned char[:, :] marks
-    cdef const int32_t[::1] columns
-    cdef const double[:, :] past
-    cdef const unsigned char[:, :] past_marks
-    cdef int64_t start, step, floor
-
-    @cython.locals(earlier=int64_t, step=int64_t, start=int64_t, stored=int64_t, rest=int64_t, low=int64_t)
-    cdef int64_t plan(
-        self, int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last) except? -1
-
-@cython.final
-cdef class Form:
-    cdef list _pieces
-    cdef bytes _places
-    cdef bint _turned
-    cdef int64_t _factor
-    cdef bint _anomalies
-
-    @cython.locals(cell=_Cell, cells="const uint64_t[:, :]", marks="const unsigned char[:, :]",
-                   columns="const int32_t[::1]", past="const double[:, :]", past_marks="const unsigned char[:, :]",
-                   start=int64_t, step=int64_t, wanted=Py_ssize_t, i=Py_ssize_t, end=int64_t, high=int64_t,
-                   height=int64_t, low=int64_t, count=int64_t, finite=bint, least=cython.double, greatest=cython.double,
-                   row=int64_t, earlier=int64_t, mark=cython.int, value=cython.double, size=Py_ssize_t, piece=bytes,
-                   text=bytearray, begin="unsigned char *", at="unsigned char *", places="const unsigned char *",
-                   newest_at=int64_t, number=int64_t, place=Py_ssize_t, code=cython.int)
-    cpdef object fill(
-        self, Rows rows, int64_t after, int64_t before, int64_t points, int64_t now, int64_t first, int64_t last,
-        const double[::1] latest, const int32_t[::1] series)
-
-cdef unsigned char *_stamp(unsigned char *at, int64_t number) noexcept
+cdef unsigned char *put_integer(unsigned char *at, int64_t number) noexcept
 
 @cython.locals(magnitude=cython.double, scaled=uint64_t)
-cdef unsigned char *_number(unsigned char *at, double value) except NULL
+cdef unsigned char *put_number(unsigned char *at, double value) except NULL
 
 @cython.locals(size=Py_ssize_t, i=Py_ssize_t, source="const unsigned char *")
-cdef unsigned char *_put(unsigned char *at, bytes text) except NULL
+cdef unsigned char *put(unsigned char *at, bytes text) except NULL
 
 @cython.locals(count=cython.int, place=cython.int, rest=uint64_t, pair=cython.int, pairs="const unsigned char *")
 cdef unsigned char *_digits(unsigned char *at, uint64_t number) noexcept

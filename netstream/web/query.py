@@ -26,7 +26,8 @@ from netstream.db.interfaces import (
 from netstream.db.merging import MERGING
 from netstream.db.windows import of_tier, unit_of, window
 from netstream.hub.hub import Host
-from netstream.kernel.rows import Form, extent
+from netstream.kernel.forms import Form
+from netstream.kernel.rows import extent
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int32s, Int64s, SeriesTable

@@ -13,7 +13,8 @@ from attrs import evolve
 
 from netstream.db.interfaces import Look
 from netstream.hub.hub import Host
-from netstream.kernel.rows import Form, Rows, extent
+from netstream.kernel.forms import Form, Rows
+from netstream.kernel.rows import extent
 from netstream.kernel.rows import write as written
 from netstream.turns import Turns
 from netstream.web import formats
@@ -26,7 +27,7 @@ from netstream.web.questions import Numbers, within
 
 def _place(name: str) -> bytes:
     """
-    @param name: Of L{netstream.kernel.rows.PLACES}, or C{kind}.
+    @param name: Of L{netstream.kernel.forms.PLACES}, or C{kind}.
     @return: Where something will stand in a text.  No JSON has such bytes.
     """
     return b"\0%b\0" % name.encode()
