@@ -3,7 +3,7 @@ Measure what an answer costs: a node with history is asked for one chart over HT
 
 The node is a process of its own, started through the public API, that collects nothing; its history
 is stored through its database.  A client with one connection that is kept asks the same question
-again and again, after some answers that do not count.
+again and again, in other words each time, after some answers that do not count.
 
     python benchmarks/query.py                                    # 1 h at 1 s, ram
     python benchmarks/query.py --seconds 86400 --points 600 --engine dbengine
@@ -165,13 +165,13 @@ def measure(options: argparse.Namespace, pid: int, port: int) -> dict[str, Any]:
     asked = {"chart": "bench.c0", "after": -options.seconds, "points": options.points, "group": options.group}
     path = "/api/v1/data?" + urlencode(asked | {"format": options.format, "options": options.options})
     client = Client(port)
-    for _ in range(options.warm):
-        body = client.get(path)
+    for turn in range(options.warm):
+        body = client.get(f"{path}&_={turn}")
     before = cpu(pid)
     taken = []
-    for _ in range(options.requests):
+    for turn in range(options.requests):
         start = time.perf_counter()
-        body = client.get(path)
+        body = client.get(f"{path}&_={options.warm + turn}")  # another question, whose answer nobody has kept
         taken.append((time.perf_counter() - start) * 1000)
     used = (cpu(pid) - before) / options.requests
     rows = len(json.loads(body)["data"]) if options.format == "json" and "jsonwrap" not in options.options else None
