@@ -504,7 +504,8 @@ class Hub:
     def find(self, name: str) -> Host | None:
         """
         Look a host up as a person names it: by GUID, else by host name, where
-        one that is online comes before one that is not.
+        one that is online comes before one that is not.  Every node calls
+        itself C{localhost}, unless a host is called that.
         """
         name = name.lower()
         found = self._hosts.get(name) or self._named.get(name)
@@ -513,6 +514,8 @@ class Hub:
             found = max(named, key=lambda h: h.online, default=None)
             if found is not None:
                 self._named[name] = found
+            elif name == "localhost":
+                found = self.local
         return found
 
     def watch(self, watcher: Callable[[Host], None]) -> Callable[[], None]:

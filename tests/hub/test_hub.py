@@ -206,6 +206,7 @@ class HubTests(SynchronousTestCase):
         self.assertIs(self.hub.find(CHILD.guid.upper()), first)
         self.assertIsNone(self.hub.find("nobody"))
         self.assertIs(self.hub.find("here"), self.hub.local)
+        self.assertIs(self.hub.find("localhost"), self.hub.local)
 
     def test_returns(self) -> None:
         """
