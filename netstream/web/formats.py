@@ -384,9 +384,10 @@ async def body_of(view: Rows, form: str, turns: Turns) -> tuple[bytes, str]:
 
 def embedded(body: bytes, content_type: str) -> bytes:
     """
-    @return: What L{body_of} wrote as a part of JSON: text becomes a string.
+    @return: What L{body_of} wrote as a part of JSON: text becomes a string,
+        whose lines end as those of agents do there.
     """
-    return body if content_type == JSON else encode(body.decode("utf-8", "replace"))
+    return body if content_type == JSON else encode(body.replace(b"\r\n", b"\n").decode("utf-8", "replace"))
 
 
 def saved_as(filename: str) -> dict[str, str]:
