@@ -16,6 +16,10 @@ from netstream.kernel.forms import RELATIVE as RELATIVE
 MOST_ROWS = 500_000
 """No window has more rows, whatever is asked."""
 
+QUICK = 1 << 17
+"""Stored points that are read for one answer as they are, whatever tiers there
+are: nobody notices how long that takes."""
+
 DEFAULT = 600
 """Seconds shown if neither C{after} nor stored samples say more."""
 
@@ -30,6 +34,7 @@ def window(
     span: Span | None = None,
     tiers: Sequence[int] = (),
     unit: int = 0,
+    width: int = 0,
 ) -> Window:
     """
     Plan the rows of a query.
@@ -51,9 +56,11 @@ def window(
     @param span: What is stored, if it is known.
     @param tiers: Seconds of a row of each tier that is kept.  Aligned windows
         are planned on the coarsest that has the points which are asked for,
-        so that rows of that tier are answers as they are.
+        so that rows of that tier are answers as they are; but not those that
+        are read quickly anyway, which begin and end where they are asked for.
     @param unit: Seconds of which each row shall be a multiple, from L{unit_of};
         0 or less for any.
+    @param width: How many series are read; 0 if that is not known.
     """
     every = max(1, update_every)
     newest = now - 1
@@ -70,7 +77,8 @@ def window(
         after, before = before, after
     if before > newest:
         after, before = after - (before - newest), newest
-    if aligned and 0 < points * every < before - after + 1:
+    quick = 0 < (before - after + 1) // every * width <= QUICK
+    if aligned and not quick and 0 < points * every < before - after + 1:
         suits = (tier for tier in tiers if tier % every == 0 and (unit <= 0 or unit % tier == 0))
         fit = (tier for tier in suits if (before - after + 1) // tier >= points)
         every = max((every, *fit))

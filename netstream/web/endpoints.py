@@ -20,7 +20,7 @@ from netstream.web.grouped import JSON2, MORE_OPTIONS, MOST_SERIES
 from netstream.web.grouping import AGGREGATIONS
 from netstream.web.openapi import HTML, JSON, PLAIN, Endpoint, Parameter
 from netstream.web.passes import GROUP_BY
-from netstream.web.questions import FAR, MOST_ROWS, MOST_TIERS, OPTIONS
+from netstream.web.questions import AFTER, FAR, MOST_ROWS, MOST_TIERS, OPTIONS
 from netstream.web.registry import ACTIONS
 from netstream.web.shapes import TEXT, Schema, ref
 from netstream.web.standing import MOST_INSTANCES, STATUSES
@@ -46,7 +46,7 @@ _LABELS = (
     Parameter("chart_labels_filter", "Patterns of labels as name:value, or their names: only charts with one."),
 )
 _WINDOW = (
-    Parameter("after", "First second: unix time, or relative to before.", {**_SECOND, "default": -600}),
+    Parameter("after", "First second: unix time, or relative to before.", {**_SECOND, "default": AFTER}),
     Parameter("before", "Last second: unix time, or relative to now; 0 is the newest.", {**_SECOND, "default": 0}),
     _number("points", "Rows wanted; 0 is one for each stored point.", 0, 0, MOST_ROWS),
 )

@@ -38,7 +38,7 @@ from netstream.web.grouping import (
 )
 from netstream.web.passes import Group, Groups, Pass, parts_of, passes_of
 from netstream.web.query import MOST_CELLS
-from netstream.web.questions import FAR, MOST_ROWS, MOST_TIERS, OPTIONS
+from netstream.web.questions import AFTER, FAR, MOST_ROWS, MOST_TIERS, OPTIONS
 from netstream.web.resampling import resampled
 from netstream.web.selection import Choice, Choosing, Instance
 from netstream.web.target import Parameters
@@ -119,7 +119,7 @@ class Question:
             Choice.parse(parameters),
             parameters.text("alerts"),
             passes_of(parameters),
-            parameters.number("after", -600, -FAR, FAR),
+            parameters.number("after", AFTER, -FAR, FAR),
             parameters.number("before", 0, -FAR, FAR),
             parameters.number("points", 0, 0, MOST_ROWS),
             parameters.text("time_group", "group", default="average"),
@@ -449,7 +449,7 @@ async def _planned(
         aligned = "unaligned" not in question.options
         finest, some = of_tier(tiers, question.tier, question.points, every)
         unit = unit_of(question.unit, every)
-        return window(question.after, question.before, points, finest, now, aligned, span, some, unit)
+        return window(question.after, question.before, points, finest, now, aligned, span, some, unit, len(series))
 
     plan = planned(question.points)
     if len(plan) > most:  # a window has up to half as many rows again as it is asked for

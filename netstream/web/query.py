@@ -401,11 +401,12 @@ def _plan(host: Host, question: Question, choice: Choice, span: Span | None, now
     after, before, aligned = question.after, question.before, "unaligned" not in terms.options
     unit = unit_of(terms.unit, every)
     every, tiers = of_tier(tiers, terms.tier, question.points, every)
-    plan = window(after, before, question.points, every, now, aligned, span, tiers, unit)
-    most = max(1, min(MOST_ROWS, MOST_CELLS // len(choice.dimensions)))
+    width = len(choice.dimensions)
+    plan = window(after, before, question.points, every, now, aligned, span, tiers, unit, width)
+    most = max(1, min(MOST_ROWS, MOST_CELLS // width))
     if (plan.before - plan.after) // plan.step > most:
         # A window has up to half as many rows again as it is asked for.
-        plan = window(after, before, max(1, most * 2 // 3), every, now, aligned, span, tiers, unit)
+        plan = window(after, before, max(1, most * 2 // 3), every, now, aligned, span, tiers, unit, width)
     if span is None or (plan.step == every and plan.before >= span.first and plan.after < span.last):
         return plan
     # Long rows may end before the first sample though their window does not.

@@ -21,7 +21,8 @@ MOST_TIERS = 5
 """Of any agent."""
 
 FAR = 10**11
-_AFTER = -600
+AFTER = -600
+"""Where a window begins if nothing says more."""
 _FIXED = 10**9
 
 OPTIONS = {
@@ -164,7 +165,7 @@ class Question:
         number = parameters.number
         return cls(
             Terms.parse(parameters),
-            number("after", _AFTER, -FAR, FAR),
+            number("after", AFTER, -FAR, FAR),
             number("before", 0, -FAR, FAR),
             number("points", 0, 0, MOST_ROWS),
         )
@@ -186,7 +187,7 @@ def within(after: int | None, before: int | None, points: int | None) -> tuple[i
     if points is None or points < 0:
         points = 0
     return (
-        _AFTER if after is None else after,
+        AFTER if after is None else after,
         0 if before is None else before,
         MOST_ROWS if points > MOST_ROWS else points,
     )

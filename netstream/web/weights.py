@@ -21,7 +21,7 @@ from netstream.web.answer import Answer, Refusal, json_answer
 from netstream.web.charts import of_contexts
 from netstream.web.grouped import MOST_READ, MOST_SERIES, in_thread
 from netstream.web.nodes import identity
-from netstream.web.questions import FAR, OPTIONS
+from netstream.web.questions import AFTER, FAR, OPTIONS
 from netstream.web.target import Parameters
 
 METHODS = ("ks2", "volume", "anomaly-rate", "value")
@@ -102,14 +102,14 @@ class Question:
             return found.after + 1, found.before
 
         first, last = seconds(
-            parameters.number("after", -600, -FAR, FAR),
+            parameters.number("after", AFTER, -FAR, FAR),
             parameters.number("before", 0, -FAR, FAR),
         )
         if first >= last:
             raise NoWeights(400, "Invalid selected time-range.")
         points = parameters.number("points", 0, 0, FAR)
         before = parameters.number("baseline_before", 0, -FAR, FAR)
-        after, baseline = parameters.number("baseline_after", -600, -FAR, FAR), (0, 0)
+        after, baseline = parameters.number("baseline_after", AFTER, -FAR, FAR), (0, 0)
         if method in WITH_BASELINE:
             if 0 < points < FEWEST_POINTS:
                 raise NoWeights(400, f"Too few points available, at least {FEWEST_POINTS} are needed.")

@@ -64,6 +64,19 @@ class WindowTests(SynchronousTestCase):
         self.assertEqual(window(-600, 0, 10, 1, NOW).before % 60, 0)
         self.assertEqual(window(-600, 0, 10, 1, NOW, aligned=False).before, NOW - 1)
 
+    def test_tiers(self) -> None:
+        """
+        A long window of many series is planned on the rows of a tier; what is
+        read quickly has the rows that are asked for, as it has without tiers.
+        """
+        for after, points in ((-90, 1), (-600, 6), (-5400, 1), (-86400, 600)):
+            plain = window(after, 0, points, 1, NOW)
+            self.assertEqual(window(after, 0, points, 1, NOW, tiers=(1, 60, 3600), width=1), plain)
+            for width in (0, 100_000):
+                found = window(after, 0, points, 1, NOW, tiers=(1, 60, 3600), width=width)
+                self.assertEqual(found.step % 60, 0)
+        self.assertEqual(window(-90, 0, 1, 1, NOW, tiers=(1, 60, 3600), width=9).step, 90)
+
     def test_everything(self) -> None:
         """
         0 and 0 is all that is stored.

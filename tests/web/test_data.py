@@ -79,6 +79,20 @@ class DataTests(SynchronousTestCase):
         many = stage.get(f"/api/v3/data?scope_contexts=system.load&{window}&tier=2&options=flip,raw").json()
         self.assertEqual([row[0] for row in many["result"]["data"]], [first + 3600, first + 7200])
 
+    def test_short_window(self) -> None:
+        """
+        A minute and a half is that, though minutes are kept, and tells of each
+        second once, alone and together with others.
+        """
+        stage = Stage()
+        end = NOW - NOW % 90
+        stage.fill(LOAD, {s: [1, 2] for s in range(end - 400, NOW)})
+        self.patch(type(stage.local.db), "tiers", (1, 60, 3600))
+        row = stage.get("/api/v1/data?chart=system.load&after=-90&points=1&group=sum").json()["data"]
+        self.assertEqual(row, [[end, 90, 180]])
+        asked = "scope_contexts=system.load&after=-90&points=1&time_group=sum&format=json"
+        self.assertEqual(stage.get(f"/api/v3/data?{asked}").json()["data"], row)
+
     def test_anomalies(self) -> None:
         """
         Which samples are anomalous is told instead of the values, or beside
@@ -342,6 +356,16 @@ class DataTests(SynchronousTestCase):
         self.assertRegex(self.text("format=csv"), r"\r\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,4,40\.1234568\r\n")
         self.assertIn(f"{NOW - 1}\t4\t40.1234568\r\n", self.text("format=tsv&options=seconds"))
         self.assertEqual(self.text("format=markdown&options=seconds").split("\r\n")[1], ":---:|:---:|:---:")
+
+    def test_lines_in_json(self) -> None:
+        """
+        Within JSON lines end with a line feed alone, as programs expect that
+        take a C{result} apart.
+        """
+        for form in ("csv", "tsv", "tsv-excel", "markdown"):
+            asked = f"format={form}&options=seconds"
+            wrapped = self.stage.get(f"/api/v1/data?chart=system.load&{self.window}&{asked},jsonwrap").json()
+            self.assertEqual(wrapped["result"], self.text(asked).replace("\r\n", "\n"))
 
     def test_long_csv(self) -> None:
         """
