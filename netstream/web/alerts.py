@@ -378,6 +378,7 @@ class Alerts:
             "chart_variables": of_chart,
             "family": chart.family,
             "family_variables": {},
+            "host": host.info.hostname,
             "host_variables": {name: finite(v) for (owner, name), v in host.variables.items() if not owner}
             | {alert.key: finite(alert.value) for alert in self._shown(host, True)},
         }

@@ -112,6 +112,7 @@ ALARM_VARIABLES = things(
     chart_variables=named(MAYBE),
     family=TEXT,
     family_variables=named(MAYBE),
+    host=TEXT,
     host_variables=named(MAYBE),
 )
 EXPLAINED = things(hostname=TEXT, now=WHOLE, alerts=named(things(status=TEXT, since=WHOLE, value=MAYBE, watched=TRUTH)))
