@@ -31,8 +31,9 @@ from netstream.web.answer import Answer, Refusal, header
 from netstream.web.api import API, Command, command_of
 from netstream.web.features import ALL
 from netstream.web.gate import APIRequest, Asking, Gate, Passed, turned_away
+from netstream.web.lines import encoded, refused
 from netstream.web.login import Login, Work
-from netstream.web.plain import Head, Heads, PlainRequest
+from netstream.web.plain import Head, Heads, PlainRequest, whole
 from netstream.web.writing import Writer, Writing
 
 
@@ -81,12 +82,14 @@ class Channel(HTTPChannel):
     @ivar at_request: Is called when a request is complete.
     @ivar answering: Whether one is, and its answer is not.
     @ivar passed: The last plain request that nobody had to sign in for.
+    @ivar _unreadable: Whether what came is no request, so that no more is read.
     """
 
     site: APISite
     answering = False
     passed: Passed | None = None
     _first: IDelayedCall | None = None
+    _unreadable = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,6 +181,32 @@ class Channel(HTTPChannel):
         if failure.check(CancelledError) is None:
             self._log.failure("a request was not answered", failure)
             self.loseConnection()
+
+    def lineReceived(self, line: bytes) -> None:
+        """
+        Read a line of the head of a request (called by Twisted).
+        """
+        if not self._unreadable:
+            super().lineReceived(encoded(line))
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """
+        A line is longer than any may be (called by Twisted).
+        """
+        self._receivedHeaderSize += len(line)
+        self._respondToBadRequestAndDisconnect()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """
+        Say why a request cannot be read, and end the connection (called by
+        Twisted, which says no reason).
+        """
+        if self._unreadable:
+            return
+        self._unreadable = True
+        found = refused(self._receivedHeaderSize, self.totalHeadersSize, self._receivedHeaderCount, self.maxHeaders)
+        self.write(whole(found, {"Connection": "close"}, found.body, self.site.turns.clock.seconds()))
+        self.loseConnection()
 
     def checkPersistence(self, request: server.Request, version: bytes) -> bool:
         """

@@ -3,7 +3,9 @@ HTTP: methods, headers, compression, connections.
 """
 
 import json
+from urllib.parse import quote
 
+from attrs import evolve
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import fail
 from twisted.internet.error import ConnectionDone
@@ -14,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import datetimeToString
 
 from netstream.db.messages import Unavailable
-from tests.web.stage import CHILD, NOW, Stage
+from tests.web.stage import CHILD, LOAD, NOW, Stage
 
 
 class SiteTests(SynchronousTestCase):
@@ -116,6 +118,35 @@ class SiteTests(SynchronousTestCase):
             protocol.dataReceived(b"\r\nmore\r\n\r\n")
             self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "))
             self.assertTrue(transport.disconnecting)
+
+    def test_typed_targets(self) -> None:
+        """
+        A target is taken as somebody typed it, with blanks and any letters.
+        """
+        self.stage.fill(evolve(LOAD, id="disk_space./mnt/Größe ü", name=""), {NOW - 1: [1, 2]})
+        typed = "/api/v1/data?chart=disk_space./mnt/Größe ü&after=-1&format=csv&options=seconds&label=a b"
+        for line in (f"GET {typed} HTTP/1.1", f"GET {quote(typed, safe='/?&=')} HTTP/1.1", f"HEAD {typed} HTTP/1.0"):
+            (answer,) = self.stage.raw(line.encode() + b"\r\nHost: localhost\r\n\r\n")
+            self.assertEqual(answer.status, 200, line)
+            if line.startswith("GET"):
+                self.assertEqual(answer.text.splitlines()[1], f"{NOW - 1},1,2")
+
+    def test_unreadable(self) -> None:
+        """
+        Who sends what is no request, or too much of one, is told so once.
+        """
+        long = b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for data, status, words in (
+            (b"nonsense\r\nmore\r\n\r\n", 400, "no request of HTTP/1.1"),
+            (b"GET / HTTP/1.1\r\n x\r\nnonsense\r\n\r\n", 400, "no request of HTTP/1.1"),
+            (b"GET /a\tb HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "no request of HTTP/1.1"),
+            (long, 431, "16384 bytes"),
+            (b"GET / HTTP/1.1\r\n" + b"Cookie: %b\r\n" % (b"x" * 5000) * 4 + b"\r\n", 431, "16384 bytes"),
+            (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 1000 + b"\r\n", 431, "500 headers"),
+        ):
+            (answer,) = self.stage.raw(data)
+            self.assertEqual((answer.status, answer.headers["Connection"]), (status, "close"))
+            self.assertIn(words, answer.text)
 
     def test_kept(self) -> None:
         """
