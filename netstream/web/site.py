@@ -73,6 +73,10 @@ def _idle(transport: FileDescriptor) -> bool:
     return not (transport.dataBuffer or transport._tempDataLen or transport.disconnecting or transport.disconnected)
 
 
+_END = b"\r\n\r\n"
+"""What a request without a body ends with."""
+
+
 class Channel(HTTPChannel):
     """
     A connection that has to make its first request within a time, however
@@ -104,18 +108,38 @@ class Channel(HTTPChannel):
         if self._kept:
             self._kept.append(data)  # TLS delivers several pieces of one read, whether it was paused or not
         elif self.site.turns.is_over():
-            self._kept.append(data)
-            self._networkProducer.pauseProducing()
-            self.site.turns.wait(self._its_turn)
+            self._keep(data)
         else:
-            self._read(data)
+            self._read_all(data)
+
+    def _keep(self, data: bytes) -> None:
+        self._kept.append(data)
+        self._networkProducer.pauseProducing()
+        self.site.turns.wait(self._its_turn)
 
     def _its_turn(self) -> None:
         data, self._kept = b"".join(self._kept), []
         if data:
-            self._read(data)
-            if not self._waitingForTransport:
+            self._read_all(data)
+            if not self._kept and not self._waitingForTransport:
                 self._networkProducer.resumeProducing()
+
+    def _read_all(self, data: bytes) -> None:
+        """
+        Read requests that were sent at once one after another, as long as the
+        turn goes on.
+        """
+        begin = 0
+        while self.line_mode and not self._unreadable:
+            end = data.find(_END, begin) + len(_END)
+            if end < len(_END) or end == len(data):
+                break
+            self._read(data[begin:end])
+            begin = end
+            if self.site.turns.is_over():
+                self._keep(data[begin:])
+                return
+        self._read(data[begin:])
 
     def _read(self, data: bytes) -> None:
         """

@@ -3,6 +3,7 @@ HTTP: methods, headers, compression, connections.
 """
 
 import json
+import re
 from urllib.parse import quote
 
 from attrs import evolve
@@ -405,6 +406,33 @@ class SiteTests(SynchronousTestCase):
             self.stage.clock.advance(0)
             self.assertEqual(connections[-1][1].value(), b"")
             self.assertEqual({transport.producerState for _, transport in connections[:-1]}, {"producing"})
+
+    def test_many_in_one_piece(self) -> None:
+        """
+        Many requests that one client sends at once are answered in several
+        turns as well, in their order, whoever takes them apart.
+        """
+        for path in (b"/api/v1/alarms?%d", b"/%d"):
+            protocol, transport = self.connect()
+            self.tire()
+            asked = b"".join(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % (path % n) for n in range(40))
+            protocol.dataReceived(asked)
+            answered = transport.value().count(b"HTTP/1.1 ")
+            self.assertTrue(0 < answered < 20, answered)
+            turns = 0
+            while answered < 40:
+                self.turn()
+                turns += 1
+                now = transport.value().count(b"HTTP/1.1 ")
+                self.assertLess(now - answered, 20)
+                self.assertLess(turns, 100)
+                answered = now
+            self.assertGreater(turns, 3)
+            self.stage.clock.advance(0)
+            self.assertEqual(transport.producerState, "producing")
+            if path == b"/%d":
+                places = [int(place) for place in re.findall(rb"accessible: (\d+)", transport.value())]
+                self.assertEqual(places, [*range(40)])
 
     def test_rest_waits(self) -> None:
         """
