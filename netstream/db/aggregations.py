@@ -106,7 +106,7 @@ def _count_if(condition: str) -> Method:
     try:
         compare, limit = _COMPARE[parsed[1]], float(parsed[2])  # type: ignore[index]
     except (TypeError, ValueError):
-        raise UnknownMethod(f"countif takes a condition such as '>=5', not {condition!r}") from None
+        raise UnknownMethod(f"countif takes a condition such as '>=5', not {condition[:40]!r}") from None
 
     def percentage(cube: Cube) -> Float64s:
         there = ~np.isnan(cube)
@@ -315,12 +315,12 @@ def method_of(name: str, options: str = "") -> Method:
     numbered = _NUMBERED.match(name)
     stem = numbered[1] if numbered else name
     if stem not in _WITH_PERCENT:
-        raise UnknownMethod(f"{name!r} is not a time aggregation such as 'average', 'min', 'max' or 'sum'")
+        raise UnknownMethod(f"{name[:40]!r} is not a time aggregation such as 'average', 'min', 'max' or 'sum'")
     make, default, most = _WITH_PERCENT[stem]
     try:
         percent = float(options or (numbered[2] if numbered else default))
     except ValueError:
         percent = -1.0
     if not 0 <= percent <= most:
-        raise UnknownMethod(f"{stem} takes a percentage from 0 to {most:g}, not {options or name!r}")
+        raise UnknownMethod(f"{stem} takes a percentage from 0 to {most:g}, not {(options or name)[:40]!r}")
     return make(percent)

@@ -4,6 +4,7 @@ Simple patterns: the white-space separated lists that options use to select.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Self
 
@@ -74,10 +75,15 @@ class SimplePattern:
     backslash makes the next character literal.
 
     @ivar text: The list as it was written.
+    @ivar _rules: What each word says, and the texts between its stars.
+    @ivar _starred: Those with stars, each with its place.
+    @ivar _plain: The place of the first word without stars that is a text.
     """
 
     text: str
     _rules: tuple[tuple[bool, tuple[str, ...]], ...] = field(eq=False, repr=False)
+    _starred: tuple[tuple[int, bool, tuple[str, ...]], ...] = field(eq=False, repr=False)
+    _plain: Mapping[str, int] = field(eq=False, repr=False)
 
     @classmethod
     def parse(cls, text: str, separators: str = " \t\r\n\f\v") -> Self:
@@ -89,7 +95,12 @@ class SimplePattern:
         for word in _words(text, separators):
             negative = word.startswith("!")
             rules.append((not negative, _pieces(word[negative:])))
-        return cls(text, tuple(rules))
+        starred = [(at, positive, pieces) for at, (positive, pieces) in enumerate(rules) if len(pieces) > 1]
+        plain: dict[str, int] = {}
+        for at, (_, pieces) in enumerate(rules):
+            if len(pieces) == 1:
+                plain.setdefault(pieces[0], at)
+        return cls(text, tuple(rules), tuple(starred), plain)
 
     @property
     def everything(self) -> bool:
@@ -102,10 +113,13 @@ class SimplePattern:
         """
         @return: What the first word that fits says; L{None} if none fits.
         """
-        for positive, pieces in self._rules:
+        plain = self._plain.get(text, len(self._rules))
+        for at, positive, pieces in self._starred:
+            if at > plain:
+                break
             if _between(pieces, text) is not None:
                 return positive
-        return None
+        return self._rules[plain][0] if plain < len(self._rules) else None
 
     def starred(self, text: str) -> str:
         """

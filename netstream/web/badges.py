@@ -18,6 +18,7 @@ from netstream.health.engine import HostAlerts
 from netstream.health.numbers import MOST_DECIMALS, value_text
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
+from netstream.turns import Turns
 from netstream.web.answer import Answer, Refusal
 from netstream.web.charts import named, newest
 from netstream.web.features import BADGES
@@ -189,14 +190,15 @@ def _of_alert(asked: _Asked, these: HostAlerts, alert: Alert, chart: Chart) -> A
     return _answer(badge, refresh=asked.refresh(alert.every))
 
 
-async def _of_chart(asked: _Asked, host: Host, chart: Chart, now: int, missed: int) -> Answer:
+async def _of_chart(asked: _Asked, host: Host, chart: Chart, missed: int, turns: Turns) -> Answer:
+    now = int(turns.clock.seconds())
     question = asked.question(chart)
     value, refresh = math.nan, 0
     patience = max(_LATE, chart.update_every * (missed + 2))
     if question.before > 0 or newest(host, chart) >= now - patience:
         refresh = asked.refresh(_width(question, now) // question.points)
         try:
-            found = await view(host, question, now, Choices())
+            found = await view(host, question, now, Choices(turns))
         except Refusal as nothing:
             if nothing.status != 404:
                 raise
@@ -219,11 +221,11 @@ def _width(question: Question, now: int) -> int:
     return before - question.after if question.after > 0 else -question.after
 
 
-async def badge(host: Host, parameters: Parameters, these: HostAlerts | None, now: int, missed: int) -> Answer:
+async def badge(host: Host, parameters: Parameters, these: HostAlerts | None, missed: int, turns: Turns) -> Answer:
     """
     @param these: The alerts of the host, if anything watches it.
-    @param now: The current second.
     @param missed: Points of a chart that may be missing without a gap.
+    @param turns: Tells the time, and lets other work go on in between.
     @return: The badge that is asked for, or one that says what is not there.
     @raise BadParameter: A number is none.
     @raise Refusal: It cannot be answered; L{pictured_for} shows why.
@@ -236,7 +238,7 @@ async def badge(host: Host, parameters: Parameters, these: HostAlerts | None, no
     if chart is None:
         return failed("chart not found", asked.scale)
     if not alarm:
-        return await _of_chart(asked, host, chart, now, missed)
+        return await _of_chart(asked, host, chart, missed, turns)
     alert = these.alerts.get((chart.id, alarm)) if these is not None else None
     if these is None or alert is None:
         return failed("alarm not found", asked.scale)

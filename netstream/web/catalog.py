@@ -17,8 +17,6 @@ from netstream.web.charts import span_of
 from netstream.web.node import bounds
 from netstream.web.selection import Choice, labels_of
 
-PAUSE_EVERY = 20
-"""Charts that are looked at before other work gets its turn."""
 MOST_INSTANCES = 20_000
 """Instances that one answer lists."""
 MOST_NAMES = 1000
@@ -82,24 +80,6 @@ class _Context:
         return told
 
 
-class _Walk:
-    """
-    Goes through all charts, and lets other work go on in between.
-    """
-
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
-        self._seen = 0
-
-    async def pause(self) -> None:
-        """
-        Call it for each chart.
-        """
-        self._seen += 1
-        if self._seen % PAUSE_EVERY == 0:
-            await self._turns.breathe()
-
-
 def _charts(host: Host) -> Iterator[Chart]:
     return (chart for chart in tuple(host.charts.values()) if not chart.hidden and chart.dimensions)
 
@@ -112,14 +92,14 @@ async def contexts(
     @return: The contexts of some nodes by id.
     """
     found: dict[str, _Context] = {}
-    walk, listed = _Walk(turns), 0
+    listed = 0
     for host in hosts:
-        await walk.pause()
+        await turns.breathe()
         if not scope.node(host) or not filters.node(host):
             continue
         spans = await bounds(host)
         for chart in _charts(host):
-            await walk.pause()
+            await turns.breathe()
             if not (scope.chart(host, chart) and filters.chart(host, chart)):
                 continue
             one = found.setdefault(chart.context, _Context(chart))
@@ -154,12 +134,11 @@ async def search(hosts: Sequence[Host], scope: Choice, wanted: str, turns: Turns
         text = "\n".join(texts).lower()
         return all(word in text for word in words)
 
-    walk = _Walk(turns)
     nodes, looked = [], 0
     found: dict[str, _Context] = {}
     why: dict[str, dict[str, None]] = {}
     for host in hosts:
-        await walk.pause()
+        await turns.breathe()
         if not scope.node(host):
             continue
         own = [f"{name}:{label.value}" for name, label in host.labels.items()]
@@ -167,7 +146,7 @@ async def search(hosts: Sequence[Host], scope: Choice, wanted: str, turns: Turns
         if fits(host.info.hostname, host.info.guid, *own):
             nodes.append({"mg": host.info.guid, "nm": host.info.hostname})
         for chart in _charts(host):
-            await walk.pause()
+            await turns.breathe()
             if not scope.chart(host, chart):
                 continue
             named = {

@@ -4,7 +4,7 @@ Charts and contexts, as clients of an agent know them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
@@ -19,11 +19,14 @@ from netstream.hub.hub import Host, Hub
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Function
 from netstream.model.pattern import SimplePattern
+from netstream.turns import Turns
 from netstream.web.functions import described
-from netstream.web.target import Parameters
+from netstream.web.target import BadParameter, Parameters
 
 PAUSE_EVERY = 20
 """Charts that are described before other work gets its turn."""
+MOST_STARS = 100
+"""Stars in a list of patterns: what they cost is for each name that there is."""
 MEMORY_EVERY = 10.0
 """Seconds for which it holds how much memory a database takes."""
 
@@ -68,16 +71,42 @@ class Memories:
 def list_pattern(text: str) -> SimplePattern:
     """
     @return: A pattern as parameters write it: words divided by commas or bars.
+    @raise BadParameter: It has too many stars.
     """
-    return SimplePattern.parse(text, ",|")
+    return SimplePattern.parse(starred(text), ",|")
 
 
 def any_pattern(text: str) -> SimplePattern | None:
     """
     @return: A pattern whose words are divided by commas, bars or blanks;
         L{None} for no text, which is no restriction.
+    @raise BadParameter: It has too many stars.
     """
-    return SimplePattern.parse(text, ",| ") if text else None
+    return SimplePattern.parse(starred(text), ",| ") if text else None
+
+
+def starred(text: str) -> str:
+    """
+    @return: The same text, if it has no more stars than it may.
+    @raise BadParameter: It has.
+    """
+    count = text.count("*")
+    if count > MOST_STARS:
+        raise BadParameter(f"{text[:40]!r}: {count} stars, more than {MOST_STARS}; write more of the names in full")
+    return text
+
+
+async def fitting(charts: Iterable[Chart], fits: Callable[[Chart], bool], turns: Turns) -> list[Chart]:
+    """
+    @return: Those of any number of charts that fit; other work goes on in
+        between.
+    """
+    found = []
+    for chart in tuple(charts):
+        await turns.breathe()
+        if fits(chart):
+            found.append(chart)
+    return found
 
 
 def shown(chart: Chart) -> bool:
@@ -103,7 +132,7 @@ def named(host: Host, text: str) -> Chart | None:
     return found or next((chart for chart in host.charts.values() if chart.name == text), None)
 
 
-def chosen(host: Host, text: str) -> list[Chart]:
+async def chosen(host: Host, text: str, turns: Turns) -> list[Chart]:
     """
     Find charts as a parameter names them.
 
@@ -112,15 +141,19 @@ def chosen(host: Host, text: str) -> list[Chart]:
     if (one := named(host, text)) is not None:
         return [one]
     wanted = list_pattern(text)
-    return [c for c in host.charts.values() if wanted.matches(c.id) or (c.name != c.id and wanted.matches(c.name))]
+
+    def fits(chart: Chart) -> bool:
+        return wanted.matches(chart.id) or (chart.name != chart.id and wanted.matches(chart.name))
+
+    return await fitting(host.charts.values(), fits, turns)
 
 
-def of_contexts(host: Host, text: str) -> list[Chart]:
+async def of_contexts(host: Host, text: str, turns: Turns) -> list[Chart]:
     """
     @param text: A list of patterns of contexts.
     """
     wanted = list_pattern(text)
-    return [chart for chart in host.charts.values() if wanted.matches(chart.context)]
+    return await fitting(host.charts.values(), lambda chart: wanted.matches(chart.context), turns)
 
 
 def newest(host: Host, chart: Chart) -> int:
@@ -262,7 +295,7 @@ def label_patterns(parameters: Parameters) -> Sequence[str]:
     return [*filter(None, map(parameters.text, ("chart_label_key", "chart_labels_filter")))]
 
 
-def labelled(charts: Iterable[Chart], patterns: Sequence[str]) -> list[Chart]:
+async def labelled(charts: Iterable[Chart], patterns: Sequence[str], turns: Turns) -> list[Chart]:
     """
     @param patterns: From L{label_patterns}.
     @return: The charts of which a label fits each of them.
@@ -272,4 +305,6 @@ def labelled(charts: Iterable[Chart], patterns: Sequence[str]) -> list[Chart]:
     def fits(chart: Chart, pattern: SimplePattern) -> bool:
         return any(pattern.matches(name) or pattern.matches(f"{name}:{v}") for name, v in own_labels(chart).items())
 
-    return [chart for chart in charts if all(fits(chart, pattern) for pattern in wanted)]
+    if not wanted:
+        return [*charts]
+    return await fitting(charts, lambda chart: all(fits(chart, pattern) for pattern in wanted), turns)

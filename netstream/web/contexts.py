@@ -14,7 +14,8 @@ from netstream.db.windows import window
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart
 from netstream.model.pattern import SimplePattern
-from netstream.web.charts import label_patterns, labelled, list_pattern, own_labels, span_of
+from netstream.turns import Turns
+from netstream.web.charts import fitting, label_patterns, labelled, list_pattern, own_labels, span_of
 from netstream.web.questions import FAR
 from netstream.web.target import Parameters
 
@@ -80,17 +81,25 @@ class Wanted:
             d.id for d in chart.dimensions.values() if wanted is None or wanted.matches(d.id) or wanted.matches(d.name)
         ]
 
-    def of(self, host: Host, bounds: Mapping[str, Span], context: str = "") -> dict[str, Any]:
+    async def of(self, host: Host, bounds: Mapping[str, Span], turns: Turns, context: str = "") -> dict[str, Any]:
         """
         @param bounds: What the database has of the host.
+        @param turns: Lets other work go on in between.
         @param context: The only one; C{""} for all.
         @return: The contexts of a host by id, as C{contexts} answers them.
         """
+
+        def fits(chart: Chart) -> bool:
+            return (not context or chart.context == context) and self._fits(host, chart, bounds)
+
         members: dict[str, list[Chart]] = {}
-        for chart in labelled(host.charts.values(), self.labels):
-            if (not context or chart.context == context) and self._fits(host, chart, bounds):
-                members.setdefault(chart.context, []).append(chart)
-        return {name: self._context(host, charts, bounds) for name, charts in members.items()}
+        for chart in await fitting(await labelled(host.charts.values(), self.labels, turns), fits, turns):
+            members.setdefault(chart.context, []).append(chart)
+        found = {}
+        for name, charts in members.items():
+            await turns.breathe()
+            found[name] = self._context(host, charts, bounds)
+        return found
 
     def _context(self, host: Host, charts: Sequence[Chart], bounds: Mapping[str, Span]) -> dict[str, Any]:
         first = min(charts, key=lambda chart: chart.priority)

@@ -51,8 +51,6 @@ MOST_READ = 20_000_000
 """Rows times series that are read for one answer; more series get fewer rows."""
 PART = 500_000
 """Rows times series that are read at once."""
-PAUSE_EVERY = 25
-"""Charts that are looked at before other work gets its turn."""
 AT_ONCE = 20_000
 """Rows times series that are put together without the help of a thread."""
 
@@ -377,17 +375,20 @@ async def ask(
     @param alerts: Whether the alerts of a chart are such that it is wanted.
     @raise Refusal: Too much fits, or there is no such way to fold.
     """
-    scope = [host for host in hosts if question.scope.node(host)]
+    scope = []
+    for host in hosts:
+        await turns.breathe()
+        if question.scope.node(host):
+            scope.append(host)
     choosing = Choosing(question.scope, question.filters, "all-dimensions" in question.options, alerts)
     groups, series = Groups(question.passes[0]), Series()
     instances: list[Instance] = []
     of_node: dict[int, list[int]] = {}
     for node, host in enumerate(scope):
-        if node % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await turns.breathe()
         for instance in choosing.of(node, host):
-            if len(instances) % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await turns.breathe()
+            await turns.breathe()
+            if instance is None:
+                continue
             instances.append(instance)
             for dimension in instance.shown:
                 of_node.setdefault(node, []).append(len(series))

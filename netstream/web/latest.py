@@ -14,7 +14,7 @@ from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.turns import Turns
-from netstream.web.charts import PAUSE_EVERY, newest
+from netstream.web.charts import PAUSE_EVERY, fitting, newest
 
 DECIMALS = 7
 """Digits after the point, as agents write them."""
@@ -23,15 +23,18 @@ _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 _NOT_IN_COMMENTS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
-def _taken(host: Host, chosen: SimplePattern | None) -> list[Chart]:
-    return [
-        chart
-        for chart in host.charts.values()
-        if not chart.hidden
-        and not chart.obsolete
-        and chart.dimensions
-        and (chosen is None or chosen.matches(chart.id) or chosen.matches(chart.name))
-    ]
+async def taken(host: Host, chosen: SimplePattern | None, turns: Turns) -> list[Chart]:
+    """
+    @param chosen: Which charts, by id or name; L{None} is all.
+    @return: The charts of which C{allmetrics} tells.
+    """
+
+    def fits(chart: Chart) -> bool:
+        if chart.hidden or chart.obsolete or not chart.dimensions:
+            return False
+        return chosen is None or chosen.matches(chart.id) or chosen.matches(chart.name)
+
+    return await fitting(host.charts.values(), fits, turns)
 
 
 def _number(value: float) -> float | None:
@@ -45,7 +48,7 @@ async def tree(host: Host, chosen: SimplePattern | None, turns: Turns) -> dict[s
     """
     found: dict[str, Any] = {}
     of, find = host.latest.of, host.table.find
-    for number, chart in enumerate(_taken(host, chosen)):
+    for number, chart in enumerate(await taken(host, chosen, turns)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
             await turns.breathe()
         found[chart.id] = {
@@ -106,7 +109,7 @@ async def shell(host: Host, chosen: SimplePattern | None, turns: Turns, these: H
     """
     out: list[str] = []
     of, find = host.latest.of, host.table.find
-    for number, chart in enumerate(_taken(host, chosen)):
+    for number, chart in enumerate(await taken(host, chosen, turns)):
         if number % PAUSE_EVERY == PAUSE_EVERY - 1:
             await turns.breathe()
         numbers = {d.id: _upright(d, of(find(chart.id, d.id))[1]) for d in chart.dimensions.values()}

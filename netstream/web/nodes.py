@@ -14,9 +14,12 @@ from netstream.db.interfaces import Span, Stats
 from netstream.hub.figures import Traffic
 from netstream.hub.hub import Host, Hub
 from netstream.model.progress import Progress
+from netstream.turns import Turns
 from netstream.web.charts import list_pattern, version_of
 from netstream.web.functions import described
 from netstream.web.node import fact, ingest_status, ingest_type, losses, mirrored
+from netstream.web.selection import passes
+from netstream.web.target import Parameters
 
 API = 2
 """The number by which answers of this shape call themselves."""
@@ -24,16 +27,21 @@ API = 2
 _COMPRESSIONS = {"LZ4", "ZSTD", "GZIP", "BROTLI"}
 
 
-def chosen(hub: Hub, pattern: str) -> list[Host]:
+async def chosen(hub: Hub, only: Host | None, parameters: Parameters, turns: Turns) -> list[Host]:
     """
-    @param pattern: Patterns of host names or machine GUIDs; empty is all.
+    @param only: The one that the path of a request names.
+    @return: The nodes that a request means.
     """
-    hosts = mirrored(hub)
-    if not pattern:
-        return hosts
+    pattern = parameters.text("scope_nodes", "nodes")
+    if only is not None or not pattern:
+        return mirrored(hub) if only is None else [only]
     wanted = list_pattern(pattern)
-    verdicts = [{wanted.verdict(host.info.hostname), wanted.verdict(host.info.guid)} for host in hosts]
-    return [host for host, said in zip(hosts, verdicts, strict=True) if True in said and False not in said]
+    found = []
+    for host in mirrored(hub):
+        await turns.breathe()
+        if passes(wanted, host.info.hostname, host.info.guid):
+            found.append(host)
+    return found
 
 
 def identity(host: Host, index: int) -> dict[str, Any]:

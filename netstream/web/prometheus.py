@@ -18,6 +18,7 @@ from netstream.model.pattern import SimplePattern
 from netstream.turns import Turns
 from netstream.web.answer import Refusal, clean
 from netstream.web.charts import PAUSE_EVERY, any_pattern, version_of
+from netstream.web.latest import taken
 from netstream.web.scraping import Visit
 from netstream.web.target import Parameters
 
@@ -84,14 +85,6 @@ class Choice:
             parameters.truth("variables", False),
             all_hosts,
         )
-
-    def takes(self, chart: Chart) -> bool:
-        """
-        Whether a chart is told at all.
-        """
-        if chart.hidden or chart.obsolete or not chart.dimensions:
-            return False
-        return self.filter is None or self.filter.matches(chart.id) or self.filter.matches(chart.name)
 
 
 @define
@@ -254,7 +247,7 @@ async def expose(hosts: Sequence[Host], choice: Choice, visits: Mapping[str, Vis
         out.node(host, now)
         if choice.variables:
             out.host_variables(host, now)
-        charts = [chart for chart in host.charts.values() if choice.takes(chart)]
+        charts = await taken(host, choice.filter, turns)
         visit = visits[host.info.guid]
         values = {}
         if choice.source != "as-collected" and charts:

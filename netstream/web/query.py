@@ -31,6 +31,7 @@ from netstream.kernel.rows import extent
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.model.samples import ANOMALOUS, EMPTY, Float64s, Int32s, Int64s, SeriesTable
+from netstream.turns import Turns
 from netstream.web.answer import Refusal
 from netstream.web.charts import chosen, labelled, list_pattern, of_contexts
 from netstream.web.questions import MOST_ROWS, Question, Terms
@@ -101,14 +102,16 @@ class Choice:
         return look
 
     @classmethod
-    def of(cls, terms: Terms, charts: Sequence[Chart]) -> Choice:
+    async def of(cls, terms: Terms, charts: Sequence[Chart], turns: Turns) -> Choice:
         """
         @param charts: Those of the host that C{terms} name.
         @raise Refusal: Nothing of them fits, or too much.
         """
         pattern = list_pattern(terms.dimensions) if terms.dimensions else None
-        charts = labelled(charts, terms.labels)
-        dimensions = [(c, d) for c in charts for d in c.dimensions.values() if _wanted(d, pattern, terms)]
+        dimensions: list[tuple[Chart, Dimension]] = []
+        for chart in await labelled(charts, terms.labels, turns):
+            await turns.breathe()
+            dimensions += [(chart, d) for d in chart.dimensions.values() if _wanted(d, pattern, terms)]
         if not dimensions:
             raise nothing()
         if len(dimensions) > MOST_DIMENSIONS:
@@ -211,10 +214,12 @@ class Choices:
     anew.
     """
 
-    def __init__(self, most: int = MOST_KNOWN) -> None:
+    def __init__(self, turns: Turns, most: int = MOST_KNOWN) -> None:
         """
+        @param turns: Lets other work go on in between.
         @param most: Dimensions.
         """
+        self._turns = turns
         self._most = most
         self._count = 0
         self._known: WeakKeyDictionary[Host, tuple[int, dict[Terms, Choice]]] = WeakKeyDictionary()
@@ -239,11 +244,16 @@ class Choices:
             known = self._known[host] = host.definitions, {}
         choice = known[1].get(terms)
         if choice is None:
-            charts = chosen(host, terms.chart) if terms.chart else of_contexts(host, terms.context)
+            turns = self._turns
+            if terms.chart:
+                charts = await chosen(host, terms.chart, turns)
+            else:
+                charts = await of_contexts(host, terms.context, turns)
             if not charts and terms.chart:
-                return Choice.of(terms, await _forgotten(host, terms.chart))
-            choice = Choice.of(terms, charts)
-            self._keep(known[1], choice)
+                return await Choice.of(terms, await _forgotten(host, terms.chart), turns)
+            choice = await Choice.of(terms, charts, turns)
+            if host.definitions == known[0]:
+                self._keep(known[1], choice)
         return choice
 
     def _keep(self, known: dict[Terms, Choice], choice: Choice) -> None:

@@ -11,8 +11,8 @@ from attrs import define, field, frozen
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
-from netstream.web.charts import list_pattern
-from netstream.web.target import Parameters
+from netstream.web.charts import MOST_STARS, list_pattern, starred
+from netstream.web.target import BadParameter, Parameters
 
 COLLECTOR_LABELS = ("_collect_plugin", "_collect_module")
 """Labels that every chart has: what collects it."""
@@ -54,10 +54,14 @@ class LabelFilter:
     def __init__(self, text: str) -> None:
         """
         @param text: Words divided by commas or bars.
+        @raise BadParameter: There are too many, or they have too many stars.
         """
         self._wanted: dict[str, list[SimplePattern]] = {}
         self._refused: list[SimplePattern] = []
-        for word in text.replace("|", ",").split(","):
+        words = starred(text).replace("|", ",").split(",")
+        if len(words) > MOST_STARS:
+            raise BadParameter(f"{text[:40]!r}: {len(words)} labels, more than {MOST_STARS}")
+        for word in words:
             name, colon, value = word.strip().partition(":")
             if not name:
                 continue
@@ -216,25 +220,26 @@ class Choosing:
         self._in_scope: dict[str, bool] = {}
         self._of_context: dict[str, bool] = {}
 
-    def of(self, node: int, host: Host) -> Iterator[Instance]:
+    def of(self, node: int, host: Host) -> Iterator[Instance | None]:
         """
         @param node: Place of the node.
-        @return: Its charts in scope.
+        @return: Its charts in scope, L{None} for each that is not.
         """
         scope, filters = self._scope, self._filters
         of_node = filters.node(host)
         for chart in tuple(host.charts.values()):
             if not self._known(chart.context, self._in_scope, scope.contexts):
+                yield None
                 continue
             if not of_node or not self._known(chart.context, self._of_context, filters.contexts):
                 missed = self.elsewhere.setdefault((node, chart.context), [0, 0])
                 missed[0] += 1
                 missed[1] += len(chart.dimensions)
-                continue
-            if not scope.instance(host, chart):
+                yield None
                 continue
             labels = labels_of(host, chart)
-            if not scope.labels.passes(labels):
+            if not scope.instance(host, chart) or not scope.labels.passes(labels):
+                yield None
                 continue
             wanted = filters.instance(host, chart) and filters.labels.passes(labels) and self._alerts(host, chart)
             found = Instance(self.count, node, host, chart, labels, wanted)
@@ -245,6 +250,8 @@ class Choosing:
             if found.shown or found.others:
                 self.count += 1
                 yield found
+            else:
+                yield None
 
     @staticmethod
     def _known(context: str, known: dict[str, bool], wanted: _Filter) -> bool:

@@ -107,17 +107,35 @@ class Channel(HTTPChannel):
         """
         if self._kept:
             self._kept.append(data)  # TLS delivers several pieces of one read, whether it was paused or not
-        elif self.site.turns.is_over():
+        elif self._handlingRequest:
+            self._read(data)  # which keeps it until that one is answered
+        elif self._waitingForTransport or self.site.turns.is_over():
             self._keep(data)
         else:
             self._read_all(data)
 
     def _keep(self, data: bytes) -> None:
+        """
+        Read it in a later turn, and not before the answers to what came before
+        it are out: who asks and does not read gets no more of them.
+        """
         self._kept.append(data)
         self._networkProducer.pauseProducing()
-        self.site.turns.wait(self._its_turn)
+        if not self._waitingForTransport:
+            self.site.turns.wait(self._its_turn)
+
+    def resumeProducing(self) -> None:
+        """
+        What was written is out (called by Twisted).
+        """
+        super().resumeProducing()
+        if self._kept:
+            self._networkProducer.pauseProducing()
+            self.callLater(0, self._its_turn)
 
     def _its_turn(self) -> None:
+        if self._waitingForTransport:
+            return
         data, self._kept = b"".join(self._kept), []
         if data:
             self._read_all(data)
@@ -136,7 +154,7 @@ class Channel(HTTPChannel):
                 break
             self._read(data[begin:end])
             begin = end
-            if self.site.turns.is_over():
+            if self._waitingForTransport or self.site.turns.is_over():
                 self._keep(data[begin:])
                 return
         self._read(data[begin:])

@@ -25,8 +25,6 @@ from netstream.web.charts import list_pattern
 from netstream.web.selection import Choice
 from netstream.web.target import Parameters
 
-PAUSE_EVERY = 50
-"""Alerts that are looked at before other work gets its turn."""
 MOST_INSTANCES = 20_000
 """Alerts of charts that one answer lists."""
 STATUSES: Mapping[str, frozenset[Status]] = {
@@ -335,18 +333,19 @@ async def standing(hosts: Iterable[Host], alerts: Alerts, parameters: Parameters
     @raise Refusal: There is no such status.
     """
     question = Question.parse(parameters)
-    told, seen = _Told(question, alerts), 0
+    told = _Told(question, alerts)
     listed: list[dict[str, Any]] = []
-    for host in [host for host in hosts if question.scope.node(host) and question.filters.node(host)]:
+    for host in hosts:
+        await turns.breathe()
+        if not question.scope.node(host) or not question.filters.node(host):
+            continue
         node = len(listed)
         listed.append(nodes.identity(host, node))
         these = alerts.of(host)
         if these is None:
             continue
         for alert in tuple(these.alerts.values()):
-            seen += 1
-            if seen % PAUSE_EVERY == 0:
-                await turns.breathe()
+            await turns.breathe()
             chart = host.charts.get(alert.chart)
             if chart is None or not question.wants(host, alert, chart):
                 continue

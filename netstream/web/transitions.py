@@ -46,7 +46,7 @@ async def transitions(
     now = int(turns.clock.seconds())
     last = parameters.number("last", 100, 1, MOST)
     after, before = (_second(parameters.number(name, 0, -EVER, EVER), now) for name in ("after", "before"))
-    hosts = [only] if only is not None else nodes.chosen(hub, parameters.text("scope_nodes", "nodes"))
+    hosts = await nodes.chosen(hub, only, parameters, turns)
     asked = Asked(
         frozenset(host.info.guid for host in hosts),
         last,

@@ -68,7 +68,7 @@ class Commands:
         self._alerts = alerts
         self._visits = Visits()
         self._memories = charted.Memories()
-        self._choices = query.Choices()
+        self._choices = query.Choices(turns)
 
     def _now(self) -> int:
         return int(self._turns.clock.seconds())
@@ -157,6 +157,7 @@ class Commands:
         """
         wanted = contexts.Wanted.parse(ask.parameters, self._now())
         labels = {name: label.value for name, label in host.labels.items()}
+        found = await wanted.of(host, await self._bounds(host), self._turns)
         return json_answer(
             {
                 "hostname": host.info.hostname,
@@ -164,7 +165,7 @@ class Commands:
                 "node_id": "",
                 "claim_id": host.claim_id or "",
                 **({"host_labels": labels} if "labels" in wanted.options else {}),
-                "contexts": wanted.of(host, await self._bounds(host)),
+                "contexts": found,
             }
         )
 
@@ -177,7 +178,7 @@ class Commands:
         if not name:
             raise Refusal(400, "No context is given at the request.\n")
         wanted = contexts.Wanted.parse(ask.parameters, self._now())
-        found = wanted.of(host, await self._bounds(host), name).get(name)
+        found = (await wanted.of(host, await self._bounds(host), self._turns, name)).get(name)
         if found is None:
             raise Refusal(404, f"Context is not found: {name}\n")
         return json_answer(found)
@@ -187,7 +188,7 @@ class Commands:
         """
         Which series are worth a look, by context.
         """
-        series = weights.of_host(host, ask.parameters)
+        series = await weights.of_host(host, ask.parameters, self._turns)
         weighed = await weights.weigh(series, ask.parameters, "anomaly-rate", self._turns)
         return json_answer(await in_thread(self._turns.clock, lambda: weights.by_context(weighed)))
 
@@ -196,7 +197,7 @@ class Commands:
         """
         Which series changed most, by chart.
         """
-        series = weights.of_host(host, ask.parameters)
+        series = await weights.of_host(host, ask.parameters, self._turns)
         weighed = await weights.weigh(series, ask.parameters, "ks2", self._turns)
         return json_answer(await in_thread(self._turns.clock, lambda: weights.by_chart(weighed)))
 
@@ -282,7 +283,7 @@ class Commands:
         A value as a small picture.
         """
         missed, these = self.settings.db.gap_when_lost, self._alerts.of(host)
-        return await badges.badge(host, ask.parameters, these, self._now(), missed)
+        return await badges.badge(host, ask.parameters, these, missed, self._turns)
 
     @_command("aclk")
     async def aclk(self, host: Host, ask: Ask) -> Answer:

@@ -4,7 +4,7 @@ The commands of versions 2 and 3 of the API, which tell of many nodes at once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from attrs import evolve, frozen
@@ -64,15 +64,6 @@ class Scope:
         return mirrored(self.hub) if self.only is None else [self.only]
 
     @property
-    def hosts(self) -> list[Host]:
-        """
-        The nodes that are meant.
-        """
-        if self.only is not None:
-            return [self.only]
-        return nodes.chosen(self.hub, self.parameters.text("scope_nodes", "nodes"))
-
-    @property
     def versions(self) -> dict[str, Any]:
         """
         Numbers that change when what is known changes.
@@ -91,7 +82,7 @@ class Scope:
         @param describe: Describes one node, in its place.
         """
         found = []
-        for index, host in enumerate(self.hosts):
+        for index, host in enumerate(await nodes.chosen(self.hub, self.only, self.parameters, self.turns)):
             if index % PAUSE_EVERY == PAUSE_EVERY - 1:
                 await self.turns.breathe()
             found.append(await describe(host, index))
@@ -162,14 +153,17 @@ async def _data(scope: Scope) -> Answer:
 async def _weights(scope: Scope) -> Answer:
     asked = Choice.parse(scope.parameters, "scope_"), Choice.parse(scope.parameters)
     choosing = Choosing(*asked, False, alert_filter(scope.parameters.text("alerts"), scope.alerts))
-    series = (
-        weights.Series(host, instance.chart, dimension)
-        for number, host in enumerate(scope.everyone)
-        if asked[0].node(host)
-        for instance in choosing.of(number, host)
-        for dimension in instance.shown
-    )
-    weighed = await weights.weigh(series, scope.parameters, "anomaly-rate", scope.turns)
+
+    def series() -> Iterator[weights.Series | None]:
+        for number, host in enumerate(scope.everyone):
+            yield None
+            for instance in choosing.of(number, host) if asked[0].node(host) else ():
+                if instance is None:
+                    yield None
+                else:
+                    yield from (weights.Series(host, instance.chart, dimension) for dimension in instance.shown)
+
+    weighed = await weights.weigh(series(), scope.parameters, "anomaly-rate", scope.turns)
     return scope.told(await in_thread(scope.turns.clock, lambda: weights.by_node(weighed)))
 
 

@@ -186,14 +186,13 @@ class Series:
     dimension: Dimension
 
 
-def of_host(host: Host, parameters: Parameters) -> Iterator[Series]:
+async def of_host(host: Host, parameters: Parameters, turns: Turns) -> Iterator[Series]:
     """
     @return: The dimensions of a node, all or those of some contexts.
     """
     contexts = parameters.text("context", "contexts")
-    for chart in of_contexts(host, contexts) if contexts else tuple(host.charts.values()):
-        for dimension in chart.dimensions.values():
-            yield Series(host, chart, dimension)
+    charts = await of_contexts(host, contexts, turns) if contexts else tuple(host.charts.values())
+    return (Series(host, chart, dimension) for chart in charts for dimension in chart.dimensions.values())
 
 
 @define
@@ -387,9 +386,12 @@ def _whole(span: tuple[int, int], every: int) -> Window:
     return Window(after, max(before, after + every), max(before - after, every))
 
 
-async def _meant(series: Iterable[Series], turns: Turns) -> list[Series]:
+async def _meant(series: Iterable[Series | None], turns: Turns) -> list[Series]:
     found: list[Series] = []
     for one in series:
+        if one is None:
+            await turns.breathe()
+            continue
         found.append(one)
         if len(found) % PAUSE_EVERY == 0:
             await turns.breathe()
@@ -398,10 +400,11 @@ async def _meant(series: Iterable[Series], turns: Turns) -> list[Series]:
     return found
 
 
-async def weigh(series: Iterable[Series], parameters: Parameters, method: str, turns: Turns) -> Weighed:
+async def weigh(series: Iterable[Series | None], parameters: Parameters, method: str, turns: Turns) -> Weighed:
     """
     Answer a question.
 
+    @param series: Those that are meant; L{None} where other work may go on.
     @param method: How series are weighed if the client does not say it.
     @raise BadParameter: A number is none.
     @raise NoWeights: No series has a weight.

@@ -32,6 +32,12 @@ CASES = [
     ("a?", "ab", False),
     ("**a", "a", True),
     ("*", "two\nlines", True),
+    ("!b* bad", "bad", False),
+    ("bad !b*", "bad", True),
+    ("!bad bad", "bad", False),
+    ("x* bad !b* *", "bad", True),
+    ("x* !bad b*", "bad", False),
+    ("x* bad !b*", "best", False),
 ]
 
 

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.hub.hub import Host
+from netstream.turns import Turns
 from netstream.web.answer import Refusal
 from netstream.web.query import Choice, Choices
 from netstream.web.questions import Terms
@@ -38,7 +39,7 @@ class ChoicesTests(SynchronousTestCase):
         """
         A choice is the same until its host defines something anew.
         """
-        choices, terms = Choices(), _terms(chart="system.load")
+        choices, terms = Choices(Turns(self.stage.clock)), _terms(chart="system.load")
         self.assertIsNone(choices.known(self.host, terms))
         choice = self.successResultOf(_fired(choices, self.host, terms))
         self.assertIs(choices.known(self.host, _terms(chart="system.load", after="-5")), choice)
@@ -54,7 +55,7 @@ class ChoicesTests(SynchronousTestCase):
         """
         However many terms come, no more dimensions are known than may be.
         """
-        choices = Choices(5)
+        choices = Choices(Turns(self.stage.clock), 5)
         for number in range(20):
             terms = _terms(chart="system.load", group_options=str(number))
             self.successResultOf(_fired(choices, self.host, terms))
@@ -65,7 +66,7 @@ class ChoicesTests(SynchronousTestCase):
         """
         What means nothing is not kept.
         """
-        choices = Choices()
+        choices = Choices(Turns(self.stage.clock))
         failure = self.failureResultOf(_fired(choices, self.host, _terms(chart="nothing")), Refusal)
         self.assertEqual(failure.value.status, 404)
         self.assertEqual(len(choices), 0)

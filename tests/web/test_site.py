@@ -434,6 +434,42 @@ class SiteTests(SynchronousTestCase):
                 places = [int(place) for place in re.findall(rb"accessible: (\d+)", transport.value())]
                 self.assertEqual(places, [*range(40)])
 
+    def test_unread_answers(self) -> None:
+        """
+        Who asks again and again and reads nothing gets no more answers until
+        what was said is read; then all come, in their order.
+        """
+        for path in (b"/api/v1/alarm_log?last=%d", b"/api/v1/charts?%d", b"/%d"):
+            protocol, transport = self.connect()
+            asked = b"".join(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % (path % n) for n in range(1, 61))
+            written, write = [0], transport.write
+
+            def counted(
+                data: bytes, written: list[int] = written, write: object = write, client: object = protocol
+            ) -> None:
+                written[0] += len(data)
+                write(data)  # type: ignore[operator]
+                if written[0] > 500:  # of bodies, as Twisted writes heads another way
+                    client.pauseProducing()  # type: ignore[attr-defined]
+
+            transport.write = counted
+            protocol.dataReceived(asked[:2000])
+            for begin in range(2000, len(asked), 700):
+                protocol.dataReceived(asked[begin : begin + 700])
+            for _ in range(50):
+                self.stage.clock.advance(0)
+            few = transport.value().count(b"HTTP/1.1 ")
+            self.assertTrue(0 < few < 20, few)
+            for _ in range(100):
+                written[0] = 0
+                protocol.resumeProducing()
+                for _ in range(20):
+                    self.stage.clock.advance(0)
+            self.assertEqual(transport.value().count(b"HTTP/1.1 "), 60)
+            if path == b"/%d":
+                places = [int(place) for place in re.findall(rb"accessible: (\d+)", transport.value())]
+                self.assertEqual(places, [*range(1, 61)])
+
     def test_rest_waits(self) -> None:
         """
         What is said while a connection waits for its turn is read after what
