@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.case import InteropTestCase
-from tests.interop.peers import missing, wait_for
+from tests.interop.peers import PATIENCE, missing, wait_for
 
 try:
     from selenium import webdriver
@@ -72,6 +72,7 @@ class BrowserTestCase(InteropTestCase):
         driver = _program("NETSTREAM_CHROMEDRIVER", "chromedriver")
         browser = webdriver.Chrome(options=options, service=Service(driver))
         self.addCleanup(browser.quit)
+        browser.set_script_timeout(100)
         return browser
 
     def resize(self, width: int, height: int) -> None:
@@ -126,7 +127,7 @@ class BrowserTestCase(InteropTestCase):
         except StaleElementReferenceException:
             return self.text(selector)
 
-    def wait_text(self, selector: str, wanted: str, timeout: float = 20.0) -> None:
+    def wait_text(self, selector: str, wanted: str, timeout: float = PATIENCE) -> None:
         """
         Wait until the page says so.
         """

@@ -49,7 +49,7 @@ class Child:
 
     def __init__(self, parent: Peer) -> None:
         self._over = Event()
-        self._socket = socket.create_connection(("127.0.0.1", parent.port), 20)
+        self._socket = socket.create_connection(("127.0.0.1", parent.port), 60)
         query = f"key={KEY}&hostname={quote(HOSTNAME, safe='')}&machine_guid={GUID}&update_every=1&ver=17144"
         self._socket.sendall(f"STREAM {query} HTTP/1.1\r\nUser-Agent: x/1\r\n\r\n".encode())
         self._socket.recv(1000)
@@ -81,7 +81,7 @@ class PageTests(BrowserTestCase):
         parent = self.node("parent", role="parent", stream=STREAM, health=health("silent"))
         child = Child(parent)
         self.addCleanup(child.leave)
-        wait_for("alerts are raised", lambda: parent.get("alarms", GUID)["alarms"], 40)
+        wait_for("alerts are raised", lambda: parent.get("alarms", GUID)["alarms"])
         first = next(iter(parent.charts(GUID)))
         for page in (
             "",
@@ -167,7 +167,7 @@ class NotificationTests(InteropTestCase):
             f'SMTP_HOST="127.0.0.1:{controller.port}"\nSMTP_TLS="no"\nEMAIL_SENDER="n@example.org"\n'
             'DEFAULT_RECIPIENT_EMAIL="admin@example.org"\n'
         )
-        wait_for("mails come", lambda: len(box.got) >= 5, 60)
+        wait_for("mails come", lambda: len(box.got) >= 5)
         known: set[str] = set()
         for envelope in tuple(box.got):
             self.assertEqual(envelope.rcpt_tos, ["admin@example.org"])
@@ -192,7 +192,7 @@ class NotificationTests(InteropTestCase):
         thread.start()
         self.addCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
         self.told(f'SEND_WEBHOOK="YES"\nDEFAULT_RECIPIENT_WEBHOOK="http://127.0.0.1:{server.server_port}/in"\n')
-        wait_for("calls come", lambda: len(server.got) >= 5, 60)
+        wait_for("calls come", lambda: len(server.got) >= 5)
         known: set[str] = set()
         for path, headers, body in tuple(server.got):
             self.assertEqual(path, "/in")
@@ -213,7 +213,7 @@ class NotificationTests(InteropTestCase):
         program.write_text(f'#!/bin/sh\ncd {place}\nprintf \'%s\\0\' "$#" "$2" "$7" "$8" "${{17}}" >> {out}\n')
         program.chmod(0o755)
         self.told("", f"exec: {program}\n")
-        wait_for("it runs", lambda: len(self._words(out)) >= 25, 60)
+        wait_for("it runs", lambda: len(self._words(out)) >= 25)
         words = self._words(out)
         for at in range(0, 25, 5):
             count, hostname, name, _, info = words[at : at + 5]

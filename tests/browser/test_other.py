@@ -37,11 +37,11 @@ class OtherDashboardTests(BrowserTestCase):
         for path, name in (("/", "atlas"), ("/host/borealis/", "borealis")):
             parent.wait_samples("system.cpu", name)
             self.browser.get(f"http://{parent.address}{path}")
-            self.wait_text("body", "System Overview", 60)
-            self.wait_text("body", name, 60)
-            wait_for("charts are drawn", lambda: self.browser.execute_script(drawn) > 3, 60)
+            self.wait_text("body", "System Overview")
+            self.wait_text("body", name)
+            wait_for("charts are drawn", lambda: self.browser.execute_script(drawn) > 3)
             # How many there are in sight depends on what an idle machine does.
-            wait_for("they have values", lambda: self.browser.execute_script(values) >= 2, 60)
+            wait_for("they have values", lambda: self.browser.execute_script(values) >= 2)
             here = f"http://{parent.address}"
             refused = [said for said in self.complaints() if "Content Security Policy" not in said and here in said]
             self.assertEqual([said for said in refused if "api/v1" in said], [])

@@ -631,6 +631,6 @@ class ViewTests(PagesTestCase):
         for page in PAGES[1:]:
             self.open(server, page)
             kept, server.said = server.said, {}
-            self.wait_text("#notice", "refuses to answer", 30)
+            self.wait_text("#notice", "refuses to answer")
             server.said = kept
-            wait_for("it goes on", lambda: not self.find("#notice").is_displayed(), 30)
+            wait_for("it goes on", lambda: not self.find("#notice").is_displayed())

@@ -22,6 +22,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from unittest import SkipTest
@@ -31,8 +32,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 FIXTURE = Path(__file__).with_name("fixture.py")
 AGENT = Path(os.environ.get("NETSTREAM_AGENT", "/usr/sbin/netdata"))
 KEY = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
-START_TIMEOUT = 90.0
-STOP_TIMEOUT = 30.0
+PATIENCE = 120.0
+"""Seconds that something which must happen may take: who waits goes on as soon as it has happened, and a machine with
+much to do stands still for seconds."""
+START_TIMEOUT = 180.0
+STOP_TIMEOUT = 90.0
 
 COLLECTORS = (
     "timex",
@@ -143,23 +147,48 @@ def require_agent() -> None:
         missing(f"{AGENT} is not there (apt-get install --no-install-recommends netdata-core)")
 
 
+_kept: dict[int, socket.socket] = {}
+
+
+def keep_port(port: int = 0) -> int:
+    """
+    Keep a loopback port for whom it is meant until this process ends: the
+    system gives it to nobody who asks for any port or connects somewhere, and
+    refuses connections to it. A server opens it all the same, as servers allow
+    addresses that are in use (C{SO_REUSEADDR}).
+
+    @param port: One that nobody listens on; any when 0.
+    @return: The port.
+    @raise OSError: Somebody listens on it.
+    """
+    if port not in _kept:
+        keeper = socket.socket()
+        try:
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            keeper.bind(("127.0.0.1", port))
+        except OSError:
+            keeper.close()
+            raise
+        port = keeper.getsockname()[1]
+        _kept[port] = keeper
+    return port
+
+
 def free_port() -> int:
     """
-    @return: A loopback port that was free a moment ago.
+    @return: A loopback port that is free, and stays so; see L{keep_port}.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return keep_port()
 
 
-def wait_for(what: str, found: Callable[[], T | None], timeout: float = 20.0, every: float = 0.1) -> T:
+def wait_for(what: str, found: Callable[[], T | None], timeout: float = PATIENCE, every: float = 0.1) -> T:
     """
     Ask until there is an answer.
 
     @param what: For the message of the failure.
     @param found: Returns something true once it is there.  While it raises
-        L{OSError}, L{LookupError} or L{ValueError}, it is not there yet.
+        L{OSError}, L{HTTPException}, L{LookupError} or L{ValueError}, it is
+        not there yet.
     @param timeout: Seconds after which it is given up; what passes while this
         process is kept from running does not count.
     """
@@ -170,7 +199,7 @@ def wait_for(what: str, found: Callable[[], T | None], timeout: float = 20.0, ev
             if answer := found():
                 return answer
             problem = None
-        except (OSError, LookupError, ValueError) as error:
+        except (OSError, HTTPException, LookupError, ValueError) as error:
             problem = error
         if time.monotonic() > deadline:
             raise PeerFailed(f"not within {timeout:g} s: {what}" + (f" ({problem!r})" if problem else ""))
@@ -239,13 +268,13 @@ class Peer:
             parts.append(f"--- {self.name}: {path.name}\n" + "\n".join(text.splitlines()[-lines:]))
         return "\n".join(parts)
 
-    def wait_log(self, expression: str, timeout: float = 20.0) -> re.Match[str]:
+    def wait_log(self, expression: str, timeout: float = PATIENCE) -> re.Match[str]:
         """
         Wait until its log matches a regular expression.
         """
         return wait_for(f"{self.name} logs {expression!r}", lambda: re.search(expression, self.log()), timeout)
 
-    def fetch(self, path: str, timeout: float = 10.0) -> bytes:
+    def fetch(self, path: str, timeout: float = 60.0) -> bytes:
         """
         @return: The body of an answer of its HTTP API.
         @raise OSError: It did not answer, or not with success.
@@ -295,7 +324,7 @@ class Peer:
         dimension: str | None = None,
         newer: int = 0,
         count: int = 3,
-        timeout: float = 40.0,
+        timeout: float = PATIENCE,
     ) -> dict[str, dict[int, float]]:
         """
         Wait until it shows enough samples of a chart.
@@ -310,7 +339,7 @@ class Peer:
                 columns = self.samples(chart, host)
             except urllib.error.HTTPError:
                 return None
-            column = columns[dimension] if dimension else next(iter(columns.values()))
+            column = columns[dimension] if dimension else next(iter(columns.values()), {})
             return columns if sum(second > newer for second in column) >= count else None
 
         return wait_for(f"{self.name} shows {count} samples of {chart} of {host or 'itself'}", found, timeout, 0.25)
@@ -322,7 +351,7 @@ class Peer:
         """
         return {entry["hostname"]: bool(entry["reachable"]) for entry in self.get("info")["mirrored_hosts_status"]}
 
-    def wait_host(self, name: str, online: bool = True, timeout: float = 40.0) -> None:
+    def wait_host(self, name: str, online: bool = True, timeout: float = PATIENCE) -> None:
         """
         Wait until it lists a node as connected, or as not connected.
         """
@@ -386,6 +415,15 @@ class Peer:
             self.signal(signal.SIGKILL)
             self._process.wait(STOP_TIMEOUT)
             self._process = None
+            self._keep_port()
+
+    def _keep_port(self) -> None:
+        """
+        See that it can listen where it did when it is started again.
+        """
+        if self.port:
+            with contextlib.suppress(OSError):
+                keep_port(self.port)
 
 
 class RealAgent(Peer):

@@ -18,7 +18,17 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-from tests.interop.peers import CHECKOUT, START_TIMEOUT, Peer, PeerExited, PeerFailed, free_port, missing, wait_for
+from tests.interop.peers import (
+    CHECKOUT,
+    START_TIMEOUT,
+    STOP_TIMEOUT,
+    Peer,
+    PeerExited,
+    PeerFailed,
+    free_port,
+    missing,
+    wait_for,
+)
 
 DECODING = Path(__file__).with_name("decoding.py")
 
@@ -121,10 +131,11 @@ class Receiver(Peer):
         assert self._process is not None
         self._process.terminate()
         try:
-            self._process.wait(15)
+            self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             raise PeerFailed(f"{self.name} did not stop\n{self.tail()}") from None
         self._process = None
+        self._keep_port()
 
     def post(self, path: str, data: bytes = b"", **parameters: str) -> bytes:
         """
@@ -132,7 +143,7 @@ class Receiver(Peer):
         """
         query = "?" + urlencode(parameters) if parameters else ""
         request = Request(f"http://127.0.0.1:{self.port}{path}{query}", data, method="POST")
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             body: bytes = answer.read()
             return body
 
@@ -282,7 +293,7 @@ bind-address = "127.0.0.1:{self._backup}"
     def post(self, path: str, data: bytes = b"", **parameters: str) -> bytes:
         request = Request(f"http://127.0.0.1:{self.port}{path}", data, method="POST")
         request.add_header("Content-Type", "application/x-www-form-urlencoded")
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             body: bytes = answer.read()
             return body
 
@@ -347,7 +358,7 @@ LOG_UPDATES = False
         answer = subprocess.run(
             ["/usr/bin/whisper-fetch", "--json", f"--from={int(time.time()) - 900}", str(path)],
             capture_output=True,
-            timeout=20,
+            timeout=60,
         )
         read = json.loads(answer.stdout)
         seconds = range(read["start"], read["end"], read["step"])
@@ -444,7 +455,7 @@ class TLSReceiver(Receiver):
                 + ["-addext", "subjectAltName=DNS:localhost"],
                 check=True,
                 capture_output=True,
-                timeout=30,
+                timeout=60,
             )
         return path
 

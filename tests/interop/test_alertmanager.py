@@ -55,7 +55,7 @@ class AlertmanagerTests(InteropTestCase):
         def severities() -> list[str]:
             return [alert["labels"]["severity"] for alert in receiver.alerts()]
 
-        wait_for("a warning is there", lambda: severities() == ["warning"], 40)
+        wait_for("a warning is there", lambda: severities() == ["warning"])
         (alert,) = receiver.alerts()
         expected: dict[str, Any] = {
             "alertname": "by_the_clock",
@@ -69,6 +69,6 @@ class AlertmanagerTests(InteropTestCase):
         self.assertEqual({name: alert["labels"].get(name) for name in expected}, expected)
         self.assertIn('It is "time" for load', alert["annotations"]["summary"])
         self.assertEqual(alert["annotations"]["description"], "<b>seconds</b> & more")
-        wait_for("it is critical, and nothing else", lambda: severities() == ["critical"], 60)
-        wait_for("it is resolved", lambda: severities() == [], 60)
+        wait_for("it is critical, and nothing else", lambda: severities() == ["critical"])
+        wait_for("it is resolved", lambda: severities() == [])
         self.assert_stopped(node)

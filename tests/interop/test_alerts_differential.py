@@ -233,7 +233,7 @@ class AlertsDifferentialTests(InteropTestCase):
                 for peer in (node, child)
             )
 
-        wait_for("both evaluate", both_evaluate, timeout=60)
+        wait_for("both evaluate", both_evaluate)
         begun = quiet = int(time.time()) + 1
         seen: tuple[dict[Any, float], dict[Any, float]] = ({}, {})
         last: list[dict[str, Any]] = []

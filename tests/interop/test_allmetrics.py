@@ -71,7 +71,7 @@ class FormatTests(InteropTestCase):
         self.parent = self.node("atlas", role="parent", stream=accepting(KEY), options=["db/mode=ram"])
         self.theirs = self.agent("origin", proc=True, sends_to=[self.parent.address])
         self.parent.wait_samples("system.load", self.theirs.name, count=2)
-        wait_for("the parent has all charts of the agent", self._whole, 40)
+        wait_for("the parent has all charts of the agent", self._whole)
 
     def _whole(self) -> bool:
         theirs = {chart for chart in self.theirs.charts() if not chart.startswith(OWN)}
@@ -94,7 +94,7 @@ class FormatTests(InteropTestCase):
             return set(found[0]) == set(found[1])
 
         with contextlib.suppress(PeerFailed):  # who compares says what is missing
-            wait_for("both tell the same series", look, 15, 0.5)
+            wait_for("both tell the same series", look, 60, 0.5)
         ours, theirs = found
         return ours, theirs
 
@@ -114,7 +114,7 @@ class FormatTests(InteropTestCase):
             return bool(found[1] == found[2])
 
         with contextlib.suppress(PeerFailed):
-            wait_for("the same series are told", look, 15, 0.5)
+            wait_for("the same series are told", look, 60, 0.5)
         text, mine, alone = found
         return text, mine, alone
 
@@ -174,7 +174,7 @@ class FormatTests(InteropTestCase):
                         self.assertLessEqual(abs(one - other), PRECISION * max(1.0, abs(one)), f"{id} {key}")
             return len(compared) * 2 > len(theirs)
 
-        wait_for("half of the charts are of the same second", look, 30, 0.3)
+        wait_for("half of the charts are of the same second", look, every=0.3)
 
     def test_prometheus(self) -> None:
         """
@@ -253,5 +253,5 @@ class ShellAlertTests(InteropTestCase):
         )
         self.assertEqual(len(wanted), 6)
         with contextlib.suppress(PeerFailed):  # who compares says what differs
-            wait_for("the parent has looked at all", lambda: alarms(parent, "/host/origin") == wanted, 40)
+            wait_for("the parent has looked at all", lambda: alarms(parent, "/host/origin") == wanted, 60)
         self.assertEqual(alarms(parent, "/host/origin"), wanted)

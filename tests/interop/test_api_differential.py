@@ -193,7 +193,7 @@ class DifferentialTests(InteropTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.theirs = self.agent("origin", proc=True)
-        self.samples = wait_for("the agent has collected", lambda: self._collected(self.theirs), timeout=40.0)
+        self.samples = wait_for("the agent has collected", lambda: self._collected(self.theirs))
         self.ours = self._stage()
 
     def _collected(self, agent: RealAgent) -> dict[str, Any] | None:

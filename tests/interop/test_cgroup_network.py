@@ -76,7 +76,7 @@ class Container:
         self._run("nsenter", "-t", pid, "-n", "ip", "addr", "add", "198.51.100.2/30", "dev", "lan0")
 
     def _run(self, *command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def send(self) -> None:
         """

@@ -69,7 +69,7 @@ class HomeAutomationTests(InteropTestCase):
         below = "/host/origin/api/v1/"
         for node, host in ((agent, ""), (parent, ""), (parent, "origin")):
             node.wait_samples("system.load", host)
-            wait_for(f"{node.name} has an alert of {host}", lambda n=node, h=host: n.get("alarms", h)["alarms"], 40)
+            wait_for(f"{node.name} has an alert of {host}", lambda n=node, h=host: n.get("alarms", h)["alarms"])
         theirs, *ours = self._asked(agent), self._asked(parent), self._asked(parent, below)
         for values, alarms, metrics, info in ours:
             self.assertEqual(list(values), list(theirs[0]))

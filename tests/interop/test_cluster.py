@@ -30,15 +30,15 @@ class ClusterTests(ReplicationTestCase):
         """
         one, two = self.pair()
         child = self.agent("real-child", sends_to=[one.address, two.address], fixture=True)
-        first = min(two.wait_samples("fixture.simple", child.name, count=5, timeout=60)["absolute dim"]) + 2
+        first = min(two.wait_samples("fixture.simple", child.name, count=5)["absolute dim"]) + 2
         self.assert_nothing_missing(child, one, "fixture.simple", first)
         self.assert_nothing_missing(child, two, "fixture.simple", first)
         one.kill()
         time.sleep(5)
-        two.wait_samples("fixture.simple", child.name, newer=int(time.time()), count=5, timeout=60)
+        two.wait_samples("fixture.simple", child.name, newer=int(time.time()), count=5)
         self.assert_nothing_missing(child, two, "fixture.simple", first)
         one.start()
-        one.wait_samples("fixture.simple", child.name, newer=int(time.time()), count=5, timeout=60)
+        one.wait_samples("fixture.simple", child.name, newer=int(time.time()), count=5)
         for node in (one, two):
             self.assert_nothing_missing(child, node, "fixture.simple", first)
             wait_for(f"{node.name} knows all", lambda node=node: len(node.reachable()) == 3 or None)

@@ -92,7 +92,7 @@ class CompletionTests(InteropTestCase):
             path.unlink() if path.is_file() else path.rmdir()
         self.history(directory, old.guid, old.name, end)
         old.start()
-        parent.wait_log("were missing and came", 60.0)
+        parent.wait_log("were missing and came")
         spans = {60: (end - 2 * DAY, end - HOUR), HOUR: (end - 3 * DAY, end - HOUR)}
         for step, (after, before) in spans.items():
             for chart in CHARTS:
@@ -103,6 +103,6 @@ class CompletionTests(InteropTestCase):
                     return bool(expected["a"]) and self.found[0] == self.found[1]
 
                 try:
-                    wait_for(f"{chart} by {step} s", equal, 10.0, 1.0)
+                    wait_for(f"{chart} by {step} s", equal, every=1.0)
                 except AssertionError:
                     self.assertEqual(*self.found)

@@ -69,7 +69,7 @@ class ExportTestCase(InteropTestCase):
             found = read()
             return found if sum(second > newer for second in found) >= count else None
 
-        return wait_for(f"{count} points after {newer}", enough, 30, 0.3)
+        return wait_for(f"{count} points after {newer}", enough, every=0.3)
 
     def assert_complete(self, node: NetstreamNode, read: Callable[[], Points], *, once: bool = True) -> None:
         """

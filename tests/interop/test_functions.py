@@ -29,7 +29,7 @@ class FunctionTests(InteropTestCase):
         query = urlencode({"function": command, "timeout": timeout})
         url = f"http://127.0.0.1:{viewer.port}/host/{quote(node)}/api/v1/function?{query}"
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as problem:
             return problem.code, problem.read()

@@ -304,7 +304,7 @@ class RefusalTests(InteropTestCase):
         A real agent understands the refusal.
         """
         child = self.agent("real-child", sends_to=[self.parent.address], key=UNKNOWN_KEY, fixture=True)
-        child.wait_log(r"(?i)denied|not permitted|refuse|reject", timeout=30)
+        child.wait_log(r"(?i)denied|not permitted|refuse|reject")
         self.assertNotIn(child.name, self.parent.reachable())
 
     def test_replies_of_acceptance(self) -> None:

@@ -118,12 +118,12 @@ class PluginTests(InteropTestCase):
             plugins = set(found.values())
             return found if len(plugins) == 2 + readable else None
 
-        found = wait_for("the charts of all plugins", plugin_of, 60)
+        found = wait_for("the charts of all plugins", plugin_of)
         for name in ("charts.d.plugin", "python.d.plugin"):
             chart = next(chart_id for chart_id, plugin in found.items() if plugin == name)
-            node.wait_samples(chart, count=4, timeout=60)
+            node.wait_samples(chart, count=4)
         if readable:
             user = pwd.getpwuid(os.getuid()).pw_name
-            values = node.wait_samples("users.mem", dimension=user, count=4, timeout=60)
+            values = node.wait_samples("users.mem", dimension=user, count=4)
             self.assertGreater(max(values[user].values()), 1.0)
         self.assert_stopped(node)

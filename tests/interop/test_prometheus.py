@@ -56,7 +56,7 @@ class PrometheusTestCase(InteropTestCase):
         """
         Wait until there is one.
         """
-        return wait_for(f"{context} {labels}", partial(self.chart, node, context, **labels), 30, 0.5)
+        return wait_for(f"{context} {labels}", partial(self.chart, node, context, **labels), every=0.5)
 
 
 class WrittenTests(PrometheusTestCase):

@@ -47,7 +47,7 @@ class ProxyCase(InteropTestCase):
 
         def end() -> None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
 
         self.addCleanup(end)
 

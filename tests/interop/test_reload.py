@@ -88,7 +88,7 @@ class ReloadTests(InteropTestCase):
         file.write_text(HEALTH.format("third") + "template: broken\non: system.load\nwarn: $this >\n")
         token = (self.directory / "node" / "data" / "management.key").read_text().strip()
         url = f"http://127.0.0.1:{node.port}/api/v1/manage/health?cmd=RELOAD"
-        with urlopen(Request(url, headers={"X-Auth-Token": token}), timeout=10) as answer:
+        with urlopen(Request(url, headers={"X-Auth-Token": token}), timeout=60) as answer:
             said = answer.read().decode()
         self.assertIn("1 alert definitions are in use", said)
         self.assertIn("test.conf:9: ", said)
@@ -187,7 +187,7 @@ class ReloadTests(InteropTestCase):
         self._started(parent)
         child = self.agent("real-child", sends_to=[parent.address], fixture=True)
         parent.wait_samples("fixture.simple", child.name, count=3)
-        browser = HTTPConnection("127.0.0.1", parent.port, timeout=20)
+        browser = HTTPConnection("127.0.0.1", parent.port, timeout=60)
         self.addCleanup(browser.close)
 
         def ask() -> int:

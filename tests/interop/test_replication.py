@@ -49,7 +49,7 @@ class ReplicationTestCase(InteropTestCase):
             return None if wrong or not any(expected.values()) else {"right": "yes"}
 
         try:
-            wait_for("the same samples", seen, 15.0, 1.0)
+            wait_for("the same samples", seen, every=1.0)
         except AssertionError:
             self.fail(f"{chart} from {first} on: {self.wrong}")
 
@@ -115,7 +115,7 @@ class ChildTests(ReplicationTestCase):
         parent.start()
         parent.wait_host(child.name)
         back = int(time.time())
-        parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
+        parent.wait_samples("fixture.simple", child.name, newer=back, count=8)
         return parent, proxy, child, first
 
     def check_outage(self, mode: str) -> None:
@@ -165,7 +165,7 @@ class ChildTests(ReplicationTestCase):
         proxy.start()
         proxy.wait_host(child.name)
         back = int(time.time())
-        parent.wait_samples("fixture.simple", child.name, newer=back, count=8, timeout=90.0)
+        parent.wait_samples("fixture.simple", child.name, newer=back, count=8)
         for chart in CHARTS:
             # Of a chart that an agent has never heard of it stores nothing at its first two collections.
             late = 10 if chart == "fixture.slow" else 2

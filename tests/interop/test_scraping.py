@@ -39,7 +39,7 @@ class ScrapingTests(InteropTestCase):
                 found = scraper.points(SELECTOR % node.name)
                 return found if len(found) >= 3 else None
 
-            found = wait_for(f"{scraper.name} has samples of {node.name}", several, 40)
+            found = wait_for(f"{scraper.name} has samples of {node.name}", several)
             first, last = min(found), max(found)
             with urlopen(
                 f"http://{self.parent.address}/host/{node.name}/api/v1/data?chart=system.uptime&points=0"
@@ -77,7 +77,7 @@ class ScrapingTests(InteropTestCase):
         ):
             with urlopen(f"http://{self.parent.address}{target}") as answer:
                 text = answer.read()
-            ran = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=30)
+            ran = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=60)
             said = (ran.stdout + ran.stderr).decode()
             # 3 is advice about names and units, which are those of agents; anything else is what it cannot read.
             self.assertIn(ran.returncode, (0, 3), f"{target}: {said[:2000]}")

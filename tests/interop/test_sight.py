@@ -37,7 +37,7 @@ class SightTests(InteropTestCase):
             instance = self.instance(proxy, child)
             return instance if instance["stream"]["destination"]["traffic"]["samples_per_second"] else None
 
-        instance = wait_for("speeds are measured", measured, timeout=40)
+        instance = wait_for("speeds are measured", measured)
         ingest, stream = instance["ingest"], instance["stream"]
         self.assertEqual((ingest["type"], ingest["status"], ingest["hops"]), ("child", "online", 1))
         self.assertLess(abs(ingest["lag"]), 10)

@@ -85,7 +85,7 @@ class RealChildTests(TLSTestCase):
         """
         parent = self.node("ns-parent", role="parent", stream=accepting(KEY, type="api"), options=self.options())
         self.agent("real-child", sends_to=[f"{parent.address}:SSL"], fixture=True)
-        parent.wait_log(r"closed after the TLS handshake without a word.*CAfile.*CN=localhost", 40)
+        parent.wait_log(r"closed after the TLS handshake without a word.*CAfile.*CN=localhost")
         self.assertNotIn("real-child", parent.reachable())
 
     def test_plain_child(self) -> None:
@@ -96,7 +96,7 @@ class RealChildTests(TLSTestCase):
         parent = self.node("ns-parent", role="parent", stream=accepting(KEY, type="api"), options=self.options())
         open_parent = self.node("open", role="parent", stream=accepting(KEY, type="api"), options=self.options(""))
         self.agent("plain-child", sends_to=[parent.address, open_parent.address], fixture=True)
-        parent.wait_log(r"streaming refused; it came without TLS.*':SSL'", 40)
+        parent.wait_log(r"streaming refused; it came without TLS.*':SSL'")
         open_parent.wait_samples("fixture.simple", "plain-child", count=2)
 
 
@@ -217,7 +217,7 @@ def converse_tls(port: int, *options: str, say: bytes = b"") -> str:
     @return: What C{openssl s_client} tells of the connection.
     """
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options]
-    done = subprocess.run(command, input=say, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(command, input=say, capture_output=True, timeout=60, check=False)
     return (done.stdout + done.stderr).decode(errors="replace")
 
 

@@ -56,7 +56,7 @@ class UDPTestCase(TLSTestCase):
 
         def end() -> None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
 
         self.addCleanup(end)
         return process
@@ -117,8 +117,8 @@ class DirectTests(UDPTestCase):
         parent.options = [parent.options[0].replace("udp:127.0.0.1:0", f"udp:127.0.0.1:{port}"), *parent.options[1:]]
         parent.kill()
         parent.start()
-        child.wait_log("(after a restart|nothing listens there any more)", timeout=15)
-        parent.wait_host(child.name, timeout=30)
+        child.wait_log("(after a restart|nothing listens there any more)")
+        parent.wait_host(child.name)
 
     def test_wrong(self) -> None:
         """
