@@ -2,7 +2,9 @@
 A collector with known values, run by an agent as an external plugin.
 
 It collects 0.3 s after each full second, far from both its neighbours, so that every node along
-the way puts a sample into the same second.  The values are functions of that second (L{absolute},
+the way puts a sample into the same second.  With each but the first it says how long after the one
+before it was collected: where the machine stands still for a moment, the samples of those seconds
+come late, but are theirs all the same.  The values are functions of that second (L{absolute},
 L{gauge}): a test knows what must have been stored.  Standard library only, and no import of ours:
 the agent runs it as a program of its own.
 """
@@ -54,28 +56,30 @@ def collect(second: int, first: int) -> str:
     """
     @return: The lines of one collection.
     """
+    second_ago = " 1000000" if second > first else ""
     lines = [
-        "BEGIN fixture.simple",
+        f"BEGIN fixture.simple{second_ago}",
         f"SET abs = {absolute(second)}",
         f"SET gauge = {(second * 7919) % 1_000_003}",
         f"SET inc = {5 * (second - first) ** 2 + 1000}",
         "END",
-        "BEGIN fixture.rows",
+        f"BEGIN fixture.rows{second_ago}",
         f"SET one = {second % 100 + 1}",
         f"SET five = {5 * (second % 100) + 1}",
         "END",
-        "BEGIN fixture.moves",
+        f"BEGIN fixture.moves{second_ago}",
         f"SET once = {(second - first) ** 2}",
         f"SET thrice = {second * 7}",
         "END",
-        "BEGIN fixture.gaps",
+        f"BEGIN fixture.gaps{second_ago}",
         f"SET here = {second % 50}",
     ]
     if second % 4 != 3:
         lines.append(f"SET sometimes = {second % 10}")
     lines.append("END")
     if second % 5 == 0:
-        lines += ["BEGIN fixture.slow", f"SET s = {second % 10_000}", "END"]
+        five_ago = " 5000000" if second - 5 >= first else ""
+        lines += [f"BEGIN fixture.slow{five_ago}", f"SET s = {second % 10_000}", "END"]
     return "\n".join(lines) + "\n"
 
 
