@@ -2,17 +2,20 @@
 A collector with known values, run by an agent as an external plugin.
 
 It collects 0.3 s after each full second, far from both its neighbours, so that every node along
-the way puts a sample into the same second.  With each but the first it says how long after the one
-before it was collected: where the machine stands still for a moment, the samples of those seconds
-come late, but are theirs all the same.  The values are functions of that second (L{absolute},
-L{gauge}): a test knows what must have been stored.  Standard library only, and no import of ours:
-the agent runs it as a program of its own.
+the way puts a sample into the same second.  Once the agent has taken a sample in time, each says how
+long after the one before it was collected: where the machine stands still for a moment, the samples
+of those seconds come late, but are theirs all the same.  The values are functions of that second
+(L{absolute}, L{gauge}): a test knows what must have been stored.  Standard library only, and no
+import of ours: the agent runs it as a program of its own.
 """
 
 from __future__ import annotations
 
+import array
+import fcntl
 import shlex
 import sys
+import termios
 import threading
 import time
 
@@ -52,11 +55,13 @@ def gauge(second: int) -> float:
     return -((second * 7919) % 1_000_003) / 1000
 
 
-def collect(second: int, first: int) -> str:
+def collect(second: int, first: int, timed: bool, slow_timed: bool) -> str:
     """
+    @param timed: Whether the agent knows when the collection before was.
+    @param slow_timed: The same of the slow chart.
     @return: The lines of one collection.
     """
-    second_ago = " 1000000" if second > first else ""
+    second_ago = " 1000000" if timed else ""
     lines = [
         f"BEGIN fixture.simple{second_ago}",
         f"SET abs = {absolute(second)}",
@@ -78,7 +83,7 @@ def collect(second: int, first: int) -> str:
         lines.append(f"SET sometimes = {second % 10}")
     lines.append("END")
     if second % 5 == 0:
-        five_ago = " 5000000" if second - 5 >= first else ""
+        five_ago = " 5000000" if slow_timed else ""
         lines += [f"BEGIN fixture.slow{five_ago}", f"SET s = {second % 10_000}", "END"]
     return "\n".join(lines) + "\n"
 
@@ -126,12 +131,30 @@ def main() -> None:
     if sys.argv[1:] == ["functions"]:
         write(FUNCTIONS)
         threading.Thread(target=answer_calls, daemon=True).start()
-    first = int(time.time()) + 1
-    second = first
+    first = second = int(time.time()) + 1
+    timed = slow_timed = False
     while True:
         time.sleep(max(0.0, second + 0.3 - time.time()))
-        write(collect(second, first))
+        slow = second % 5 == 0
+        if timed or time.time() < second + 0.6:
+            write(collect(second, first, timed, slow_timed))
+            if not timed or (slow and not slow_timed):
+                wait_taken()
+                in_time = time.time() < second + 0.9
+                timed, slow_timed = timed or in_time, slow_timed or (slow and in_time)
+        if not timed:
+            second = max(second, int(time.time()))
         second += 1
+
+
+def wait_taken() -> None:
+    """
+    Wait until the agent has read what was written.
+    """
+    unread = array.array("i", [1])
+    while unread[0]:
+        time.sleep(0.005)
+        fcntl.ioctl(sys.stdout.fileno(), termios.FIONREAD, unread)
 
 
 if __name__ == "__main__":
