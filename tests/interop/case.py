@@ -4,10 +4,12 @@ What a test of several nodes starts from, and how it compares them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import shutil
 import signal
+import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -16,7 +18,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.interop.peers import NetstreamNode, Peer, RealAgent, require_agent
+from tests.interop.peers import NetstreamNode, Peer, PeerFailed, RealAgent, require_agent, wait_for
 
 PRECISION = 5e-6
 """The relative error that the agent's own 32-bit number format makes, with some room."""
@@ -111,33 +113,96 @@ class InteropTestCase(SynchronousTestCase):
 
     def assert_same_charts(self, origin: Peer, viewer: Peer, charts: Iterable[str] | None = None) -> None:
         """
-        A node shows the charts of another as that one shows them itself.
+        A node shows the charts of another as that one shows them itself, as
+        soon as it has heard of all.
 
         @param origin: Whose charts they are.
         @param viewer: Who received them.
         @param charts: Ids of those that are compared; all of the origin's when
             L{None}.
         """
-        expected = origin.charts()
-        found = viewer.charts(origin.name)
-        if charts is None:
-            self.assertEqual(sorted(expected), sorted(found))
-        for chart in expected if charts is None else charts:
-            self.assertIn(chart, found)
-            self.assertEqual(
-                {name: expected[chart].get(name) for name in COMPARED},
-                {name: found[chart].get(name) for name in COMPARED},
-            )
+        wanted = None if charts is None else set(charts)
+        shown: list[dict[str, dict[str, Any]]] = []
+
+        def same() -> bool:
+            shown[:] = [
+                {
+                    chart: {name: about.get(name) for name in COMPARED}
+                    for chart, about in found.items()
+                    if wanted is None or chart in wanted
+                }
+                for found in (origin.charts(), viewer.charts(origin.name))
+            ]
+            return shown[0] == shown[1]
+
+        with contextlib.suppress(PeerFailed):  # what is compared says what differs
+            wait_for(f"{viewer.name} shows the charts of {origin.name}", same, every=0.5)
+        expected, found = shown
+        self.assertEqual(sorted(expected), sorted(found))
+        for chart in expected if wanted is None else wanted:
+            self.assertEqual(expected[chart], found[chart])
 
     def assert_same_samples(
-        self, origin: Peer, viewer: Peer, chart: str, tolerance: Mapping[str, float] | None = None, *, least: int = 5
+        self,
+        origin: Peer,
+        viewer: Peer,
+        chart: str,
+        tolerance: Mapping[str, float] | None = None,
+        *,
+        least: int = 5,
+        timed: bool | None = None,
     ) -> None:
         """
-        A node shows the samples of another, at the same seconds; see
-        L{assert_same_values}.
+        A node shows the samples of another, at the same seconds, as soon as
+        there are so many; see L{assert_same_values}.
+
+        @param timed: Whether only those seconds are compared of which the
+            origin, a netstream node, measured each in time, and the viewer was
+            told of it in time: a version 1 line says when on a clock that is up
+            to half a second off, and of one that is late the agent makes
+            something else. By default where a real agent is told by us.
         """
-        expected = origin.samples(chart)
-        self.assert_same_values(expected, viewer.samples(chart, origin.name), tolerance, least=least)
+        expected: Mapping[str, Mapping[int, float]] = {}
+        found: Mapping[str, Mapping[int, float]] = {}
+        if timed is None:
+            timed = isinstance(origin, NetstreamNode) and isinstance(viewer, RealAgent)
+
+        def enough() -> bool:
+            nonlocal expected, found
+            expected, found = origin.samples(chart), viewer.samples(chart, origin.name)
+            if timed:
+                steady = self._steady(origin, viewer)
+                expected, found = (self._within(steady, shown) for shown in (expected, found))
+            return bool(found) and all(
+                len(self._comparable(values, found.get(dimension, {}), dimension in (tolerance or {}))) >= least
+                for dimension, values in expected.items()
+            )
+
+        with contextlib.suppress(PeerFailed):  # what is compared says what is missing
+            wait_for(f"{viewer.name} has {least} samples of {chart}", enough, every=0.5)
+        self.assert_same_values(expected, found, tolerance, least=least)
+
+    def _steady(self, origin: Peer, viewer: Peer) -> set[int]:
+        """
+        @return: The seconds in which both say of the origin's machine that it
+            was up a second longer than in the one before.
+        """
+        ups = [peer.samples("system.uptime", origin.name)["uptime"] for peer in (origin, viewer)]
+        since = statistics.median(up - second for second, up in ups[0].items())
+        return set.intersection(*({at for at, up in shown.items() if abs(up - at - since) < 0.1} for shown in ups))
+
+    def _within(self, seconds: set[int], shown: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
+        """
+        @return: What is shown of some seconds.
+        """
+        return {name: {at: value for at, value in values.items() if at in seconds} for name, values in shown.items()}
+
+    def _comparable(self, expected: Mapping[int, float], found: Mapping[int, float], tolerant: bool) -> list[int]:
+        """
+        @return: The seconds of which both have something to compare.
+        """
+        common = sorted(expected.keys() & found.keys())
+        return [second for second in common if second >= min(found) + 2] if tolerant else common
 
     def assert_seamless(self, origin: Peer, viewer: Peer, chart: str, seconds: int) -> None:
         """
@@ -179,9 +244,7 @@ class InteropTestCase(SynchronousTestCase):
         tolerance = tolerance or {}
         self.assertEqual(sorted(expected), sorted(found))
         for dimension, values in expected.items():
-            common = sorted(values.keys() & found[dimension].keys())
-            if dimension in tolerance:
-                common = [second for second in common if second >= min(found[dimension]) + 2]
+            common = self._comparable(values, found[dimension], dimension in tolerance)
             self.assertGreaterEqual(len(common), least, f"{dimension}: {dict(values)} and {dict(found[dimension])}")
             for second in common:
                 if not math.isclose(
