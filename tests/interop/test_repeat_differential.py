@@ -6,7 +6,7 @@ hears the same.
 from __future__ import annotations
 
 import time
-from itertools import dropwhile, groupby
+from itertools import dropwhile, pairwise
 from pathlib import Path
 
 from attrs import frozen
@@ -15,10 +15,14 @@ from tests.interop.case import InteropTestCase
 from tests.interop.peers import KEY, accepting, wait_for
 
 SECONDS = 38
-"""How long both are watched: more than one wave."""
-STEADY = ("warns", "is_critical", "half", "small", "once", "off")
+"""How long both are watched at least: more than one wave."""
+REPEATED = ("warns", "is_critical", "half", "small")
+"""Those that are raised and told again all the time."""
+STEADY = (*REPEATED, "once", "off")
 """Those that are raised all the time."""
 CHANGING = ("waves", "no_clear")
+STANDSTILL = 0.5
+"""Seconds without this process from which on it counts that the machine stood still."""
 
 DEFINITIONS = """
 alarm: warns
@@ -120,10 +124,33 @@ NAMES = (
 class Told:
     """
     One call of the script.
+
+    @ivar at: When the script ran, which may be long after it was called.
     """
 
     at: int
     arguments: dict[str, str]
+
+    @property
+    def when(self) -> int:
+        """
+        When it was found that this had to be told.
+        """
+        return int(self.arguments["when"])
+
+    @property
+    def duration(self) -> int:
+        """
+        For how long it had been so.
+        """
+        return int(self.arguments["duration"])
+
+    @property
+    def change(self) -> tuple[str, str]:
+        """
+        What it is, and what it was before.
+        """
+        return self.arguments["status"], self.arguments["old_status"]
 
 
 class RepeatTests(InteropTestCase):
@@ -174,21 +201,47 @@ class RepeatTests(InteropTestCase):
             alerts=DEFINITIONS.replace("PROGRAM", str(real)),
         )
         wait_for("both tell", lambda: all(Path(f"{script}.out").exists() for script in (real, own)))
-        end = time.time() + SECONDS
-        wait_for("there is enough to compare", lambda: time.time() > end, timeout=SECONDS + 20)
-        theirs = self.told(real, NAMES, end - 3)
-        ours = self.told(own, tuple(name for name in NAMES if name != "family"), end - 3)
+        self.stood: list[tuple[float, float]] = []
+        began = looked = time.time()
+        told: list[dict[str, list[Told]]] = []
+
+        def enough() -> bool:
+            nonlocal looked
+            before, looked = looked, time.time()
+            if looked - before > STANDSTILL:
+                self.stood.append((before, looked))
+            if looked < began + SECONDS:
+                return False
+            told[:] = [
+                self.told(real, NAMES, looked - 3),
+                self.told(own, tuple(name for name in NAMES if name != "family"), looked - 3),
+            ]
+            return all(
+                min(len(calls.get(name, ())) for name in REPEATED) > 3
+                and all(len(self.since_raised(calls.get(name, []), 0)) > 3 for name in CHANGING)
+                for calls in told
+            )
+
+        wait_for("there is enough to compare", enough, timeout=SECONDS + 120)
+        theirs, ours = told
         for name in STEADY:
             self.assert_same(theirs[name], ours[name])
+            self.assertEqual({call.change for call in theirs[name]}, {call.change for call in ours[name]})
             for one, other in zip(theirs[name], ours[name], strict=False):
                 for field in ("info", "units", "value_string", "classification"):
                     self.assertEqual(other.arguments[field], one.arguments[field])
+            # When it is told first, others may not have been looked at.
+            for one, other in zip(theirs[name][1:], ours[name][1:], strict=False):
                 self.assertEqual(self.others(other), self.others(one))
+        for name in REPEATED:
+            self.assert_same_pace(name, theirs[name], ours[name])
+        for name in ("once", "off"):
+            self.assertEqual((len(theirs[name]), len(ours[name])), (1, 1))
         for name in CHANGING:
             # One of them may have begun while it was raised.
             raised = [self.since_raised(calls[name], 0) for calls in (theirs, ours)]
-            begun = max(calls[0].at for calls in raised) - 2
-            self.assert_same(*(self.since_raised(calls, begun) for calls in raised))
+            begun = max(calls[0].when for calls in raised) - 8
+            self.assert_same_phases(name, *(self.since_raised(calls, begun) for calls in raised))
         # An agent leaves it to its script to be silent.
         self.assertNotIn("silent", ours)
         self.assertEqual([call.arguments["value"] for call in ours["half"]][:2], ["5.25", "5.25"])
@@ -209,30 +262,65 @@ class RepeatTests(InteropTestCase):
         """
         @return: What was told since an alert that was clear was raised, at some second or later.
         """
-        return list(dropwhile(lambda call: call.arguments["old_status"] != "CLEAR" or call.at < begun, calls))
+        return list(dropwhile(lambda call: call.arguments["old_status"] != "CLEAR" or call.when < begun, calls))
 
     def assert_same(self, theirs: list[Told], ours: list[Told]) -> None:
         """
-        What is told of one alert is the same, at the same time but for a period of evaluation, in which it may be told
-        once more.
+        Who is told, and since when it is so, is the same.
         """
         for field in ("recipient", "hostname", "chart"):
             self.assertEqual({call.arguments[field] for call in ours}, {call.arguments[field] for call in theirs})
-        statuses = [
-            [
-                (key, list(some))
-                for key, some in groupby(calls, lambda c: (c.arguments["status"], c.arguments["old_status"]))
-            ]
-            for calls in (theirs, ours)
-        ]
-        self.assertGreaterEqual(min(map(len, statuses)), 1)
-        for (one, theirs), (other, ours) in zip(*statuses, strict=False):
-            self.assertEqual(other, one)
-            apart = theirs[0].at - ours[0].at
-            # What has changed is told at once; an agent waits until it would tell again.
-            self.assertLessEqual(abs(apart), 4)
-            self.assertLessEqual(abs(len(theirs) - len(ours)), 1)
-            for real, own in zip(theirs, ours, strict=False):
-                self.assertLessEqual(abs(real.at - own.at - apart), 2)
-            for real, own in zip(theirs[1:], ours[1:], strict=False):
-                self.assertLessEqual(abs(int(real.arguments["duration"]) - int(own.arguments["duration"])), 3)
+        for calls in (theirs, ours):
+            for phase in self.phases(calls):
+                # What has changed is told at once, with how long it was otherwise; an agent waits until it would tell
+                # again.
+                already = phase[0].duration if calls is theirs else 0
+                for call in phase[1:]:
+                    self.assertLessEqual(abs(call.duration - already - (call.when - phase[0].when)), 1, str(phase))
+
+    def phases(self, calls: list[Told]) -> list[list[Told]]:
+        """
+        @return: What was told while it stayed as it was.
+        """
+        phases: list[list[Told]] = []
+        for call in calls:
+            last = phases[-1][-1] if phases else None
+            # One that was clear meanwhile may have said nothing of that; what comes first may say how long it was
+            # otherwise.
+            again = last is not None and call.duration < last.duration and len(phases[-1]) > 1
+            if last is None or call.change != last.change or again:
+                phases.append([])
+            phases[-1].append(call)
+        return phases
+
+    def assert_same_pace(self, name: str, theirs: list[Told], ours: list[Told]) -> None:
+        """
+        It is told as often, but for what the machine missed while it stood still.
+        """
+        self.assertLessEqual(abs(theirs[0].when - ours[0].when), 4 + sum(end - start for start, end in self.stood))
+        real, own = ([after.when - before.when for before, after in pairwise(calls)] for calls in (theirs, ours))
+        self.assertLessEqual(abs(min(real) - min(own)), 1, f"{name}: {real} and {own}")
+        self.assertLessEqual(abs(len(real) - len(own)), 1 + len(self.stood), f"{name}: {real} and {own}")
+
+    def assert_same_phases(self, name: str, theirs: list[Told], ours: list[Told]) -> None:
+        """
+        Whenever it changed both were told so, at the same time but for a period of evaluation; an agent waits until it
+        would tell again, at most six seconds, and may tell nothing of what was over by then.
+        """
+        self.assert_same(theirs, ours)
+        real, own = self.phases(theirs), self.phases(ours)
+        # What one told last, the other may not have told yet.
+        last = min(theirs[-1].when, ours[-1].when)
+        for phase in real:
+            if phase[0].when >= last:
+                break
+            while own[0][0].change != phase[0].change or own[0][0].when < phase[0].when - 10:
+                passed = own.pop(0)
+                self.assertTrue(own, f"{name}: {phase} was told by one only: {theirs} and {ours}")
+                still = any(start < own[0][0].when + 2 and end > passed[0].when - 2 for start, end in self.stood)
+                self.assertTrue(still, f"{name}: {passed} was told by one only: {theirs} and {ours}")
+            found = own.pop(0)
+            self.assertLessEqual(found[0].when, phase[0].when + 3, f"{name}: {phase} and {found}")
+            if phase[1:] and found[1:]:
+                paces = [min(after.when - before.when for before, after in pairwise(one)) for one in (phase, found)]
+                self.assertLessEqual(abs(paces[0] - paces[1]), 1 + 3 * bool(self.stood), f"{name}: {phase} and {found}")
