@@ -19,6 +19,19 @@ class ReplicationTestCase(InteropTestCase):
     A test that compares every second.
     """
 
+    def begins(self, viewer: Peer, host: str) -> dict[str, int]:
+        """
+        @return: By chart, from when on a node has what is compared: of a chart
+            that an agent has never heard of it stores nothing at its first two
+            collections, and what comes next may be a part.
+        """
+        found = {}
+        for chart in CHARTS:
+            period = 5 if chart == "fixture.slow" else 1
+            shown = viewer.wait_samples(chart, host, count=8 // period)
+            found[chart] = min(min(values) for values in shown.values() if values) + 2 * period
+        return found
+
     def assert_nothing_missing(
         self, origin: Peer, viewer: Peer, chart: str, first: int, tolerance: float = PRECISION, host: str = ""
     ) -> None:
@@ -27,6 +40,7 @@ class ReplicationTestCase(InteropTestCase):
         value, and no other; but for the newest, which may be under way.
         """
         host = host or origin.name
+        self.wrong: dict[str, str] = {}
 
         def seen() -> Mapping[str, str] | None:
             before = int(time.time()) - 6
@@ -66,8 +80,7 @@ class ParentTests(ReplicationTestCase):
         """
         parent = self.node("ns-parent", role="parent", stream=accepting(KEY), options=["db/mode=dbengine"])
         child = self.agent("real-child", sends_to=[parent.address], fixture=True)
-        shown = parent.wait_samples("fixture.simple", child.name, count=8)
-        first = min(shown["absolute dim"])
+        begins = self.begins(parent, child.name)
         for end in (parent.kill, parent.stop):
             end()
             time.sleep(8)
@@ -75,9 +88,9 @@ class ParentTests(ReplicationTestCase):
             parent.wait_host(child.name)
             back = int(time.time())
             parent.wait_samples("fixture.simple", child.name, newer=back, count=5)
-        for chart in CHARTS:
-            self.assert_nothing_missing(child, parent, chart, first + 2)
-        shown = parent.samples("fixture.simple", child.name, after=first)
+        for chart, first in begins.items():
+            self.assert_nothing_missing(child, parent, chart, first)
+        shown = parent.samples("fixture.simple", child.name, after=begins["fixture.simple"])
         for second, value in shown["absolute dim"].items():
             self.assertEqual(value, absolute(second))
             self.assertAlmostEqual(shown["gauge"][second], gauge(second), places=2)
@@ -91,13 +104,13 @@ class ChildTests(ReplicationTestCase):
     the parent is known to the origin.
     """
 
-    def through_outage(self, mode: str) -> tuple[Peer, Peer, Peer, int]:
+    def through_outage(self, mode: str) -> tuple[Peer, Peer, Peer, dict[str, int]]:
         """
         Have a real parent killed and started again above a proxy that takes
         the samples of a real child.
 
         @param mode: What database the proxy has.
-        @return: Parent, proxy, child, and the first second that the parent had
+        @return: Parent, proxy, child, and what L{begins} says of the parent
             before it was killed.
         """
         parent = self.agent("real-parent", accepts=[KEY], mode="dbengine")
@@ -108,22 +121,21 @@ class ChildTests(ReplicationTestCase):
             options=[f"db/mode={mode}"],
         )
         child = self.agent("real-child", sends_to=[proxy.address], fixture=True)
-        shown = parent.wait_samples("fixture.simple", child.name, count=8)
-        first = min(shown["absolute dim"])
+        begins = self.begins(parent, child.name)
         parent.kill()
         time.sleep(8)
         parent.start()
         parent.wait_host(child.name)
         back = int(time.time())
         parent.wait_samples("fixture.simple", child.name, newer=back, count=8)
-        return parent, proxy, child, first
+        return parent, proxy, child, begins
 
     def check_outage(self, mode: str) -> None:
         # In memory, the agent puts what its own child replicates a second too late as well.
-        parent, proxy, child, first = self.through_outage(mode)
-        for chart in CHARTS:
-            self.assert_nothing_missing(child, proxy, chart, first + 2)
-            self.assert_nothing_missing(proxy, parent, chart, first + 2, host=child.name)
+        parent, proxy, child, begins = self.through_outage(mode)
+        for chart, first in begins.items():
+            self.assert_nothing_missing(child, proxy, chart, first)
+            self.assert_nothing_missing(proxy, parent, chart, first, host=child.name)
 
     def test_memory(self) -> None:
         """
@@ -142,9 +154,9 @@ class ChildTests(ReplicationTestCase):
         A real parent that was killed gets what it missed from a node without
         a database.
         """
-        parent, _, child, first = self.through_outage("none")
-        for chart in CHARTS:
-            self.assert_nothing_missing(child, parent, chart, first + (10 if chart == "fixture.slow" else 2))
+        parent, _, child, begins = self.through_outage("none")
+        for chart, first in begins.items():
+            self.assert_nothing_missing(child, parent, chart, first)
 
     def test_proxy_killed(self) -> None:
         """
@@ -158,15 +170,12 @@ class ChildTests(ReplicationTestCase):
             options=["db/mode=dbengine"],
         )
         child = self.agent("real-child", sends_to=[proxy.address], fixture=True)
-        shown = parent.wait_samples("fixture.simple", child.name, count=8)
-        first = min(shown["absolute dim"])
+        begins = self.begins(parent, child.name)
         proxy.kill()
         time.sleep(6)
         proxy.start()
         proxy.wait_host(child.name)
         back = int(time.time())
         parent.wait_samples("fixture.simple", child.name, newer=back, count=8)
-        for chart in CHARTS:
-            # Of a chart that an agent has never heard of it stores nothing at its first two collections.
-            late = 10 if chart == "fixture.slow" else 2
-            self.assert_nothing_missing(child, parent, chart, first + late)
+        for chart, first in begins.items():
+            self.assert_nothing_missing(child, parent, chart, first)
