@@ -63,14 +63,19 @@ class BacktestTests(InteropTestCase):
             ("--against", f"http://127.0.0.1:{node.port}", "--host", child.name),
             ("--against", f"http://127.0.0.1:{child.port}/"),
         )
-        expected = sorted((each["when"], each["status"]) for each in log())
+        expected = sorted((each["when"], each["status"]) for each in node.get("alarm_log", child.name))
         for place in places:
             found = self.tried(file, *place, *span)
             self.assertEqual(found["hostname"], child.name)
-            events = [(e["when"], e["status"]) for e in found["events"] if begun + 5 < e["when"] < end - 2]
-            self.assertEqual([status for _, status in events], [status for _, status in expected], place)
-            for (one, _), (other, _) in zip(events, expected, strict=True):
-                self.assertLessEqual(abs(one - other), 2)
+            events = [(each["when"], each["status"]) for each in found["events"]]
+            # Each that happened is among those found and the other way round, as near as a machine evaluates that may
+            # stand still for a moment; they are ten seconds apart.
+            for some, others in ((events, expected), (expected, events)):
+                within = [each for each in some if begun + 8 < each[0] < end - 5]
+                self.assertGreaterEqual(len(within), 1, place)
+                for when, status in within:
+                    near = [other for at, other in others if abs(at - when) <= 4]
+                    self.assertEqual(near, [status], (place, when, events, expected))
 
     def test_signed_in(self) -> None:
         """
