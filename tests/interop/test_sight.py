@@ -35,7 +35,9 @@ class SightTests(InteropTestCase):
 
         def measured() -> Any:
             instance = self.instance(proxy, child)
-            return instance if instance["stream"]["destination"]["traffic"]["samples_per_second"] else None
+            ingest, stream = instance["ingest"], instance["stream"]
+            speeds = [place["traffic"]["samples_per_second"] for place in (ingest["source"], stream["destination"])]
+            return instance if min(speeds) > 5 and not stream["backlog"] else None
 
         instance = wait_for("speeds are measured", measured)
         ingest, stream = instance["ingest"], instance["stream"]
@@ -44,7 +46,6 @@ class SightTests(InteropTestCase):
         for traffic in (ingest["source"]["traffic"], stream["destination"]["traffic"]):
             self.assertTrue(traffic["compression"])
             self.assertGreater(traffic["compression_ratio"], 1)
-            self.assertGreater(traffic["samples_per_second"], 5)
             self.assertGreater(traffic["bytes_per_second"], 10)
         self.assertEqual((stream["status"], stream["hops"], stream["backlog"], stream["dropped"]), ("online", 2, 0, 0))
         self.assertEqual(stream["destination"]["remote"], parent.address)
@@ -74,7 +75,7 @@ class SightTests(InteropTestCase):
         """
         parent = self.node("ns-parent", role="parent", stream=accepting(KEY))
         for guid, status in ((parent.guid, 200), ("77777777-7777-4777-8777-777777777777", 404)):
-            with socket.create_connection(("127.0.0.1", parent.port), timeout=10) as asking:
+            with socket.create_connection(("127.0.0.1", parent.port), timeout=60) as asking:
                 asking.sendall(
                     f"GET /api/v3/stream_info?machine_guid={guid} HTTP/1.1\r\nHost: parent.anywhere.example\r\n"
                     "Connection: close\r\n\r\n".encode()
