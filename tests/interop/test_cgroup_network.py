@@ -11,10 +11,12 @@ import os
 import shutil
 import socket
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from netstream.collect.links import Netlink
+from netstream.hub.hub import Host
 from tests.interop.peers import missing, wait_for
 from tests.interop.test_collect_differential import CollectTestCase
 
@@ -121,7 +123,12 @@ class CgroupNetworkTests(CollectTestCase):
             f"script to get cgroup network interfaces = {HELPERS / 'cgroup-network'}",
         ]
         self.sending = container.send
-        theirs, ours = self.both(None, "\n".join(lines) + "\n", groups=True)
+        self.both(partial(self.compare, container), None, "\n".join(lines) + "\n", groups=True)
+
+    def compare(self, container: Container, theirs: Host, ours: Host) -> None:
+        """
+        All that is to be alike.
+        """
         prefix = f"cgroup_{container.name}.net_"
         wanted = {f"{prefix}{part}lan{number}" for part in PARTS for number in range(2)}
         for host in (theirs, ours):
