@@ -127,15 +127,22 @@ class FormatTests(InteropTestCase):
         A script that reads an agent's variables finds each of them at the parent.
         """
         ask = self._asked(self.theirs.name, format="shell")
-        # Charts of the agent about itself and its alerts, which are not streamed, are its own.
-        names = [
-            {
-                name
-                for name, _ in ASSIGNED.findall(ask(node))
-                if not name.startswith(("NETDATA_NETDATA", "NETDATA_ALARM"))
-            }
-            for node in (self.parent, self.theirs)
-        ]
+        names: list[set[str]] = []
+
+        def look() -> bool:
+            # Charts of the agent about itself and its alerts, which are not streamed, are its own.
+            names[:] = [
+                {
+                    name
+                    for name, _ in ASSIGNED.findall(ask(node))
+                    if not name.startswith(("NETDATA_NETDATA", "NETDATA_ALARM"))
+                }
+                for node in (self.parent, self.theirs)
+            ]
+            return names[0] == names[1]
+
+        with contextlib.suppress(PeerFailed):  # who compares says what is missing
+            wait_for("both tell the same names", look, 60, 0.5)
         self._alike("shell", *names)
         said = self._asked(self.theirs.name)(self.parent)
         self.assertEqual({n for n, _ in ASSIGNED.findall(said)} & names[0], names[0], "shell is the default")
@@ -152,10 +159,14 @@ class FormatTests(InteropTestCase):
             return [{id: chart for id, chart in tree.items() if not id.startswith(OWN)} for tree in found]
 
         compared: set[str] = set()
+        missing: set[str] = set()
 
         def look() -> bool:
             ours, theirs = trees()
-            self._alike("charts", set(ours), set(theirs))
+            missing.clear()
+            missing.update(set(ours) ^ set(theirs))
+            if missing:
+                return False  # a chart may begin between the two questions
             for id, chart in theirs.items():
                 mine = ours[id]
                 for key in ("name", "family", "context", "units"):
@@ -174,7 +185,10 @@ class FormatTests(InteropTestCase):
                         self.assertLessEqual(abs(one - other), PRECISION * max(1.0, abs(one)), f"{id} {key}")
             return len(compared) * 2 > len(theirs)
 
-        wait_for("half of the charts are of the same second", look, every=0.3)
+        try:
+            wait_for("half of the charts are of the same second", look, every=0.3)
+        except PeerFailed as problem:
+            self.fail(f"{problem}; not at both: {sorted(missing)}")
 
     def test_prometheus(self) -> None:
         """
