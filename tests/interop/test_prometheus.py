@@ -4,6 +4,7 @@ What Prometheus shows, scraped, and what it writes.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from tests.interop.case import InteropTestCase
@@ -136,9 +137,16 @@ class ScrapingTests(PrometheusTestCase):
         contexts = {chart["context"] for chart in node.charts().values()}
         self.assertIn("prometheus.prometheus_build_info", contexts)
         self.assertFalse({each for each in contexts if each.startswith(("prometheus.go_gc", "prometheus.process_"))})
+        # It may have been too slow before.
+        earlier = len(node.log())
+
+        def since(words: str) -> list[str]:
+            return re.findall(f"prometheus:own: {words}", node.log()[earlier:])
+
         prometheus.kill()
-        node.wait_log(r"prometheus:own: nothing from http://127\.0\.0\.1:\d+/metrics: ")
+        wait_for("it is missed", lambda: since(r"nothing from http://127\.0\.0\.1:\d+/metrics: "))
         prometheus.start()
-        node.wait_log(r"prometheus:own: .* is there again")
-        self.assertEqual(node.log().count("prometheus:own: nothing from"), 1)
+        wait_for("it is there again", lambda: since(".* is there again"))
+        away = node.log()[earlier:].partition("is there again")[0]
+        self.assertEqual(away.count("prometheus:own: nothing from"), 1)
         self.assert_stopped(node)
