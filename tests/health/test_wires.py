@@ -125,7 +125,7 @@ class WiresTests(TestCase):
     L{Reactor}.
     """
 
-    timeout = 30
+    timeout = 100
 
     def setUp(self) -> None:
         # It logs what the test provokes.

@@ -14,7 +14,7 @@ from tests.interop.peers import KEY, Peer, accepting, wait_for
 
 SECONDS = 34
 """How long both are watched at least."""
-PATIENCE = 150
+PATIENCE = 300
 """How long at most, until each that changes has had a transition at both."""
 STANDSTILL = 1.5
 """Seconds between two looks at both from which on the machine is said to have stood still."""

@@ -172,7 +172,7 @@ class UnixTests(TestCase):
 
         parent.hub.watch(came)
         child = await self.start(Role.CHILD, destination=f"unix:{self.path}", api_key=KEY)
-        host = await arrived.addTimeout(20, reactor)
+        host = await arrived.addTimeout(100, reactor)
         assert host.link is not None
         self.assertEqual((host.info.hostname, host.link.peer), ("child", "unix socket"))
         await child.stopService()

@@ -406,7 +406,7 @@ class ReactorTests(SynchronousTestCase):
             peer.close()
 
         reactor.callWhenRunning(say)
-        limit = reactor.callLater(20, reactor.stop)
+        limit = reactor.callLater(100, reactor.stop)
         reactor.run(installSignalHandlers=False)
         if limit.active():
             limit.cancel()

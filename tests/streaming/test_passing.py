@@ -57,7 +57,7 @@ class PassingTests(TestCase):
     A child, the process that accepts it, and the one that takes it over.
     """
 
-    timeout = 10
+    timeout = 60
     relay: Relay | None = None
 
     async def accepted(self, factory: Factory, server: Said) -> Said:

@@ -478,7 +478,7 @@ class ReactorTests(SynchronousTestCase):
                 reactor.callLater(0.002, say, left - 1)
 
         reactor.callWhenRunning(say, 100)
-        limit = reactor.callLater(20, reactor.stop)
+        limit = reactor.callLater(100, reactor.stop)
         reactor.run(installSignalHandlers=False)
         if limit.active():
             limit.cancel()

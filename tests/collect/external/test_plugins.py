@@ -474,7 +474,7 @@ class ProcessTests(TestCase):
 
         self.patch(plugin, "ended", stop)
         plugin.start()
-        return over.addTimeout(30, reactor)
+        return over.addTimeout(100, reactor)
 
     async def test_left_behind(self) -> None:
         """
