@@ -168,7 +168,7 @@ class NameTests(WorldCase):
         place = Path(self.mktemp())
         place.mkdir()
         done = subprocess.run(
-            [shell, "-eu"], input=body + b"\necho read\n", cwd=place, capture_output=True, timeout=30, check=False
+            [shell, "-eu"], input=body + b"\necho read\n", cwd=place, capture_output=True, timeout=100, check=False
         )
         self.assertEqual((done.returncode, done.stdout, list(place.iterdir())), (0, b"read\n", []), done.stderr)
 

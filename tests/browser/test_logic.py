@@ -31,7 +31,7 @@ class LogicTests(SynchronousTestCase):
         if node is None:
             missing("node is not on the path (apt-get install nodejs)")
         assert node is not None
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=100, check=True).stdout
         version = tuple(map(int, re.findall(r"\d+", said)[:2]))
         if version < OLDEST:
             missing(f"node is {said.strip()}, older than {OLDEST[0]}.{OLDEST[1]}")

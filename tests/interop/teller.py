@@ -26,7 +26,7 @@ def tell(agent: RealAgent, host: str, first: int, now: int, history: Sequence[tu
         NaN is a gap.
     @return: The connection, which has to stay open.
     """
-    child = socket.create_connection(("127.0.0.1", agent.port), timeout=10)
+    child = socket.create_connection(("127.0.0.1", agent.port), timeout=60)
     child.sendall(
         f"STREAM key={KEY}&hostname={host}&registry_hostname={host}&machine_guid={uuid.uuid4()}&update_every=1"
         f"&os=linux&timezone=UTC&abbrev_timezone=UTC&utc_offset=0&hops=1&ver={760 + 4096}"

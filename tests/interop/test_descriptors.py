@@ -63,7 +63,7 @@ class DescriptorTests(InteropTestCase):
         hard = resource.prlimit(node.pid, resource.RLIMIT_NOFILE, (used, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         refused = self.crowd(node, 20)
         for one in refused:
-            one.settimeout(10)
+            one.settimeout(60)
             with contextlib.suppress(ConnectionResetError):
                 self.assertEqual(one.recv(1), b"")
         resource.prlimit(node.pid, resource.RLIMIT_NOFILE, hard)

@@ -65,7 +65,7 @@ class OwnPluginTests(InteropTestCase):
             wait_for("the function", partial(self._offered, viewer, child.name))
             query = urlencode({"function": "echo a b", "timeout": 10})
             url = f"http://127.0.0.1:{viewer.port}/host/{child.name}/api/v1/function?{query}"
-            with urlopen(url, timeout=30) as answer:
+            with urlopen(url, timeout=60) as answer:
                 self.assertRegex(answer.read(), b'^HOST you asked "echo a b"')
             found = viewer.wait_samples("r.up", "router", count=3)
             self.assertEqual(set(found["x"].values()), {7.0})

@@ -324,6 +324,6 @@ class OtherFormatTests(SynchronousTestCase):
         )
         self.stage.fill(nasty, {NOW: [1.0]})
         script = self.stage.get("/api/v1/allmetrics").body + b'\necho "$NETDATA_SYSTEM_LOAD_LOAD5"\n'
-        done = subprocess.run(["/bin/sh"], input=script, capture_output=True, timeout=20)
+        done = subprocess.run(["/bin/sh"], input=script, capture_output=True, timeout=100)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertEqual(done.stdout, b"1\n")
