@@ -297,7 +297,8 @@ class Ingest:
         """
         self._alone()
         number = self._known(chart)
-        collected_at = (self._tables.charts + number).collected_at
+        # Who goes on from there takes durations as given, and the first collection has another time than it was at.
+        collected_at = (self._tables.charts + number).collected_at + (self._tables.charts + number).off
         updated_at = (self._tables.charts + number).updated_at
         found: list[tuple[int, int, float]] = []
         number = (self._tables.charts + number).first

@@ -9,7 +9,7 @@ cdef enum:
     RESET = 2
     SECOND = 1000000
 
-cdef int64_t FARTHEST
+cdef int64_t FARTHEST, LONG
 cdef uint64_t _MASK, _SIGN, _CAP
 
 cdef int redefine(Chart *chart, int64_t period, bint store_first) except -1

@@ -30,6 +30,8 @@ if not cython.compiled:
 
 FARTHEST = 10**15
 """A clock that is more microseconds ahead begins anew."""
+LONG = 2000
+"""Seconds whose microseconds are too many for 32 bits."""
 _MASK = 0xFFFFFFFFFFFFFFFF
 _SIGN = 0x8000000000000000
 _CAP = 0xFFFFFFFF
@@ -73,6 +75,7 @@ def take_over(chart: Chart, collected_at: int, updated_at: int) -> int:
     chart.collected_at = max(chart.collected_at, collected_at)
     chart.updated_at = max(chart.updated_at, updated_at - updated_at % (chart.period * SECOND))
     chart.synchronised = True
+    chart.off = 0
     return 0
 
 
@@ -118,6 +121,8 @@ def collect(chart: Chart, dimensions: Records[Dimension], given: int, now: int, 
         else:
             chart.collected_at += SECOND // 2
             since += SECOND // 2
+        if chart.period < LONG:
+            chart.off = now - chart.collected_at
     else:
         elapsed = _elapsed(chart, given, now)
         since = chart.collected_at
@@ -150,6 +155,7 @@ def _elapsed(chart: Chart, given: int, now: int) -> int:
     if given and chart.synchronised:
         return given
     chart.synchronised = True
+    chart.off = 0
     return now - chart.collected_at if now > chart.collected_at else chart.collected_at - now
 
 

@@ -61,3 +61,4 @@ ctypedef struct Chart:
     uint32_t name
     uint8_t store_first
     uint8_t synchronised
+    int32_t off

@@ -115,6 +115,8 @@ class Chart:
     @ivar name: Where in the arena its name is.
     @ivar synchronised: Whether the duration before the next collection can be
         taken as given.
+    @ivar off: By how much later than C{collected_at} the first collection was,
+        in microseconds; 0 once the chart is synchronised.
     """
 
     __slots__ = (
@@ -129,6 +131,7 @@ class Chart:
         "name",
         "store_first",
         "synchronised",
+        "off",
     )
 
     def __init__(self) -> None:
@@ -143,6 +146,7 @@ class Chart:
         self.name = 0
         self.store_first = False
         self.synchronised = False
+        self.off = 0
 
 
 R = TypeVar("R", Line, Dimension, Chart)

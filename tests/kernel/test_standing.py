@@ -61,6 +61,34 @@ class StandingTests(KernelTestCase):
         self.feed(ingest, block(1_000_000, abs=6, inc=-2))
         self.assertEqual([(series, time) for series, time, *_ in self.rows(ingest)], [(0, START + 1), (1, START + 1)])
 
+    def test_first_collection(self) -> None:
+        """
+        Who goes on from the very first collection has the same points, however
+        late in its second that was.
+        """
+        for late in (30_000, 500_000, 900_000):
+            first = START * 1_000_000 + late
+            begun, joined = self.replicated(), self.replicated()
+            begun.feed(block(0, abs=1, inc=1), 0, first)
+            begun.take()
+            at, updated_at, _ = begun.state("a.b")
+            self.assertEqual((at, updated_at), (first, START * 1_000_000))
+            joined.resume("a.b", at, updated_at)
+            for name, collected in (("abs", 1), ("inc", 1)):
+                joined.resume_dimension("a.b", name, collected, 0.0)
+            now = first
+            for turn, passed in enumerate((1_030_000 - late, 1_000_000, 2_400_000, 600_000), 2):
+                now += passed
+                for ingest in (begun, joined):
+                    ingest.feed(block(passed, abs=turn, inc=turn * 1000), 0, now)
+            # How much of a counter's growth was in the first second is not known; the rest of it is in the next.
+            rows = [
+                [row for row in self.rows(ingest) if row[0] == 0 or row[1] > START + 2] for ingest in (joined, begun)
+            ]
+            self.assertEqual(rows[0], rows[1], late)
+            self.assertEqual(len(rows[0]), 5 + 3, late)
+            self.assertEqual(joined.state("a.b")[0], now)
+
     def test_word_by_word(self) -> None:
         """
         What is told word by word, where lines are written otherwise, has the
