@@ -150,22 +150,19 @@ class InteropTestCase(SynchronousTestCase):
         tolerance: Mapping[str, float] | None = None,
         *,
         least: int = 5,
-        timed: bool | None = None,
+        timed: bool = False,
     ) -> None:
         """
         A node shows the samples of another, at the same seconds, as soon as
         there are so many; see L{assert_same_values}.
 
-        @param timed: Whether only those seconds are compared of which the
-            origin, a netstream node, measured each in time, and the viewer was
-            told of it in time: a version 1 line says when on a clock that is up
-            to half a second off, and of one that is late the agent makes
-            something else. By default where a real agent is told by us.
+        @param timed: Whether only those seconds are compared in which the
+            origin, a netstream node, measured in time: what its version 2 lines
+            say of seconds that it missed cannot be said in version 1 to a node
+            behind the next.
         """
         expected: Mapping[str, Mapping[int, float]] = {}
         found: Mapping[str, Mapping[int, float]] = {}
-        if timed is None:
-            timed = isinstance(origin, NetstreamNode) and isinstance(viewer, RealAgent)
 
         def enough() -> bool:
             nonlocal expected, found

@@ -248,7 +248,8 @@ class VictoriaMetrics(Receiver):
             series = json.loads(line)
             names.add(json.dumps(series["metric"], sort_keys=True))
             for moment, value in zip(series["timestamps"], series["values"], strict=True):
-                found.setdefault(moment // 1000, []).append(float(value))
+                if value is not None:  # so it marks that a scrape failed
+                    found.setdefault(moment // 1000, []).append(float(value))
         if len(names) != 1:
             raise LookupError(f"{selector}: {names}")
         return found
