@@ -3,7 +3,7 @@
 import { get, Refused } from "./api.js";
 import { Card } from "./card.js";
 import { Contents, visit } from "./contents.js";
-import { byId, element, say } from "./dom.js";
+import { byId, copy, element, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { dateAndTime } from "./format.js";
 import { tiles } from "./glance.js";
@@ -13,7 +13,7 @@ import { Picker } from "./picker.js";
 import { anchor, fragment, hidden, hide, home, settle, span, wide, widen } from "./place.js";
 import { preparePrint } from "./print.js";
 import { arrange, shortTitle } from "./sections.js";
-import { notice, raised, shell } from "./shell.js";
+import { notice, raised, shell, toast } from "./shell.js";
 import { Stream } from "./stream.js";
 import { Queue, sparing, turns } from "./turns.js";
 
@@ -316,11 +316,15 @@ const page = {
     });
   },
   more: (chart) => [
-    ["Copy a link to this chart", () => navigator.clipboard?.writeText(new URL(fragment(`chart_${chart.id}`), location.href).href)],
+    ["Copy a link to this chart", () => share(new URL(fragment(`chart_${chart.id}`), location.href).href)],
     ["Compare over nodes", `${home()}compare.html#context=${encodeURIComponent(chart.context)}`],
     ["Its alerts", `alerts.html#chart=${encodeURIComponent(chart.id)}`],
   ],
 };
+
+async function share(link) {
+  toast((await copy(link)) ? "The link is copied." : `It cannot be copied here: ${link}`);
+}
 
 const look = (chart) => JSON.stringify([chart.title, chart.units, chart.chart_type, chart.update_every]);
 

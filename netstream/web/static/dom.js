@@ -54,3 +54,25 @@ export function drawn(tag, attributes = {}, ...children) {
 export function icon(box, ...paths) {
   return drawn("svg", { viewBox: `0 0 ${box} ${box}`, "aria-hidden": "true" }, ...paths.map((d) => drawn("path", { d })));
 }
+
+/**
+ * Put text where the reader can paste it from.  Pages that come without TLS from another machine have no clipboard, but may
+ * copy what is selected.
+ *
+ * @returns {Promise<boolean>} whether it is there
+ */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const focused = document.activeElement;
+    const field = element("textarea", { className: "unseen", value: text, readOnly: true, "aria-hidden": true });
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    focused?.focus?.({ preventScroll: true });
+    return done;
+  }
+}

@@ -1,7 +1,7 @@
 // How samples travel between the nodes.
 
 import { get, Refused } from "./api.js";
-import { byId, drawn, element, say } from "./dom.js";
+import { byId, copy as put, drawn, element, say } from "./dom.js";
 import { age, bytes, clockOrDate, dateAndTime, perSecond, reading } from "./format.js";
 import { frame } from "./frame.js";
 import { address, destination, home } from "./place.js";
@@ -71,13 +71,9 @@ byId("charts").replaceChildren(
   ),
 );
 copy.addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText(keyLine.textContent);
-    say(copied, "Copied.");
-  } catch {
-    getSelection().selectAllChildren(keyLine);
-    say(copied, "Selected; press Ctrl+C.");
-  }
+  if (await put(keyLine.textContent)) return say(copied, "Copied.");
+  getSelection().selectAllChildren(keyLine);
+  return say(copied, "Selected; press Ctrl+C.");
 });
 
 keyForm.addEventListener("submit", async (event) => {

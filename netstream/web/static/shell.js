@@ -14,6 +14,9 @@ const PAGES = [
   ["compare.html", "Compare", "M3 16V4M3 16h14M6 13l3-5 3 2 4-6"],
 ];
 
+// Milliseconds for which a word stays.
+const SAID_FOR = 4000;
+
 const OF_A_NODE = ["index.html", "alerts.html"];
 
 /**
@@ -138,4 +141,19 @@ export function notice(text, calm = false) {
   line.hidden = !text;
   line.classList.toggle("calm", calm);
   say(line, text);
+}
+
+const word = element("p", { className: "toast", role: "status", hidden: true });
+let fading = 0;
+
+/** Say for a moment that something was done. */
+export function toast(text) {
+  if (!word.isConnected) document.body.append(word);
+  clearTimeout(fading);
+  word.hidden = false;
+  say(word, text);
+  fading = setTimeout(() => {
+    word.hidden = true;
+    say(word, "");
+  }, SAID_FOR);
 }
