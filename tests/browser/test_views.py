@@ -201,6 +201,72 @@ class ViewTests(PagesTestCase):
         self.assertEqual({"−999.5", "0.0"}, {first[0] for first, _ in seen})
         self.assertEqual(1, len({second[1] for _, second in seen}), seen)
 
+    def test_zero(self) -> None:
+        """
+        Dimensions that are zero all the time do not fill the legend and the
+        words beside the pointer, but can be shown; where there is nothing but
+        zero, or all is hidden, the chart says so.
+        """
+        server = self.scripted()
+        many = {name: {"name": name} for name in "abcdef"}
+        values = [0, 3, 0, 0, 5, 0]
+        server.add("net.few", lambda second: [float(v) for v in values], priority=1, dimensions=many)
+        server.add("net.none", lambda second: [0.0, 0.0], priority=2)
+        server.add("net.gone", lambda second: [None, None], priority=3)
+        self.open(server)
+        self.wait_text("[data-chart='net.none'] .blank", "All zero in this time")
+        self.wait_text("[data-chart='net.gone'] .blank", "No data in this time")
+        self.assertEqual(["a", "b"], self.text("[data-chart='net.none'] .legend").split()[::2])
+        self.wait_text("[data-chart='net.few'] .rest", "4 at zero")
+        self.assertEqual("", self.text("[data-chart='net.few'] .blank"))
+
+        def names() -> list[str]:
+            script = """return [...document.querySelectorAll("[data-chart='net.few'] .legend .name")]
+                .filter((each) => each.checkVisibility()).map((each) => each.textContent)"""
+            return list(self.browser.execute_script(script))
+
+        self.assertEqual(["b", "e"], names())
+        self.chain().move_to_element(self.find("[data-chart='net.few'] .u-over")).perform()
+        self.wait_text(".tooltip .more", "4 at zero")
+        self.assertEqual(2, len(self.browser.find_elements("css selector", ".tooltip li")))
+        values[2] = 7
+        wait_for("what is no longer zero is there", lambda: names() == ["b", "c", "e"])
+        self.find("[data-chart='net.few'] .rest").send_keys(Keys.ENTER)
+        self.assertEqual(list("abcdef"), names())
+        self.find("[data-chart='net.few'] .rest").send_keys(Keys.ENTER)
+        self.assertEqual(["b", "c", "e"], names())
+        for name in "ab":
+            self.find(f"[data-chart='net.none'] [data-dimension='{name}']").click()
+        self.wait_text("[data-chart='net.none'] .blank", "All dimensions are hidden")
+        self.assertEqual([], self.complaints())
+
+    def test_copy(self) -> None:
+        """
+        The link to a chart, and the lines for a child, are copied also where
+        the page came without TLS and the browser keeps its clipboard from it,
+        and that it was done is said.
+        """
+        server = self.scripted()
+        for page, menu, button, word, said in (
+            ("", ".card .more", "Copy a link to this chart", ".toast", "The link is copied."),
+            ("streaming.html", "", "Copy", ".after-code", "Copied."),
+        ):
+            self.open(server, page=page)
+            self.browser.execute_script("""
+                Object.defineProperty(navigator, "clipboard", { value: undefined });
+                document.addEventListener("copy", () => { window.copied = String(document.activeElement.value); });
+            """)
+            if menu:
+                self.find(menu).click()
+            self.find(".card .menu" if menu else ".after-code").find_element(
+                "xpath", f".//button[.='{button}']"
+            ).click()
+            self.wait_text(word, said)
+            copied = self.browser.execute_script("return window.copied")
+            self.assertIn("#at=chart_system.cpu" if menu else "api key = ", copied)
+            self.assertEqual([], self.browser.find_elements("css selector", "textarea"))
+        self.assertEqual([], self.complaints())
+
     def test_anomalies(self) -> None:
         """
         What a node's machine learning finds odd is marked on the chart, and

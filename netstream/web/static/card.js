@@ -12,6 +12,8 @@ import { shortTitle } from "./sections.js";
 import * as tooltip from "./tooltip.js";
 
 const ORDER = ["CRITICAL", "WARNING"];
+// Fewer dimensions that are zero are no burden.
+const FEW_STILL = 2;
 
 const KINDS = { line: "Line chart", area: "Area chart", stacked: "Stacked area chart" };
 
@@ -27,6 +29,10 @@ export class Card {
   #whole = false;
   #pointer = null;
   #marked = -1;
+  /** Ids of the dimensions that are zero in all of the time on show, and whether the reader wants to see them. */
+  #still = new Set();
+  #unfolded = false;
+  #width = 0;
 
   /**
    * @param {import("./feed.js").Feed} feed
@@ -193,9 +199,9 @@ export class Card {
     const drawing = await this.plot.sharp();
     if (!drawing) return null;
     const { ids, names, chart } = this.feed;
-    const legend = ids.map((id, index) => ({ name: names[index], colour: colour(index), id })).filter(({ id }) => !this.#hidden.has(id));
+    const legend = ids.map((id, index) => ({ name: names[index], colour: colour(index), id })).filter(({ id }) => !this.#hidden.has(id) && !this.#still.has(id));
     const under = [this.page.origin(), this.label.textContent].filter(Boolean).join(" · ");
-    return picture(drawing, { title: shortTitle(chart), under, units: this.units.textContent, view: { ...this.view }, legend });
+    return picture(drawing, { title: shortTitle(chart), under, units: this.units.textContent, view: { ...this.view }, legend, blank: this.blank.hidden ? "" : this.blank.textContent });
   }
 
   /**
@@ -230,9 +236,6 @@ export class Card {
       .map(({ when, status }) => ({ when, colour: shade(status) }));
     this.plot.anomalies = [...(feed.anomalies ?? [])].map(([time, ids]) => ({ when: time, part: ids.filter((id) => !this.#hidden.has(id)).length / Math.max(1, feed.ids.length) }));
     this.plot.step = feed.step;
-    const some = feed.times.length > 0;
-    this.blank.hidden = some;
-    say(this.blank, feed.loaded ? "No data in this time" : "Loading…");
     const { factor } = this.#scale;
     const scaled = factor === 1 ? feed.values : feed.values.map((column) => column.map((v) => (v === null ? null : v * factor)));
     this.plot.draw(feed.times, scaled, feed.ids.map((id) => !this.#hidden.has(id)), this.#scale.duration);
@@ -286,7 +289,52 @@ export class Card {
       button.addEventListener("click", (event) => this.#toggle(id, event.shiftKey));
       return { id, value, button };
     });
+    this.rest = element("button", { className: "rest", type: "button", "aria-expanded": false });
+    this.rest.addEventListener("click", () => {
+      this.#unfolded = !this.#unfolded;
+      this.#fold();
+    });
     this.legend.replaceChildren(...this.#items.map(({ button }) => element("li", {}, button)));
+    this.#width = 0;
+    this.#still.clear();
+    this.#fold();
+  }
+
+  /**
+   * Find out which dimensions are zero.  What is in the legend stays there as long as the same length of time is on show.
+   *
+   * @param {(number|null)[][]} ends the least and the greatest value of each; null where there is none
+   */
+  #settle(ends) {
+    const { ids } = this.feed;
+    const width = this.view.to - this.view.from;
+    const is = ids.filter((id, at) => !this.#hidden.has(id) && (ends[at] ?? []).every((value) => !value) && (this.#still.has(id) || width !== this.#width));
+    this.#width = this.feed.loaded ? width : 0;
+    const some = ends.some(([least, greatest]) => least || greatest) || this.#hidden.size;
+    this.#still = new Set(some && is.length >= FEW_STILL ? is : []);
+    this.#fold();
+  }
+
+  /** Where nothing is to be seen, say why. */
+  #explainBlank(ends) {
+    const { ids, times, loaded } = this.feed;
+    const shown = ends.filter((_, at) => !this.#hidden.has(ids[at]));
+    let text = "";
+    if (!loaded) text = times.length ? "" : "Loading…";
+    else if (ends.length && !shown.length) text = "All dimensions are hidden";
+    else if (shown.every(([least]) => least === null)) text = "No data in this time";
+    else if (shown.every((values) => values.every((value) => !value))) text = "All zero in this time";
+    this.blank.hidden = !text;
+    say(this.blank, text);
+  }
+
+  /** Leave out of the legend what is zero, unless it is wanted. */
+  #fold() {
+    for (const { id, button } of this.#items) button.parentElement.hidden = this.#still.has(id) && !this.#unfolded;
+    if (!this.#still.size) this.rest.parentElement?.remove();
+    else if (!this.rest.isConnected) this.legend.append(element("li", {}, this.rest));
+    this.rest.setAttribute("aria-expanded", String(this.#unfolded));
+    say(this.rest, this.#unfolded ? "Hide those at zero" : `${this.#still.size} at zero`);
   }
 
   #toggle(id, alone) {
@@ -331,6 +379,8 @@ export class Card {
       return found;
     });
     this.#scale = scaleFor(chart.units, largest);
+    this.#settle(ends);
+    this.#explainBlank(ends);
     this.#largest = largest * this.#scale.factor;
     this.#whole = whole && this.#scale.factor === 1;
     say(this.units, this.#scale.units);
@@ -378,7 +428,7 @@ export class Card {
     const lines = [];
     ids.forEach((id, index) => {
       const raw = values[index]?.[at] ?? null;
-      if (this.#hidden.has(id) || raw === null) return;
+      if (this.#hidden.has(id) || raw === null || (!raw && this.#still.has(id))) return;
       const { text } = this.#items[index] ? { text: this.#items[index].value.textContent } : { text: "" };
       lines.push({ name: names[index], text: `${text} ${this.#scale.units}`.trim(), size: Math.abs(raw), colour: colour(index) });
     });
@@ -389,7 +439,7 @@ export class Card {
       .map(({ name, status, old_status, value_string }) => `${name}: ${old_status} → ${status} (${value_string})`);
     const odd = (this.feed.anomalies?.get(times[at]) ?? []).filter((id) => !this.#hidden.has(id)).map((id) => names[ids.indexOf(id)]);
     if (odd.length) notes.push(`Anomalous: ${odd.slice(0, 5).join(", ")}${odd.length > 5 ? ` and ${odd.length - 5} more` : ""}`);
-    return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes);
+    return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes, this.#still.size);
   }
 
   #steer(event) {

@@ -19,8 +19,9 @@ let owner = null;
  * @param {string} when
  * @param {{name: string, text: string, size: number, colour: string}[]} lines the largest are shown
  * @param {string[]} notes
+ * @param {number} still how many are zero and not among the lines
  */
-export function show(who, where, when, lines, notes = []) {
+export function show(who, where, when, lines, notes = [], still = 0) {
   owner = who;
   if (!box.isConnected) document.body.append(box);
   say(time, when);
@@ -37,8 +38,8 @@ export function show(who, where, when, lines, notes = []) {
     ...notes.map((textContent) => element("li", { className: "note", textContent })),
   );
   const left = lines.length - largest.length;
-  more.hidden = left <= 0;
-  say(more, `and ${left} more`);
+  more.hidden = left <= 0 && !still;
+  say(more, [left > 0 ? `and ${left} more` : "", still ? `${still} at zero` : ""].filter(Boolean).join(", "));
   box.hidden = false;
   const { width, height } = box.getBoundingClientRect();
   const beside = where.x + GAP + width > innerWidth ? where.x - GAP - width : where.x + GAP;
