@@ -16,7 +16,7 @@ const { Queue, sparing, turns } = await at("turns.js");
 const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond } = await at("format.js");
 const { address, destination, fragment, hidden, wide, home, seconds, short, span } = await at("place.js");
 const { typed } = await at("nodes.js");
-const { csv } = await at("save.js");
+const { csv, fitted } = await at("save.js");
 const { graph, route, topology } = await at("topology.js");
 
 /** @returns {() => number} milliseconds of processor time since */
@@ -444,4 +444,12 @@ test("what a chart shows is said in sentences, and nothing of a chart that nobod
   assert.match(about("system.memory_full_pressure_stall_time"), /^How long all tasks .* waited for memory in each second\.$/);
   for (const context of ["system.cpu", "disk.util", "ipv4.tcperrors"]) assert.match(about(context), /^[A-Z].+\.$/);
   for (const context of ["", "no.such", "constructor", "__proto__"]) assert.equal(about(context), "");
+});
+
+test("what has no room in a picture is cut off, not squeezed", () => {
+  const pen = { measureText: (text) => ({ width: 10 * text.length }) };
+  assert.equal(fitted(pen, "a title", 70), "a title");
+  assert.equal(fitted(pen, "a longer title", 100), "a longer…");
+  assert.equal(fitted(pen, "name", 0), "n…");
+  assert.equal(fitted(pen, "", 0), "");
 });

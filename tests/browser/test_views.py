@@ -325,6 +325,25 @@ class ViewTests(PagesTestCase):
         self.assertRegex(rows[0], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ,\d+$")
         self.assertEqual([], self.complaints())
 
+    def test_picture(self) -> None:
+        """
+        The picture of a chart with very many dimensions is a chart, not a list
+        of names.
+        """
+        server = self.scripted()
+        many = {f"d{number}": {"name": f"backend-{number}.example.internal"} for number in range(120)}
+        server.add("net.many", lambda second: [1.0] * 120, priority=1, dimensions=many)
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir()
+        self.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+        self.open(server)
+        wait_for("the legend has values", lambda: self.text("[data-chart='net.many'] .value") != "–")
+        self.find("[data-chart='net.many'] .more").click()
+        self.find("[data-chart='net.many'] .menu").find_element("xpath", ".//button[.='Save picture (PNG)']").click()
+        file = folder / "web0-net.many.png"
+        wait_for("it is there", lambda: file.is_file() and file.stat().st_size > 0)
+        self.assertLess(int.from_bytes(file.read_bytes()[20:24], "big"), 1500)
+
     def test_many_charts(self) -> None:
         """
         A node with 2 000 charts is shown part by part and scrolls smoothly, and

@@ -2,6 +2,9 @@
 
 import { fromTo } from "./format.js";
 
+// More names would leave little of a picture to the chart.
+const MOST_NAMES = 40;
+
 /** Have the browser save something under a name. */
 export function save(name, blob) {
   const link = document.createElement("a");
@@ -41,14 +44,23 @@ export function csv(names, times, values, view) {
   return `${lines.join("\r\n")}\r\n`;
 }
 
+/** @returns {string} the text, or as much of it as there is room for: letters that are squeezed cannot be read */
+export function fitted(pen, text, room) {
+  let most = text.length;
+  const cut = () => (most < text.length ? `${text.slice(0, most).trimEnd()}…` : text);
+  while (most > 1 && pen.measureText(cut()).width > room) most -= 1;
+  return cut();
+}
+
 /**
  * A picture of a chart with its title and legend.
  *
  * @param {{canvas: HTMLCanvasElement, pixel: number}} drawing the plot, and how many of its pixels are one of the page
- * @param {{title: string, under: string, units: string, view: {from: number, to: number}, legend: {name: string, colour: string}[]}} words
+ * @param {{title: string, under: string, units: string, view: {from: number, to: number}, legend: {name: string, colour: string}[], blank: string}} words
+ *     `blank` stands where nothing is to be seen
  * @returns {Promise<Blob>}
  */
-export function picture({ canvas, pixel }, { title, under, units, view, legend }) {
+export function picture({ canvas, pixel }, { title, under, units, view, legend, blank }) {
   const style = getComputedStyle(document.documentElement);
   const shade = (name) => style.getPropertyValue(name).trim();
   const made = document.createElement("canvas");
@@ -60,13 +72,15 @@ export function picture({ canvas, pixel }, { title, under, units, view, legend }
   pen.font = font(12, 400);
   const rows = [[]];
   let used = 0;
-  for (const item of legend) {
-    const size = Math.min(pen.measureText(item.name).width, width / 2) + 30 * pixel;
+  const named = legend.length > MOST_NAMES ? [...legend.slice(0, MOST_NAMES), { name: `and ${legend.length - MOST_NAMES} more` }] : legend;
+  for (const item of named) {
+    const name = fitted(pen, item.name, width - 2 * margin - 30 * pixel);
+    const size = pen.measureText(name).width + 30 * pixel;
     if (used && used + size > width - 2 * margin) {
       rows.push([]);
       used = 0;
     }
-    rows.at(-1).push({ ...item, at: used });
+    rows.at(-1).push({ ...item, name, at: used });
     used += size;
   }
   const top = 52 * pixel;
@@ -77,21 +91,25 @@ export function picture({ canvas, pixel }, { title, under, units, view, legend }
   pen.textBaseline = "alphabetic";
   pen.fillStyle = shade("--ink");
   pen.font = font(14, 600);
-  pen.fillText(title, margin, 22 * pixel, width - 2 * margin - 100 * pixel);
+  pen.fillText(fitted(pen, title, width - 2 * margin - 100 * pixel), margin, 22 * pixel);
   pen.font = font(12, 400);
   pen.fillStyle = shade("--soft");
-  pen.fillText(`${under} · ${fromTo(view.from, view.to)}`, margin, 40 * pixel, width - 2 * margin);
+  pen.fillText(fitted(pen, `${under} · ${fromTo(view.from, view.to)}`, width - 2 * margin), margin, 40 * pixel);
   pen.textAlign = "right";
-  pen.fillText(units, width - margin, 22 * pixel, 100 * pixel);
+  pen.fillText(fitted(pen, units, 96 * pixel), width - margin, 22 * pixel);
+  pen.textAlign = "center";
+  pen.fillText(blank, width / 2, top + canvas.height / 2);
   pen.textAlign = "left";
   pen.drawImage(canvas, margin, top);
   rows.forEach((row, line) => {
     const y = top + canvas.height + (line * 20 + 14) * pixel;
     for (const { name, colour, at } of row) {
-      pen.fillStyle = colour;
-      pen.fillRect(margin + at, y - 9 * pixel, 10 * pixel, 10 * pixel);
-      pen.fillStyle = shade("--ink");
-      pen.fillText(name, margin + at + 16 * pixel, y, width / 2);
+      if (colour) {
+        pen.fillStyle = colour;
+        pen.fillRect(margin + at, y - 9 * pixel, 10 * pixel, 10 * pixel);
+      }
+      pen.fillStyle = shade(colour ? "--ink" : "--soft");
+      pen.fillText(name, margin + at + 16 * pixel, y);
     }
   });
   return new Promise((resolve) => made.toBlob(resolve, "image/png"));
