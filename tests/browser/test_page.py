@@ -144,6 +144,24 @@ class PageTests(BrowserTestCase):
         self.assertFalse(self.find("#contents").is_displayed())
         self.assertEqual(button, self.browser.switch_to.active_element)
 
+    def test_long_contents(self) -> None:
+        """
+        A section with a long name has two lines in the contents, and nothing
+        is to be seen of a third.
+        """
+        node = self.scripted()
+        node.add("cgroup_process_api_082f2b4bde8f8d3aeef75e0f80a6_another_part_of_it_x.cpu")
+        self.browser.get(node.url)
+        self.find("#contents a")
+        script = """
+            const link = document.querySelector("#contents a");
+            const high = link.clientHeight / parseFloat(getComputedStyle(link).lineHeight);
+            return [high, link.scrollHeight > link.clientHeight];
+        """
+        high, more = self.browser.execute_script(script)
+        self.assertTrue(more)
+        self.assertLess(abs(high - 2), 0.1)
+
     def test_gap(self) -> None:
         """
         Seconds without samples are a gap in the drawn line, also when the node

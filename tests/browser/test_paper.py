@@ -121,6 +121,28 @@ class PaperTests(PagesTestCase):
         self.assertEqual(26, len(self.printed()["seen"]))
         self.assertLess(few, 4)
 
+    def test_many_names(self) -> None:
+        """
+        The names of a chart with very many dimensions end on its sheet, with
+        how many are left, and nothing can be scrolled on paper.
+        """
+        server = self.scripted()
+        many = {f"d{number}": {"name": f"backend-{number}.example.internal"} for number in range(120)}
+        server.add("net.many", lambda second: [0.0] * 20 + [1.0] * 100, priority=1, dimensions=many)
+        self.open(server)
+        self.wait_text("[data-chart='net.many'] .rest", "20 at zero")
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        self.browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+        script = """
+            const legend = document.querySelector("[data-chart='net.many'] .legend");
+            const shown = [...legend.querySelectorAll(".name")].filter((each) => each.checkVisibility());
+            const { overflowY } = getComputedStyle(legend);
+            return [shown.length, shown[0].textContent, getComputedStyle(legend, "::after").content, overflowY];
+        """
+        said = self.browser.execute_script(script)
+        self.assertEqual([40, "backend-20.example.internal", '"and 60 more"', "visible"], said)
+        self.browser.execute_script("dispatchEvent(new Event('afterprint'))")
+
     def test_pages(self) -> None:
         """
         Whatever the screen shows, each page is printed in light colours, with

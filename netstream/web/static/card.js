@@ -12,6 +12,8 @@ import { shortTitle } from "./sections.js";
 import * as tooltip from "./tooltip.js";
 
 const ORDER = ["CRITICAL", "WARNING"];
+// As the style of paper has it.
+const MOST_PRINTED = 40;
 // Fewer dimensions that are zero are no burden.
 const FEW_STILL = 2;
 
@@ -332,7 +334,10 @@ export class Card {
   #fold() {
     for (const { id, button } of this.#items) button.parentElement.hidden = this.#still.has(id) && !this.#unfolded;
     if (!this.#still.size) this.rest.parentElement?.remove();
-    else if (!this.rest.isConnected) this.legend.append(element("li", {}, this.rest));
+    else if (!this.rest.isConnected) this.legend.append(element("li", { className: "others" }, this.rest));
+    const more = this.#items.length - (this.#unfolded ? 0 : this.#still.size) - MOST_PRINTED;
+    if (more > 0) this.legend.dataset.more = more;
+    else delete this.legend.dataset.more;
     this.rest.setAttribute("aria-expanded", String(this.#unfolded));
     say(this.rest, this.#unfolded ? "Hide those at zero" : `${this.#still.size} at zero`);
   }
