@@ -121,6 +121,18 @@ class PaperTests(PagesTestCase):
         self.assertEqual(26, len(self.printed()["seen"]))
         self.assertLess(few, 4)
 
+    def test_early(self) -> None:
+        """
+        Who prints while the page is still being made gets all of it.
+        """
+        server = self.scripted()
+        for number in range(180):
+            server.add(f"net.n{number}", family=f"n{number}", priority=7000 + number)
+        self.browser.get(server.url + "#after=1700000000&before=1700000300")
+        self.browser.execute_script(_PRINTED)
+        self.find("#print").send_keys(Keys.ENTER)
+        self.assertEqual(186, len(self.printed()["seen"]))
+
     def test_many_names(self) -> None:
         """
         The names of a chart with very many dimensions end on its sheet, with

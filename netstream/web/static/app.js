@@ -51,14 +51,19 @@ const cards = new Map();
 const contents = new Contents();
 const marks = new Marks();
 const moving = sparing(() => write());
+let firstBuilt = () => {};
 let glance = [];
 let hostname = "";
+let teller = "";
 let layout = "";
 let infoDue = 0;
 let chartsDue = 0;
 let lastEntry = 0;
 let away = false;
 let arrived = false;
+let built = new Promise((resolve) => {
+  firstBuilt = resolve;
+});
 
 // What the address says is what is shown, also where it said something else.
 settle(anchor());
@@ -120,13 +125,15 @@ function showState(state, cause) {
 
 function showNotice() {
   const name = hostname || "The node";
+  // Of a child another node tells.
+  const silent = teller && teller !== hostname ? `${teller}, which tells about ${hostname} here,` : name;
   let text = "";
   if (problem instanceof Refused && problem.status === 404) {
     text = "This node is not known here. It may have another name now, or was forgotten.";
   } else if (problem instanceof Refused && problem.status < 500) {
-    text = `${name} refuses to answer (status ${problem.status}). Trying again.`;
+    text = `${silent} refuses to answer (status ${problem.status}). Trying again.`;
   } else if (problem) {
-    text = `${name} does not answer. What is shown is from before; trying again until it does.`;
+    text = `${silent} does not answer. What is shown is from before; trying again until it does.`;
   } else if (away) {
     text = `${name} is offline.${lastEntry ? ` These are its last metrics, up to ${dateAndTime(lastEntry)}.` : ""}`;
   }
@@ -181,6 +188,7 @@ function introduce(info) {
   raised(info.alarms);
   nodes.show(hosts, info.uid);
   const own = hosts.find(({ guid }) => guid === info.uid);
+  teller = hosts.find(({ hops }) => hops === 0)?.hostname ?? "";
   const gone = own?.reachable === false;
   if (gone !== away) {
     away = gone;
@@ -219,7 +227,8 @@ async function lay(answer) {
   }
   if (plan === layout) return;
   layout = plan;
-  await build(sections, new Map(charts.map((chart) => [chart.id, chart])));
+  built = build(sections, new Map(charts.map((chart) => [chart.id, chart]))).finally(firstBuilt);
+  await built;
 }
 
 async function build(sections, charts) {
@@ -292,7 +301,7 @@ let pointing = 0;
 
 const page = {
   marks,
-  onSpan: (from, to) => picker.choose(from, to),
+  onSpan: (from, to, whole) => picker.choose(from, to, true, whole),
   onNow: () => choose({ last: live.span.last }),
   origin: () => hostname,
   onHide: (chart, ids) => {
@@ -364,11 +373,12 @@ function agree() {
   useSpan();
 }
 
-/** Show another time; `kept` leaves a way back to this one. */
-function choose(wanted, kept = true) {
+/** Show another time; `kept` leaves a way back to this one, where it is a `whole` step or the present is left or come back to. */
+function choose(wanted, kept = true, whole = false) {
   const turned = Boolean(wanted.after) !== Boolean(live.span.after);
+  if (whole) write();
   show(wanted);
-  if (turned) write(kept);
+  if (turned || whole) write(kept);
   else moving.want();
 }
 
@@ -411,6 +421,6 @@ for (const name of ["hashchange", "popstate"]) {
     if (name === "hashchange") visit(anchor());
   });
 }
-preparePrint(byId("print"), cards, live, { origin: () => hostname, watch });
+preparePrint(byId("print"), cards, live, { origin: () => hostname, watch, built: () => built });
 
 await live.run();

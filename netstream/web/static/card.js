@@ -40,7 +40,7 @@ export class Card {
    * @param {import("./feed.js").Feed} feed
    * @param {{from: number, to: number}} view the seconds on show, shared by all charts
    * @param {object} page what it is on
-   * @param {(from: number, to: number) => void} page.onSpan is told the time that was chosen on it
+   * @param {(from: number, to: number, whole?: boolean) => void} page.onSpan is told the time that was chosen on it, and whether at once
    * @param {() => void} page.onNow is told that the present is wanted again
    * @param {() => string} page.origin names whose chart it is
    * @param {(time: number|null) => void} [page.onPoint] is told which second the pointer is on

@@ -81,8 +81,9 @@ export class Picker {
    * @param {number} from UTC seconds
    * @param {number} to UTC seconds
    * @param {boolean} [kept] one can go back to what was on show before
+   * @param {boolean} [whole] it is a step of its own, not one of many that follow one another
    */
-  choose(from, to, kept = true) {
+  choose(from, to, kept = true, whole = false) {
     const now = Math.ceil(clock.now()) + 60;
     // What is only moved keeps its length.
     let after = Math.round(from);
@@ -91,7 +92,7 @@ export class Picker {
       after -= before - now;
       before = now;
     }
-    this.onSpan({ last: this.#span.last, after: Math.max(1, after), before }, kept);
+    this.onSpan({ last: this.#span.last, after: Math.max(1, after), before }, kept, whole);
   }
 
   /** Say in which zone times are written, and offer the other one. */
@@ -124,8 +125,9 @@ export class Picker {
     const wrong = element("p", { className: "wrong", role: "alert", hidden: true });
     const fail = (text, field) => {
       wrong.hidden = !text;
+      field.form.after(wrong);
       say(wrong, text);
-      field?.focus();
+      field.focus();
     };
     const lastForm = element(
       "form",

@@ -117,7 +117,7 @@ export class Plot {
    * @param {string} type `line`, `area` or `stacked`
    * @param {(index: number|null) => void} onCursor is told the point under the cursor
    * @param {{from: number, to: number}} view the seconds on show, shared by all charts
-   * @param {(from: number, to: number) => void} [onSpan] is told the time that was chosen
+   * @param {(from: number, to: number, whole?: boolean) => void} [onSpan] is told the time that was chosen, and whether at once
    */
   constructor(parent, type, onCursor, view, onSpan = () => {}) {
     this.parent = parent;
@@ -255,7 +255,7 @@ export class Plot {
     const { left, width } = plot.select;
     if (width < 4) return;
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.onSpan(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+    this.onSpan(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"), true);
   }
 
   #mark(plot, factor) {

@@ -12,9 +12,10 @@ const PATIENCE = 8000;
  * @param {import("./live.js").Live} live
  * @param {object} page what it is on
  * @param {() => string} page.origin names whose charts they are
+ * @param {() => Promise<void>} page.built waits for cards that are being made
  * @param {(wanted: boolean) => void} page.watch has what comes near the screen heeded, or not
  */
-export function preparePrint(button, cards, live, { origin, watch }) {
+export function preparePrint(button, cards, live, { origin, watch, built }) {
   let busy = false;
   let whole = false;
   let top = 0;
@@ -49,6 +50,7 @@ export function preparePrint(button, cards, live, { origin, watch }) {
     if (busy) return;
     busy = button.disabled = true;
     try {
+      await built();
       watch(false);
       const every = new Set(cards.values());
       const tiles = [...live.views].filter((view) => !every.has(view));
