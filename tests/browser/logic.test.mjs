@@ -13,9 +13,10 @@ const { lines } = await at("explain.js");
 const { about } = await at("about.js");
 const { grip } = await at("plot.js");
 const { Queue, sparing, turns } = await at("turns.js");
-const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond } = await at("format.js");
+const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond, reading } = await at("format.js");
 const { address, destination, fragment, hidden, wide, home, seconds, short, span } = await at("place.js");
 const { typed } = await at("nodes.js");
+const { shortTitle } = await at("sections.js");
 const { csv, fitted } = await at("save.js");
 const { graph, route, topology } = await at("topology.js");
 
@@ -41,7 +42,8 @@ test("lengths of time are written and read as people do", () => {
     assert.equal(seconds(text), value);
     assert.equal(short(value), text);
   }
-  for (const text of ["", "5", "m", "-5m", "1s", "5 weeks", "99999999d", "5m;x"]) assert.equal(seconds(text), null, text);
+  for (const [text, value] of [["45 minutes", 2700], ["1 Hour", 3600], ["2 hrs", 7200], ["90 sec", 90], ["3 days", 259200], ["10 min", 600]]) assert.equal(seconds(text), value, text);
+  for (const text of ["", "5", "m", "5 mi", "5 dogs", "-5m", "1s", "5 weeks", "99999999d", "5m;x"]) assert.equal(seconds(text), null, text);
   assert.equal(inWords(3600), "1 hour");
   assert.equal(inWords(300), "5 minutes");
   assert.equal(inWords(90), "90 seconds");
@@ -452,4 +454,21 @@ test("what has no room in a picture is cut off, not squeezed", () => {
   assert.equal(fitted(pen, "a longer title", 100), "a longer…");
   assert.equal(fitted(pen, "name", 0), "n…");
   assert.equal(fitted(pen, "", 0), "");
+});
+
+test("small numbers say something", () => {
+  assert.equal(reading(0.00015, 0.00015), "0.00015");
+  assert.equal(reading(0.00001, 0.00015), "0.00001");
+  assert.equal(reading(0.05, 0.05), "0.050");
+  assert.equal(reading(0.5, 0.5), "0.500");
+  assert.equal(reading(0, 0), "0.00");
+  assert.equal(reading(5, 50), "5.00");
+});
+
+test("a title does not name its chart, however often it does", () => {
+  const of = (title) => shortTitle({ id: "a.b", name: "a.name", title });
+  assert.equal(of("States (a.b)"), "States");
+  assert.equal(of("States (a.b) (a.name)"), "States");
+  assert.equal(of("States (x)"), "States (x)");
+  assert.equal(of(""), "a.b");
 });

@@ -133,17 +133,17 @@ class ScriptedNode:
         @return: Status, type and body.
         """
         parts = urlsplit(target)
-        path = parts.path.lstrip("/")
+        path, of = parts.path.lstrip("/"), self.hostname
         if path.startswith("host/"):
-            path = path.split("/", 2)[2]
+            _, of, path = path.split("/", 2)
         query = dict(parse_qsl(parts.query))
         if path.startswith("api/"):
             self._tells.wait()
         match path:
             case "api/v1/info":
-                return self._json(self._info())
+                return self._json(self._info(of))
             case "api/v1/charts":
-                return self._json({"hostname": self.hostname, "charts": self.charts})
+                return self._json({"hostname": of, "charts": self.charts})
             case "api/v1/data":
                 return self._counted(query)
             case "api/v3/data" if "api/v3/overview" in self.said:
@@ -162,12 +162,13 @@ class ScriptedNode:
     def _json(self, value: object) -> tuple[int, str, bytes]:
         return 200, "application/json", json.dumps(value).encode()
 
-    def _info(self) -> Mapping[str, object]:
+    def _info(self, of: str) -> Mapping[str, object]:
         hosts = [
             {"guid": f"guid-{number}", "hostname": name, "reachable": True, "hops": min(number, 1)}
             for number, name in enumerate(self.hosts)
         ]
-        return {"uid": "guid-0", "version": "v1", "os_name": self.hostname, "mirrored_hosts_status": hosts}
+        uid = next((str(host["guid"]) for host in hosts if of in (host["hostname"], host["guid"])), "guid-0")
+        return {"uid": uid, "version": "v1", "os_name": self.hostname, "mirrored_hosts_status": hosts}
 
     def _counted(self, query: Mapping[str, str]) -> tuple[int, str, bytes]:
         with self._lock:

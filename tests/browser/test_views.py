@@ -55,6 +55,11 @@ class ViewTests(PagesTestCase):
         width = int(values["before"]) - int(values["after"])
         self.assertTrue(20 < width < 200, link)
         wait_for("other charts show that time", lambda: "disk.n0" in server.asked)
+        plot = self.find("[data-chart='system.cpu'] .u-over")
+        self.chain().move_to_element_with_offset(plot, 0, 0).click_and_hold().move_by_offset(80, 0).release().perform()
+        wait_for("it is zoomed once more", lambda: self.browser.current_url != link)
+        self.browser.back()
+        wait_for("what was zoomed last is undone", lambda: self.browser.current_url == link)
         self.browser.back()
         self.wait_text("#live", "Live")
         self.browser.get("about:blank")
@@ -115,7 +120,7 @@ class ViewTests(PagesTestCase):
         own = self.find("#own-range")
         own.clear()
         own.send_keys("tomorrow", Keys.ENTER)
-        self.assertIn("such as 45m", self.text(".wrong"))
+        self.assertIn("such as 45m", self.text("form.own + .wrong"))
         own.clear()
         own.send_keys("45m", Keys.ENTER)
         self.assertIn("#last=45m", self.browser.current_url)
@@ -266,6 +271,29 @@ class ViewTests(PagesTestCase):
             self.assertIn("#at=chart_system.cpu" if menu else "api key = ", copied)
             self.assertEqual([], self.browser.find_elements("css selector", "textarea"))
         self.assertEqual([], self.complaints())
+
+    def test_card_menu(self) -> None:
+        """
+        The menu of a chart is gone through with the arrows, and left with
+        Escape.
+        """
+        self.open(self.scripted())
+        self.find("[data-chart='system.cpu'] .more").send_keys(Keys.ENTER)
+
+        def focused() -> str:
+            return str(self.browser.switch_to.active_element.text)
+
+        self.assertEqual("Wider", focused())
+        self.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+        self.assertEqual("Save picture (PNG)", focused())
+        self.press(Keys.ARROW_UP)
+        self.assertEqual("What it shows", focused())
+        self.press(Keys.END)
+        self.assertEqual("Its alerts", focused())
+        self.press(Keys.ARROW_DOWN)
+        self.assertEqual("Its alerts", focused())
+        self.press(Keys.ESCAPE)
+        self.assertEqual(self.find("[data-chart='system.cpu'] .more"), self.browser.switch_to.active_element)
 
     def test_anomalies(self) -> None:
         """
@@ -466,6 +494,10 @@ class ViewTests(PagesTestCase):
         self.assertIn("host/web1/#after=", link)
         self.find("#search").send_keys("load")
         wait_for("one is left", lambda: self.rows(".alert-card h3") == ["Summary of load_high"])
+        self.wait_text("h2", "1 of 2 raised now")
+        self.find("#search").clear()
+        self.find("#search").send_keys("summary of cpu_busy")
+        wait_for("what is written is found", lambda: self.rows(".alert-card h3") == ["Summary of cpu_busy"])
         self.assertEqual([], self.complaints())
 
     def test_many_alerts(self) -> None:
@@ -544,6 +576,9 @@ class ViewTests(PagesTestCase):
         self.wait_text("#details", "web2 → web1 → web0")
         self.assertIn("compressed 5.00 : 1", self.text("#details"))
         self.assertIn("not seen from here", self.text("[data-hop='guid-web2>guid-web1']"))
+        self.press(Keys.ESCAPE)
+        self.assertFalse(self.find("#details").is_displayed())
+        self.assertNotIn("of=", self.browser.current_url)
         self.assertIn("api key = API-KEY", self.text("#child-lines"))
         self.assertIn("0a1b2c3d", self.text("main"))
         self.assertEqual([], self.complaints())
@@ -719,3 +754,14 @@ class ViewTests(PagesTestCase):
             self.wait_text("#notice", "refuses to answer")
             server.said = kept
             wait_for("it goes on", lambda: not self.find("#notice").is_displayed())
+
+    def test_whose_fault(self) -> None:
+        """
+        Where the node does not answer that tells about another, the page names
+        the one that is silent, not the one that it is about.
+        """
+        server = self.scripted()
+        self.browser.get(f"{server.url}host/web1/")
+        self.wait_text("h1", "web1")
+        with server.silence():
+            self.wait_text("#notice", "web0, which tells about web1 here, does not answer")

@@ -1,7 +1,7 @@
 // Why an alert is in its state, in words.
 
 import { element } from "./dom.js";
-import { age, dateAndTime } from "./format.js";
+import { age, dateAndTime, fromTo } from "./format.js";
 
 const number = (value) => (value === null || value === undefined ? "no number" : Number(value.toPrecision(6)).toString());
 
@@ -17,7 +17,7 @@ export function lines(one, now) {
   const { lookup } = one;
   if (lookup) {
     const dimensions = lookup.dimensions?.length ? lookup.dimensions.join(", ") : "no dimension";
-    const when = lookup.after && lookup.before ? `, ${dateAndTime(lookup.after)} – ${dateAndTime(lookup.before)}` : "";
+    const when = lookup.after && lookup.before ? `, ${fromTo(lookup.after, lookup.before)}` : "";
     found.push(["Looked up", `${lookup.method} of ${dimensions}${when}: ${lookup.no_data ? "there is no data" : number(lookup.found)}`]);
   }
   const asks = { calc: "Calculated", warn: "Warning if", crit: "Critical if" };

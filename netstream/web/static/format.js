@@ -95,7 +95,9 @@ export function roughly(seconds) {
  */
 export function reading(value, largest, whole = false) {
   if (value === null || value === undefined) return "–";
-  const digits = whole || largest >= 1000 ? 0 : largest >= 100 ? 1 : largest >= 1 || largest === 0 ? 2 : 3;
+  // Of what is tiny, two digits say something.
+  const tiny = () => Math.min(9, 1 - Math.floor(Math.log10(largest)));
+  const digits = whole || largest >= 1000 ? 0 : largest >= 100 ? 1 : largest >= 1 || largest === 0 ? 2 : Math.max(3, tiny());
   const text = decimal(value, digits);
   return /^−[0.]*$/.test(text) ? text.slice(1) : text;
 }

@@ -200,14 +200,15 @@ function line(one) {
 }
 
 function draw() {
-  const found = raisedNow.filter((alarm) => fits(alarm.name, alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
+  const found = raisedNow.filter((alarm) => fits(alarm.name, alarm.summary ?? "", alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
   const shown = found.slice(0, mostRaised);
   const rest = found.length - shown.length;
   moreRaised.hidden = !rest;
   say(moreRaised, `Show ${Math.min(rest, MORE)} more of ${rest}`);
   const key = JSON.stringify(shown.map((alarm) => [alarm.guid, alarm.chart, alarm.name, alarm.status, alarm.value_string, alarm.silenced]));
   const urgent = raisedNow.filter(({ status }) => status === "WARNING" || status === "CRITICAL").length;
-  say(raisedHeading, every.checked ? `${raisedNow.length} ${raisedNow.length === 1 ? "alert" : "alerts"}, ${urgent} raised` : urgent ? `${urgent} raised now` : "Raised now");
+  const of = found.length < raisedNow.length && (every.checked || urgent) ? `${found.length} of ` : "";
+  say(raisedHeading, of + (every.checked ? `${raisedNow.length} ${raisedNow.length === 1 ? "alert" : "alerts"}, ${urgent} raised` : urgent ? `${urgent} raised now` : "Raised now"));
   if (key !== drawnRaised) {
     drawnRaised = key;
     const usable = (item) => [...(item?.querySelectorAll("a, button") ?? [])];

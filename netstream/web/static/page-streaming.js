@@ -70,6 +70,11 @@ byId("charts").replaceChildren(
     keyForm,
   ),
 );
+for (const part of [canvas, details]) {
+  part.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape" && shown) leave();
+  });
+}
 copy.addEventListener("click", async () => {
   if (await put(keyLine.textContent)) return say(copied, "Copied.");
   getSelection().selectAllChildren(keyLine);
@@ -321,17 +326,21 @@ function facts(vertex) {
   return found;
 }
 
+/** Close the details. */
+function leave() {
+  const box = boxes.get(shown);
+  shown = "";
+  history.replaceState(null, "", location.pathname + location.search);
+  tell();
+  box?.focus();
+}
+
 function explain() {
   const vertex = layout.vertices.find(({ id }) => id === shown);
   details.hidden = !vertex;
   if (!vertex) return;
   const close = element("button", { className: "icon-button", type: "button", "aria-label": "Close", textContent: "×" });
-  close.addEventListener("click", () => {
-    shown = "";
-    history.replaceState(null, "", location.pathname + location.search);
-    tell();
-    boxes.get(vertex.id)?.focus();
-  });
+  close.addEventListener("click", leave);
   const link = (each) => element("a", { href: address({ guid: each.id, hostname: each.name }, hosts), textContent: each.name });
   const parts = [element("header", {}, element("h2", { textContent: vertex.name }), close), element("p", { className: "quiet", textContent: about(vertex) })];
   if (vertex.members.length) {

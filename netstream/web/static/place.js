@@ -19,11 +19,12 @@ const MOST_WIDE = 20;
  * @property {number} [before] UTC seconds
  */
 
-/** @returns {number|null} the seconds that text such as `90s`, `5m`, `3h` or `2d` means */
+/** @returns {number|null} the seconds that text such as `90s`, `5m`, `3 hours` or `2d` means */
 export function seconds(text) {
-  const found = /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*([smhd])\s*$/.exec(text);
+  const found = /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*(?:(s)(?:ec(?:ond)?s?)?|(m)(?:in(?:ute)?s?)?|(h)(?:(?:ou)?rs?)?|(d)(?:ays?)?)\s*$/i.exec(text);
   if (!found) return null;
-  const value = Math.round(Number(found[1]) * UNITS[found[2]]);
+  const [unit] = found.slice(2).filter(Boolean);
+  const value = Math.round(Number(found[1]) * UNITS[unit.toLowerCase()]);
   return value >= SHORTEST && value <= LONGEST ? value : null;
 }
 

@@ -25,6 +25,17 @@ export function popover(button, panel, fill = () => {}) {
       button.focus();
     });
   }
+  // A list is gone through as the menu of nodes is.
+  if (panel.tagName === "UL") {
+    panel.addEventListener("keydown", (event) => {
+      const stops = [...panel.querySelectorAll("a, button")];
+      const here = stops.indexOf(document.activeElement);
+      const targets = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: stops.length - 1 };
+      if (!(event.key in targets)) return;
+      event.preventDefault();
+      stops[Math.max(0, Math.min(stops.length - 1, targets[event.key]))].focus();
+    });
+  }
   document.addEventListener("pointerdown", (event) => {
     if (!panel.contains(event.target) && !button.contains(event.target)) open(false);
   });

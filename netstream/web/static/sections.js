@@ -79,11 +79,13 @@ export function arrange(charts) {
   return [...sections.values()].sort(byPriority);
 }
 
-/** @returns {string} the title without the chart's name that agents append in brackets */
+/** @returns {string} the title without the chart's name that agents, and some collectors before them, append in brackets */
 export function shortTitle(chart) {
-  for (const name of [chart.name, chart.id]) {
-    const ending = ` (${name})`;
-    if (chart.title.endsWith(ending)) return chart.title.slice(0, -ending.length);
+  const endings = [chart.name, chart.id].map((name) => ` (${name})`);
+  let title = chart.title;
+  for (let found = true; found; ) {
+    found = endings.find((ending) => title.endsWith(ending));
+    if (found) title = title.slice(0, -found.length);
   }
-  return chart.title || chart.id;
+  return title || chart.title || chart.id;
 }
