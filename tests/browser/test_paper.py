@@ -152,7 +152,7 @@ class PaperTests(PagesTestCase):
             return [shown.length, shown[0].textContent, getComputedStyle(legend, "::after").content, overflowY];
         """
         said = self.browser.execute_script(script)
-        self.assertEqual([40, "backend-20.example.internal", '"and 60 more"', "visible"], said)
+        self.assertEqual([30, "backend-20.example.internal", '"and 70 more"', "visible"], said)
         self.browser.execute_script("dispatchEvent(new Event('afterprint'))")
 
     def test_pages(self) -> None:

@@ -13,7 +13,7 @@ import * as tooltip from "./tooltip.js";
 
 const ORDER = ["CRITICAL", "WARNING"];
 // As the style of paper has it.
-const MOST_PRINTED = 40;
+const MOST_PRINTED = 30;
 // Fewer dimensions that are zero are no burden.
 const FEW_STILL = 2;
 
