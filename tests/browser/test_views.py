@@ -500,6 +500,28 @@ class ViewTests(PagesTestCase):
         wait_for("what is written is found", lambda: self.rows(".alert-card h3") == ["Summary of cpu_busy"])
         self.assertEqual([], self.complaints())
 
+    def test_clears(self) -> None:
+        """
+        An alert that is clear while someone reads why it was raised stays
+        until that is closed.
+        """
+        server = self.scripted()
+        self.open(server, "alerts.html")
+        self.find("[data-alert='cpu_busy'] button").click()
+        self.wait_text("[data-alert='cpu_busy'] .why", "(42 > 10)")
+        raised, said = server.said["api/v3/raised"], server.said["api/v1/explain"]
+        assert isinstance(raised, dict) and isinstance(said, dict)
+        said["alerts"]["x"] |= {"status": "CLEAR", "value_string": "3 %"}
+        raised["alerts"] = [alarm("load_high", "CRITICAL")]
+        self.wait_text("[data-alert='cpu_busy'] .pill", "clear")
+        self.wait_text("[data-alert='cpu_busy'] .why", "(42 > 10)")
+        self.wait_text("[data-alert='cpu_busy'] .alert-value", "3 %")
+        self.wait_text("h2", "1 raised now")
+        self.assertEqual(["Summary of load_high", "Summary of cpu_busy"], self.rows(".alert-card h3"))
+        self.find("[data-alert='cpu_busy'] button").click()
+        self.assertEqual(["Summary of load_high"], self.rows(".alert-card h3"))
+        self.assertEqual([], self.complaints())
+
     def test_many_alerts(self) -> None:
         """
         Where hundreds are raised, what happened is still near, and all can be

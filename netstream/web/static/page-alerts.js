@@ -112,8 +112,31 @@ function fits(...texts) {
   return words.every((word) => text.includes(word));
 }
 
+const keyOf = (alarm) => `${alarm.guid} ${alarm.chart} ${alarm.name}`;
+const isRaised = ({ status }) => status === "WARNING" || status === "CRITICAL";
+
+/** @returns {Promise<object|undefined>} what the node says of an alert and why */
+async function ask({ guid, name, chart }) {
+  const base = scope ? "" : `${home()}host/${guid}/`;
+  const { alerts = {} } = await get(`${base}api/v1/explain`, { alert: name, chart });
+  return Object.values(alerts)[0];
+}
+
+/** @returns {Promise<object[]>} the alert that is being explained, if it is not among those that are raised */
+async function keptOpen(alerts) {
+  const read = opened;
+  if (!read || alerts.some((alarm) => keyOf(alarm) === open)) return [];
+  try {
+    const one = await ask(read);
+    return one && opened ? [{ ...read, status: one.status, value_string: one.value_string, last_status_change: one.since ?? null }] : [];
+  } catch (problem) {
+    if (!(problem instanceof Refused) || problem.status >= 500) throw problem;
+    return [];
+  }
+}
+
 function card(alarm) {
-  const key = `${alarm.guid} ${alarm.chart} ${alarm.name}`;
+  const key = keyOf(alarm);
   const id = freshId();
   const why = element("div", { className: "why", id, hidden: true });
   const button = element("button", { className: "button", type: "button", textContent: "Why?", "aria-expanded": false, "aria-controls": id, "aria-label": `Why is ${alarm.name} ${alarm.status.toLowerCase()}?` });
@@ -124,10 +147,8 @@ function card(alarm) {
     opened = shown ? alarm : null;
     if (!shown) return;
     if (explained.has(key)) why.replaceChildren(...explained.get(key));
-    const base = scope ? "" : `${home()}host/${alarm.guid}/`;
     try {
-      const { alerts = {} } = await get(`${base}api/v1/explain`, { alert: alarm.name, chart: alarm.chart });
-      const [one] = Object.values(alerts);
+      const one = await ask(alarm);
       const said = one ? explanation(one, now) : [element("p", { textContent: "It is no more." })];
       explained.clear();
       explained.set(key, said);
@@ -139,6 +160,7 @@ function card(alarm) {
   button.addEventListener("click", () => {
     show(why.hidden);
     remember();
+    draw();
   });
   const since = alarm.last_status_change ? now - alarm.last_status_change : null;
   const item = element(
@@ -200,15 +222,17 @@ function line(one) {
 }
 
 function draw() {
-  const found = raisedNow.filter((alarm) => fits(alarm.name, alarm.summary ?? "", alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
+  // One that is being explained stays when it is clear.
+  const listed = raisedNow.filter((alarm) => every.checked || isRaised(alarm) || keyOf(alarm) === open);
+  const found = listed.filter((alarm) => fits(alarm.name, alarm.summary ?? "", alarm.chart, alarm.hostname, alarm.info ?? "", alarm.status));
   const shown = found.slice(0, mostRaised);
   const rest = found.length - shown.length;
   moreRaised.hidden = !rest;
   say(moreRaised, `Show ${Math.min(rest, MORE)} more of ${rest}`);
   const key = JSON.stringify(shown.map((alarm) => [alarm.guid, alarm.chart, alarm.name, alarm.status, alarm.value_string, alarm.silenced]));
-  const urgent = raisedNow.filter(({ status }) => status === "WARNING" || status === "CRITICAL").length;
-  const of = found.length < raisedNow.length && (every.checked || urgent) ? `${found.length} of ` : "";
-  say(raisedHeading, of + (every.checked ? `${raisedNow.length} ${raisedNow.length === 1 ? "alert" : "alerts"}, ${urgent} raised` : urgent ? `${urgent} raised now` : "Raised now"));
+  const urgent = listed.filter(isRaised).length;
+  const of = found.length < listed.length && (every.checked || urgent) ? `${found.length} of ` : "";
+  say(raisedHeading, of + (every.checked ? `${listed.length} ${listed.length === 1 ? "alert" : "alerts"}, ${urgent} raised` : urgent ? `${urgent} raised now` : "Raised now"));
   if (key !== drawnRaised) {
     drawnRaised = key;
     const usable = (item) => [...(item?.querySelectorAll("a, button") ?? [])];
@@ -219,7 +243,7 @@ function draw() {
     usable(same)[focused]?.focus({ preventScroll: true });
   }
   calm.hidden = shown.length > 0;
-  say(calm, raisedNow.length ? "No alert is like that." : "No alert is raised.");
+  say(calm, listed.length ? "No alert is like that." : "No alert is raised.");
 
   const lines = past.filter((one) => fits(one.name, one.chart, one.hostname, one.status));
   const pastKey = JSON.stringify([lines.length, lines[0]?.unique_id, lines.at(-1)?.unique_id, hosts.length]);
@@ -260,7 +284,7 @@ const again = poll(EVERY, async () => {
   hosts = info.mirrored_hosts_status ?? [];
   const answer = scope ? await ofOne(await get("api/v1/info")) : await ofAll();
   now = answer.now;
-  raisedNow = answer.alerts;
+  raisedNow = [...answer.alerts, ...(await keptOpen(answer.alerts))];
   // That an alert began or ended to be watched is no news.
   past = answer.transitions.filter((one) => STATES.includes(one.status) && (one.status !== "CLEAR" || STATES.includes(one.old_status)));
   all = answer.transitions.length;
