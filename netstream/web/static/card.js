@@ -310,9 +310,9 @@ export class Card {
   #settle(ends) {
     const { ids } = this.feed;
     const width = this.view.to - this.view.from;
-    const is = ids.filter((id, at) => !this.#hidden.has(id) && (ends[at] ?? []).every((value) => !value) && (this.#still.has(id) || width !== this.#width));
+    const is = ids.filter((id, at) => (ends[at] ?? []).every((value) => !value) && (this.#still.has(id) || width !== this.#width));
     this.#width = this.feed.loaded ? width : 0;
-    const some = ends.some(([least, greatest]) => least || greatest) || this.#hidden.size;
+    const some = ends.some(([least, greatest]) => least || greatest);
     this.#still = new Set(some && is.length >= FEW_STILL ? is : []);
     this.#fold();
   }
@@ -372,12 +372,14 @@ export class Card {
     const from = times.findIndex((time) => time >= this.view.from);
     const ends = values.map((column, index) => {
       const found = [null, null];
-      if (this.#hidden.has(ids[index]) || from < 0) return found;
+      if (from < 0) return found;
+      const hidden = this.#hidden.has(ids[index]);
       for (let at = from; at < column.length; at += 1) {
         const value = column[at];
         if (value === null) continue;
         if (found[0] === null || value < found[0]) found[0] = value;
         if (found[1] === null || value > found[1]) found[1] = value;
+        if (hidden) continue;
         if (Math.abs(value) > largest) largest = Math.abs(value);
         whole &&= Number.isInteger(value);
       }
@@ -444,7 +446,7 @@ export class Card {
       .map(({ name, status, old_status, value_string }) => `${name}: ${old_status} → ${status} (${value_string})`);
     const odd = (this.feed.anomalies?.get(times[at]) ?? []).filter((id) => !this.#hidden.has(id)).map((id) => names[ids.indexOf(id)]);
     if (odd.length) notes.push(`Anomalous: ${odd.slice(0, 5).join(", ")}${odd.length > 5 ? ` and ${odd.length - 5} more` : ""}`);
-    return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes, this.#still.size);
+    return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes, [...this.#still].filter((id) => !this.#hidden.has(id)).length);
   }
 
   #steer(event) {
