@@ -240,6 +240,12 @@ class ViewTests(PagesTestCase):
         self.assertEqual(list("abcdef"), names())
         self.find("[data-chart='net.few'] .rest").send_keys(Keys.ENTER)
         self.assertEqual(["b", "c", "e"], names())
+        only = self.find("[data-chart='net.few'] [data-dimension='e']")
+        self.chain().key_down(Keys.SHIFT).click(only).key_up(Keys.SHIFT).perform()
+        self.assertEqual(
+            "false", self.find("[data-chart='net.few'] [data-dimension='b']").get_attribute("aria-pressed")
+        )
+        wait_for("what is zero stays away", lambda: names() == ["b", "c", "e"])
         for name in "ab":
             self.find(f"[data-chart='net.none'] [data-dimension='{name}']").click()
         self.wait_text("[data-chart='net.none'] .blank", "All dimensions are hidden")
@@ -603,6 +609,24 @@ class ViewTests(PagesTestCase):
         self.assertNotIn("of=", self.browser.current_url)
         self.assertIn("api key = API-KEY", self.text("#child-lines"))
         self.assertIn("0a1b2c3d", self.text("main"))
+        self.assertEqual([], self.complaints())
+
+    def test_connected(self) -> None:
+        """
+        A connection that has just begun is not said to carry nothing.
+        """
+        server = self.scripted()
+        told = server.said["api/v3/node_instances"]
+        assert isinstance(told, dict)
+        told["nodes"] = [stream("web0"), stream("web1", "web0")]
+        ingest = told["nodes"][1]["instances"][0]["ingest"]
+        ingest["since"] = int(time.time()) - 2
+        ingest["source"]["traffic"] |= {"bytes_per_second": 0.0, "samples_per_second": 0.0}
+        self.open(server, "streaming.html")
+        self.wait_text(".hop-label", "connected")
+        self.assertNotIn("0/s", self.text("[data-hop='guid-web1>guid-web0']"))
+        ingest["since"] -= 60
+        self.wait_text(".hop-label", "0 B/s")
         self.assertEqual([], self.complaints())
 
     # -- compare ----------------------------------------------------------------------

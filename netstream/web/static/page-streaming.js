@@ -11,6 +11,8 @@ import { route, topology } from "./topology.js";
 const EVERY = 3000;
 // Seconds before a certificate expires from which on that matters.
 const SOON = 14 * 86400;
+// Seconds after which a node has measured what a connection carries.
+const FIRST_STRETCH = 25;
 // Pixels of the type that the picture is made for.
 const USUAL_TYPE = 14;
 
@@ -139,6 +141,9 @@ function about(vertex) {
   return `${!vertex.own ? "" : narrow.matches ? "here, " : "this node, "}${role}${state === "live" || vertex.own ? "" : `, ${WORDS[state]}`}`;
 }
 
+/** Before the first stretch of time is over, what a connection carries is not known. */
+const isNew = ({ bytes: moved, since }) => !moved && since > now - FIRST_STRETCH;
+
 const hopKey = ({ from, to }) => `${from}>${to}`;
 
 /** Only what is behind is worth a word. */
@@ -223,7 +228,7 @@ function tell() {
     const { line, flow, label, under } = lines.get(hopKey(hop));
     const state = !hop.known ? "unknown" : !hop.up ? "down" : hop.replication !== null || (hop.lag ?? 0) > 10 ? "late" : "up";
     line.dataset.state = flow.dataset.state = state;
-    say(label, !hop.known ? "" : hop.up ? bytes(hop.bytes, "/s") : "down");
+    say(label, !hop.known ? "" : !hop.up ? "down" : isNew(hop) ? "connected" : bytes(hop.bytes, "/s"));
     const notes = [hop.replication !== null ? `${Math.floor(hop.replication)} % replicated` : lagWords(hop), hop.backlog > 0 ? `${bytes(hop.backlog)} wait` : ""];
     say(under, hop.known && hop.up ? notes.filter(Boolean).join(", ") : "");
   }
@@ -261,8 +266,8 @@ function list() {
         !hop.known ? "not seen from here" : hop.up ? "up" : `down${hop.reason ? `: ${hop.reason}` : ""}`,
         hop.lag === null ? "" : hop.lag < 3 ? "none" : age(hop.lag),
         hop.known ? bytes(hop.backlog) : "",
-        hop.known ? bytes(hop.bytes, "/s") : "",
-        hop.known ? `${perSecond(hop.samples)}/s` : "",
+        hop.known && !isNew(hop) ? bytes(hop.bytes, "/s") : "",
+        hop.known && !isNew(hop) ? `${perSecond(hop.samples)}/s` : "",
         !hop.known || !hop.up ? "" : hop.ratio === null ? "none" : `${reading(hop.ratio, hop.ratio)} : 1`,
         !hop.known ? "" : hop.replication === null ? "complete" : `${reading(hop.replication, 100)} %`,
         certificateWords(hop),
