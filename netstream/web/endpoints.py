@@ -194,6 +194,7 @@ ENDPOINTS: Sequence[Endpoint] = (
             Parameter("context", "Its id.", required=True),
             *_CONTEXTS,
         ),
+        ("v1", *_V3),
         refusals={404: "There is no such context."},
         tag="Samples",
     ),

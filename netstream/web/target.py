@@ -18,6 +18,8 @@ _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d*)?\Z", re.ASCII)
 _SEPARATORS = re.compile(r"[,| ]+")
 _CALL = re.compile(r"(?:/host/([^/]+))?/api/(v[123])/([a-z0-9_./]+)\Z", re.ASCII)
 _SLASHES = re.compile("/{2,}")
+_NODE = re.compile(r"\A/node(?=/[^/]+/api/)")
+"""How later agents begin the path of another node's API."""
 _LISTS = frozenset(("options", "dimensions", "dimension", "dims", "dim"))
 """Parameters that add up when they are said several times, as agents have it."""
 _TRUE = frozenset(("yes", "true", "1", "on"))
@@ -158,7 +160,8 @@ def parse(uri: bytes) -> Target:
     clients rely on it: they send C{/api/v1/alarms%3Fall&format=json}.  So a
     target without a question mark is decoded first.  One that has it is split
     first, so that a value may hold an encoded C{&}.  Several slashes are one,
-    as older dashboards ask for C{/host/NAME//api/v1/info}.
+    as older dashboards ask for C{/host/NAME//api/v1/info}, and C{/node/NAME/api} is
+    C{/host/NAME/api}.
     """
     path, _, query = uri.partition(b"?")
     place = _place(path)
@@ -181,7 +184,7 @@ def _place(path: bytes) -> Place:
     if not text.startswith("/"):
         text = _ABSOLUTE.sub("", text, count=1)
     text, _, hidden = unquote(text, errors="replace").partition("?")
-    return Place(_SLASHES.sub("/", "/" + text), hidden)
+    return Place(_NODE.sub("/host", _SLASHES.sub("/", "/" + text)), hidden)
 
 
 def _pairs(hidden: str, query: str) -> list[str]:

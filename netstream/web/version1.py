@@ -27,7 +27,7 @@ SETTLED = 3600
 """Seconds after which what happened is taken as settled, and for which an
 answer about it may be kept."""
 
-IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg", "allmetrics"))
+IN_ALL_VERSIONS = frozenset(("stream_info", "functions", "function", "badge.svg", "allmetrics", "context"))
 """Commands of version 1 that the later ones have as well."""
 
 Command = Callable[["Commands", Host, Ask], Awaitable[Answer]]

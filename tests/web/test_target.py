@@ -21,6 +21,10 @@ TARGETS = (
     (b"/%ff%00", "/\ufffd\x00", {}),
     (b"http://elsewhere:1/api/v1/info?x=1", "/api/v1/info", {"x": "1"}),
     (b"//api//v1", "/api/v1", {}),
+    (b"/node/a/api/v3/data?x=1", "/host/a/api/v3/data", {"x": "1"}),
+    (b"/node%2Fa//api%2Fv1/info%3Fx=1", "/host/a/api/v1/info", {"x": "1"}),
+    (b"/node/a/", "/node/a/", {}),
+    (b"/x/node/a/api/v1/info", "/x/node/a/api/v1/info", {}),
     (
         b"/d?dimensions=a&dimensions=b&options=ms&options=flip&chart=x&chart=y",
         "/d",
