@@ -604,6 +604,8 @@ class ViewTests(PagesTestCase):
         self.wait_text("#details", "web2 → web1 → web0")
         self.assertIn("compressed 5.00 : 1", self.text("#details"))
         self.assertIn("not seen from here", self.text("[data-hop='guid-web2>guid-web1']"))
+        heights = {self.find(each).size["height"] for each in (".canvas", "#details")}
+        self.assertEqual(1, len(heights), "the picture is as high as what stands beside it")
         self.press(Keys.ESCAPE)
         self.assertFalse(self.find("#details").is_displayed())
         self.assertNotIn("of=", self.browser.current_url)
