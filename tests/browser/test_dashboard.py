@@ -212,6 +212,9 @@ class DashboardTests(BrowserTestCase):
 
         self.assertIn("api key = API-KEY", self.text("#child-lines"))
         token = (parent.directory / "data" / "management.key").read_text().strip()
+        self.find("#token").send_keys("wrong", Keys.ENTER)
+        self.wait_text("#key-form", "That is not the token")
+        self.assertEqual(1, len(self.complaints()), "the answer of the node")
         self.find("#token").send_keys(token, Keys.ENTER)
         self.wait_text("#child-lines", f"api key = {KEY}")
         self.assertFalse(self.find("#key-form").is_displayed())

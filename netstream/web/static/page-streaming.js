@@ -43,7 +43,8 @@ const copy = element("button", { className: "button", type: "button", textConten
 const keyNote = element("p", { className: "quiet" });
 const token = element("input", { type: "password", id: "token", autocomplete: "off", spellcheck: false });
 const fill = element("button", { className: "button", type: "submit", textContent: "Fill in the key" });
-const keyForm = element("form", { className: "questions", id: "key-form" }, element("label", {}, element("span", { textContent: "Token of this node" }), token), fill);
+const refused = element("p", { className: "refused", role: "status" });
+const keyForm = element("form", { className: "questions", id: "key-form" }, element("label", {}, element("span", { textContent: "Token of this node" }), token), fill, refused);
 let wholeKey = "";
 let keysShown = [];
 const canvas = element("div", { className: "sheet canvas", tabIndex: 0, role: "region", "aria-label": "Topology" }, picture);
@@ -88,9 +89,9 @@ keyForm.addEventListener("submit", async (event) => {
   try {
     const answer = await get(`${home()}api/v3/keys`, {}, undefined, { "X-Auth-Token": token.value.trim() });
     wholeKey = (answer.keys ?? []).find(({ key }) => key)?.key ?? "";
-    say(copied, wholeKey ? "" : "No key is enabled.");
+    say(refused, wholeKey ? "" : "No key is enabled.");
   } catch (problem) {
-    say(copied, problem instanceof Refused && problem.status === 403 ? "That is not the token, or it may not be used from here." : "This node does not answer.");
+    say(refused, problem instanceof Refused && problem.status === 403 ? "That is not the token, or it may not be used from here." : "This node does not answer.");
   }
   token.value = "";
   if (wholeKey) {
