@@ -667,6 +667,25 @@ class ViewTests(PagesTestCase):
         wait_for("a link shows the same", lambda: self._same(legend(), {"all": "6.00"}))
         self.assertEqual([], self.complaints())
 
+    def test_compare_back(self) -> None:
+        """
+        Going back undoes one zoom after the other, and does not lose the page.
+        """
+        server = self.scripted()
+        self.open(server, "compare.html")
+        places = [self.browser.current_url]
+        for _ in range(2):
+            plot = self.find(".card .u-over")
+            self.chain().move_to_element(plot).click_and_hold().move_by_offset(120, 0).release().perform()
+            wait_for("it is zoomed", lambda: self.browser.current_url not in places)
+            places.append(self.browser.current_url)
+        for place in places[-2::-1]:
+            self.browser.back()
+            wait_for("it is undone", lambda place=place: self.browser.current_url.startswith(place))
+            self.wait_text("#live", "Paused" if "after=" in place else "Live")
+        self.find(".card canvas")
+        self.assertEqual([], self.complaints())
+
     def test_compare_many(self) -> None:
         """
         The sum of those that are too many for lines of their own is not drawn

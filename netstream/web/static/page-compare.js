@@ -71,16 +71,20 @@ const picker = new Picker(tools, readSpan(), { onSpan: show, view: () => live.vi
 tools.append(liveButton);
 liveButton.addEventListener("click", () => {
   if (live.paused) show({ last: live.span.last });
-  else picker.choose(live.view.from, live.view.to);
+  else picker.choose(live.view.from, live.view.to, false);
 });
 
-function show(span) {
+/** Show another time; as on the page of a node, one can go back from a whole step, and from leaving the present. */
+function show(span, kept = true, whole = false) {
+  const turned = Boolean(span.after) !== Boolean(live.span.after);
+  if (whole) remember();
   live.span = span;
   picker.show(span);
-  moving.want();
+  if (turned || whole) remember(kept);
+  else moving.want();
 }
 
-function remember() {
+function remember(kept = false) {
   moving.forget();
   const { span } = live;
   const words = new URLSearchParams({ context: choice.context });
@@ -94,7 +98,7 @@ function remember() {
     words.set("after", span.after);
     words.set("before", span.before);
   }
-  if (`#${words}` !== location.hash) history.replaceState(null, "", `#${words}`);
+  if (`#${words}` !== location.hash) history[kept ? "pushState" : "replaceState"](null, "", `#${words}`);
 }
 
 function build() {
@@ -115,7 +119,7 @@ function build() {
     say(found, chosen ? `${chosen} of ${nodes.length} ${nodes.length === 1 ? "node" : "nodes"}` : "No node has this context, or none fits the names.");
   });
   card = new Card(feed, live.view, {
-    onSpan: (from, to) => picker.choose(from, to),
+    onSpan: (from, to, whole) => picker.choose(from, to, true, whole),
     onNow: () => show({ last: live.span.last }),
     origin: () => `${chosen} nodes`,
     onHide: (_chart, ids) => {
