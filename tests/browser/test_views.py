@@ -301,6 +301,26 @@ class ViewTests(PagesTestCase):
         self.press(Keys.ESCAPE)
         self.assertEqual(self.find("[data-chart='system.cpu'] .more"), self.browser.switch_to.active_element)
 
+    def test_spoken(self) -> None:
+        """
+        Who hears the page is told the values where the keys are on a chart.
+        """
+        server = self.scripted()
+        server.add("net.few", lambda second: [3.0, 0.0, 0.0], priority=1, dimensions={n: {"name": n} for n in "abc"})
+        self.open(server, "#after=1700000000&before=1700000300")
+        self.wait_text("[data-chart='net.few'] .rest", "2 at zero")
+        self.find("[data-chart='net.few'] .plot").send_keys(Keys.END)
+
+        def spoken() -> str:
+            return str(self.find("#spoken").get_property("textContent"))
+
+        self.assertRegex(spoken(), r"^\d\d:18:20: a 3 things$")
+        self.press(Keys.ARROW_LEFT)
+        self.assertRegex(spoken(), r"^\d\d:18:19: a 3 things$")
+        self.press(Keys.ESCAPE)
+        self.assertEqual("", spoken())
+        self.assertEqual([], self.complaints())
+
     def test_anomalies(self) -> None:
         """
         What a node's machine learning finds odd is marked on the chart, and

@@ -19,6 +19,10 @@ const FEW_STILL = 2;
 
 const KINDS = { line: "Line chart", area: "Area chart", stacked: "Stacked area chart" };
 
+const MOST_SPOKEN = 8;
+// For whoever hears the page: the values where the keys are on a chart.
+const spoken = element("p", { className: "unseen", id: "spoken", role: "status" });
+
 export class Card {
   #hidden = new Set();
   #hover = null;
@@ -102,7 +106,10 @@ export class Card {
     const type = chart.chart_type in KINDS ? chart.chart_type : "line";
     this.plot = new Plot(this.box, type, (index) => this.#point(index), view, page.onSpan);
     this.box.addEventListener("keydown", (event) => this.#steer(event));
-    this.box.addEventListener("blur", () => this.plot.point(null));
+    this.box.addEventListener("blur", () => {
+      this.plot.point(null);
+      say(spoken, "");
+    });
     this.box.addEventListener("dblclick", () => page.onNow());
     this.box.addEventListener("pointermove", ({ clientX, clientY, pointerType }) => {
       this.#pointer = pointerType === "mouse" ? { x: clientX, y: clientY } : null;
@@ -483,5 +490,15 @@ export class Card {
     event.preventDefault();
     const target = targets[event.key];
     this.plot.point(target === null ? null : Math.min(times.length - 1, Math.max(first, target)));
+    this.#speak();
+  }
+
+  #speak() {
+    if (!spoken.isConnected) document.body.append(spoken);
+    const { times, names } = this.feed;
+    if (this.#hover === null || this.#hover >= times.length) return say(spoken, "");
+    const values = this.#items.flatMap(({ id, value }, at) => (this.#hidden.has(id) || this.#still.has(id) ? [] : [`${names[at]} ${value.textContent} ${this.#scale.units}`.trim()]));
+    const left = values.length - MOST_SPOKEN;
+    return say(spoken, `${timeOfDay(times[this.#hover])}: ${values.slice(0, MOST_SPOKEN).join(", ") || this.blank.textContent}${left > 0 ? ` and ${left} more` : ""}`);
   }
 }
