@@ -4,7 +4,7 @@ A real Alertmanager is told of alerts.
 
 from __future__ import annotations
 
-import time
+import socket
 from typing import Any
 
 from tests.interop.case import InteropTestCase
@@ -12,17 +12,17 @@ from tests.interop.peers import wait_for
 from tests.interop.receivers import Alertmanager
 
 HEALTH = """
-template: by_the_clock
-on: system.load
+template: as_told
+on: statsd_stage.gauge
 class: Utilization
-component: Load
-calc: $now - {begun}
+component: Stage
+calc: $gauge
 every: 1s
-units: seconds
-warn: $this < 20
-crit: $this >= 5 && $this < 20
-summary: It is "time" for ${{family}}
-info: <b>seconds</b> & more
+units: steps
+warn: $this > 0
+crit: $this > 1
+summary: It is "time" for ${family}
+info: <b>steps</b> & more
 to: sysadmin
 """
 
@@ -47,28 +47,35 @@ class AlertmanagerTests(InteropTestCase):
         (etc / "health_alarm_notify.conf").write_text(
             f'DEFAULT_RECIPIENT_ALERTMANAGER="http://127.0.0.1:{receiver.port}"\n'
         )
-        health = HEALTH.format(begun=int(time.time()) + 12)
-        node = self.node(
-            "node", role="standalone", health=health, options=["health/enable stock health configuration=no"]
-        )
+        options = ["health/enable stock health configuration=no", "plugins/statsd=yes"]
+        options.append("statsd/bind to=udp:127.0.0.1:0")
+        node = self.node("node", role="standalone", health=HEALTH, options=options)
+        port = int(node.wait_log(r"statsd listens on udp 127\.0\.0\.1:(\d+)")[1])
+
+        def tell(value: int) -> None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(f"stage:{value}|g".encode(), ("127.0.0.1", port))
 
         def severities() -> list[str]:
             return [alert["labels"]["severity"] for alert in receiver.alerts()]
 
+        tell(1)
         wait_for("a warning is there", lambda: severities() == ["warning"])
         (alert,) = receiver.alerts()
         expected: dict[str, Any] = {
-            "alertname": "by_the_clock",
+            "alertname": "as_told",
             "instance": "node",
             "machine_guid": node.guid,
-            "chart": "system.load",
-            "context": "system.load",
+            "chart": "statsd_stage.gauge",
+            "context": "statsd_stage.gauge",
             "class": "Utilization",
-            "component": "Load",
+            "component": "Stage",
         }
         self.assertEqual({name: alert["labels"].get(name) for name in expected}, expected)
-        self.assertIn('It is "time" for load', alert["annotations"]["summary"])
-        self.assertEqual(alert["annotations"]["description"], "<b>seconds</b> & more")
+        self.assertIn('It is "time" for gauges', alert["annotations"]["summary"])
+        self.assertEqual(alert["annotations"]["description"], "<b>steps</b> & more")
+        tell(2)
         wait_for("it is critical, and nothing else", lambda: severities() == ["critical"])
+        tell(0)
         wait_for("it is resolved", lambda: severities() == [])
         self.assert_stopped(node)
