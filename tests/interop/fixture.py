@@ -149,12 +149,14 @@ def main() -> None:
 
 def wait_taken() -> None:
     """
-    Wait until the agent has read what was written.
+    Wait until the agent has read what was written, and has had time to note
+    when; where it is kept from that, so is who waits.
     """
     unread = array.array("i", [1])
     while unread[0]:
         time.sleep(0.005)
         fcntl.ioctl(sys.stdout.fileno(), termios.FIONREAD, unread)
+    time.sleep(0.1)
 
 
 if __name__ == "__main__":
