@@ -189,7 +189,8 @@ class InteropTestCase(SynchronousTestCase):
         """
         ups = [peer.samples("system.uptime", origin.name)["uptime"] for peer in (origin, viewer)]
         since = statistics.median(up - second for second, up in ups[0].items())
-        return set.intersection(*({at for at, up in shown.items() if abs(up - at - since) < 0.1} for shown in ups))
+        in_time = set.intersection(*({at for at, up in shown.items() if abs(up - at - since) < 0.1} for shown in ups))
+        return {at for at in in_time if at - 1 in in_time}
 
     def _within(self, seconds: set[int], shown: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
         """
