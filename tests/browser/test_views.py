@@ -693,6 +693,7 @@ class ViewTests(PagesTestCase):
         """
         server = self.scripted()
         self.open(server, "compare.html")
+        self.wait_text(".legend", "web0")  # the plot is made anew when the first answer is there
         places = [self.browser.current_url]
         for _ in range(2):
             plot = self.find(".card .u-over")
