@@ -19,11 +19,12 @@ from tests.interop.peers import KEY, accepting, wait_for
 HEALTH = """
 template: rises
 on: fixture.gaps
-lookup: average -3s unaligned of here
+lookup: max -3s unaligned of here
 every: 1s
 warn: ($this > (($status >= $WARNING) ? (5) : (10)) && $this < 20) || $this > 40
-crit: $this > 30 && $this < 40
+crit: $this > 30 && $this <= 40
 """
+"""A ramp of fifty seconds, whose highest of three goes from 49 to 2 at once: no state lasts less than nine seconds."""
 
 
 class BacktestTests(InteropTestCase):
@@ -69,7 +70,7 @@ class BacktestTests(InteropTestCase):
             self.assertEqual(found["hostname"], child.name)
             events = [(each["when"], each["status"]) for each in found["events"]]
             # Each that happened is among those found and the other way round, as near as a machine evaluates that may
-            # stand still for a moment; they are ten seconds apart.
+            # stand still for a moment; they are nine seconds apart.
             for some, others in ((events, expected), (expected, events)):
                 within = [each for each in some if begun + 8 < each[0] < end - 5]
                 self.assertGreaterEqual(len(within), 1, place)
