@@ -54,9 +54,9 @@ class BacktestTests(InteropTestCase):
 
         def log() -> list[Any]:
             found: list[Any] = node.get("alarm_log", child.name)
-            return [each for each in found if begun + 5 < each["when"] < end - 2]
+            return [each for each in found if begun + 8 < each["when"] < end - 5]
 
-        wait_for("it changed", lambda: len(log()) >= 2)
+        wait_for("it changed", log)
         file = str(self.directory / "parent" / "etc" / "health.d" / "test.conf")
         span = ("--from", str(begun), "--to", str(end))
         places = (
