@@ -166,7 +166,8 @@ class PagesTestCase(BrowserTestCase):
         Look at a page until it shows something.
         """
         self.browser.get(server.url + page)
-        self.find(SHOWS[page.partition("#")[0]])
+        # A page is hidden until it knows all that is on it.
+        self.find(f"#charts:not(.waiting) {SHOWS[page.partition('#')[0]]}")
 
     def chain(self) -> Any:
         """
