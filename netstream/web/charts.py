@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
+from orjson import Fragment
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
@@ -23,8 +24,6 @@ from netstream.turns import Turns
 from netstream.web.functions import described
 from netstream.web.target import BadParameter, Parameters
 
-PAUSE_EVERY = 20
-"""Charts that are described before other work gets its turn."""
 MOST_STARS = 100
 """Stars in a list of patterns: what they cost is for each name that there is."""
 MEMORY_EVERY = 10.0
@@ -251,11 +250,13 @@ def describe(
 
 
 def overview(
-    hub: Hub, host: Host, settings: Settings, charts: Mapping[str, Any], dimensions: int, memory: int
+    hub: Hub, host: Host, settings: Settings, charts: Fragment, count: int, dimensions: int, alarms: int, memory: int
 ) -> dict[str, Any]:
     """
     @param charts: Descriptions by id, with their alerts.
+    @param count: How many these are.
     @param dimensions: How many dimensions they have.
+    @param alarms: How many alerts they have.
     @param memory: Bytes that the database holds in memory.
     @return: What C{charts} answers.
     """
@@ -271,9 +272,9 @@ def overview(
         "memory_mode": host.db.mode,
         "custom_info": "",
         "charts": charts,
-        "charts_count": len(charts),
+        "charts_count": count,
         "dimensions_count": dimensions,
-        "alarms_count": sum(len(chart["alarms"]) for chart in charts.values()),
+        "alarms_count": alarms,
         "rrd_memory_bytes": memory,
         "hosts_count": len(hosts),
         "hosts": [{"hostname": other.info.hostname} for other in hosts],
