@@ -22,10 +22,8 @@ from netstream.model.host import Function
 from netstream.model.pattern import SimplePattern
 from netstream.turns import Turns
 from netstream.web.functions import described
-from netstream.web.target import BadParameter, Parameters
+from netstream.web.target import Parameters
 
-MOST_STARS = 100
-"""Stars in a list of patterns: what they cost is for each name that there is."""
 MEMORY_EVERY = 10.0
 """Seconds for which it holds how much memory a database takes."""
 
@@ -70,29 +68,16 @@ class Memories:
 def list_pattern(text: str) -> SimplePattern:
     """
     @return: A pattern as parameters write it: words divided by commas or bars.
-    @raise BadParameter: It has too many stars.
     """
-    return SimplePattern.parse(starred(text), ",|")
+    return SimplePattern.parse(text, ",|")
 
 
 def any_pattern(text: str) -> SimplePattern | None:
     """
     @return: A pattern whose words are divided by commas, bars or blanks;
         L{None} for no text, which is no restriction.
-    @raise BadParameter: It has too many stars.
     """
-    return SimplePattern.parse(starred(text), ",| ") if text else None
-
-
-def starred(text: str) -> str:
-    """
-    @return: The same text, if it has no more stars than it may.
-    @raise BadParameter: It has.
-    """
-    count = text.count("*")
-    if count > MOST_STARS:
-        raise BadParameter(f"{text[:40]!r}: {count} stars, more than {MOST_STARS}; write more of the names in full")
-    return text
+    return SimplePattern.parse(text, ",| ") if text else None
 
 
 async def fitting(charts: Iterable[Chart], fits: Callable[[Chart], bool], turns: Turns) -> list[Chart]:
@@ -292,8 +277,9 @@ def label_patterns(parameters: Parameters) -> Sequence[str]:
     """
     @return: Patterns of labels, by name alone or with their value, each of
         which a chart has to fit.
+    @raise BadParameter: One has too many stars.
     """
-    return [*filter(None, map(parameters.text, ("chart_label_key", "chart_labels_filter")))]
+    return [*filter(None, map(parameters.patterns, ("chart_label_key", "chart_labels_filter")))]
 
 
 async def labelled(charts: Iterable[Chart], patterns: Sequence[str], turns: Turns) -> list[Chart]:

@@ -75,7 +75,7 @@ class Choice:
         return cls(
             _SOURCES[source],
             name_start(prefix) if prefix else "",
-            any_pattern(parameters.text("filter")),
+            any_pattern(parameters.patterns("filter")),
             parameters.truth("names", True),
             parameters.truth("timestamps", True),
             parameters.truth("help", False),

@@ -263,7 +263,7 @@ class Commands:
         """
         asked = ask.parameters
         form = asked.text("format", default="shell")
-        chosen = charted.any_pattern(asked.text("filter"))
+        chosen = charted.any_pattern(asked.patterns("filter"))
         if form == "json":
             return Answer(encode(await latest.tree(host, chosen, self._turns)) + b"\n", JSON)
         if form == "shell":
