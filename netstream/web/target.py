@@ -70,7 +70,7 @@ class Parameters:
         @raise BadParameter: It has too many stars.
         """
         for name in names:
-            if value := self.values.get(name):
+            if value := self.text(name):
                 return starred(name, value)
         return ""
 
