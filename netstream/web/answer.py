@@ -27,6 +27,8 @@ TEXT = "text/plain; charset=utf-8"
 
 SLICE = 64 * 1024
 """Bytes that are compressed before other work gets its turn."""
+TOGETHER = 100
+"""Members of a long JSON object that are written at once."""
 _SMALL = 1024
 _SQUEEZED: Mapping[str, str] = MappingProxyType({"Content-Encoding": "gzip"})
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -135,6 +137,38 @@ def encode(value: Any, readable: bool = False) -> bytes:
         return orjson.dumps(value, option=option)
     except orjson.JSONEncodeError:
         return orjson.dumps(_cleaned(value), option=option)
+
+
+class Members:
+    """
+    The members of a long JSON object, written some at a time, so that little
+    is left to do at its end.
+    """
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+        self._waiting: dict[str, Any] = {}
+
+    def add(self, name: str, value: Any) -> None:
+        """
+        @param name: Of which there is no other.
+        @param value: As L{encode} takes it.
+        """
+        self._waiting[name] = value
+        if len(self._waiting) >= TOGETHER:
+            self._write()
+
+    def whole(self) -> orjson.Fragment:
+        """
+        @return: What stands for the object in an answer.
+        """
+        self._write()
+        return orjson.Fragment(b"{%b}" % b",".join(self._written))
+
+    def _write(self) -> None:
+        if self._waiting:
+            self._written.append(encode(self._waiting)[1:-1])
+            self._waiting = {}
 
 
 def json_answer(value: Any, status: int = 200, readable: bool = True) -> Answer:

@@ -126,7 +126,7 @@ class _Asked:
         self.scale = parameters.number("scale", 100, 100, LARGEST_SCALE)
         widths = [parameters.number(f"fixed_width_{side}", -1, -1, WIDEST) for side in ("lbl", "val")]
         self.widths = (widths[0], widths[1]) if min(widths) > 0 else None
-        self.dimensions = parameters.text("dimensions", "dimension", "dims", "dim")
+        self.dimensions = parameters.patterns("dimensions", "dimension", "dims", "dim")
 
     def question(self, chart: Chart) -> Question:
         """

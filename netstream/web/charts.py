@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
+from orjson import Fragment
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
@@ -21,12 +22,8 @@ from netstream.model.host import Function
 from netstream.model.pattern import SimplePattern
 from netstream.turns import Turns
 from netstream.web.functions import described
-from netstream.web.target import BadParameter, Parameters
+from netstream.web.target import Parameters
 
-PAUSE_EVERY = 20
-"""Charts that are described before other work gets its turn."""
-MOST_STARS = 100
-"""Stars in a list of patterns: what they cost is for each name that there is."""
 MEMORY_EVERY = 10.0
 """Seconds for which it holds how much memory a database takes."""
 
@@ -71,29 +68,16 @@ class Memories:
 def list_pattern(text: str) -> SimplePattern:
     """
     @return: A pattern as parameters write it: words divided by commas or bars.
-    @raise BadParameter: It has too many stars.
     """
-    return SimplePattern.parse(starred(text), ",|")
+    return SimplePattern.parse(text, ",|")
 
 
 def any_pattern(text: str) -> SimplePattern | None:
     """
     @return: A pattern whose words are divided by commas, bars or blanks;
         L{None} for no text, which is no restriction.
-    @raise BadParameter: It has too many stars.
     """
-    return SimplePattern.parse(starred(text), ",| ") if text else None
-
-
-def starred(text: str) -> str:
-    """
-    @return: The same text, if it has no more stars than it may.
-    @raise BadParameter: It has.
-    """
-    count = text.count("*")
-    if count > MOST_STARS:
-        raise BadParameter(f"{text[:40]!r}: {count} stars, more than {MOST_STARS}; write more of the names in full")
-    return text
+    return SimplePattern.parse(text, ",| ") if text else None
 
 
 async def fitting(charts: Iterable[Chart], fits: Callable[[Chart], bool], turns: Turns) -> list[Chart]:
@@ -251,11 +235,13 @@ def describe(
 
 
 def overview(
-    hub: Hub, host: Host, settings: Settings, charts: Mapping[str, Any], dimensions: int, memory: int
+    hub: Hub, host: Host, settings: Settings, charts: Fragment, count: int, dimensions: int, alarms: int, memory: int
 ) -> dict[str, Any]:
     """
     @param charts: Descriptions by id, with their alerts.
+    @param count: How many these are.
     @param dimensions: How many dimensions they have.
+    @param alarms: How many alerts they have.
     @param memory: Bytes that the database holds in memory.
     @return: What C{charts} answers.
     """
@@ -271,9 +257,9 @@ def overview(
         "memory_mode": host.db.mode,
         "custom_info": "",
         "charts": charts,
-        "charts_count": len(charts),
+        "charts_count": count,
         "dimensions_count": dimensions,
-        "alarms_count": sum(len(chart["alarms"]) for chart in charts.values()),
+        "alarms_count": alarms,
         "rrd_memory_bytes": memory,
         "hosts_count": len(hosts),
         "hosts": [{"hostname": other.info.hostname} for other in hosts],
@@ -291,8 +277,9 @@ def label_patterns(parameters: Parameters) -> Sequence[str]:
     """
     @return: Patterns of labels, by name alone or with their value, each of
         which a chart has to fit.
+    @raise BadParameter: One has too many stars.
     """
-    return [*filter(None, map(parameters.text, ("chart_label_key", "chart_labels_filter")))]
+    return [*filter(None, map(parameters.patterns, ("chart_label_key", "chart_labels_filter")))]
 
 
 async def labelled(charts: Iterable[Chart], patterns: Sequence[str], turns: Turns) -> list[Chart]:

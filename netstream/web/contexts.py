@@ -50,7 +50,7 @@ class Wanted:
         options, labels = set(parameters.words("options")), label_patterns(parameters)
         if options & {"full", "all"}:
             options |= {"charts", "dimensions", "labels"}
-        dimensions = parameters.text("dimensions")
+        dimensions = parameters.patterns("dimensions")
         if dimensions:
             options.add("dimensions")
         if labels or options & {"dimensions", "labels"}:

@@ -27,6 +27,7 @@ from netstream.web.standing import MOST_INSTANCES, STATUSES
 from netstream.web.standing import OPTIONS as ALERT_OPTIONS
 from netstream.web.svg import LARGEST_SCALE, WIDEST
 from netstream.web.weights import LONGEST, METHODS, MOST_POINTS, RAW
+from netstream.web.writing import LARGEST
 
 _SECOND: Schema = {"type": "integer", "minimum": -FAR, "maximum": FAR}
 _INTEGER: Schema = {"type": "integer"}
@@ -502,6 +503,21 @@ ENDPOINTS: Sequence[Endpoint] = (
         _LOGGED,
         ("v3",),
         tag="Alerts",
+    ),
+    Endpoint(
+        "write",
+        "Takes what Prometheus writes (remote write 1.0, compressed with snappy) into charts of this node.",
+        {},
+        refusals={
+            401: "The request has no API key.",
+            403: "The API key is none, or may not be used from that address.",
+            405: "The node is not told to take anything, or it is asked otherwise than with POST.",
+            413: f"The body has more than {LARGEST >> 20} MiB.",
+            415: "The body is not compressed with snappy, or is of another version of remote write.",
+        },
+        hosts=False,
+        tag="Samples",
+        takes={"application/x-protobuf": {"type": "string", "format": "binary"}},
     ),
     Endpoint(
         "/metrics",

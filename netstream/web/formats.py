@@ -292,6 +292,7 @@ class _Format:
     @ivar rows: Writes some rows.
     @ivar between: What divides them from those before.
     @ivar tail: What comes after the rows.
+    @ivar cost: Of a number, as a multiple of what it costs in JSON.
     """
 
     content_type: str
@@ -299,25 +300,26 @@ class _Format:
     rows: Callable[[Rows], bytes]
     between: bytes = b""
     tail: bytes = b""
+    cost: int = 1
 
 
 _WRITERS = {
     "json": _Format(JSON, lambda view: json_head(view.names), _arrays, b",", b"]}"),
-    "csv": _Format(TEXT, _labels(","), _table(b","), tail=b"\r\n"),
-    "tsv": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n"),
-    "tsv-excel": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n"),
+    "csv": _Format(TEXT, _labels(","), _table(b","), tail=b"\r\n", cost=2),
+    "tsv": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n", cost=2),
+    "tsv-excel": _Format(TEXT, _labels("\t"), _table(b"\t"), tail=b"\r\n", cost=2),
     "ssv": _Format(TEXT, lambda _: b"", _single(b" "), b" "),
     "ssvcomma": _Format(TEXT, lambda _: b"", _single(b","), b","),
     "array": _Format(JSON, lambda _: b"[", _single(b","), b",", b"]"),
     "csvjsonarray": _Format(
         JSON, lambda view: b"[" + encode(["time", *view.names]) + b",\n", partial(_arrays, between=b",\n"), b",\n", b"]"
     ),
-    "markdown": _Format(TEXT, _ruled, _table(b"|"), tail=b"\r\n"),
-    "html": _Format(HTML, _hypertext, _cells, tail=b"\n</table>\n</center>\n</html>\n"),
-    "datatable": _Format(JSON, _columns, _datatable, b",\n", b"]}"),
+    "markdown": _Format(TEXT, _ruled, _table(b"|"), tail=b"\r\n", cost=2),
+    "html": _Format(HTML, _hypertext, _cells, tail=b"\n</table>\n</center>\n</html>\n", cost=2),
+    "datatable": _Format(JSON, _columns, _datatable, b",\n", b"]}", cost=3),
 }
 
-_OBJECTS = _Format(JSON, lambda view: json_head(view.keys), _objects, b",\n", b"]}")
+_OBJECTS = _Format(JSON, lambda view: json_head(view.keys), _objects, b",\n", b"]}", cost=6)
 
 FORMATS = tuple(_WRITERS)
 """Names of the formats that are offered."""
@@ -350,12 +352,13 @@ def at_once(view: Rows, form: str) -> tuple[bytes, str]:
     return b"".join((how.head(view), how.rows(view), how.tail)), how.content_type
 
 
-def _slices(view: Rows) -> Iterator[Rows]:
+def _slices(view: Rows, cost: int) -> Iterator[Rows]:
     """
+    @param cost: Of a number.
     @return: The rows in the order in which they are written, some at a time.
     """
     rows, columns = view.values.shape
-    most = max(1, MOST_AT_ONCE // max(1, columns))
+    most = max(1, MOST_AT_ONCE // cost // max(1, columns))
     for start in range(0, rows, most):
         some = slice(start, start + most)
         if "flip" not in view.options:
@@ -371,10 +374,10 @@ async def body_of(view: Rows, form: str, turns: Turns) -> tuple[bytes, str]:
     @return: What is written, and its content type.
     """
     how = _format_of(view, form)
-    if view.values.size <= MOST_AT_ONCE:
+    if view.values.size * how.cost <= MOST_AT_ONCE:
         return at_once(view, form)
     parts = [how.head(view)]
-    for number, some in enumerate(_slices(view)):
+    for number, some in enumerate(_slices(view, how.cost)):
         if number:
             await turns.breathe()
             parts.append(how.between)

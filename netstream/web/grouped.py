@@ -115,7 +115,7 @@ class Question:
         return cls(
             Choice.parse(parameters, "scope_"),
             Choice.parse(parameters),
-            parameters.text("alerts"),
+            parameters.patterns("alerts"),
             passes_of(parameters),
             parameters.number("after", AFTER, -FAR, FAR),
             parameters.number("before", 0, -FAR, FAR),

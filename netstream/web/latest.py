@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+
+from orjson import Fragment
 
 from netstream.health.alerts import Alert
 from netstream.health.engine import HostAlerts
@@ -14,7 +15,8 @@ from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
 from netstream.turns import Turns
-from netstream.web.charts import PAUSE_EVERY, fitting, newest
+from netstream.web.answer import Members
+from netstream.web.charts import fitting, newest
 
 DECIMALS = 7
 """Digits after the point, as agents write them."""
@@ -41,17 +43,16 @@ def _number(value: float) -> float | None:
     return round(value, DECIMALS) if math.isfinite(value) else None
 
 
-async def tree(host: Host, chosen: SimplePattern | None, turns: Turns) -> dict[str, Any]:
+async def tree(host: Host, chosen: SimplePattern | None, turns: Turns) -> Fragment:
     """
     @param chosen: Which charts, by id or name; L{None} is all.
     @return: What C{allmetrics?format=json} answers.
     """
-    found: dict[str, Any] = {}
+    found = Members()
     of, find = host.latest.of, host.table.find
-    for number, chart in enumerate(await taken(host, chosen, turns)):
-        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await turns.breathe()
-        found[chart.id] = {
+    for chart in await taken(host, chosen, turns):
+        await turns.breathe()
+        told = {
             "name": chart.name,
             "family": chart.family,
             "context": chart.context,
@@ -61,7 +62,8 @@ async def tree(host: Host, chosen: SimplePattern | None, turns: Turns) -> dict[s
                 d.id: {"name": d.name, "value": _number(of(find(chart.id, d.id))[1])} for d in chart.dimensions.values()
             },
         }
-    return found
+        found.add(chart.id, told)
+    return found.whole()
 
 
 def _variable(*parts: str) -> str:
@@ -109,9 +111,8 @@ async def shell(host: Host, chosen: SimplePattern | None, turns: Turns, these: H
     """
     out: list[str] = []
     of, find = host.latest.of, host.table.find
-    for number, chart in enumerate(await taken(host, chosen, turns)):
-        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await turns.breathe()
+    for chart in await taken(host, chosen, turns):
+        await turns.breathe()
         numbers = {d.id: _upright(d, of(find(chart.id, d.id))[1]) for d in chart.dimensions.values()}
         units = _comment(chart.units)
         out.append(f"\n# chart: {_comment(chart.id)} (name: {_comment(chart.name)})")
@@ -123,9 +124,8 @@ async def shell(host: Host, chosen: SimplePattern | None, turns: Turns, these: H
         out.append(f'{_variable(chart.name, "VISIBLETOTAL")}="{total}"      # {units}')
     out.append("\n# NETDATA ALARMS RUNNING")
     if these is not None:
-        for number, alert in enumerate(tuple(these.alerts.values())):
-            if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await turns.breathe()
+        for alert in tuple(these.alerts.values()):
+            await turns.breathe()
             watched = host.charts.get(alert.chart)
             if watched is not None:
                 out.append(_alarm(alert, watched, these.units(alert, watched)))

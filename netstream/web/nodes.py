@@ -32,7 +32,7 @@ async def chosen(hub: Hub, only: Host | None, parameters: Parameters, turns: Tur
     @param only: The one that the path of a request names.
     @return: The nodes that a request means.
     """
-    pattern = parameters.text("scope_nodes", "nodes")
+    pattern = parameters.patterns("scope_nodes", "nodes")
     if only is not None or not pattern:
         return mirrored(hub) if only is None else [only]
     wanted = list_pattern(pattern)

@@ -66,10 +66,13 @@ class Endpoint:
 
     @ivar path: Behind C{/api/VERSION/} or, if it begins with a slash, as it is.
     @ivar versions: Of the API, that have it.
-    @ivar answers: Schema by content type; L{None} if it is no JSON.
-    @ivar refusals: Statuses besides 200, and what they say.
+    @ivar answers: Schema by content type; L{None} if it is no JSON.  None at
+        all is status 204.
+    @ivar refusals: Statuses besides that of the answer, and what they say.
     @ivar hosts: Whether it can be asked of each node.
     @ivar refused: What the body of such a refusal is.
+    @ivar takes: What the body of a request is, by content type, if it is
+        written with C{POST} and an API key.
     """
 
     path: str
@@ -81,6 +84,14 @@ class Endpoint:
     hosts: bool = True
     tag: str = "Nodes"
     refused: Mapping[str, Schema | None] = {PLAIN: None}
+    takes: Mapping[str, Schema] = {}
+
+    @property
+    def method(self) -> str:
+        """
+        How it is asked.
+        """
+        return "post" if self.takes else "get"
 
     @property
     def key(self) -> str:
@@ -95,7 +106,7 @@ class Endpoint:
         """
         Its answer, as the document has it.
         """
-        return {"description": self.summary, "content": _content(self.answers)}
+        return {"description": self.summary, **({"content": _content(self.answers)} if self.answers else {})}
 
     def paths(self) -> Iterator[tuple[str, bool]]:
         """
@@ -114,16 +125,21 @@ class Endpoint:
         parameters = [said for parameter in self.parameters for said in parameter.spellings()]
         if named:
             parameters.insert(0, {"$ref": "#/components/parameters/Host"})
-        responses: dict[str, Any] = {"200": {"$ref": f"#/components/responses/{self.key}"}}
+        status = "200" if self.answers else "204"
+        responses: dict[str, Any] = {status: {"$ref": f"#/components/responses/{self.key}"}}
         responses |= {str(status): {"$ref": f"#/components/responses/Refused{status}"} for status in _REFUSALS}
         more = {404: "There is no such node."} if named else {}
-        for status, text in sorted({**more, **self.refusals}.items()):
-            responses[str(status)] = _refusal(text, self.refused)
+        for number, text in sorted({**more, **self.refusals}.items()):
+            responses[str(number)] = _refusal(text, self.refused)
+        body: dict[str, Any] = {}
+        if self.takes:
+            body = {"requestBody": {"required": True, "content": _content(self.takes)}, "security": [{"APIKey": []}]}
         return {
             "operationId": path.strip("/").replace("{host}", "host").replace("/", "_").replace(".", "_") or "dashboard",
             "summary": self.summary,
             "tags": [self.tag],
             "parameters": parameters,
+            **body,
             "responses": responses,
         }
 
@@ -144,14 +160,14 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for endpoint in endpoints:
         for path, named in endpoint.paths():
-            paths[path] = {"get": endpoint.said(path, named)}
+            paths[path] = {endpoint.method: endpoint.said(path, named)}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "netstream",
             "version": __version__,
             "description": "Metrics streamed between nodes: what a node answers over HTTP. Nothing changes anything "
-            "but manage/health and what a function does.",
+            "but manage/health, write and what a function does.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "..", "description": "The node that this document comes from."}],
@@ -172,5 +188,13 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
                 **{f"Refused{status}": _refusal(text, {PLAIN: None}) for status, text in _REFUSALS.items()},
             },
             "schemas": NAMED,
+            "securitySchemes": {
+                "APIKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key with which a child may stream to the node; it may be the password of "
+                    "basic authentication instead.",
+                }
+            },
         },
     }

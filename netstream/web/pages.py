@@ -164,9 +164,10 @@ class Pages:
     """
     The files below one folder, by their path in it.
 
-    Only what was there at the start is served, so no path leads outside,
-    unless a link that was there then does; each is read again when it has
-    changed.
+    What was there at the start is served, so no path leads outside, unless a
+    link that was there then does; each is read again when it has changed.  Of
+    what is not ours, files that came later are served as well, if they are in
+    the folder and no link leads out of it.
     """
 
     def __init__(
@@ -178,6 +179,7 @@ class Pages:
             are allowed.
         """
         self._files = dict(islice(_walk(folder), _MOST))
+        self._growing = folder if foreign and isinstance(folder, Path) else None
         self._headers = {"Content-Security-Policy": _FOREIGN_POLICY} if foreign else {}
         self._framed = framed or {}
         self._known: dict[str, tuple[tuple[int, int], Answer]] = {}
@@ -191,7 +193,7 @@ class Pages:
         @param path: Relative to the folder.
         @return: The file as a response; L{None} if there is none.
         """
-        found = self._files.get(path)
+        found = self._files.get(path) or self._later(path)
         if found is None:
             return None
         try:
@@ -209,6 +211,22 @@ class Pages:
         if state is not None and state[0] < time_ns() - _SETTLED:
             self._keep(path, state, answer)
         return answer
+
+    def _later(self, path: str) -> Path | None:
+        """
+        @return: The file of that path, if it is in the folder now.
+        """
+        names = path.split("/")
+        if self._growing is None or len(names) > _DEEPEST + 1 or names[-1].rpartition(".")[2] not in _TYPES:
+            return None
+        if any(not name or name.startswith(".") for name in names):
+            return None
+        try:
+            folder = self._growing.resolve(strict=True)
+            found = folder.joinpath(*names).resolve(strict=True)
+            return found if found.is_relative_to(folder) and found.is_file() else None
+        except (OSError, RuntimeError, ValueError):  # a link in a circle, or a name that no file can have
+            return None
 
     def _keep(self, path: str, state: tuple[int, int], answer: Answer) -> None:
         known = self._known.pop(path, None)

@@ -17,7 +17,7 @@ from netstream.model.naming import name_part, name_start, units_part
 from netstream.model.pattern import SimplePattern
 from netstream.turns import Turns
 from netstream.web.answer import Refusal, clean
-from netstream.web.charts import PAUSE_EVERY, any_pattern, version_of
+from netstream.web.charts import any_pattern, version_of
 from netstream.web.latest import taken
 from netstream.web.scraping import Visit
 from netstream.web.target import Parameters
@@ -75,7 +75,7 @@ class Choice:
         return cls(
             _SOURCES[source],
             name_start(prefix) if prefix else "",
-            any_pattern(parameters.text("filter")),
+            any_pattern(parameters.patterns("filter")),
             parameters.truth("names", True),
             parameters.truth("timestamps", True),
             parameters.truth("help", False),
@@ -166,18 +166,18 @@ class Exposition:
             text += f',dimension="{label_value(dimension.name if names else dimension.id)}"'
         return text + self._instance(host)
 
-    def folded(self, host: Host, chart: Chart, values: Mapping[tuple[str, str], float], moment: int) -> None:
+    def folded(self, host: Host, chart: Chart, values: Mapping[str, float], moment: int) -> None:
         """
         Add averages or sums.
 
-        @param values: By chart and dimension id.
+        @param values: By dimension id.
         @param moment: Second at which their window ends.
         """
         choice = self._choice
         units = units_part(chart.units, choice.old_units) if choice.units and choice.source == "average" else ""
         name = f"{choice.prefix}_{name_part(chart.context)}{units}_{choice.source}"
         for dimension in chart.dimensions.values():
-            value = values.get((chart.id, dimension.id), math.nan)
+            value = values.get(dimension.id, math.nan)
             if math.isfinite(value):
                 labels = self._labels(host, chart, dimension, choice.names)
                 spare = self._labels(host, chart, dimension, False)
@@ -218,21 +218,24 @@ def _names(labels: Mapping[str, Label], taken: Iterable[str]) -> dict[str, str]:
 
 
 async def _folded_values(
-    host: Host, charts: Sequence[Chart], visit: Visit, method: str
-) -> dict[str, tuple[int, dict[tuple[str, str], float]]]:
+    host: Host, charts: Sequence[Chart], visit: Visit, method: str, turns: Turns
+) -> dict[str, tuple[int, dict[str, float]]]:
     """
-    @return: By chart id: the end of the window, and the values of the chart.
+    @return: By chart id: the end of the window, and the values of the chart by
+        dimension id.
     """
     by_period: dict[int, list[Chart]] = {}
     for chart in charts:
         by_period.setdefault(max(1, chart.update_every), []).append(chart)
-    found: dict[str, tuple[int, dict[tuple[str, str], float]]] = {}
+    found: dict[str, tuple[int, dict[str, float]]] = {}
     for period, members in by_period.items():
         plan = visit.window(period)
+        await turns.breathe()
         series = [(chart.id, dimension) for chart in members for dimension in chart.dimensions]
         columns = await host.db.query(host.info.guid, series, plan, method)
-        values = dict(zip(series, columns.values[0].tolist(), strict=True))
-        found.update((chart.id, (plan.before, values)) for chart in members)
+        await turns.breathe()
+        for (id, dimension), value in zip(series, columns.values[0].tolist(), strict=True):
+            found.setdefault(id, (plan.before, {}))[1][dimension] = value
     return found
 
 
@@ -251,10 +254,9 @@ async def expose(hosts: Sequence[Host], choice: Choice, visits: Mapping[str, Vis
         visit = visits[host.info.guid]
         values = {}
         if choice.source != "as-collected" and charts:
-            values = await _folded_values(host, charts, visit, choice.source)
-        for number, chart in enumerate(charts):
-            if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await turns.breathe()
+            values = await _folded_values(host, charts, visit, choice.source, turns)
+        for chart in charts:
+            await turns.breathe()
             if choice.source == "as-collected":
                 out.collected(host, chart, visit)
             else:

@@ -4,6 +4,7 @@ Questions for data, answered: which series they mean, and the rows of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from weakref import WeakKeyDictionary
@@ -179,7 +180,7 @@ class Choice:
         A name of its own for each column.
         """
         names = self.names
-        twice = {"time", *(name for name in names if names.count(name) > 1)}
+        twice = {"time", *(name for name, count in Counter(names).items() if count > 1)}
         return [
             f"{chart.id}.{dimension.id}" if name in twice else name
             for (chart, dimension), name in zip(self.dimensions, names, strict=True)
@@ -212,6 +213,8 @@ class Choices:
     """
     What terms meant that came lately, as long as their host defines nothing
     anew.
+
+    @ivar turns: Lets other work go on in between.
     """
 
     def __init__(self, turns: Turns, most: int = MOST_KNOWN) -> None:
@@ -219,7 +222,7 @@ class Choices:
         @param turns: Lets other work go on in between.
         @param most: Dimensions.
         """
-        self._turns = turns
+        self.turns = turns
         self._most = most
         self._count = 0
         self._known: WeakKeyDictionary[Host, tuple[int, dict[Terms, Choice]]] = WeakKeyDictionary()
@@ -244,7 +247,7 @@ class Choices:
             known = self._known[host] = host.definitions, {}
         choice = known[1].get(terms)
         if choice is None:
-            turns = self._turns
+            turns = self.turns
             if terms.chart:
                 charts = await chosen(host, terms.chart, turns)
             else:
@@ -376,6 +379,7 @@ async def view(host: Host, question: Question, now: int, choices: Choices) -> Vi
             columns = await host.db.query(node, series, plan, terms.method, terms.argument)
     except UnknownMethod as problem:
         raise Refusal(400, f"group: {problem}.\n") from problem
+    await choices.turns.breathe()
     return _made(host, question, choice, plan, span, columns)
 
 
@@ -445,13 +449,13 @@ def _share(values: Float64s, owners: Sequence[str], count: int) -> Float64s:
     @param owners: Chart of each column.
     @return: The first columns in percent of the sum of all of their chart.
     """
-    shares = np.empty((len(values), count))
-    for owner in dict.fromkeys(owners[:count]):
-        of_owner = np.array([name == owner for name in owners])
-        total = np.nansum(values[:, of_owner], axis=1)
-        shown = np.flatnonzero(of_owner[:count])
-        total[total == 0] = 1.0  # as agents do; values of both signs can make up nothing
-        shares[:, shown] = values[:, shown] * 100 / total[:, None]
+    numbers = {owner: number for number, owner in enumerate(dict.fromkeys(owners))}
+    of = np.array([numbers[owner] for owner in owners])
+    order = np.argsort(of, kind="stable")
+    begins = np.searchsorted(of[order], np.arange(len(numbers)))
+    totals = np.add.reduceat(np.where(np.isnan(values), 0.0, values)[:, order], begins, axis=1)
+    totals[totals == 0] = 1.0  # as agents do; values of both signs can make up nothing
+    shares: Float64s = values[:, :count] * 100 / totals[:, of[:count]]
     return shares
 
 

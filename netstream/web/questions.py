@@ -13,7 +13,7 @@ from attrs import frozen
 from netstream.db.windows import RELATIVE
 from netstream.web.answer import Refusal
 from netstream.web.charts import label_patterns
-from netstream.web.target import Parameters
+from netstream.web.target import Parameters, starred
 
 MOST_ROWS = 86400
 """Rows of an answer; more are folded."""
@@ -99,7 +99,7 @@ class Terms:
     @classmethod
     def parse(cls, parameters: Parameters) -> Terms:
         """
-        @raise BadParameter: A number is none.
+        @raise BadParameter: A number is none, or patterns have too many stars.
         @raise Refusal: Neither chart nor context is named.
         """
         return _terms(tuple([pair for pair in parameters.values.items() if pair[0] not in _WINDOW]))
@@ -122,14 +122,15 @@ class Terms:
 @lru_cache(512)
 def _terms(pairs: tuple[tuple[str, str], ...]) -> Terms:
     parameters = Parameters(dict(pairs))
-    chart, context = parameters.text("chart"), parameters.text("context")
+    chart, context = parameters.patterns("chart"), parameters.patterns("context")
     if not chart and not context:
         raise Refusal(400, "No chart or context is given.\n")
     words = [*parameters.words("options"), *(["selected-tier"] if parameters.text("tier") else [])]
+    named = [name for name in ("dimensions", "dimension", "dims", "dim") if parameters.text(name)]
     return Terms(
         chart,
         context,
-        "|".join(filter(None, (parameters.text(name) for name in ("dimensions", "dimension", "dims", "dim")))),
+        starred(" and ".join(named), "|".join(map(parameters.text, named))),
         parameters.text("group", "time_group", default="average"),
         parameters.text("group_options"),
         parameters.text("format", default="json"),

@@ -11,8 +11,8 @@ from attrs import define, field, frozen
 from netstream.hub.hub import Host
 from netstream.model.chart import Chart, Dimension
 from netstream.model.pattern import SimplePattern
-from netstream.web.charts import MOST_STARS, list_pattern, starred
-from netstream.web.target import BadParameter, Parameters
+from netstream.web.charts import list_pattern
+from netstream.web.target import MOST_STARS, BadParameter, Parameters
 
 COLLECTOR_LABELS = ("_collect_plugin", "_collect_module")
 """Labels that every chart has: what collects it."""
@@ -51,16 +51,19 @@ class LabelFilter:
     be there.  A leading C{!} refuses.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, called: str = "labels") -> None:
         """
         @param text: Words divided by commas or bars.
-        @raise BadParameter: There are too many, or they have too many stars.
+        @param called: The parameter that says so.
+        @raise BadParameter: There are too many.
         """
         self._wanted: dict[str, list[SimplePattern]] = {}
         self._refused: list[SimplePattern] = []
-        words = starred(text).replace("|", ",").split(",")
+        words = text.replace("|", ",").split(",")
         if len(words) > MOST_STARS:
-            raise BadParameter(f"{text[:40]!r}: {len(words)} labels, more than {MOST_STARS}")
+            raise BadParameter(
+                f"{called}: {text[:40]!r}... has {len(words)} labels, more than {MOST_STARS}; name fewer"
+            )
         for word in words:
             name, colon, value = word.strip().partition(":")
             if not name:
@@ -113,17 +116,18 @@ class Choice:
     def parse(cls, parameters: Parameters, before: str = "") -> Choice:
         """
         @param before: C{scope_} for the scope.
+        @raise BadParameter: A list has too many stars, or too many labels.
         """
 
         def said(name: str) -> _Filter:
-            return _filter(parameters.text(before + name))
+            return _filter(parameters.patterns(before + name))
 
         return cls(
             said("nodes"),
             said("contexts"),
             said("instances"),
             said("dimensions"),
-            LabelFilter(parameters.text(before + "labels")),
+            LabelFilter(parameters.patterns(before + "labels"), before + "labels"),
         )
 
     def node(self, host: Host) -> bool:

@@ -110,7 +110,7 @@ class Question:
         for word in words:
             if word not in STATUSES:
                 raise Refusal(400, f"status: {word[:40]!r} is none; there are {', '.join(STATUSES)}.\n")
-        names = parameters.text("alert")
+        names = parameters.patterns("alert")
         options = {"long-json-keys" if word == "long-keys" else word for word in parameters.words("options")}
         if not options & {"summary", "instances", "values"}:
             options.add("summary")

@@ -25,6 +25,10 @@ _LISTS = frozenset(("options", "dimensions", "dimension", "dims", "dim"))
 _TRUE = frozenset(("yes", "true", "1", "on"))
 
 
+MOST_STARS = 100
+"""Stars in a list of patterns: what they cost is for each name that there is."""
+
+
 class BadParameter(ValueError):
     """
     A parameter has a value that means nothing.
@@ -59,6 +63,17 @@ class Parameters:
                 return value
         return default
 
+    def patterns(self, *names: str) -> str:
+        """
+        @param names: Spellings of the same parameter.
+        @return: The value of the first that has one, a list of patterns.
+        @raise BadParameter: It has too many stars.
+        """
+        for name in names:
+            if value := self.text(name):
+                return starred(name, value)
+        return ""
+
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
         """
         @return: An integer, moved to the nearer bound if it is outside.
@@ -86,6 +101,21 @@ class Parameters:
         """
         text = self.text(name).lower()
         return text in _TRUE if text else default
+
+
+def starred(name: str, text: str) -> str:
+    """
+    @param name: Of the parameter.
+    @return: The same text, if it has no more stars than it may.
+    @raise BadParameter: It has.
+    """
+    count = text.count("*")
+    if count > MOST_STARS:
+        raise BadParameter(
+            f"{name}: {text[:40]!r}... has {count} stars, more than {MOST_STARS}; "
+            "write more of the names in full, or one pattern for many of them such as 'disk*'"
+        )
+    return text
 
 
 @frozen(eq=False)

@@ -5,7 +5,6 @@ The commands of version 1 of the API, each about one node.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from netstream.config.settings import Settings
 from netstream.db.interfaces import Span
@@ -16,7 +15,7 @@ from netstream.web import badges, contexts, formats, latest, node, prometheus, q
 from netstream.web import charts as charted
 from netstream.web import functions as called
 from netstream.web.alerts import MOST_LOGGED, Alerts
-from netstream.web.answer import JSON, Answer, Refusal, encode, json_answer, text_answer
+from netstream.web.answer import JSON, Answer, Members, Refusal, encode, json_answer, text_answer
 from netstream.web.ask import Ask
 from netstream.web.formats import MOST_AT_ONCE
 from netstream.web.grouped import in_thread
@@ -91,18 +90,21 @@ class Commands:
         memory = await self._memories.of(host.db, self._turns.clock.seconds())
         await self._turns.breathe()
         bounds = await self._bounds(host)
-        variables, functions = charted.variables(host), charted.functions_of(host)
-        found: dict[str, Any] = {}
-        dimensions = 0
-        for number, chart in enumerate(charted.listed(host)):
-            if number % charted.PAUSE_EVERY == 0:
-                await self._turns.breathe()
-            found[chart.id] = charted.describe(host, chart, bounds, variables, functions) | {
-                "alarms": self._alerts.of_chart(host, chart.id)
-            }
-            dimensions += len(chart.dimensions)
         await self._turns.breathe()
-        return json_answer(charted.overview(self._hub, host, self.settings, found, dimensions, memory), readable=False)
+        variables, functions = charted.variables(host), charted.functions_of(host)
+        found = Members()
+        count = dimensions = alarms = 0
+        for chart in charted.listed(host):
+            await self._turns.breathe()
+            alerts = self._alerts.of_chart(host, chart.id)
+            described = charted.describe(host, chart, bounds, variables, functions) | {"alarms": alerts}
+            found.add(chart.id, described)
+            count += 1
+            dimensions += len(chart.dimensions)
+            alarms += len(alerts)
+        await self._turns.breathe()
+        told = charted.overview(self._hub, host, self.settings, found.whole(), count, dimensions, alarms, memory)
+        return json_answer(told, readable=False)
 
     @_command("chart")
     async def chart(self, host: Host, ask: Ask) -> Answer:
@@ -261,7 +263,7 @@ class Commands:
         """
         asked = ask.parameters
         form = asked.text("format", default="shell")
-        chosen = charted.any_pattern(asked.text("filter"))
+        chosen = charted.any_pattern(asked.patterns("filter"))
         if form == "json":
             return Answer(encode(await latest.tree(host, chosen, self._turns)) + b"\n", JSON)
         if form == "shell":

@@ -152,7 +152,7 @@ async def _data(scope: Scope) -> Answer:
 
 async def _weights(scope: Scope) -> Answer:
     asked = Choice.parse(scope.parameters, "scope_"), Choice.parse(scope.parameters)
-    choosing = Choosing(*asked, False, alert_filter(scope.parameters.text("alerts"), scope.alerts))
+    choosing = Choosing(*asked, False, alert_filter(scope.parameters.patterns("alerts"), scope.alerts))
 
     def series() -> Iterator[weights.Series | None]:
         for number, host in enumerate(scope.everyone):

@@ -190,7 +190,7 @@ async def of_host(host: Host, parameters: Parameters, turns: Turns) -> Iterator[
     """
     @return: The dimensions of a node, all or those of some contexts.
     """
-    contexts = parameters.text("context", "contexts")
+    contexts = parameters.patterns("context", "contexts")
     charts = await of_contexts(host, contexts, turns) if contexts else tuple(host.charts.values())
     return (Series(host, chart, dimension) for chart in charts for dimension in chart.dimensions.values())
 

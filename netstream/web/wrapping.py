@@ -176,7 +176,7 @@ def _wrapped(view: View, body: bytes, content_type: str) -> bytes:
     pieces, places = _divided(_frame_of(host, choice))
     parts = [said[name] for name in places]
     texts = [part if isinstance(part, bytes) else b"%d" % part for part in parts]
-    text = b"".join([piece + place for piece, place in zip(pieces, [*texts, b""], strict=True)])
+    text = b"".join([each for both in zip(pieces, [*texts, b""], strict=True) for each in both])
     if view.rates is not None and "jw-anomaly-rates" in view.options:
         rates, _ = formats.at_once(evolve(view, values=view.rates), "json")
         text = b'%b,"anomaly_rates":%b}' % (text[:-1], rates)
@@ -222,5 +222,6 @@ async def write(view: View, turns: Turns, lifetime: int = 0, filename: str = "")
     """
     body, content_type = await body_of(view, view.choice.terms.format, turns)
     if "jsonwrap" in view.options:
+        await turns.breathe()
         body, content_type = _wrapped(view, body, content_type), JSON
     return Answer(body, content_type, lifetime=lifetime, headers=saved_as(filename))

@@ -5,6 +5,7 @@ The newest of everything, for Prometheus, programs and shells.
 from __future__ import annotations
 
 import subprocess
+from unittest import mock
 
 from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netstream.model.chart import Algorithm, Dimension
 from netstream.model.naming import name_part, units_part
+from netstream.turns import Turns
+from netstream.web import answer as answers
 from netstream.web.scraping import Visit, Visits
 from tests.web.stage import CPU, DISK, LOAD, NOW, Stage
 
@@ -221,6 +224,35 @@ class PrometheusTests(SynchronousTestCase):
             chart = evolve(LOAD, id=f"many.c{number}", name="", context="many.c", family="f")
             self.stage.fill(chart, {NOW - s: [1.0, 2.0] for s in range(12)})
         self.assertEqual(self.scrape("filter=many.*").count("netdata_many_c_load_average{"), 2000)
+
+    def test_turns(self) -> None:
+        """
+        Between any two charts other work may have its turn, in every answer
+        about all of them.
+        """
+        for number in range(50):
+            self.stage.fill(evolve(LOAD, id=f"many.c{number}", name=""), {NOW - 1: [1.0, 2.0]})
+        charts = len(self.stage.local.charts)
+        looks = {"charts": 1} | {f"allmetrics?format={name}": 2 for name in ("json", "shell", "prometheus")}
+        for target, each in looks.items():
+            asked = []
+
+            async def breathe(turns: Turns, asked: list[Turns] = asked) -> None:
+                asked.append(turns)
+
+            with mock.patch.object(Turns, "breathe", breathe):
+                self.assertEqual(self.stage.get(f"/api/v1/{target}").status, 200)
+            self.assertGreaterEqual(len(asked), each * charts, target)
+
+    def test_written_in_parts(self) -> None:
+        """
+        What is written some charts at a time is the same as all at once.
+        """
+        for target in ("charts", "allmetrics?format=json"):
+            whole = self.stage.get(f"/api/v1/{target}").json()
+            for together in (1, 2):
+                with mock.patch.object(answers, "TOGETHER", together):
+                    self.assertEqual(self.stage.get(f"/api/v1/{target}").json(), whole)
 
     def test_parts_of_names(self) -> None:
         """

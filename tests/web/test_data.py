@@ -20,6 +20,7 @@ from netstream.db.ram import RamDB
 from netstream.model.chart import Chart, Dimension
 from netstream.model.host import Function, Label
 from netstream.model.updates import FunctionOffered
+from netstream.turns import Turns
 from netstream.web import formats
 from netstream.web.formats import FORMATS, cell
 from netstream.web.query import MOST_CELLS
@@ -552,6 +553,32 @@ class DataTests(SynchronousTestCase):
                 whole = self.stage.get(target).body
                 with mock.patch.object(formats, "MOST_AT_ONCE", 21):
                     self.assertEqual(self.stage.get(target).body, whole, target)
+
+    def test_turns(self) -> None:
+        """
+        Formats whose numbers cost more are written fewer numbers at a time,
+        and what is put around them is another piece.
+        """
+        self.stage.fill(LOAD, {NOW - 50 + i: [i, -i / 3] for i in range(50)})
+
+        values = iter(range(10))
+
+        def pauses(question: str) -> int:
+            asked = []
+
+            async def breathe(turns: Turns) -> None:
+                asked.append(turns)
+
+            self.stage.fill(LOAD, {NOW: [next(values), 0]})  # no answer is given twice
+            with mock.patch.object(formats, "MOST_AT_ONCE", 20), mock.patch.object(Turns, "breathe", breathe):
+                self.stage.get(f"/api/v1/data?chart=system.load&after=-50&points=25&{question}")
+            return len(asked)
+
+        plain = pauses("")
+        self.assertGreater(plain, 1)
+        self.assertGreater(pauses("options=jsonwrap"), plain)
+        for question in ("options=objectrows", "format=datatable", "format=csv", "format=html"):
+            self.assertGreater(pauses(question), plain, question)
 
     def test_percentage_of_nothing(self) -> None:
         """

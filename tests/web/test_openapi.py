@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.config import load
 from netstream.health.silencers import SELECTORS
 from netstream.model.host import Function
 from netstream.model.updates import FunctionOffered
@@ -37,11 +38,13 @@ from netstream.web.api import API
 from netstream.web.endpoints import ENDPOINTS
 from netstream.web.openapi import document
 from netstream.web.target import Parameters
+from netstream.web.writing import LARGEST, WRITE
 from tests.health.stage import CHILD
 from tests.health.stage import Stage as Watching
 from tests.web.stage import CPU, DISK, settings
 from tests.web.stage import Stage as Serving
 from tests.web.test_alerts import TEXT
+from tests.web.test_writing import Kept
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 SHOWN = ("/", "/<path:name>", "/host/<hostname>", "/host/<hostname>/", "/host/<hostname>/<path:name>")
@@ -98,12 +101,14 @@ class DocumentTests(SynchronousTestCase):
         served = {f"/api/v1/{name}" for name in (*version1.COMMANDS, "live")}
         served |= {f"/api/{v}/{name}" for v in ("v2", "v3") for name in (*version3.COMMANDS, *version1.IN_ALL_VERSIONS)}
         served |= {f"/api/v3/{name}" for name in version3.OF_ALL}
+        written = WRITE.decode()
         rules = {rule.rule for rule in API.app.url_map.iter_rules()} - {*SHOWN, *ERRORS}
         generic = {rule for rule in rules if "<version>" in rule}
         served |= {rule.replace("<hostname>", "{host}") for rule in rules - generic}
         self.assertEqual(generic, {"/api/<version>/<path:name>", "/host/<hostname>/api/<version>/<path:name>"})
         served |= {"/host/{host}" + path for path in served if re.match("/api/v", path)} | {"/", "/host/{host}/"}
-        self.assertEqual(paths, served)
+        self.assertEqual(paths, served | {written})
+        self.assertEqual([*document(ENDPOINTS)["paths"][written]], ["post"])
         text = PAGE.read_text("utf-8")
         for endpoint in ENDPOINTS:
             name = endpoint.path if endpoint.path.startswith("/") else f"/api/{endpoint.versions[-1]}/{endpoint.path}"
@@ -182,6 +187,8 @@ class ConformanceTests(SynchronousTestCase):
             operation = found.ok()
             if operation.path.endswith("/live"):
                 continue  # it never ends
+            if operation.method == "post":
+                continue  # test_written asks it
             if mode is GenerationMode.NEGATIVE and not operation.query:
                 continue  # there is nothing to get wrong
             path_parameters = {"host": "child1"} if "{host}" in operation.path else None
@@ -233,7 +240,7 @@ class ConformanceTests(SynchronousTestCase):
         self.patch(Parameters, "__contains__", looking)
         self.patch(questions, "_terms", questions._terms.__wrapped__)  # as if each were asked for the first time
         for endpoint in ENDPOINTS:
-            if endpoint.path == "live":
+            if endpoint.path in ("live", "write"):
                 continue
             (path, _), *_ = endpoint.paths()
             read.clear()
@@ -244,6 +251,41 @@ class ConformanceTests(SynchronousTestCase):
                 self.assertEqual(said, {"cmd", *SELECTORS})
             else:
                 self.assertEqual(read, said, path)
+
+    def test_written(self) -> None:
+        """
+        Who writes is answered as the document says, whatever is wrong.
+        """
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        (directory / "stream.conf").write_text(f"[{CHILD}]\ntype = api\nenabled = yes\n")
+        said = load("parent", directory, directory)
+        path = WRITE.decode()
+        promised = document(ENDPOINTS)["paths"][path]["post"]["responses"]
+        key, large = f"Authorization: Bearer {CHILD}\r\n", f"Content-Length: {LARGEST + 1}\r\n"
+
+        def status(head: str, body: bytes = b"", method: str = "POST") -> int:
+            if "Length" not in head and body:
+                head += f"Content-Length: {len(body)}\r\n"
+            (answer,) = self.node.raw(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode() + body)
+            self.assertEqual(answer.headers.get("Content-Type", "").partition(";")[0], "text/plain", answer.status)
+            return answer.status
+
+        self.assertEqual(status(key, b"data"), 405)
+        self.node.site = site(self.node.hub, said, self.node.clock, writer=Kept())
+        asked = {
+            204: status(key, b"data"),
+            400: status(key, b"nonsense"),
+            401: status("", b"data"),
+            403: status(f"Authorization: Bearer {CHILD[:-1]}0\r\n", b"data"),
+            405: status("", method="GET"),
+            413: status(key + large, b"x" * (LARGEST + 1)),
+            415: status(key + "Content-Encoding: gzip\r\n", b"data"),
+        }
+        self.assertEqual([*asked], [*asked.values()])
+        self.assertLessEqual({str(each) for each in asked}, set(promised))
+        told = promised["204"]["$ref"].rpartition("/")[2]
+        self.assertNotIn("content", document(ENDPOINTS)["components"]["responses"][told])
 
     def test_otherwise(self) -> None:
         """

@@ -47,6 +47,44 @@ class PagesTests(SynchronousTestCase):
                      ".hidden.txt", "index.html\x00", "INDEX.HTML"):  # fmt: skip
             self.assertIsNone(pages.get(path), path)
 
+    def test_later(self) -> None:
+        """
+        Of another dashboard, files that come later are served as long as they
+        are there; nothing is outside of it, whatever links and names say, and
+        of our own nothing comes later.
+        """
+        other, own = Pages(self.folder, foreign=True), Pages(self.folder)
+        away = self.folder.parent / "away"
+        away.mkdir()
+        (away / "in.txt").write_text("secret")
+        late = self.folder / "later" / "deep"
+        late.mkdir(parents=True)
+        (late / "new.js").write_text("2")
+        (late / "notes.py").write_text("secret")
+        (self.folder / ".git").mkdir()
+        (self.folder / ".git" / "config.txt").write_text("secret")
+        (late / "dir.txt").mkdir()
+        os.mkfifo(late / "pipe.txt")
+        (late / "link.js").symlink_to("new.js")
+        (late / "out.txt").symlink_to(self.folder.parent.resolve() / "outside.txt")
+        (late / "up.txt").symlink_to("../../../outside.txt")
+        (late / "circle.txt").symlink_to("circle.txt")
+        (self.folder / "away").symlink_to(away.resolve())
+        for path in ("later/deep/new.js", "later/deep/link.js"):
+            found = other.get(path)
+            assert found is not None
+            self.assertEqual((found.body, found.content_type), (b"2", "text/javascript; charset=utf-8"))
+            self.assertIn("'unsafe-inline'", found.headers["Content-Security-Policy"])
+            self.assertIsNone(own.get(path))
+        for path in ("later/deep/notes.py", ".git/config.txt", "later/deep/dir.txt", "later/deep/pipe.txt",
+                     "later/deep/out.txt", "later/deep/up.txt", "later/deep/circle.txt", "away/in.txt",
+                     "../away/in.txt", "later/../../away/in.txt", "later/./deep/new.js", "later//deep/new.js",
+                     "/later/deep/new.js", "later/deep/\x00new.js", "later/deep/\udc80\ud800.js", "x" * 5000 + ".js",
+                     f"{away.resolve()}/in.txt", "a/" * 40 + "new.js", ".hidden.txt"):  # fmt: skip
+            self.assertIsNone(other.get(path), path)
+        (late / "new.js").unlink()
+        self.assertIsNone(other.get("later/deep/new.js"))
+
     def test_vanished(self) -> None:
         """
         A file that is gone is not found, and a changed one is read again.

@@ -5,10 +5,13 @@ they may.
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from netstream.web.charts import MOST_STARS
+from netstream.web.target import MOST_STARS
 from tests.web.stage import LOAD, NOW, Stage
 
 CHOICES = (
@@ -96,13 +99,18 @@ class PatternTests(SynchronousTestCase):
         for question in CHOICES + OTHERS:
             refused = self.stage.get(question % ",".join(f"*x{n}" for n in range(MOST_STARS + 1)))
             self.assertEqual(refused.status, 400, question)
-            self.assertIn(f"more than {MOST_STARS}", refused.text)
+            name = re.search(r"(\w+)=%s", question)
+            assert name is not None
+            self.assertIn(f"{name[1]}: '*x0,", unescape(refused.text))
+            self.assertIn(f" has {MOST_STARS + 1} stars, more than {MOST_STARS}; write ", refused.text)
             self.assertLess(len(refused.text), 3000)
             for pattern in (",".join(f"*x{n}" for n in range(MOST_STARS)), ",".join(f"x{n}" for n in range(1000))):
                 if "labels" not in question or "chart_" in question or "*" in pattern:
                     self.assertIn(self.stage.get(question % pattern).status, (200, 404), question)
         many = ",".join(f"x{n}" for n in range(MOST_STARS + 1))
-        self.assertEqual(self.stage.get(f"/api/v3/data?labels={many}").status, 400)
+        for name in ("labels", "scope_labels"):
+            refused = self.stage.get(f"/api/v3/data?{name}={many}")
+            self.assertEqual((refused.status, refused.text.partition(":")[0]), (400, name))
 
     def test_long_words(self) -> None:
         """
