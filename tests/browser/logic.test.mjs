@@ -6,7 +6,7 @@ import { test } from "node:test";
 globalThis.location = { hash: "", pathname: "/", search: "", href: "http://node/" };
 
 const at = (file) => import(new URL(`../../netstream/web/static/${file}`, import.meta.url));
-const { asChart, groupName, grouping } = await at("grouped.js");
+const { asChart, groupName, groupWords, grouping, meaning } = await at("grouped.js");
 const { Feed } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
@@ -122,11 +122,24 @@ test("what a node puts together is drawn by name, and its newest rows only when 
 });
 
 test("groups are asked for and named as people choose them", () => {
-  assert.deepEqual(grouping("label:site"), { group_by: "label", group_by_label: "site" });
-  assert.deepEqual(["node", "dimension", "both", "all"].map((by) => grouping(by).group_by), ["node", "dimension", "dimension,node", "selected"]);
+  assert.deepEqual(grouping("label:site", "sum"), { group_by: "label", group_by_label: "site", aggregation: "sum" });
+  assert.deepEqual(["node", "dimension", "both", "all"].map((by) => grouping(by, "sum").group_by), ["node", "dimension", "dimension,node", "selected"]);
   assert.equal(groupName("label:site", "[unset]", "[unset]"), "without this label");
+  assert.equal(groupName("dimension,label:site", "user,a, b", "user,a, b"), "a, b: user");
+  assert.equal(groupName("dimension,label:site", "user,[unset]", "user,[unset]"), "without this label: user");
   assert.equal(groupName("all", "selected", "selected"), "all");
   assert.equal(groupName("node", "__remaining_dimensions__", "remaining 7 dimensions"), "remaining 7 smaller ones");
+  assert.deepEqual(["node", "label:site", "dimension,label:site"].map(groupWords), ["Node", "Label site", "Label site and dimension"]);
+});
+
+test("averages and extremes are of whole charts, unless dimensions stay apart", () => {
+  const whole = { group_by: "instance", aggregation: "sum" };
+  assert.deepEqual(grouping("label:site", "avg"), { ...whole, "group_by[1]": "label", "group_by_label[1]": "site", "aggregation[1]": "avg" });
+  assert.deepEqual(grouping("all", "max"), { ...whole, "group_by[1]": "selected", "aggregation[1]": "max" });
+  assert.deepEqual(grouping("dimension", "avg"), { group_by: "dimension", aggregation: "avg" });
+  assert.deepEqual(grouping("dimension,label:site", "min"), { group_by: "dimension,label", group_by_label: "site", aggregation: "min" });
+  assert.match(meaning("label:site", "avg"), /average of the charts/);
+  assert.match(meaning("both", "max"), /highest of that dimension/);
 });
 
 const agent = (name) => ({ mg: `g-${name}`, nm: name });

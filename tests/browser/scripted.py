@@ -203,8 +203,9 @@ class ScriptedNode:
 
     def _grouped(self, query: Mapping[str, str]) -> Mapping[str, object]:
         """
-        @return: Sums over the nodes of C{overview}, each of which has the same
-            samples; those beyond the limit as one.
+        @return: The samples of the nodes of C{overview}, each of which has the
+            same, put together as asked for, once or twice; sums beyond the
+            limit are one.
         """
         context = query["scope_contexts"]
         described, values = self.charts[context], self.values.get(context, lambda second: [1.0, 2.0])
@@ -214,18 +215,34 @@ class ScriptedNode:
         before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         seconds = range(after + 1, before + 1)
-        groups: dict[str, dict[int, float]] = {}
+        ways: dict[str, Callable[[list[float]], float]] = {
+            "sum": sum, "avg": lambda all: sum(all) / len(all), "min": min, "max": max,
+        }  # fmt: skip
+        places = ["[1]", ""] if "group_by[1]" in query else [""]
+        sets: dict[str, dict[str, list[list[float]]]] = {}
         for node in nodes:
             for place, dimension in enumerate(described["dimensions"].values()):
-                keys = {
-                    "node": node["hostname"],
-                    "dimension": dimension["name"],
-                    "label": node["labels"].get(query.get("group_by_label", ""), "[unset]"),
-                    "selected": "selected",
-                }
-                sums = groups.setdefault(keys[query["group_by"]], dict.fromkeys(seconds, 0.0))
-                for second in seconds:
-                    sums[second] += values(second)[place] or 0.0
+
+                def named(behind: str, node: Any = node, dimension: Any = dimension) -> str:
+                    keys = {
+                        "node": node["hostname"],
+                        "instance": f"{context}@{node['guid']}",
+                        "dimension": dimension["name"],
+                        "label": node["labels"].get(query.get("group_by_label" + behind, ""), "[unset]"),
+                        "selected": "selected",
+                    }
+                    return ",".join(keys[word] for word in query["group_by" + behind].split(","))
+
+                group = sets.setdefault(named(places[0]), {}).setdefault(named(""), [])
+                group.append([values(second)[place] or 0.0 for second in seconds])
+
+        def together(rows: list[list[float]], behind: str) -> list[float]:
+            return [ways[query["aggregation" + behind]](list(column)) for column in zip(*rows, strict=True)]
+
+        groups: dict[str, dict[int, float]] = {}
+        for name, parts in sets.items():
+            rows = [together(part, "") for part in parts.values()]
+            groups[name] = dict(zip(seconds, together(rows, places[0]) if len(places) > 1 else rows[0], strict=True))
         most = int(query["cardinality_limit"])
         names = {name: name for name in groups}
         if rest := list(groups)[most:]:

@@ -662,13 +662,7 @@ class ViewTests(PagesTestCase):
         server.values["system.cpu"] = lambda second: [1.0, 2.0]
         self.open(server, "compare.html")
 
-        def legend() -> dict[str, str]:
-            script = """
-                return Object.fromEntries([...document.querySelectorAll(".legend li")].map((each) =>
-                    [each.querySelector(".name").textContent, each.querySelector(".value").textContent]));
-            """
-            return dict(self.browser.execute_script(script))
-
+        legend = self._legend
         wait_for("each node has a line", lambda: self._same(legend(), {f"web{n}": "3" for n in range(4)}))
         for key, wanted in (
             ("dimension", {"a": "4.00", "b": "8.00"}),
@@ -681,11 +675,41 @@ class ViewTests(PagesTestCase):
                 key,
             )
             wait_for(f"it is grouped by {key}", lambda wanted=wanted: self._same(legend(), wanted))
+        self.assertIn("4 of 4 nodes", self.text(".found"))
         self.find("#which").send_keys("web1 web2", Keys.ENTER)
         self.wait_text(".found", "2 of 4 nodes")
         self.browser.refresh()
         wait_for("a link shows the same", lambda: self._same(legend(), {"all": "6.00"}))
         self.assertEqual([], self.complaints())
+
+    def test_compare_average(self) -> None:
+        """
+        The average of nodes with a label is that of what each has in all, and
+        dimensions can be looked at one by one, too; the page says which.
+        """
+        server = self.scripted(4)
+        server.values["system.cpu"] = lambda second: [1.0, 2.0]
+        self.open(server, "compare.html#context=system.cpu&by=label:site&way=avg")
+        wait_for("whole charts are averaged", lambda: self._same(self._legend(), {"berlin": "3", "oslo": "3"}))
+        self.wait_text(".found", "the average of the charts of its group; the dimensions of a chart are added up")
+        self.browser.execute_script(
+            "const by = document.querySelector('#by'); by.value = 'dimension,label:site';"
+            "by.dispatchEvent(new Event('change'))"
+        )
+        each = {"berlin: a": "1.00", "berlin: b": "2.00", "oslo: a": "1.00", "oslo: b": "2.00"}
+        wait_for("dimensions stay apart", lambda: self._same(self._legend(), each))
+        self.wait_text(".found", "the average of that dimension")
+        self.assertEqual("Label site and dimension", self.text("#by option:checked"))
+        self.browser.refresh()
+        wait_for("a link shows the same", lambda: self._same(self._legend(), each))
+        self.assertEqual([], self.complaints())
+
+    def _legend(self) -> dict[str, str]:
+        script = """
+            return Object.fromEntries([...document.querySelectorAll(".legend li")].map((each) =>
+                [each.querySelector(".name").textContent, each.querySelector(".value").textContent]));
+        """
+        return dict(self.browser.execute_script(script))
 
     def test_compare_back(self) -> None:
         """
