@@ -7,7 +7,7 @@ globalThis.location = { hash: "", pathname: "/", search: "", href: "http://node/
 
 const at = (file) => import(new URL(`../../netstream/web/static/${file}`, import.meta.url));
 const { asChart, groupName, groupWords, grouping, meaning } = await at("grouped.js");
-const { Feed } = await at("feed.js");
+const { Feed, Recent } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
 const { about } = await at("about.js");
@@ -264,6 +264,18 @@ test("what is newest is on show however long the time is", () => {
   assert.equal(feed.question(month, 0, 1795871030), null);
   assert.equal(feed.question(month, 0, 1795871061).before, 1795871061, "and is asked for again each minute");
   assert.deepEqual([feed.question(3600, 0, 1795871061).before, feed.question(3600, 0, 1795871061).after], [0, -3600]);
+});
+
+test("the newest samples are asked for besides where points stand for several", () => {
+  const recent = new Recent({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  assert.equal(recent.question(300, 0, 5000), null);
+  assert.ok(recent.fits(300, 4000), "nothing is missing");
+  const question = recent.question(86400, 0, 5000);
+  assert.deepEqual([question.after, question.points], [-60, 60]);
+  recent.absorb(question, reply(["x"], [[4999, 1], [5000, 2]]), 5000);
+  assert.equal(recent.append(5001, { x: 3 }, 5001), true, "and come by themselves");
+  assert.deepEqual([recent.grouped, recent.newest, recent.fits(86400, 4000)], [false, 5001, false]);
+  assert.equal(recent.question(86400, 4000, 5002).after, 3940, "also of a time that stands still");
 });
 
 test("a time that stands still is asked for once", () => {

@@ -188,18 +188,27 @@ class ScriptedNode:
         before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         names = [dimension["name"] for dimension in described["dimensions"].values()]
-        seconds = range(after + 1, before + 1)
-        odd = [[second, *(100 if name == "a" else 0 for name in names)] for second in seconds if name in self.odd]
+        points = int(query.get("points", 0))
+        step = max(1, (before - after) // points) if points else 1
+        rows = [self._mean(values, second, step) for second in range(after + step, before + 1, step)]
+        odd = [[second, *(100 if name == "a" else 0 for name in names)] for second, *_ in rows if name in self.odd]
         return {
             **({"anomaly_rates": {"labels": ["time", *names], "data": odd}} if odd else {}),
-            "view_update_every": 1,
+            "view_update_every": step,
             "dimension_ids": list(described["dimensions"]),
             "dimension_names": names,
-            "result": {
-                "labels": ["time", *names],
-                "data": [[second, *values(second)] for second in seconds],
-            },
+            "result": {"labels": ["time", *names], "data": rows},
         }
+
+    def _mean(self, values: Values, end: int, step: int) -> list[float | None]:
+        """
+        @return: A second, and the means of so many up to it.
+        """
+        if step == 1:
+            return [end, *values(end)]
+        columns = zip(*map(values, range(end - step + 1, end + 1)), strict=True)
+        there = ([value for value in column if value is not None] for column in columns)
+        return [end, *(sum(each) / len(each) if each else None for each in there)]
 
     def _grouped(self, query: Mapping[str, str]) -> Mapping[str, object]:
         """

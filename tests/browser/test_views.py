@@ -136,6 +136,31 @@ class ViewTests(PagesTestCase):
         self.find("#live").click()
         self.wait_text("#picker", "Last 45 minutes")
 
+    def test_tiles(self) -> None:
+        """
+        What a tile says is so now, however long the time is that its line is
+        about, and goes on by itself.
+        """
+        server = self.scripted()
+        start = int(time.time()) - 3600
+        server.add("system.uptime", lambda second: [float(second - start)], units="seconds", priority=1,
+                   dimensions={"uptime": {"name": "uptime"}})  # fmt: skip
+        self.open(server, "#last=12h")
+        script = """
+            const said = document.querySelector(".tile[href*='system.uptime'] b").textContent;
+            return [said, Date.now() / 1000];
+        """
+
+        def behind() -> float:
+            said, now = self.browser.execute_script(script)
+            hours, minutes, seconds = map(int, said.split(":"))
+            return float(now) - start - (hours * 3600 + minutes * 60 + seconds)
+
+        wait_for("it says what is so now", lambda: abs(behind()) < 10)
+        since = self.browser.execute_script(script)[0]
+        wait_for("it goes on", lambda: self.browser.execute_script(script)[0] != since and abs(behind()) < 10)
+        self.assertEqual([], self.complaints())
+
     def test_hover(self) -> None:
         """
         The pointer on a chart shows the values there beside it, and all other
