@@ -17,7 +17,7 @@ const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond, r
 const { address, destination, fragment, hidden, wide, home, seconds, short, span } = await at("place.js");
 const { typed } = await at("nodes.js");
 const { shortTitle } = await at("sections.js");
-const { csv, fitted } = await at("save.js");
+const { csv, fileName, fitted } = await at("save.js");
 const { graph, route, topology } = await at("topology.js");
 
 /** @returns {() => number} milliseconds of processor time since */
@@ -203,6 +203,14 @@ test("nonsense in a path does no harm", () => {
 test("values are saved so that spreadsheets take no text for a formula", () => {
   const text = csv(["=cmd()", 'a "b", c', "plain"], [0, 1, 2], [[1, null, 3], [4, 5, 6], [7, 8, 9]], { from: 1, to: 2 });
   assert.equal(text, `time,'=cmd(),"a ""b"", c",plain\r\n1970-01-01T00:00:01Z,,5,8\r\n1970-01-01T00:00:02Z,3,6,9\r\n`);
+});
+
+test("a file is named after its node, chart and time, as any file system takes it", () => {
+  const view = { from: 1795871000.7, to: 1795871300 };
+  assert.match(fileName(["web 1/x", "disk.a:b"], view, "png"), /^web_1_x-disk\.a_b-2026112\dT\d{6}Z?-2026112\dT\d{6}Z?\.png$/);
+  const long = fileName(["n".repeat(300), "a.b"], view, "csv");
+  assert.ok(long.length <= 120 && /-2026112\dT\d{6}Z?\.csv$/.test(long), long);
+  assert.match(fileName(["..", "a.b"], view, "csv"), /^_-a\.b-/, "and none is hidden");
 });
 
 const reply = (ids, data, step = 1) => ({ view_update_every: step, dimension_ids: ids, dimension_names: ids, result: { data } });

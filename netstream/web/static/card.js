@@ -7,7 +7,7 @@ import { shade } from "./marks.js";
 import { colour } from "./palette.js";
 import { Plot } from "./plot.js";
 import { popover } from "./popover.js";
-import { csv, picture, save } from "./save.js";
+import { csv, fileName, picture, save } from "./save.js";
 import { shortTitle } from "./sections.js";
 import * as tooltip from "./tooltip.js";
 
@@ -142,7 +142,7 @@ export class Card {
   #openMenu() {
     const { chart } = this.feed;
     const panel = element("ul", { className: "menu small", hidden: true, id: freshId() });
-    const name = () => `${this.page.origin()}-${chart.id}`;
+    const name = (ending) => fileName([this.page.origin(), chart.id], this.view, ending);
     const close = popover(this.menuButton, panel);
     const line = (text, action) => {
       const made =
@@ -168,8 +168,8 @@ export class Card {
       panel.append(explain);
     }
     panel.append(
-      line("Save picture (PNG)", async () => save(`${name()}.png`, await this.picture())),
-      line("Save values (CSV)", () => save(`${name()}.csv`, new Blob([this.csv()], { type: "text/csv" }))),
+      line("Save picture (PNG)", async () => save(name("png"), await this.picture())),
+      line("Save values (CSV)", () => save(name("csv"), new Blob([this.csv()], { type: "text/csv" }))),
       ...(this.page.more?.(chart) ?? []).map(([text, action]) => line(text, action)),
     );
     this.menuButton.setAttribute("aria-controls", panel.id);
