@@ -171,6 +171,8 @@ class ViewTests(PagesTestCase):
         plot = self.find("[data-chart='system.cpu'] .u-over")
         self.chain().move_to_element(plot).perform()
         self.wait_text(".tooltip", "%")
+        self.assertEqual(1, self.text(".tooltip").count("%"), "units are said once")
+        self.assertEqual("%", self.text(".tooltip .units"))
         # All at once, as time passes below the pointer.
         at, when, other = self.browser.execute_script(
             "return [...arguments].map((which) => document.querySelector(which).innerText)",
@@ -383,10 +385,8 @@ class ViewTests(PagesTestCase):
         hidden = self.find("[data-chart='system.cpu'] [data-dimension='b']")
         self.assertEqual("false", hidden.get_attribute("aria-pressed"))
         wait_for("the legend has values", lambda: self.text("[data-chart='system.cpu'] .value") != "–")
-        for entry, name in (
-            ("Save picture (PNG)", "web0-system.cpu.png"),
-            ("Save values (CSV)", "web0-system.cpu.csv"),
-        ):
+        saved = {}
+        for entry, ending in (("Save picture (PNG)", "png"), ("Save values (CSV)", "csv")):
             self.find("[data-chart='system.cpu'] .more").click()
             script = """
                 [...document.querySelectorAll("[data-chart='system.cpu'] .menu button")]

@@ -444,7 +444,7 @@ export class Card {
       const raw = values[index]?.[at] ?? null;
       if (this.#hidden.has(id) || raw === null || (!raw && this.#still.has(id))) return;
       const { text } = this.#items[index] ? { text: this.#items[index].value.textContent } : { text: "" };
-      lines.push({ name: names[index], text: `${text} ${this.#scale.units}`.trim(), size: Math.abs(raw), colour: colour(index) });
+lines.push({ name: names[index], text, size: Math.abs(raw), colour: colour(index) });
     });
     const reach = Math.max(step, (this.view.to - this.view.from) / 150);
     const notes = (this.page.marks?.of(chart.id) ?? [])
@@ -453,7 +453,7 @@ export class Card {
       .map(({ name, status, old_status, value_string }) => `${name}: ${old_status} → ${status} (${value_string})`);
     const odd = (this.feed.anomalies?.get(times[at]) ?? []).filter((id) => !this.#hidden.has(id)).map((id) => names[ids.indexOf(id)]);
     if (odd.length) notes.push(`Anomalous: ${odd.slice(0, 5).join(", ")}${odd.length > 5 ? ` and ${odd.length - 5} more` : ""}`);
-    return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes, [...this.#still].filter((id) => !this.#hidden.has(id)).length);
+    return tooltip.show(this, this.#pointer, { when: dateAndTime(times[at]), units: this.#scale.units }, lines, notes, [...this.#still].filter((id) => !this.#hidden.has(id)).length);
   }
 
   #steer(event) {
@@ -497,8 +497,9 @@ export class Card {
     if (!spoken.isConnected) document.body.append(spoken);
     const { times, names } = this.feed;
     if (this.#hover === null || this.#hover >= times.length) return say(spoken, "");
-    const values = this.#items.flatMap(({ id, value }, at) => (this.#hidden.has(id) || this.#still.has(id) ? [] : [`${names[at]} ${value.textContent} ${this.#scale.units}`.trim()]));
+    const values = this.#items.flatMap(({ id, value }, at) => (this.#hidden.has(id) || this.#still.has(id) ? [] : [`${names[at]} ${value.textContent}`]));
     const left = values.length - MOST_SPOKEN;
-    return say(spoken, `${timeOfDay(times[this.#hover])}: ${values.slice(0, MOST_SPOKEN).join(", ") || this.blank.textContent}${left > 0 ? ` and ${left} more` : ""}`);
+    const words = values.length ? `${values.slice(0, MOST_SPOKEN).join(", ")} ${this.#scale.units}`.trim() : this.blank.textContent;
+    return say(spoken, `${timeOfDay(times[this.#hover])}: ${words}${left > 0 ? ` and ${left} more` : ""}`);
   }
 }
