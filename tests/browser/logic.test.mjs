@@ -129,7 +129,7 @@ test("groups are asked for and named as people choose them", () => {
   assert.equal(groupName("dimension,label:site", "user,[unset]", "user,[unset]"), "without this label: user");
   assert.equal(groupName("all", "selected", "selected"), "all");
   assert.equal(groupName("node", "__remaining_dimensions__", "remaining 7 dimensions"), "remaining 7 smaller ones");
-  assert.deepEqual(["node", "label:site", "dimension,label:site"].map(groupWords), ["Node", "Label site", "Label site and dimension"]);
+  assert.deepEqual(["node", "label:site", "dimension,label:site"].map(groupWords), ["Node", "site", "site and dimension"]);
 });
 
 test("averages and extremes are of whole charts, unless dimensions stay apart", () => {

@@ -189,8 +189,11 @@ class ScriptedNode:
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         names = [dimension["name"] for dimension in described["dimensions"].values()]
         points = int(query.get("points", 0))
-        step = max(1, (before - after) // points) if points else 1
-        rows = [self._mean(values, second, step) for second in range(after + step, before + 1, step)]
+        every = described["update_every"]
+        step = max(every, (before - after) // points) if points else every
+        # What is slower than the time that is asked for has its last row before that.
+        first = after + step if every == 1 else min(after - after % every + every, before - before % every)
+        rows = [self._mean(values, second, max(1, step // every)) for second in range(first, before + 1, step)]
         odd = [[second, *(100 if name == "a" else 0 for name in names)] for second, *_ in rows if name in self.odd]
         return {
             **({"anomaly_rates": {"labels": ["time", *names], "data": odd}} if odd else {}),

@@ -229,8 +229,10 @@ export class Card {
   /** Draw what the feed has, if that, the view or its alerts changed since. */
   draw() {
     if (!this.near) return;
-    this.#list();
     const { feed, view } = this;
+    // Until something is known of it, its legend would only be taken for longer than it is.
+    if (!this.#items.length && !feed.loaded && !feed.times.length) return;
+    this.#list();
     const { marks } = this.page;
     if (marks && marks.version !== this.#marked) {
       this.#marked = marks.version;
@@ -331,7 +333,7 @@ export class Card {
     let text = "";
     if (!loaded) text = times.length ? "" : "Loading…";
     else if (ends.length && !shown.length) text = "All dimensions are hidden";
-    else if (shown.every(([least]) => least === null)) text = "No data in this time";
+    else if (shown.every(([least]) => least === null)) text = this.#newest >= 0 && times.at(-1) < this.view.from ? `The newest sample is of ${timeOfDay(times.at(-1))}` : "No data in this time";
     else if (shown.every((values) => values.every((value) => !value))) text = "All zero in this time";
     this.blank.hidden = !text;
     say(this.blank, text);
@@ -412,6 +414,12 @@ export class Card {
     return scaled !== null && this.#scale.duration ? duration(scaled) : reading(scaled, this.#largest, this.#whole);
   }
 
+  /** The place of the newest point; -1 if that is too old to be heeded. */
+  get #newest() {
+    const { times, step } = this.feed;
+    return times.length && this.view.to - times.at(-1) <= 5 * step + 5 ? times.length - 1 : -1;
+  }
+
   #point(index) {
     const { times } = this.feed;
     this.page.onPoint?.(index === null || index >= times.length ? null : times[index]);
@@ -422,11 +430,10 @@ export class Card {
 
   /** Write the values under the cursor, else the newest. */
   #tell() {
-    const { times, values, step } = this.feed;
+    const { times, values } = this.feed;
     const hover = this.#hover !== null && this.#hover < times.length ? this.#hover : null;
-    const newest = times.length - 1;
-    const stale = newest < 0 || this.view.to - times[newest] > 5 * step + 5;
-    const at = hover ?? (stale ? null : newest);
+    const newest = this.#newest;
+    const at = hover ?? (newest < 0 ? null : newest);
     say(this.time, hover === null ? "" : timeOfDay(times[hover]));
     this.#items.forEach(({ value }, index) => {
       say(value, this.#read(at === null ? null : values[index]?.[at] ?? null));

@@ -28,7 +28,7 @@ const labelOf = (by) => [LABEL, EACH_LABEL].filter((kind) => by.startsWith(kind)
 /** @returns {string} what a group is by, in words */
 export function groupWords(by) {
   const label = labelOf(by);
-  return GROUPS[by] ?? (by.startsWith(EACH_LABEL) ? `Label ${label} and dimension` : `Label ${label || by}`);
+  return GROUPS[by] ?? (by.startsWith(EACH_LABEL) ? `${label} and dimension` : label || by);
 }
 
 const isEach = (by) => by === "dimension" || by === "both" || by.startsWith(EACH_LABEL);

@@ -40,7 +40,7 @@ const kind = element("select", {}, ...[["line", "Lines"], ["area", "Areas"], ["s
 const place = element("div", { className: "big" });
 const found = element("p", { className: "found", role: "status" });
 byId("charts").replaceChildren(
-  element("div", { className: "questions" }, field("context", "Context", context), field("which", "Nodes", nodesInput), field("by", "Group by", by), field("way", "Put together by", way), field("kind", "Drawn as", kind)),
+  element("div", { className: "questions" }, field("context", "Context", context), field("by", "Group by", by), field("way", "Put together by", way), field("which", "Nodes", nodesInput), field("kind", "Drawn as", kind)),
   list,
   element("h2", { className: "unseen", textContent: "Chart" }),
   place,
@@ -65,7 +65,6 @@ const live = new Live(readSpan(), {
 });
 const liveText = element("span", { textContent: "Live" });
 const liveButton = element("button", { className: "button live", id: "live", type: "button", "aria-pressed": true }, element("i", { className: "dot", "aria-hidden": true }), liveText);
-document.documentElement.classList.add("with-tools");
 const tools = document.querySelector(".tools");
 const picker = new Picker(tools, readSpan(), { onSpan: show, view: () => live.view });
 tools.append(liveButton);
