@@ -42,7 +42,8 @@ def _framed(title: str, about: str, script: str, *styles: str) -> dict[str, str]
     head = [f'  <link rel="stylesheet" href="static/{style}.css">' for style in styles]
     if "vendor/uPlot.min" in styles:
         head.append('  <script src="static/vendor/uPlot.iife.min.js" defer></script>')
-    return {"title": title, "about": about, "script": script, "head": "\n".join(head)}
+    tools = ' class="with-tools"' if "vendor/uPlot.min" in styles else ""
+    return {"title": title, "about": about, "script": script, "head": "\n".join(head), "tools": tools}
 
 
 FRAMED: Mapping[str, Mapping[str, str]] = {

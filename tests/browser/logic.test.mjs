@@ -6,8 +6,8 @@ import { test } from "node:test";
 globalThis.location = { hash: "", pathname: "/", search: "", href: "http://node/" };
 
 const at = (file) => import(new URL(`../../netstream/web/static/${file}`, import.meta.url));
-const { asChart, groupName, grouping } = await at("grouped.js");
-const { Feed } = await at("feed.js");
+const { asChart, groupName, groupWords, grouping, meaning } = await at("grouped.js");
+const { Feed, Recent } = await at("feed.js");
 const { arrangeNodes, counts } = await at("fleet.js");
 const { lines } = await at("explain.js");
 const { about } = await at("about.js");
@@ -17,7 +17,7 @@ const { age, between, breadth, bytes, clockOrDate, fromTo, inWords, perSecond, r
 const { address, destination, fragment, hidden, wide, home, seconds, short, span } = await at("place.js");
 const { typed } = await at("nodes.js");
 const { shortTitle } = await at("sections.js");
-const { csv, fitted } = await at("save.js");
+const { csv, fileName, fitted } = await at("save.js");
 const { graph, route, topology } = await at("topology.js");
 
 /** @returns {() => number} milliseconds of processor time since */
@@ -122,11 +122,24 @@ test("what a node puts together is drawn by name, and its newest rows only when 
 });
 
 test("groups are asked for and named as people choose them", () => {
-  assert.deepEqual(grouping("label:site"), { group_by: "label", group_by_label: "site" });
-  assert.deepEqual(["node", "dimension", "both", "all"].map((by) => grouping(by).group_by), ["node", "dimension", "dimension,node", "selected"]);
+  assert.deepEqual(grouping("label:site", "sum"), { group_by: "label", group_by_label: "site", aggregation: "sum" });
+  assert.deepEqual(["node", "dimension", "both", "all"].map((by) => grouping(by, "sum").group_by), ["node", "dimension", "dimension,node", "selected"]);
   assert.equal(groupName("label:site", "[unset]", "[unset]"), "without this label");
+  assert.equal(groupName("dimension,label:site", "user,a, b", "user,a, b"), "a, b: user");
+  assert.equal(groupName("dimension,label:site", "user,[unset]", "user,[unset]"), "without this label: user");
   assert.equal(groupName("all", "selected", "selected"), "all");
   assert.equal(groupName("node", "__remaining_dimensions__", "remaining 7 dimensions"), "remaining 7 smaller ones");
+  assert.deepEqual(["node", "label:site", "dimension,label:site"].map(groupWords), ["Node", "site", "site and dimension"]);
+});
+
+test("averages and extremes are of whole charts, unless dimensions stay apart", () => {
+  const whole = { group_by: "instance", aggregation: "sum" };
+  assert.deepEqual(grouping("label:site", "avg"), { ...whole, "group_by[1]": "label", "group_by_label[1]": "site", "aggregation[1]": "avg" });
+  assert.deepEqual(grouping("all", "max"), { ...whole, "group_by[1]": "selected", "aggregation[1]": "max" });
+  assert.deepEqual(grouping("dimension", "avg"), { group_by: "dimension", aggregation: "avg" });
+  assert.deepEqual(grouping("dimension,label:site", "min"), { group_by: "dimension,label", group_by_label: "site", aggregation: "min" });
+  assert.match(meaning("label:site", "avg"), /average of the charts/);
+  assert.match(meaning("both", "max"), /highest of that dimension/);
 });
 
 const agent = (name) => ({ mg: `g-${name}`, nm: name });
@@ -192,6 +205,14 @@ test("values are saved so that spreadsheets take no text for a formula", () => {
   assert.equal(text, `time,'=cmd(),"a ""b"", c",plain\r\n1970-01-01T00:00:01Z,,5,8\r\n1970-01-01T00:00:02Z,3,6,9\r\n`);
 });
 
+test("a file is named after its node, chart and time, as any file system takes it", () => {
+  const view = { from: 1795871000.7, to: 1795871300 };
+  assert.match(fileName(["web 1/x", "disk.a:b"], view, "png"), /^web_1_x-disk\.a_b-2026112\dT\d{6}Z?-2026112\dT\d{6}Z?\.png$/);
+  const long = fileName(["n".repeat(300), "a.b"], view, "csv");
+  assert.ok(long.length <= 120 && /-2026112\dT\d{6}Z?\.csv$/.test(long), long);
+  assert.match(fileName(["..", "a.b"], view, "csv"), /^_-a\.b-/, "and none is hidden");
+});
+
 const reply = (ids, data, step = 1) => ({ view_update_every: step, dimension_ids: ids, dimension_names: ids, result: { data } });
 
 test("samples that come by themselves go on where the answer ended", () => {
@@ -251,6 +272,18 @@ test("what is newest is on show however long the time is", () => {
   assert.equal(feed.question(month, 0, 1795871030), null);
   assert.equal(feed.question(month, 0, 1795871061).before, 1795871061, "and is asked for again each minute");
   assert.deepEqual([feed.question(3600, 0, 1795871061).before, feed.question(3600, 0, 1795871061).after], [0, -3600]);
+});
+
+test("the newest samples are asked for besides where points stand for several", () => {
+  const recent = new Recent({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
+  assert.equal(recent.question(300, 0, 5000), null);
+  assert.ok(recent.fits(300, 4000), "nothing is missing");
+  const question = recent.question(86400, 0, 5000);
+  assert.deepEqual([question.after, question.points], [-60, 60]);
+  recent.absorb(question, reply(["x"], [[4999, 1], [5000, 2]]), 5000);
+  assert.equal(recent.append(5001, { x: 3 }, 5001), true, "and come by themselves");
+  assert.deepEqual([recent.grouped, recent.newest, recent.fits(86400, 4000)], [false, 5001, false]);
+  assert.equal(recent.question(86400, 4000, 5002).after, 3940, "also of a time that stands still");
 });
 
 test("a time that stands still is asked for once", () => {

@@ -188,23 +188,36 @@ class ScriptedNode:
         before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         names = [dimension["name"] for dimension in described["dimensions"].values()]
-        seconds = range(after + 1, before + 1)
-        odd = [[second, *(100 if name == "a" else 0 for name in names)] for second in seconds if name in self.odd]
+        points = int(query.get("points", 0))
+        every = described["update_every"]
+        step = max(every, (before - after) // points) if points else every
+        # What is slower than the time that is asked for has its last row before that.
+        first = after + step if every == 1 else min(after - after % every + every, before - before % every)
+        rows = [self._mean(values, second, max(1, step // every)) for second in range(first, before + 1, step)]
+        odd = [[second, *(100 if name == "a" else 0 for name in names)] for second, *_ in rows if name in self.odd]
         return {
             **({"anomaly_rates": {"labels": ["time", *names], "data": odd}} if odd else {}),
-            "view_update_every": 1,
+            "view_update_every": step,
             "dimension_ids": list(described["dimensions"]),
             "dimension_names": names,
-            "result": {
-                "labels": ["time", *names],
-                "data": [[second, *values(second)] for second in seconds],
-            },
+            "result": {"labels": ["time", *names], "data": rows},
         }
+
+    def _mean(self, values: Values, end: int, step: int) -> list[float | None]:
+        """
+        @return: A second, and the means of so many up to it.
+        """
+        if step == 1:
+            return [end, *values(end)]
+        columns = zip(*map(values, range(end - step + 1, end + 1)), strict=True)
+        there = ([value for value in column if value is not None] for column in columns)
+        return [end, *(sum(each) / len(each) if each else None for each in there)]
 
     def _grouped(self, query: Mapping[str, str]) -> Mapping[str, object]:
         """
-        @return: Sums over the nodes of C{overview}, each of which has the same
-            samples; those beyond the limit as one.
+        @return: The samples of the nodes of C{overview}, each of which has the
+            same, put together as asked for, once or twice; sums beyond the
+            limit are one.
         """
         context = query["scope_contexts"]
         described, values = self.charts[context], self.values.get(context, lambda second: [1.0, 2.0])
@@ -214,18 +227,34 @@ class ScriptedNode:
         before = int(query.get("before", 0)) or int(time.time())
         after = int(query["after"]) if int(query["after"]) > 0 else before + int(query["after"])
         seconds = range(after + 1, before + 1)
-        groups: dict[str, dict[int, float]] = {}
+        ways: dict[str, Callable[[list[float]], float]] = {
+            "sum": sum, "avg": lambda all: sum(all) / len(all), "min": min, "max": max,
+        }  # fmt: skip
+        places = ["[1]", ""] if "group_by[1]" in query else [""]
+        sets: dict[str, dict[str, list[list[float]]]] = {}
         for node in nodes:
             for place, dimension in enumerate(described["dimensions"].values()):
-                keys = {
-                    "node": node["hostname"],
-                    "dimension": dimension["name"],
-                    "label": node["labels"].get(query.get("group_by_label", ""), "[unset]"),
-                    "selected": "selected",
-                }
-                sums = groups.setdefault(keys[query["group_by"]], dict.fromkeys(seconds, 0.0))
-                for second in seconds:
-                    sums[second] += values(second)[place] or 0.0
+
+                def named(behind: str, node: Any = node, dimension: Any = dimension) -> str:
+                    keys = {
+                        "node": node["hostname"],
+                        "instance": f"{context}@{node['guid']}",
+                        "dimension": dimension["name"],
+                        "label": node["labels"].get(query.get("group_by_label" + behind, ""), "[unset]"),
+                        "selected": "selected",
+                    }
+                    return ",".join(keys[word] for word in query["group_by" + behind].split(","))
+
+                group = sets.setdefault(named(places[0]), {}).setdefault(named(""), [])
+                group.append([values(second)[place] or 0.0 for second in seconds])
+
+        def together(rows: list[list[float]], behind: str) -> list[float]:
+            return [ways[query["aggregation" + behind]](list(column)) for column in zip(*rows, strict=True)]
+
+        groups: dict[str, dict[int, float]] = {}
+        for name, parts in sets.items():
+            rows = [together(part, "") for part in parts.values()]
+            groups[name] = dict(zip(seconds, together(rows, places[0]) if len(places) > 1 else rows[0], strict=True))
         most = int(query["cardinality_limit"])
         names = {name: name for name in groups}
         if rest := list(groups)[most:]:

@@ -136,6 +136,31 @@ class ViewTests(PagesTestCase):
         self.find("#live").click()
         self.wait_text("#picker", "Last 45 minutes")
 
+    def test_tiles(self) -> None:
+        """
+        What a tile says is so now, however long the time is that its line is
+        about, and goes on by itself.
+        """
+        server = self.scripted()
+        start = int(time.time()) - 3600
+        server.add("system.uptime", lambda second: [float(second - start)], units="seconds", priority=1,
+                   dimensions={"uptime": {"name": "uptime"}})  # fmt: skip
+        self.open(server, "#last=12h")
+        script = """
+            const said = document.querySelector(".tile[href*='system.uptime'] b").textContent;
+            return [said, Date.now() / 1000];
+        """
+
+        def behind() -> float:
+            said, now = self.browser.execute_script(script)
+            hours, minutes, seconds = map(int, said.split(":"))
+            return float(now) - start - (hours * 3600 + minutes * 60 + seconds)
+
+        wait_for("it says what is so now", lambda: abs(behind()) < 10)
+        since = self.browser.execute_script(script)[0]
+        wait_for("it goes on", lambda: self.browser.execute_script(script)[0] != since and abs(behind()) < 10)
+        self.assertEqual([], self.complaints())
+
     def test_hover(self) -> None:
         """
         The pointer on a chart shows the values there beside it, and all other
@@ -147,6 +172,8 @@ class ViewTests(PagesTestCase):
         plot = self.find("[data-chart='system.cpu'] .u-over")
         self.chain().move_to_element(plot).perform()
         self.wait_text(".tooltip", "%")
+        self.assertEqual(1, self.text(".tooltip").count("%"), "units are said once")
+        self.assertEqual("%", self.text(".tooltip .units"))
         # All at once, as time passes below the pointer.
         at, when, other = self.browser.execute_script(
             "return [...arguments].map((which) => document.querySelector(which).innerText)",
@@ -251,6 +278,62 @@ class ViewTests(PagesTestCase):
             self.find(f"[data-chart='net.none'] [data-dimension='{name}']").click()
         self.wait_text("[data-chart='net.none'] .blank", "All dimensions are hidden")
         self.assertEqual([], self.complaints())
+
+    def test_slow(self) -> None:
+        """
+        A chart that has a sample less often than the time on show is long says
+        of when its newest is, as its legend tells that.
+        """
+        server = self.scripted()
+        every = int(time.time()) - 1000
+        server.add("net.slow", lambda second: [7.0, 8.0], priority=1, update_every=every)
+        self.open(server)
+        self.wait_text("[data-chart='net.slow'] .blank", "The newest sample is of ")
+        self.assertEqual(["a", "7", "b", "8"], self.text("[data-chart='net.slow'] .legend").split())
+
+    def test_stands_still(self) -> None:
+        """
+        What can be seen of a page does not move while it is loaded.
+        """
+        server = self.scripted()
+        server.add("net.some", lambda second: [0.0] * 11 + [1.0], priority=1,
+                   dimensions={f"d{number}": {"name": f"dimension {number}"} for number in range(12)})  # fmt: skip
+        watch = """
+            window.moved = 0;
+            new PerformanceObserver((list) => {
+                for (const { value } of list.getEntries()) window.moved += value;
+            }).observe({ type: "layout-shift", buffered: true });
+        """
+        self.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": watch})
+        for width in (1280, 360):
+            self.resize(width, 740)
+            for page in PAGES:
+                self.browser.get("about:blank")
+                self.open(server, page)
+                if ".card" in SHOWS[page]:
+                    wait_for("it has values", lambda: self.text(".card .value") != "–")
+                self.run_script("for (const _ of [1, 2, 3]) await new Promise(requestAnimationFrame)")
+                self.assertLess(self.browser.execute_script("return window.moved"), 0.04, (page, width))
+
+    def test_large(self) -> None:
+        """
+        On a very large screen lines and marks grow with the type, and the
+        picture of the streams does.
+        """
+        server = self.scripted()
+        self.resize(3840, 2160)
+        self.open(server)
+        wait_for("the legend has values", lambda: self.text(".card .value") != "–")
+        script = "return parseFloat(getComputedStyle(document.querySelector(arguments[0]))[arguments[1]])"
+        for which, what, usual in (
+            (".tile path", "strokeWidth", 1.3),
+            (".legend .swatch", "width", 10),
+            (".dot", "width", 8),
+        ):
+            self.assertAlmostEqual(1.4 * usual, self.browser.execute_script(script, which, what), 1, which)
+        self.open(server, "streaming.html")
+        self.assertGreater(self.find(".vertex .box").rect["width"], 330)
+        self.assertFalse(self.browser.execute_script("return document.documentElement.scrollWidth > innerWidth"))
 
     def test_copy(self) -> None:
         """
@@ -359,26 +442,27 @@ class ViewTests(PagesTestCase):
         hidden = self.find("[data-chart='system.cpu'] [data-dimension='b']")
         self.assertEqual("false", hidden.get_attribute("aria-pressed"))
         wait_for("the legend has values", lambda: self.text("[data-chart='system.cpu'] .value") != "–")
-        for entry, name in (
-            ("Save picture (PNG)", "web0-system.cpu.png"),
-            ("Save values (CSV)", "web0-system.cpu.csv"),
-        ):
+        saved = {}
+        for entry, ending in (("Save picture (PNG)", "png"), ("Save values (CSV)", "csv")):
             self.find("[data-chart='system.cpu'] .more").click()
             script = """
                 [...document.querySelectorAll("[data-chart='system.cpu'] .menu button")]
                     .find((each) => each.textContent === arguments[0]).click()
             """
             self.browser.execute_script(script, entry)
-            file = folder / name
-            wait_for(f"{name} is there", lambda file=file: file.is_file() and file.stat().st_size > 0)
-        picture = (folder / "web0-system.cpu.png").read_bytes()
+            saved[ending] = wait_for(f"the {ending} is there", lambda ending=ending: self._file(folder, ending))
+            self.assertRegex(saved[ending].name, rf"^web0-system\.cpu-\d{{8}}T\d{{6}}Z?-\d{{8}}T\d{{6}}Z?\.{ending}$")
+        picture = saved["png"].read_bytes()
         self.assertEqual(b"\x89PNG\r\n\x1a\n", picture[:8])
         self.assertGreater(int.from_bytes(picture[16:20], "big"), 900)
-        head, *rows = (folder / "web0-system.cpu.csv").read_text().splitlines()
+        head, *rows = saved["csv"].read_text().splitlines()
         self.assertEqual("time,a", head)
         self.assertGreater(len(rows), 250)
         self.assertRegex(rows[0], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ,\d+$")
         self.assertEqual([], self.complaints())
+
+    def _file(self, folder: Path, ending: str) -> Path | None:
+        return next((file for file in folder.glob(f"*.{ending}") if file.stat().st_size), None)
 
     def test_picture(self) -> None:
         """
@@ -395,8 +479,7 @@ class ViewTests(PagesTestCase):
         wait_for("the legend has values", lambda: self.text("[data-chart='net.many'] .value") != "–")
         self.find("[data-chart='net.many'] .more").click()
         self.find("[data-chart='net.many'] .menu").find_element("xpath", ".//button[.='Save picture (PNG)']").click()
-        file = folder / "web0-net.many.png"
-        wait_for("it is there", lambda: file.is_file() and file.stat().st_size > 0)
+        file = wait_for("it is there", lambda: self._file(folder, "png"))
         self.assertLess(int.from_bytes(file.read_bytes()[20:24], "big"), 1500)
 
     def test_many_charts(self) -> None:
@@ -449,7 +532,7 @@ class ViewTests(PagesTestCase):
         self.assertLess(median(costs), SORTING)
         self.find(".chips input[value='alerts']").send_keys(Keys.SPACE)
         self.assertEqual(["web9"], self.rows())
-        self.assertIn("1 critical", self.text("[data-guid='guid-9'] .pills"))
+        self.assertEqual("1 critical 2 warnings", self.text("[data-guid='guid-9'] .pills").replace("\n", " "))
         self.find(".chips input[value='all']").send_keys(Keys.SPACE)
         self.find("#search").send_keys("site=berlin web99")
         wait_for("few are left", lambda: len(self.rows()) == 6)
@@ -525,6 +608,10 @@ class ViewTests(PagesTestCase):
         self.find("#search").clear()
         self.find("#search").send_keys("summary of cpu_busy")
         wait_for("what is written is found", lambda: self.rows(".alert-card h3") == ["Summary of cpu_busy"])
+        self.find("#search").send_keys(" nowhere")
+        self.wait_text("#calm", "No alert is like that.")
+        self.wait_text(".sheet + .empty", "No change is like that.")
+        self.assertFalse(self.find(".past-table").is_displayed())
         self.assertEqual([], self.complaints())
 
     def test_clears(self) -> None:
@@ -663,13 +750,7 @@ class ViewTests(PagesTestCase):
         server.values["system.cpu"] = lambda second: [1.0, 2.0]
         self.open(server, "compare.html")
 
-        def legend() -> dict[str, str]:
-            script = """
-                return Object.fromEntries([...document.querySelectorAll(".legend li")].map((each) =>
-                    [each.querySelector(".name").textContent, each.querySelector(".value").textContent]));
-            """
-            return dict(self.browser.execute_script(script))
-
+        legend = self._legend
         wait_for("each node has a line", lambda: self._same(legend(), {f"web{n}": "3" for n in range(4)}))
         for key, wanted in (
             ("dimension", {"a": "4.00", "b": "8.00"}),
@@ -682,11 +763,41 @@ class ViewTests(PagesTestCase):
                 key,
             )
             wait_for(f"it is grouped by {key}", lambda wanted=wanted: self._same(legend(), wanted))
+        self.assertIn("4 of 4 nodes", self.text(".found"))
         self.find("#which").send_keys("web1 web2", Keys.ENTER)
         self.wait_text(".found", "2 of 4 nodes")
         self.browser.refresh()
         wait_for("a link shows the same", lambda: self._same(legend(), {"all": "6.00"}))
         self.assertEqual([], self.complaints())
+
+    def test_compare_average(self) -> None:
+        """
+        The average of nodes with a label is that of what each has in all, and
+        dimensions can be looked at one by one, too; the page says which.
+        """
+        server = self.scripted(4)
+        server.values["system.cpu"] = lambda second: [1.0, 2.0]
+        self.open(server, "compare.html#context=system.cpu&by=label:site&way=avg")
+        wait_for("whole charts are averaged", lambda: self._same(self._legend(), {"berlin": "3", "oslo": "3"}))
+        self.wait_text(".found", "the average of the charts of its group; the dimensions of a chart are added up")
+        self.browser.execute_script(
+            "const by = document.querySelector('#by'); by.value = 'dimension,label:site';"
+            "by.dispatchEvent(new Event('change'))"
+        )
+        each = {"berlin: a": "1.00", "berlin: b": "2.00", "oslo: a": "1.00", "oslo: b": "2.00"}
+        wait_for("dimensions stay apart", lambda: self._same(self._legend(), each))
+        self.wait_text(".found", "the average of that dimension")
+        self.assertEqual("site and dimension", self.text("#by option:checked"))
+        self.browser.refresh()
+        wait_for("a link shows the same", lambda: self._same(self._legend(), each))
+        self.assertEqual([], self.complaints())
+
+    def _legend(self) -> dict[str, str]:
+        script = """
+            return Object.fromEntries([...document.querySelectorAll(".legend li")].map((each) =>
+                [each.querySelector(".name").textContent, each.querySelector(".value").textContent]));
+        """
+        return dict(self.browser.execute_script(script))
 
     def test_compare_back(self) -> None:
         """

@@ -221,6 +221,26 @@ class GroupedTests(SynchronousTestCase):
             [max((v for v in row if v is not None), default=None) for row in zip(*sums.values(), strict=True)],
         )
 
+    def test_average_of_charts(self) -> None:
+        """
+        The charts with a label are averaged as wholes, as the page that
+        compares nodes asks for it: their dimensions are added up first.
+        """
+        wholes = self.values("contexts=disk.io&group_by=instance,label&group_by_label=kind&aggregation=sum")
+        found = self.values(
+            "contexts=disk.io&group_by=instance&aggregation=sum"
+            "&group_by[1]=label&group_by_label[1]=kind&aggregation[1]=avg"
+        )
+        for kind, averages in found.items():
+            charts = [values for name, values in wholes.items() if kind in name.split(",")]
+            self.assertTrue(charts, kind)
+            for average, *row in zip(averages, *charts, strict=True):
+                there = [value for value in row if value is not None]
+                if there:
+                    self.assertAlmostEqual(average, sum(there) / len(there), 5)
+                else:
+                    self.assertIsNone(average)
+
     def test_share_of_an_instance(self) -> None:
         """
         How much of each disk's work is reading, hidden work included.

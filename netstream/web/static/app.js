@@ -21,7 +21,6 @@ const INFO_EVERY = 10_000;
 const CHARTS_EVERY = 30_000;
 
 const { nodes, tools } = shell("index.html", "…");
-document.documentElement.classList.add("with-tools");
 byId("side").append(element("nav", { className: "contents", id: "contents", "aria-label": "Contents" }));
 byId("charts").replaceChildren(
   element("section", { className: "glance", id: "glance", "aria-label": "At a glance", hidden: true }),

@@ -7,7 +7,7 @@ import { shade } from "./marks.js";
 import { colour } from "./palette.js";
 import { Plot } from "./plot.js";
 import { popover } from "./popover.js";
-import { csv, picture, save } from "./save.js";
+import { csv, fileName, picture, save } from "./save.js";
 import { shortTitle } from "./sections.js";
 import * as tooltip from "./tooltip.js";
 
@@ -142,7 +142,7 @@ export class Card {
   #openMenu() {
     const { chart } = this.feed;
     const panel = element("ul", { className: "menu small", hidden: true, id: freshId() });
-    const name = () => `${this.page.origin()}-${chart.id}`;
+    const name = (ending) => fileName([this.page.origin(), chart.id], this.view, ending);
     const close = popover(this.menuButton, panel);
     const line = (text, action) => {
       const made =
@@ -168,8 +168,8 @@ export class Card {
       panel.append(explain);
     }
     panel.append(
-      line("Save picture (PNG)", async () => save(`${name()}.png`, await this.picture())),
-      line("Save values (CSV)", () => save(`${name()}.csv`, new Blob([this.csv()], { type: "text/csv" }))),
+      line("Save picture (PNG)", async () => save(name("png"), await this.picture())),
+      line("Save values (CSV)", () => save(name("csv"), new Blob([this.csv()], { type: "text/csv" }))),
       ...(this.page.more?.(chart) ?? []).map(([text, action]) => line(text, action)),
     );
     this.menuButton.setAttribute("aria-controls", panel.id);
@@ -229,8 +229,10 @@ export class Card {
   /** Draw what the feed has, if that, the view or its alerts changed since. */
   draw() {
     if (!this.near) return;
-    this.#list();
     const { feed, view } = this;
+    // Until something is known of it, its legend would only be taken for longer than it is.
+    if (!this.#items.length && !feed.loaded && !feed.times.length) return;
+    this.#list();
     const { marks } = this.page;
     if (marks && marks.version !== this.#marked) {
       this.#marked = marks.version;
@@ -331,7 +333,7 @@ export class Card {
     let text = "";
     if (!loaded) text = times.length ? "" : "Loading…";
     else if (ends.length && !shown.length) text = "All dimensions are hidden";
-    else if (shown.every(([least]) => least === null)) text = "No data in this time";
+    else if (shown.every(([least]) => least === null)) text = this.#newest >= 0 && times.at(-1) < this.view.from ? `The newest sample is of ${timeOfDay(times.at(-1))}` : "No data in this time";
     else if (shown.every((values) => values.every((value) => !value))) text = "All zero in this time";
     this.blank.hidden = !text;
     say(this.blank, text);
@@ -412,6 +414,12 @@ export class Card {
     return scaled !== null && this.#scale.duration ? duration(scaled) : reading(scaled, this.#largest, this.#whole);
   }
 
+  /** The place of the newest point; -1 if that is too old to be heeded. */
+  get #newest() {
+    const { times, step } = this.feed;
+    return times.length && this.view.to - times.at(-1) <= 5 * step + 5 ? times.length - 1 : -1;
+  }
+
   #point(index) {
     const { times } = this.feed;
     this.page.onPoint?.(index === null || index >= times.length ? null : times[index]);
@@ -422,11 +430,10 @@ export class Card {
 
   /** Write the values under the cursor, else the newest. */
   #tell() {
-    const { times, values, step } = this.feed;
+    const { times, values } = this.feed;
     const hover = this.#hover !== null && this.#hover < times.length ? this.#hover : null;
-    const newest = times.length - 1;
-    const stale = newest < 0 || this.view.to - times[newest] > 5 * step + 5;
-    const at = hover ?? (stale ? null : newest);
+    const newest = this.#newest;
+    const at = hover ?? (newest < 0 ? null : newest);
     say(this.time, hover === null ? "" : timeOfDay(times[hover]));
     this.#items.forEach(({ value }, index) => {
       say(value, this.#read(at === null ? null : values[index]?.[at] ?? null));
@@ -444,7 +451,7 @@ export class Card {
       const raw = values[index]?.[at] ?? null;
       if (this.#hidden.has(id) || raw === null || (!raw && this.#still.has(id))) return;
       const { text } = this.#items[index] ? { text: this.#items[index].value.textContent } : { text: "" };
-      lines.push({ name: names[index], text: `${text} ${this.#scale.units}`.trim(), size: Math.abs(raw), colour: colour(index) });
+lines.push({ name: names[index], text, size: Math.abs(raw), colour: colour(index) });
     });
     const reach = Math.max(step, (this.view.to - this.view.from) / 150);
     const notes = (this.page.marks?.of(chart.id) ?? [])
@@ -453,7 +460,7 @@ export class Card {
       .map(({ name, status, old_status, value_string }) => `${name}: ${old_status} → ${status} (${value_string})`);
     const odd = (this.feed.anomalies?.get(times[at]) ?? []).filter((id) => !this.#hidden.has(id)).map((id) => names[ids.indexOf(id)]);
     if (odd.length) notes.push(`Anomalous: ${odd.slice(0, 5).join(", ")}${odd.length > 5 ? ` and ${odd.length - 5} more` : ""}`);
-    return tooltip.show(this, this.#pointer, dateAndTime(times[at]), lines, notes, [...this.#still].filter((id) => !this.#hidden.has(id)).length);
+    return tooltip.show(this, this.#pointer, { when: dateAndTime(times[at]), units: this.#scale.units }, lines, notes, [...this.#still].filter((id) => !this.#hidden.has(id)).length);
   }
 
   #steer(event) {
@@ -497,8 +504,9 @@ export class Card {
     if (!spoken.isConnected) document.body.append(spoken);
     const { times, names } = this.feed;
     if (this.#hover === null || this.#hover >= times.length) return say(spoken, "");
-    const values = this.#items.flatMap(({ id, value }, at) => (this.#hidden.has(id) || this.#still.has(id) ? [] : [`${names[at]} ${value.textContent} ${this.#scale.units}`.trim()]));
+    const values = this.#items.flatMap(({ id, value }, at) => (this.#hidden.has(id) || this.#still.has(id) ? [] : [`${names[at]} ${value.textContent}`]));
     const left = values.length - MOST_SPOKEN;
-    return say(spoken, `${timeOfDay(times[this.#hover])}: ${values.slice(0, MOST_SPOKEN).join(", ") || this.blank.textContent}${left > 0 ? ` and ${left} more` : ""}`);
+    const words = values.length ? `${values.slice(0, MOST_SPOKEN).join(", ")} ${this.#scale.units}`.trim() : this.blank.textContent;
+    return say(spoken, `${timeOfDay(times[this.#hover])}: ${words}${left > 0 ? ` and ${left} more` : ""}`);
   }
 }

@@ -7,6 +7,8 @@ const GROUPED_POINTS = 360;
 // Grouped points that stand for as many seconds as this are shown, and asked for again, before they are complete:
 // the newest hour of a month would be missing otherwise, and all of a node that has just begun.
 export const LONG_STEP = 60;
+// Of the newest samples alone there are so many.
+const RECENT_POINTS = 60;
 // Seconds after which samples that should have come by themselves are asked for.
 const PATIENCE = 3;
 // Samples come by themselves without saying whether they are anomalous: that is asked for now and then.
@@ -239,5 +241,24 @@ export class Feed {
     for (const time of this.anomalies.keys()) if (time < oldest) this.anomalies.delete(time);
     this.times.splice(0, old);
     for (const column of this.values) column.splice(0, old);
+  }
+}
+
+/** The newest samples of a chart, for as long as the time on show is so long that each point of it stands for several. */
+export class Recent extends Feed {
+  get #native() {
+    return Math.max(1, this.chart.update_every || 1);
+  }
+
+  #wanted(range) {
+    return range / this.#native > MOST_POINTS;
+  }
+
+  fits(range, end) {
+    return !this.#wanted(range) || super.fits(RECENT_POINTS * this.#native, end);
+  }
+
+  question(range, ...when) {
+    return this.#wanted(range) ? super.question(RECENT_POINTS * this.#native, ...when) : null;
   }
 }

@@ -152,6 +152,7 @@ const minutes = new Intl.DateTimeFormat("en-GB", { ...zone, hour: "2-digit", min
 const days = new Intl.DateTimeFormat("en-GB", { ...zone, day: "numeric", month: "short" });
 const dated = new Intl.DateTimeFormat("en-GB", { ...zone, day: "numeric", month: "short", year: "numeric" });
 const zoned = new Intl.DateTimeFormat("en-GB", { ...zone, timeZoneName: "shortOffset" });
+const digits = new Intl.DateTimeFormat("en-GB", { ...zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const full = new Intl.DateTimeFormat("en-GB", { ...zone, dateStyle: "medium", timeStyle: "medium" });
 
 /** What the zone is called that times are written in, such as `Europe/Berlin`. */
@@ -163,6 +164,11 @@ export const timeOfDay = (seconds) => clock.format(seconds * 1000);
 export const hourAndMinute = (seconds) => minutes.format(seconds * 1000);
 /** @param {number} seconds UTC seconds */
 export const dateAndTime = (seconds) => full.format(seconds * 1000);
+/** @returns {string} a second as names of files hold it, such as `20261129T120000`, with `Z` in UTC */
+export const stamp = (seconds) => {
+  const { year, month, day, hour, minute, second } = Object.fromEntries(digits.formatToParts(seconds * 1000).map(({ type, value }) => [type, value]));
+  return `${year}${month}${day}T${hour}${minute}${second}${ZONE === "UTC" ? "Z" : ""}`;
+};
 /** @returns {string} the time of day of a second of today, else its date as well */
 export const clockOrDate = (seconds, now) => (dated.format(seconds * 1000) === dated.format(now * 1000) ? timeOfDay(seconds) : dateAndTime(seconds));
 /** @param {number} seconds UTC seconds */

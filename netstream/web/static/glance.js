@@ -1,6 +1,7 @@
 // The few numbers that one looks at first, each with its last minutes.
 
 import { byId, element, say } from "./dom.js";
+import { Recent } from "./feed.js";
 import { reading, roughly, scaleFor } from "./format.js";
 import { fragment, settle } from "./place.js";
 import { Spark } from "./spark.js";
@@ -29,15 +30,26 @@ const TILES = [
   { chart: "system.uptime", label: "Uptime", value: (row) => row[0], plain: true },
 ];
 
+// What the rows of a feed say, one after the other; null in a gap.
+const told = ({ times, values, ids }, kind) =>
+  times.map((_time, at) => {
+    const row = values.map((column) => column[at]);
+    return row.every((value) => value === null) ? null : kind.value(row, ids);
+  });
+
+/** @returns {number|null} the last of the points of a feed, if that is as new as the time on show */
+const newestOf = ({ times, step }, points, view) => (times.length && view.to - times.at(-1) <= 5 * step + 5 ? points.at(-1) : null);
+
 class Tile {
   near = false;
   /** UTC seconds that it tells about; null for the newest. */
   at = null;
   #drawn = "";
 
-  constructor(kind, feed, view) {
+  constructor(kind, feed, recent, view) {
     this.kind = kind;
     this.feed = feed;
+    this.recent = recent;
     this.view = view;
     this.number = element("b", { textContent: "–" });
     this.units = element("span", { className: "units" });
@@ -64,17 +76,16 @@ class Tile {
   }
 
   draw() {
-    const { feed, kind, view } = this;
+    const { feed, recent, kind, view } = this;
     const at = this.at !== null && this.at >= view.from && this.at <= view.to ? this.at : null;
-    const state = `${feed.version} ${view.from} ${view.to} ${at}`;
+    const state = `${feed.version} ${recent.version} ${view.from} ${view.to} ${at}`;
     if (state === this.#drawn) return;
     this.#drawn = state;
-    const { times, values, ids, step } = feed;
-    const points = times.map((_time, at) => {
-      const row = values.map((column) => column[at]);
-      return row.every((value) => value === null) ? null : kind.value(row, ids);
-    });
-    const newest = times.length && view.to - times.at(-1) <= 5 * step + 5 ? points.at(-1) : null;
+    const { times } = feed;
+    const points = told(feed, kind);
+    // The last point of a long time is the mean of hours.
+    const last = feed.grouped ? newestOf(recent, told(recent, kind), view) : null;
+    const newest = last ?? (feed.grouped && !recent.loaded ? null : newestOf(feed, points, view));
     const said = at === null ? newest : (points[feed.pointAt(at)] ?? null);
     const units = kind.units ?? feed.chart.units;
     const scale = scaleFor(units, Math.abs(said ?? 0));
@@ -95,7 +106,9 @@ class Tile {
  * @returns {Tile[]}
  */
 export function tiles(feeds, view) {
-  const made = TILES.filter(({ chart }) => feeds.has(chart)).map((kind) => new Tile(kind, feeds.get(kind.chart), view));
+  const kinds = TILES.filter(({ chart }) => feeds.has(chart));
+  const recents = new Map(kinds.map(({ chart }) => [chart, new Recent(feeds.get(chart).chart)]));
+  const made = kinds.map((kind) => new Tile(kind, feeds.get(kind.chart), recents.get(kind.chart), view));
   const row = byId("glance");
   row.hidden = !made.length;
   row.replaceChildren(...made.map(({ node }) => node));

@@ -9,6 +9,8 @@ export const WAYS = { sum: "Sum", avg: "Average", min: "Lowest", max: "Highest" 
 export const GROUPS = { node: "Node", dimension: "Dimension", both: "Node and dimension", all: "All together" };
 
 const BY = { both: "dimension,node", all: "selected" };
+const LABEL = "label:";
+const EACH_LABEL = "dimension,label:";
 const MOST_GROUPS = 60;
 // Seconds after which what is still missing is missing.
 const LATE = 10;
@@ -17,20 +19,53 @@ const PARTIAL = 4;
 /** The id of the group of all that are too many to be shown each. */
 export const REMAINING = "__remaining_dimensions__";
 
-/** @returns {object} a group of `by` as the node takes it: a key of GROUPS, or `label:NAME` */
-export function grouping(by) {
-  if (by.startsWith("label:")) return { group_by: "label", group_by_label: by.slice(6) };
-  return { group_by: BY[by] ?? by };
+/** @returns {string} the group of all nodes with the same label, and with `each` of each of their dimensions */
+export const byLabel = (name, each = false) => (each ? EACH_LABEL : LABEL) + name;
+
+/** @returns {string} the name of the label that a group is about; "" if it is about none */
+const labelOf = (by) => [LABEL, EACH_LABEL].filter((kind) => by.startsWith(kind)).map((kind) => by.slice(kind.length))[0] ?? "";
+
+/** @returns {string} what a group is by, in words */
+export function groupWords(by) {
+  const label = labelOf(by);
+  return GROUPS[by] ?? (by.startsWith(EACH_LABEL) ? `${label} and dimension` : label || by);
+}
+
+const isEach = (by) => by === "dimension" || by === "both" || by.startsWith(EACH_LABEL);
+
+/**
+ * What to ask the node for.  Where dimensions stay apart, those of the same name are put together.  Where they do not, an
+ * average or an extreme of them says nothing, as that of idle and busy: those of a chart are added first.
+ *
+ * @param {string} by a key of GROUPS, or what `byLabel` gives
+ * @param {string} way a key of WAYS
+ * @returns {object} groups as the node takes them
+ */
+export function grouping(by, way) {
+  const label = labelOf(by);
+  const group = label ? (isEach(by) ? "dimension,label" : "label") : (BY[by] ?? by);
+  const asked = (place) => ({ [`group_by${place}`]: group, ...(label ? { [`group_by_label${place}`]: label } : {}), [`aggregation${place}`]: way });
+  if (way === "sum" || isEach(by)) return asked("");
+  return { group_by: "instance", aggregation: "sum", ...asked("[1]") };
+}
+
+/** @returns {string} a sentence about what stands in the chart */
+export function meaning(by, way) {
+  const how = { sum: "sum", avg: "average", min: "lowest", max: "highest" }[way];
+  if (isEach(by)) return `Each line is the ${how} of that dimension over all charts of its group.`;
+  if (way === "sum") return "Each line is the sum of all dimensions of all charts of its group.";
+  return `Each line is the ${how} of the charts of its group; the dimensions of a chart are added up.`;
 }
 
 /** @returns {string} what a group is called here */
 export function groupName(by, id, name) {
   if (id === REMAINING) return name.replace("dimensions", "smaller ones");
   if (by === "all") return "all";
-  if (by.startsWith("label:")) return name === "[unset]" ? "without this label" : name;
-  if (by !== "both") return name;
-  const at = name.lastIndexOf(",");
-  return `${name.slice(at + 1)}: ${name.slice(0, at)}`;
+  const label = (value) => (value === "[unset]" ? "without this label" : value);
+  if (by.startsWith(LABEL)) return label(name);
+  if (by !== "both" && !by.startsWith(EACH_LABEL)) return name;
+  const at = by === "both" ? name.lastIndexOf(",") : name.indexOf(",");
+  return `${label(name.slice(at + 1))}: ${name.slice(0, at)}`;
 }
 
 /**
@@ -79,8 +114,7 @@ export class GroupedFeed extends Feed {
     return {
       scope_contexts: context,
       ...(nodes ? { nodes } : {}),
-      ...grouping(by),
-      aggregation: way,
+      ...grouping(by, way),
       // Whoever is late for some seconds is waited for.
       after: points === 0 ? after - LATE : after,
       before,

@@ -10,6 +10,7 @@ const LONGEST_WAIT = 5 * SECOND;
 /**
  * @typedef {object} View something that shows a feed: a card or a tile
  * @property {import("./feed.js").Feed} feed
+ * @property {import("./feed.js").Recent} [recent] the newest samples, where these are shown besides
  * @property {boolean} near whether it is on or near the screen
  * @property {() => void} draw
  */
@@ -119,9 +120,8 @@ export class Live {
   /** The charts whose new samples are of use as they come. */
   #wanted() {
     if (document.visibilityState !== "visible" || this.#lost || this.paused || this.end) return [];
-    return this.#feeds()
-      .filter((feed) => feed.loaded && !feed.grouped)
-      .map((feed) => feed.chart.id);
+    const some = this.#feeds().filter((feed) => feed.loaded && !feed.grouped);
+    return [...new Set(some.map((feed) => feed.chart.id))];
   }
 
   #sleep(began) {
@@ -137,7 +137,11 @@ export class Live {
 
   #feeds() {
     const feeds = new Set();
-    for (const view of this.views) if (view.near) feeds.add(view.feed);
+    for (const view of this.views) {
+      if (!view.near) continue;
+      feeds.add(view.feed);
+      if (view.recent) feeds.add(view.recent);
+    }
     return [...feeds];
   }
 
@@ -181,7 +185,7 @@ export class Live {
     }
     feed.absorb(question, reply, clock.now());
     if (!first) return;
-    for (const view of this.views) if (view.near && view.feed === feed) view.draw();
+    for (const view of this.views) if (view.near && (view.feed === feed || view.recent === feed)) view.draw();
   }
 
   /** Move the seconds on show to the newest points, or to now when there are none. */

@@ -42,8 +42,9 @@ const raisedList = element("ul", { className: "alert-list", id: "raised-list" })
 const calm = element("p", { className: "empty", id: "calm", hidden: true });
 const moreRaised = element("button", { className: "button", type: "button", hidden: true });
 const pastBody = element("tbody");
-const pastEmpty = element("p", { className: "empty", hidden: true, textContent: "Nothing has happened that is still remembered." });
+const pastEmpty = element("p", { className: "empty", hidden: true });
 const more = element("button", { className: "button", type: "button", textContent: "Show more", hidden: true });
+let pastSheet;
 byId("charts").replaceChildren(
   element(
     "div",
@@ -56,7 +57,7 @@ byId("charts").replaceChildren(
     "section",
     { className: "section" },
     element("h2", { textContent: "What happened" }),
-    element(
+    pastSheet = element(
       "div",
       { className: "sheet" },
       element(
@@ -252,6 +253,8 @@ function draw() {
     pastBody.replaceChildren(...lines.map(line));
   }
   pastEmpty.hidden = lines.length > 0;
+  pastSheet.hidden = !lines.length;
+  say(pastEmpty, past.length ? "No change is like that." : "Nothing has happened that is still remembered.");
   more.hidden = all < most;
 }
 

@@ -5,7 +5,7 @@ import { Card } from "./card.js";
 import { byId, element, say } from "./dom.js";
 import { fromTo } from "./format.js";
 import { frame } from "./frame.js";
-import { GROUPS, GroupedFeed, REMAINING, WAYS } from "./grouped.js";
+import { byLabel, GroupedFeed, GROUPS, groupWords, meaning, REMAINING, WAYS } from "./grouped.js";
 import { Live } from "./live.js";
 import { Picker } from "./picker.js";
 import { hidden, hiding, home, span as spanOf } from "./place.js";
@@ -40,7 +40,7 @@ const kind = element("select", {}, ...[["line", "Lines"], ["area", "Areas"], ["s
 const place = element("div", { className: "big" });
 const found = element("p", { className: "found", role: "status" });
 byId("charts").replaceChildren(
-  element("div", { className: "questions" }, field("context", "Context", context), field("which", "Nodes", nodesInput), field("by", "Group by", by), field("way", "Put together by", way), field("kind", "Drawn as", kind)),
+  element("div", { className: "questions" }, field("context", "Context", context), field("by", "Group by", by), field("way", "Put together by", way), field("which", "Nodes", nodesInput), field("kind", "Drawn as", kind)),
   list,
   element("h2", { className: "unseen", textContent: "Chart" }),
   place,
@@ -65,7 +65,6 @@ const live = new Live(readSpan(), {
 });
 const liveText = element("span", { textContent: "Live" });
 const liveButton = element("button", { className: "button live", id: "live", type: "button", "aria-pressed": true }, element("i", { className: "dot", "aria-hidden": true }), liveText);
-document.documentElement.classList.add("with-tools");
 const tools = document.querySelector(".tools");
 const picker = new Picker(tools, readSpan(), { onSpan: show, view: () => live.view });
 tools.append(liveButton);
@@ -116,12 +115,12 @@ function build() {
   let chosen = 0;
   const feed = new GroupedFeed(chart, `${home()}api/v3/data`, { ...choice, nodes: patterns }, ({ nodes: counted = {} }) => {
     chosen = counted.sl ?? 0;
-    say(found, chosen ? `${chosen} of ${nodes.length} ${nodes.length === 1 ? "node" : "nodes"}` : "No node has this context, or none fits the names.");
+    say(found, chosen ? `${chosen} of ${nodes.length} ${nodes.length === 1 ? "node" : "nodes"}. ${meaning(choice.by, choice.way)}` : "No node has this context, or none fits the names.");
   });
   card = new Card(feed, live.view, {
     onSpan: (from, to, whole) => picker.choose(from, to, true, whole),
     onNow: () => show({ last: live.span.last }),
-    origin: () => `${chosen} nodes`,
+    origin: () => `${chosen} ${chosen === 1 ? "node" : "nodes"}`,
     onHide: (_chart, ids) => {
       hides = ids;
       remember();
@@ -136,11 +135,14 @@ function build() {
 }
 
 function offerGroups() {
-  const labels = new Set(nodes.flatMap((node) => Object.keys(node.labels ?? {})));
-  const options = [...Object.entries(GROUPS), ...[...labels].sort().map((name) => [`label:${name}`, `Label ${name}`])];
-  if (!options.some(([key]) => key === choice.by)) options.push([choice.by, choice.by.replace("label:", "Label ")]);
-  if (by.options.length === options.length) return;
-  by.replaceChildren(...options.map(([key, name]) => option(key, name, choice.by)));
+  const labels = [...new Set(nodes.flatMap((node) => Object.keys(node.labels ?? {})))].sort();
+  const offered = JSON.stringify(labels);
+  if (offered === by.dataset.offered) return;
+  by.dataset.offered = offered;
+  const put = (key) => option(key, groupWords(key), choice.by);
+  const set = (label, each) => element("optgroup", { label }, ...labels.map((name) => option(byLabel(name, each), groupWords(byLabel(name, each)), choice.by)));
+  by.replaceChildren(...Object.keys(GROUPS).map(put), ...(labels.length ? [set("Label", false), set("Label and dimension", true)] : []));
+  if (![...by.options].some(({ value }) => value === choice.by)) by.append(put(choice.by));
 }
 
 let due = 0;

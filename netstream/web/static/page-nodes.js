@@ -147,8 +147,8 @@ class Row {
     if (this.alerts.dataset.key !== key) {
       this.alerts.dataset.key = key;
       const pill = (count, status, word) =>
-        count ? [element("a", { className: "pill", href: `${address(node, hosts)}alerts.html`, textContent: `${count} ${word}`, "data-status": status })] : [];
-      this.alerts.replaceChildren(...pill(critical, "CRITICAL", "critical"), ...pill(warning, "WARNING", "warning"));
+        count ? [element("a", { className: "pill", href: `${address(node, hosts)}alerts.html`, textContent: `${count} ${word(count)}`, "data-status": status })] : [];
+      this.alerts.replaceChildren(...pill(critical, "CRITICAL", () => "critical"), ...pill(warning, "WARNING", (count) => (count === 1 ? "warning" : "warnings")));
       if (!warning && !critical) this.alerts.append(element("span", { className: "quiet", textContent: "none" }));
     }
     const old = node.newest ? now - node.newest : null;

@@ -22,6 +22,7 @@ let now = 0;
 let hosts = [];
 let layout = topology({});
 const narrow = matchMedia("(max-width: 44.9375em)");
+const vast = matchMedia("(min-width: 162.5em)");
 let drawnShape = "";
 /** @type {Map<string, SVGElement>} */
 const boxes = new Map();
@@ -157,7 +158,7 @@ function build() {
   const room = Math.min(10, size.margin);
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
   // What the type of the page is larger than usual.
-  const pixel = parseFloat(getComputedStyle(document.body).fontSize) / USUAL_TYPE || 1;
+  const pixel = (parseFloat(getComputedStyle(document.body).fontSize) / USUAL_TYPE || 1) * (vast.matches ? 1.4 : 1);
   picture.setAttribute("width", width * pixel);
   picture.setAttribute("height", height * pixel);
   boxes.clear();

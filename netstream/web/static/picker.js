@@ -97,7 +97,7 @@ export class Picker {
 
   /** Say in which zone times are written, and offer the other one. */
   #zone(now) {
-    const said = element("p", { className: "zone" }, `Times are those of ${ZONE}${ZONE === "UTC" ? "" : `, ${offset(now)}`}. `);
+    const said = element("p", { className: "zone" }, ZONE === "UTC" ? "Times are in UTC. " : `Times are those of ${ZONE}, ${offset(now)}. `);
     const other = inUTC ? "Use the time of this computer" : "Use UTC";
     const button = element("button", { className: "link", id: "zone", type: "button", textContent: other });
     button.addEventListener("click", () => useUTC(!inUTC));

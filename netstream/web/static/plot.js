@@ -323,9 +323,9 @@ export class Plot {
       show,
       stroke: colour(index),
       // The edge of a layer without height would cover the one below it.
-      width: stacked ? 0 : 1.5 * factor,
+      width: stacked ? 0 : 1.5 * large,
       fill: filled ? `${colour(index)}${stacked ? "cc" : "40"}` : undefined,
-      points: { show: true, filter: lonely, size: 3 * factor },
+      points: { show: true, filter: lonely, size: 3 * large },
     }));
     const axis = { stroke: ink, font: `${size}px ${FONT}`, ticks: { show: false }, grid: { stroke: rule, width: factor } };
     return {
@@ -337,7 +337,7 @@ export class Plot {
       cursor: {
         y: false,
         drag: { x: true, y: false, setScale: false, dist: 4 },
-        points: { size: 6 },
+        points: { size: (6 * large) / factor },
         // Double-clicks are the card's affair.
         bind: { dblclick: () => null },
         sync: {

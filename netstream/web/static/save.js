@@ -1,15 +1,30 @@
 // Charts as files.
 
-import { fromTo } from "./format.js";
+import { fromTo, stamp } from "./format.js";
 
 // More names would leave little of a picture to the chart.
 const MOST_NAMES = 40;
+
+// Characters of the name of a file; some file systems take no more bytes than twice as many.
+const LONGEST_NAME = 120;
+
+/**
+ * @param {string[]} words whose file it is
+ * @param {{from: number, to: number}} view the time that is in it
+ * @param {string} ending
+ * @returns {string} a name that any file system takes; what is too long is cut off in the words
+ */
+export function fileName(words, { from, to }, ending) {
+  const end = `-${stamp(from)}-${stamp(to)}.${ending}`;
+  const safe = words.map((word) => word.replaceAll(/[^\w.-]+/g, "_")).join("-");
+  return safe.replace(/^\.+/, "_").slice(0, LONGEST_NAME - end.length) + end;
+}
 
 /** Have the browser save something under a name. */
 export function save(name, blob) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = name.replaceAll(/[^\w.-]+/g, "_").slice(0, 120);
+  link.download = name;
   document.body.append(link);
   link.click();
   link.remove();

@@ -5,26 +5,28 @@ import { element, say } from "./dom.js";
 const MOST_LINES = 12;
 const GAP = 16;
 
-const time = element("p", { className: "when" });
+const time = element("span");
+const unit = element("span", { className: "units" });
 const list = element("ul");
 const more = element("p", { className: "more" });
 // It says what the legend says as well, so a screen reader can do without.
-const box = element("div", { className: "tooltip", hidden: true, "aria-hidden": true }, time, list, more);
+const box = element("div", { className: "tooltip", hidden: true, "aria-hidden": true }, element("p", { className: "when" }, time, unit), list, more);
 
 let owner = null;
 
 /**
  * @param {object} who shows it; it is hidden for this one alone
  * @param {{x: number, y: number}} where the pointer is
- * @param {string} when
+ * @param {{when: string, units: string}} head the time, and what all values are in
  * @param {{name: string, text: string, size: number, colour: string}[]} lines the largest are shown
  * @param {string[]} notes
  * @param {number} still how many are zero and not among the lines
  */
-export function show(who, where, when, lines, notes = [], still = 0) {
+export function show(who, where, { when, units }, lines, notes = [], still = 0) {
   owner = who;
   if (!box.isConnected) document.body.append(box);
   say(time, when);
+  say(unit, units);
   const largest = lines
     .map((line, place) => ({ ...line, place }))
     .sort((a, b) => b.size - a.size || a.place - b.place)
