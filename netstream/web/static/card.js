@@ -451,7 +451,7 @@ export class Card {
       const raw = values[index]?.[at] ?? null;
       if (this.#hidden.has(id) || raw === null || (!raw && this.#still.has(id))) return;
       const { text } = this.#items[index] ? { text: this.#items[index].value.textContent } : { text: "" };
-lines.push({ name: names[index], text, size: Math.abs(raw), colour: colour(index) });
+      lines.push({ name: names[index], text, size: Math.abs(raw), colour: colour(index) });
     });
     const reach = Math.max(step, (this.view.to - this.view.from) / 150);
     const notes = (this.page.marks?.of(chart.id) ?? [])
