@@ -27,8 +27,9 @@ class GestureTests(PagesTestCase):
 
     def box(self, selector: str) -> dict[str, Any]:
         """
-        @return: Where an element is in the window.
+        @return: Where an element is in the window, once there is one.
         """
+        self.find(selector)
         script = "return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()"
         return dict(self.browser.execute_script(script, selector))
 
@@ -85,6 +86,7 @@ class GestureTests(PagesTestCase):
         """
         server = self.scripted()
         self.open(server, FIXED)
+        self.find("[data-chart='system.cpu'] .u-over")
         script = """
             const over = document.querySelector("[data-chart='system.cpu'] .u-over");
             const { left, top, width } = over.getBoundingClientRect();

@@ -416,6 +416,7 @@ class ViewTests(PagesTestCase):
         plot = self.find("[data-chart='system.cpu'] .u-over")
         self.chain().move_to_element(plot).perform()
         self.wait_text(".tooltip", "Anomalous: a")
+        self.find("[data-chart='disk.n0'] canvas")
         script = """
             const canvas = document.querySelector(`[data-chart='${arguments[0]}'] canvas`);
             const ink = canvas.getContext("2d");
