@@ -122,9 +122,7 @@ class _Family:
             dimensions: Iterable[Dimension],
         ) -> ChartText:
             chart_id = f"{section}.{name}"
-            return source.chart(
-                chart_id, f"{title} {what} ({chart_id})", units, family, chart_id, chart_type, priority, *dimensions
-            )
+            return source.chart(chart_id, f"{title} {what}", units, family, chart_id, chart_type, priority, *dimensions)
 
         self._charts = {
             name: Growing(
@@ -167,7 +165,7 @@ class Apps:
         )
         self._states = source.chart(
             "system.processes_state",
-            "System Processes State (system.processes_state)",
+            "System Processes State",
             "processes",
             "processes",
             "system.processes_state",

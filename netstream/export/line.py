@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Destination, ExportTarget
+from netstream.endings import how_ended
 from netstream.export.carrier import Connect, Told, Unreachable
 from netstream.export.spool import Entry, Spool
 from netstream.export.waiting import Bell
@@ -68,7 +69,7 @@ class _Line(Protocol):
         self.transport.registerProducer(self, True)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost = reason.getErrorMessage()
+        self.lost = how_ended(reason)
         self._bell.ring()
 
     def pauseProducing(self) -> None:
@@ -113,7 +114,7 @@ class LineCarrier:
         except CancelledError:
             raise
         except Exception as problem:
-            raise Unreachable(str(problem) or type(problem).__name__) from problem
+            raise Unreachable(how_ended(Failure(problem))) from problem
         line: _Line = made
         written: deque[tuple[Entry, float]] = deque()
         worked = False

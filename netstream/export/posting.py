@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 import netstream
 from netstream.config.settings import Destination, ExportTarget
+from netstream.endings import how_ended
 from netstream.export.carrier import Connect, Told, Unreachable
 from netstream.export.format import Format
 from netstream.export.spool import Spool
@@ -270,5 +271,5 @@ class PostingCarrier:
 def _why(problem: Exception) -> str:
     reasons = getattr(problem, "reasons", None)
     if reasons:
-        return str(getattr(reasons[0], "value", reasons[0]))
-    return str(problem) or type(problem).__name__
+        return how_ended(reasons[0]) if isinstance(reasons[0], Failure) else str(reasons[0])
+    return how_ended(Failure(problem))

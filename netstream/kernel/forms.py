@@ -55,6 +55,32 @@ Bytes = npt.NDArray[np.uint8]
 Float64s = npt.NDArray[np.float64]
 
 
+class Question:
+    """
+    A question for samples, and which rows of those that are at hand answer it.
+    """
+
+    __slots__ = ("after", "before", "count", "end", "first", "last", "now", "points")
+
+    def __init__(self, after: int, before: int, points: int, now: int, first: int, last: int) -> None:
+        """
+        @param after: As L{netstream.db.windows.window} has it.
+        @param before: The same.
+        @param points: The same.
+        @param now: The current second.
+        @param first: The oldest second that is stored.
+        @param last: The newest second.
+        """
+        self.after = after
+        self.before = before
+        self.points = points
+        self.now = now
+        self.first = first
+        self.last = last
+        self.end = 0
+        self.count = 0
+
+
 class Rows:
     """
     Rows of some series, one sample each: those of a hot page, and what comes
@@ -110,15 +136,20 @@ class Rows:
             if not 0 <= self.columns[i] < width:
                 raise ValueError("no such column")
 
-    def plan(self, after: int, before: int, points: int, now: int, first: int, last: int) -> int:
+    def plan(self, question: Question) -> bool:
         """
         Choose rows as L{netstream.db.windows.window} does, where each is one
-        sample.
+        sample: C{end} becomes the row of the page behind the last one, and
+        C{count} how many there are.
 
-        @return: The row behind the last one, counted from the first of the
-            past, times 2**32, and how many there are; 0 if it is not so simple,
-            or they are not all here.
+        @return: Whether it is as simple as that, and they are all here.
         """
+        after = question.after
+        before = question.before
+        points = question.points
+        now = question.now
+        first = question.first
+        last = question.last
         earlier = len(self.past)
         step = self.step
         start = self.start - earlier * step
@@ -135,7 +166,7 @@ class Rows:
         if before > now - 1:
             after, before = after - (before - now + 1), now - 1
         if after <= 0 or step <= 0 or (step > 1 and 0 < points * step < before - after + 1):  # a tier might fit
-            return 0
+            return False
         after -= after % step
         before -= before % step
         stored = (before - after + 1) // step
@@ -145,16 +176,18 @@ class Rows:
             points = stored
         rest = stored % points
         if stored // points + (1 if rest > points // 2 else 0) != 1:
-            return 0
+            return False
         if before - after > points * step:
             points = stored
         after = before - points * step
         if after < self.floor or before < first or after >= last or after + step < start or (after - start) % step:
-            return 0
+            return False
         low = (after + step - start) // step
         if low + points > earlier + len(self.cells):
-            return 0
-        return (low + points << 32) + points
+            return False
+        question.end = low + points - earlier
+        question.count = points
+        return True
 
 
 class Form:
@@ -186,28 +219,11 @@ class Form:
         self._factor = factor
         self._anomalies = anomalies
 
-    def fill(
-        self,
-        rows: Rows,
-        after: int,
-        before: int,
-        points: int,
-        now: int,
-        first: int,
-        last: int,
-        latest: Float64s,
-        series: Int32s,
-    ) -> bytes | None:
+    def fill(self, rows: Rows, question: Question, latest: Float64s, series: Int32s) -> bytes | None:
         """
         Answer a question for samples.
 
         @param rows: Where they are.
-        @param after: As L{netstream.db.windows.window} has it.
-        @param before: The same.
-        @param points: The same.
-        @param now: The current second.
-        @param first: The oldest second that is stored.
-        @param last: The newest second.
         @param latest: float64 by series of the host.
         @param series: int32 by column: its series, -1 if it has none.
         @return: L{None} if rows are not all here, or each of more than one
@@ -215,7 +231,7 @@ class Form:
         @raise ValueError: There are more columns than series, or less.
         """
         if not cython.compiled:
-            return self._by_arrays(rows, after, before, points, now, first, last, latest, series)
+            return self._by_arrays(rows, question, latest, series)
         cell: Any  # in C, the bits of a number and the number in the same place
         cells: Any = rows.cells
         marks: Any = rows.marks
@@ -228,11 +244,10 @@ class Form:
         earlier = past.shape[0]
         if series.shape[0] != wanted:
             raise ValueError("arrays of unequal shape")
-        end = rows.plan(after, before, points, now, first, last)
-        if not end:
+        if not rows.plan(question):
             return None
-        high = (end >> 32) - earlier
-        height = end & 0xFFFFFFFF
+        high = question.end
+        height = question.count
         low = high - height
         count = 0
         finite = 0
@@ -272,17 +287,17 @@ class Form:
                 break
             code = places[place]
             if code == 0:
-                at = put_integer(at, after)
+                at = put_integer(at, question.after)
             elif code == 1:
-                at = put_integer(at, before)
+                at = put_integer(at, question.before)
             elif code == 2:
-                at = put_integer(at, points)
+                at = put_integer(at, question.points)
             elif code == 3:
                 at = put_integer(at, step)
             elif code == 4:
-                at = put_integer(at, first)
+                at = put_integer(at, question.first)
             elif code == 5:
-                at = put_integer(at, last)
+                at = put_integer(at, question.last)
             elif code == 6:
                 at = put_integer(at, start + step * low)
             elif code == 7:
@@ -333,28 +348,16 @@ class Form:
                     at += 1
         return bytes(memoryview(text)[: at - begin])
 
-    def _by_arrays(
-        self,
-        rows: Rows,
-        after: int,
-        before: int,
-        points: int,
-        now: int,
-        first: int,
-        last: int,
-        latest: Float64s,
-        series: Int32s,
-    ) -> bytes | None:
+    def _by_arrays(self, rows: Rows, question: Question, latest: Float64s, series: Int32s) -> bytes | None:
         """
         The way without a compiler.
         """
         wanted, earlier, start, step = len(rows.columns), len(rows.past), rows.start, rows.step
         if len(series) != wanted:
             raise ValueError("arrays of unequal shape")
-        end = rows.plan(after, before, points, now, first, last)
-        if not end:
+        if not rows.plan(question):
             return None
-        high, height = (end >> 32) - earlier, end & 0xFFFFFFFF
+        high, height = question.end, question.count
         low = high - height
         here = slice(max(0, low), max(0, high))
         loaded, flags = np.empty((here.stop - here.start, wanted)), np.empty((here.stop - here.start, wanted), np.uint8)
@@ -371,7 +374,8 @@ class Form:
         if self._turned:
             shown, oldest, stride = values[::-1], oldest + stride * (height - 1), -stride
         said = [
-            *(b"%d" % whole for whole in (after, before, points, step, first, last)),
+            *(b"%d" % whole for whole in (question.after, question.before, question.points)),
+            *(b"%d" % whole for whole in (step, question.first, question.last)),
             *(b"%d" % whole for whole in (start + step * low, start + step * (high - 1), height, count)),
             *(write(np.array([[number]]), b"", b"") for number in (least, greatest)),
             write(np.array([newest]), b",", b""),

@@ -13,6 +13,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netstream.endings import how_ended
 from netstream.hub.hub import Host
 from netstream.model.identity import fingerprint
 from netstream.streaming.door import ASKING, PASSING, Candidate
@@ -297,7 +298,7 @@ class ParentProtocol(Protocol):
         self._end()
         if self._relay is not None:
             self._relay.close()
-        self._reason = self._reason or reason.getErrorMessage()
+        self._reason = self._reason or how_ended(reason, "the child")
         if self.host is not None:
             self._log.info(
                 "{peer}: {host} disconnected: {reason}",

@@ -24,6 +24,7 @@ from zope.interface import implementer
 from netstream.config.settings import Destination
 from netstream.db.interfaces import exchange_of
 from netstream.db.spooling import Spooling
+from netstream.endings import how_ended
 from netstream.model.samples import SampleBatch
 from netstream.model.updates import Update
 from netstream.session.errors import ProtocolError
@@ -446,7 +447,7 @@ class ChildProtocol(Protocol):
             dropped = self._outbox.dropped
         if self._outbox is not None:
             self._count_lost(self._outbox)
-        self._uplink.ended(self._destination, accepted, self._reason or ended_by(reason), dropped)
+        self._uplink.ended(self._destination, accepted, self._reason or how_ended(reason, "the parent"), dropped)
 
     def _why(self, refusal: Refusal) -> str:
         if refusal is Refusal.NOT_UNDERSTOOD:
@@ -464,17 +465,6 @@ def silence(destination: Destination) -> str:
         "it closed without an answer, as ports do that take TLS only: then write ':SSL' at the end of the destination; "
         "else its log may say why"
     )
-
-
-def ended_by(reason: Failure) -> str:
-    """
-    @return: How a transport ended a connection, for people.
-    """
-    if not reason.check("OpenSSL.SSL.Error"):
-        return reason.getErrorMessage()
-    from netstream.tls.explain import failed
-
-    return str(failed(reason, complete=True) or reason.getErrorMessage())
 
 
 def _certificate_ends(transport: object) -> float:

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import Destination
+from netstream.endings import how_ended
 from netstream.hub.hub import Host
 from netstream.session.choosing import StreamInfo, Verdict, judge, question, ranked
 from netstream.streaming.asking import ASK_WITHIN, ask
@@ -125,7 +126,7 @@ class Choice:
         return connected
 
     def _unreachable(self, destination: Destination, problem: BaseException) -> None:
-        now, what = self._clock.seconds(), Failure(problem).getErrorMessage()
+        now, what = self._clock.seconds(), how_ended(Failure(problem))
         if isinstance(problem, TLSFailed):
             # It is there, and needs somebody's hand.
             refusal = Refusal.BAD_CERTIFICATE if problem.problem.certificate else Refusal.TLS

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from netstream.config.settings import SocksProxy
+from netstream.endings import how_ended
 from netstream.streaming.strangers import recognised
 from netstream.wire.socks import SocksError, SocksRequest
 
@@ -129,7 +130,9 @@ class _Through(Factory):
         Connect to the proxy.
         """
         self._under_way = proxy.connect(self)
-        self._under_way.addErrback(lambda failure: self.refused(f"cannot be connected: {failure.getErrorMessage()}"))
+        self._under_way.addErrback(
+            lambda failure: self.refused(f"cannot be connected: {how_ended(failure, 'the proxy')}")
+        )
         return self.result
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:

@@ -25,7 +25,6 @@ from netstream.web.answer import Refusal
 from netstream.web.charts import list_pattern, named, newest
 from netstream.web.management import check
 from netstream.web.target import Parameters
-from netstream.web.transitions import PAUSE_EVERY
 
 BUILT_IN = "built-in"
 """What the API says of the program that tells people, if there is none."""
@@ -293,9 +292,8 @@ class Alerts:
         )
         found = await self._health.journal.search(asked)
         shown = []
-        for number, said in enumerate(found.transitions, 1):
-            if number % PAUSE_EVERY == 0:
-                await self._turns.breathe()
+        for said in found.transitions:
+            await self._turns.breathe()
             shown.append((of[said.guid], self._logged(of[said.guid], said)))
         return shown
 

@@ -15,8 +15,6 @@ from netstream.web.charts import version_of
 from netstream.web.node import bounds, mirrored
 from netstream.web.target import Parameters
 
-PAUSE_EVERY = 10
-"""Nodes that are described before other work gets its turn."""
 MOST_ALERTS = 2000
 """Raised alerts of one answer."""
 MOST_TRANSITIONS = 1000
@@ -88,9 +86,8 @@ async def overview(hub: Hub, alerts: Alerts, settings: Settings, turns: Turns) -
         fingerprints of the API keys of this one.
     """
     found = []
-    for number, host in enumerate(mirrored(hub)):
-        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await turns.breathe()
+    for host in mirrored(hub):
+        await turns.breathe()
         found.append(await _overview(host, alerts, int(turns.clock.seconds())))
     return {"now": int(turns.clock.seconds()), "own": hub.local.info.guid, "keys": list(settings.keys), "nodes": found}
 
@@ -101,9 +98,8 @@ async def raised(hub: Hub, alerts: Alerts, parameters: Parameters, turns: Turns)
         critical first and then the latest.
     """
     found: list[dict[str, Any]] = []
-    for number, host in enumerate(mirrored(hub)):
-        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
-            await turns.breathe()
+    for host in mirrored(hub):
+        await turns.breathe()
         these = alerts.alarms(host, parameters, int(turns.clock.seconds()))
         found += [_named(host) | alarm for alarm in these["alarms"].values()]
     found.sort(key=lambda alarm: (alarm["status"] != "CRITICAL", -alarm["last_status_change"]))

@@ -99,6 +99,7 @@ def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) ->
         "cloud-available": False,
         "agent-claimed": host.claim_id is not None,
         "aclk-available": False,
+        "aclk-implementation": "",
         "memory-mode": host.db.mode,
         "multidb-disk-quota": sum(settings.db.tier_size) >> 20,
         "page-cache-size": 0,
@@ -118,6 +119,7 @@ def info(hub: Hub, host: Host, settings: Settings, alerts: Mapping[str, int]) ->
         "dashboard-used": None,
         "charts-count": len(charts),
         "metrics-count": sum(len(chart.dimensions) for chart in charts),
+        "ml-info": {},
     }
     health = hub.health() if host.local else host.db.health()
     problem = health.problem

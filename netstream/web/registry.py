@@ -7,6 +7,7 @@ ask a node for it, and learn from the answer what the node is called.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from netstream.hub.hub import Host
@@ -19,8 +20,10 @@ ACTIONS = ("hello", "access", "delete", "search", "switch")
 """What a registry can be asked for."""
 
 
-def answer(host: Host, action: str) -> dict[str, Any]:
+def answer(hosts: Sequence[Host], host: Host, action: str) -> dict[str, Any]:
     """
+    @param hosts: All nodes that are known.
+    @param host: The one that is asked.
     @param action: What is asked for.
     @return: Who the node is; anything but C{hello} is switched off.
     @raise Refusal: There is no such action.
@@ -34,5 +37,17 @@ def answer(host: Host, action: str) -> dict[str, Any]:
         "hostname": host.info.hostname,
         "machine_guid": host.info.guid,
     }
-    # The registry is where the question was asked, seen from there.
-    return told | {"registry": ".", "cloud_base_url": CLOUD, "anonymous_statistics": False} if hello else told
+    if not hello:
+        return told
+    return told | {
+        "registry": ".",  # where the question was asked, seen from there
+        "cloud_base_url": CLOUD,
+        "anonymous_statistics": False,
+        "cloud_status": "disabled",
+        "agent": _identity(host) | {"claim_id": host.claim_id, "bearer_protection": False},
+        "nodes": [_identity(each) | {"hostname": each.info.hostname} for each in hosts],
+    }
+
+
+def _identity(host: Host) -> dict[str, Any]:
+    return {"machine_guid": host.info.guid, "node_id": None}

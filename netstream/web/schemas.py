@@ -128,7 +128,14 @@ TREE = named(
     )
 )
 REGISTRY = things(
-    {"registry": TEXT, "cloud_base_url": TEXT, "anonymous_statistics": TRUTH},
+    {
+        "registry": TEXT,
+        "cloud_base_url": TEXT,
+        "anonymous_statistics": TRUTH,
+        "cloud_status": TEXT,
+        "agent": things(machine_guid=TEXT, node_id=maybe(TEXT), claim_id=maybe(TEXT), bearer_protection=TRUTH),
+        "nodes": items(things(machine_guid=TEXT, node_id=maybe(TEXT), hostname=TEXT)),
+    },
     action=TEXT,
     status={"enum": ["ok", "disabled"]},
     hostname=TEXT,

@@ -19,8 +19,6 @@ from netstream.web.target import Parameters
 
 MOST = 5000
 """Transitions of one answer."""
-PAUSE_EVERY = 100
-"""Transitions that are described before other work gets its turn."""
 _TITLES: Mapping[str, str] = {
     "status": "Alert Status",
     "type": "Alert Type",
@@ -59,9 +57,8 @@ async def transitions(
     )
     found = await health.journal.search(asked) if health is not None else Found()
     shown: list[dict[str, Any]] = []
-    for number, said in enumerate(found.transitions, 1):
-        if number % PAUSE_EVERY == 0:
-            await turns.breathe()
+    for said in found.transitions:
+        await turns.breathe()
         shown.append(_described(said))
     return {
         "api": 2,

@@ -299,7 +299,7 @@ class Commands:
         """
         What older dashboards ask before anything else.
         """
-        return json_answer(registry.answer(host, ask.parameters.text("action")))
+        return json_answer(registry.answer(node.mirrored(self._hub), host, ask.parameters.text("action")))
 
     @_command("functions")
     async def functions(self, host: Host, ask: Ask) -> Answer:

@@ -26,9 +26,6 @@ from netstream.web.standing import standing
 from netstream.web.target import Parameters
 from netstream.web.transitions import transitions
 
-PAUSE_EVERY = 10
-"""Nodes that are described before other work gets its turn."""
-
 
 @frozen
 class Scope:
@@ -83,8 +80,7 @@ class Scope:
         """
         found = []
         for index, host in enumerate(await nodes.chosen(self.hub, self.only, self.parameters, self.turns)):
-            if index % PAUSE_EVERY == PAUSE_EVERY - 1:
-                await self.turns.breathe()
+            await self.turns.breathe()
             found.append(await describe(host, index))
         return self.told({"nodes": found})
 

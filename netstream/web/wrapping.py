@@ -13,7 +13,7 @@ from attrs import evolve
 
 from netstream.db.interfaces import Look
 from netstream.hub.hub import Host
-from netstream.kernel.forms import Form, Rows
+from netstream.kernel.forms import Form, Question, Rows
 from netstream.kernel.rows import extent
 from netstream.kernel.rows import write as written
 from netstream.turns import Turns
@@ -200,15 +200,8 @@ def at_once(host: Host, choice: Choice, window: Numbers, look: Look, now: int, f
     if form is None:
         form = choice.form = _form(host, choice)
     rows = Rows(page.cells, page.marks, look.columns, look.past, look.past_marks, look.start, look.step, look.floor)
-    text = form.fill(
-        rows,
-        *within(*window),
-        now,
-        look.span.first,
-        look.span.last,
-        host.latest.value,
-        choice.numbers(host.table),
-    )
+    question = Question(*within(*window), now, look.span.first, look.span.last)
+    text = form.fill(rows, question, host.latest.value, choice.numbers(host.table))
     return None if text is None else Answer(text, JSON, headers=saved_as(filename))
 
 

@@ -18,6 +18,7 @@ from netstream.collect.netstat import NetStat
 from netstream.collect.power import PowerCap
 from netstream.collect.process_groups import parse
 from netstream.collect.temperatures import HardwareMonitors
+from netstream.wire.words import parent_words
 from tests.collect.trees import (
     DISKSTATS,
     LOADAVG,
@@ -77,6 +78,17 @@ class MachineTests(TreeTestCase):
             self.assertTrue(defined(text), self.collector.source)
             gone = self.collector.withdraw()
             self.assertEqual(set(defined(gone, obsolete=True)), set(defined(text)), self.collector.source)
+
+    def test_titles(self) -> None:
+        """
+        The title of a chart is for people: it does not repeat the id, which the API puts behind it.
+        """
+        for make in (*MODULES, Apps):
+            told = self.start(make) + b"".join(self.collector.collect(NOW + n * SECOND) for n in range(1, 12))
+            charts = [parent_words(line) for line in told.decode().splitlines() if line.startswith("CHART ")]
+            self.assertTrue(charts, self.collector.source)
+            for _, id, _, title, *_ in charts:
+                self.assertNotIn(id, title)
 
     def broken(self) -> Iterator[tuple[Path, bytes]]:
         """

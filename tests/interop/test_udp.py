@@ -139,7 +139,7 @@ class DirectTests(UDPTestCase):
             ("wrong-address", sending(f"udp:127.0.0.2:{port}", CAfile=str(self.ca)), "nothing listens there for UDP"),
             ("wrong-name", sending(f"udp:localhost:{elsewhere}", CAfile=str(self.ca)), "is not for 'localhost'"),
             ("no-trust", sending(f"udp:localhost:{port}"), "authority that is not known here"),
-            ("tcp-to-udp", sending(f"127.0.0.1:{port}:SSL", CAfile=str(self.ca)), "Connection was refused"),
+            ("tcp-to-udp", sending(f"127.0.0.1:{port}:SSL", CAfile=str(self.ca)), "the connection was refused"),
             ("udp-to-nothing", sending(f"udp:127.0.0.1:{free_port()}"), "nothing listens there for UDP"),
         ):
             child = self.node(name, role="child", stream=stream)

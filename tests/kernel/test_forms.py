@@ -49,7 +49,8 @@ class FormTests(SynchronousTestCase):
         past_marks = np.asarray(past == 99, np.uint8)
         *question, start, step, floor = said.values()
         rows = self.kernel.forms.Rows(cells, marks, columns, past, past_marks, start, step, floor)
-        text: bytes | None = form.fill(rows, *question, np.array([1.5, np.nan, -0.0, 7]), columns * 2)
+        asked_for = self.kernel.forms.Question(*question)
+        text: bytes | None = form.fill(rows, asked_for, np.array([1.5, np.nan, -0.0, 7]), columns * 2)
         return text
 
     def test_form(self) -> None:
@@ -135,8 +136,9 @@ class FormTests(SynchronousTestCase):
             with self.assertRaises(ValueError):
                 self.kernel.forms.Rows(cells, marks, both * 0 + column, past, flags, START, 1, START)
         rows = self.kernel.forms.Rows(*good, START, 1, START)
+        question = self.kernel.forms.Question(START, START, 1, START + 3, START, START + 2)
         with self.assertRaises(ValueError):
-            form.fill(rows, START, START, 1, START + 3, START, START + 2, np.zeros(1), both[:1])
+            form.fill(rows, question, np.zeros(1), both[:1])
 
 
 class PlainFormTests(FormTests):
@@ -186,7 +188,7 @@ class SameFormsTests(SynchronousTestCase):
             form = kernel.forms.Form([b"", b" ", b" ", b" ", b""], ["oldest", "newest", "step", "result"], flip)
             marks = np.zeros(cells.shape, np.uint8)
             rows = kernel.forms.Rows(cells, marks, columns, past, none, start, step, floor)
-            texts.append(form.fill(rows, *question, np.array([1.0]), columns))
+            texts.append(form.fill(rows, kernel.forms.Question(*question), np.array([1.0]), columns))
         self.assertEqual(*texts)
         if texts[0] is not None:
             plan = window(

@@ -9,11 +9,11 @@ from typing import Any
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.internet.protocol import Factory
 
+from netstream.endings import how_ended
 from netstream.quic import connection as connections
 from netstream.quic.client import QuicEndpoint, QuicFailed
 from netstream.quic.connection import Connection, configuration
 from netstream.quic.server import HANDSHAKES, HANDSHAKES_PER_ADDRESS, QuicServerEndpoint
-from netstream.streaming.child import ended_by
 from netstream.tls.certificates import certificate_fingerprint
 from netstream.tls.problem import TLSFailed
 from tests.quic.case import PORT, LinkCase, Talker
@@ -126,7 +126,7 @@ class TrustTests(LinkCase):
         # In TLS 1.3 a client is done before it hears what the server thinks of it.
         client = self.successResultOf(connecting)
         assert client.lost is not None
-        self.assertIn("the other side refused: it demands a certificate", ended_by(client.lost))
+        self.assertIn("the other side refused: it demands a certificate", how_ended(client.lost))
         (line,) = self.said("by UDP: TLS handshake failed")
         self.assertIn("it presented no certificate, and 'ssl require client certificate' in [web] demands one", line)
         write_authority(self.directory / "other", "Other CA")

@@ -118,7 +118,7 @@ class NodeTests(WorldCase):
         text = " ".join(self.logged)
         for said in (
             "misled cannot stream to udp:parent: TLS handshake failed (certificate): the certificate is not for",
-            "plain cannot stream to parent: cannot connect: Connection was refused",
+            "plain cannot stream to parent: cannot connect: the connection was refused",
             "refused: API key ba052598 is not known",
             "unknown cannot stream to udp:second: not permitted by the parent",
         ):

@@ -90,6 +90,16 @@ class AdmissionTests(WorldCase):
         self.assertIsNone(parent.hub.get(guids[2]))
         self.assertEqual(parent.service._parent.waiting, 0)  # type: ignore[union-attr]
 
+    def test_left(self) -> None:
+        """
+        Of a child whose connection ended it is known who ended it.
+        """
+        parent = self.world.node("parent", "parent")
+        self.child(parent).leave()
+        self.world.advance(1)
+        self.assertEqual(self.host(parent, GUID).left, "the connection was closed by the child")
+        self.assertIn("disconnected: the connection was closed by the child", self.logged[-1])
+
     def test_too_many_hosts(self) -> None:
         """
         A key that comes with ever new GUIDs cannot fill the memory; hosts that
@@ -255,6 +265,7 @@ class ConnectionTests(WorldCase):
         parent = self.world.node("parent", "parent")
         self.child(parent)
         self.child(parent).leave()
+        self.world.advance(1)
         self.world.advance(0.1)
         again = self.child(parent)
         self.assertEqual(again.received, b"")

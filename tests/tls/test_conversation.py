@@ -665,10 +665,10 @@ class ClientCertificateTests(TLSCase):
         self.assertIn("it presented no certificate, and 'ssl require client certificate'", self.logged[-1])
         # With TLS 1.3 a client learns only after its own part of the handshake that it failed.
         self.successResultOf(made)
-        from netstream.streaming.child import ended_by
+        from netstream.endings import how_ended
 
         assert child.lost is not None
-        self.assertIn("it demands a certificate", ended_by(child.lost))
+        self.assertIn("it demands a certificate", how_ended(child.lost))
 
     def test_stranger(self) -> None:
         """

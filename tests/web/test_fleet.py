@@ -5,9 +5,11 @@ All nodes at a glance.
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netstream.turns import Turns
 from netstream.web import fleet
 from tests.health.stage import Stage as Watching
 from tests.web.stage import CHILD, GUID, NOW, Stage
@@ -52,6 +54,23 @@ class FleetTests(SynchronousTestCase):
         for number in range(1000):
             stage.child(f"web{number}", f"00000000-0000-0000-0000-{number:012}")
         self.assertEqual(1001, len(stage.get("/api/v3/overview").json()["nodes"]))
+
+    def test_turns(self) -> None:
+        """
+        Between any two nodes other work may have its turn.
+        """
+        stage = Stage()
+        for number in range(8):
+            stage.child(f"web{number}", f"00000000-0000-0000-0000-{number:012}")
+        for target in ("overview", "raised", "nodes", "node_instances", "stream_path"):
+            asked = []
+
+            async def breathe(turns: Turns, asked: list[Turns] = asked) -> None:
+                asked.append(turns)
+
+            with mock.patch.object(Turns, "breathe", breathe):
+                self.assertEqual(stage.get(f"/api/v3/{target}").status, 200)
+            self.assertGreaterEqual(len(asked), 9, target)
 
     def test_alerts(self) -> None:
         """

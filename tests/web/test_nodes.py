@@ -46,6 +46,7 @@ class NodeTests(SynchronousTestCase):
         self.assertEqual(info["host_labels"], {"_os": "linux", "site": "berlin"})
         self.assertIn({"plugin": "proc.plugin", "module": "/proc/loadavg"}, info["collectors"])
         self.assertEqual(info["cores_total"], "unknown")
+        self.assertEqual((info["aclk-available"], info["aclk-implementation"], info["ml-info"]), (False, "", {}))
 
     def test_facts(self) -> None:
         """

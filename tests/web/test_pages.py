@@ -217,6 +217,10 @@ class DashboardTests(SynchronousTestCase):
         said = self.stage.get("/api/v1/registry?action=hello").json()
         self.assertEqual((said["status"], said["hostname"], said["machine_guid"]), ("ok", "parent.example", GUID))
         self.assertFalse(said["anonymous_statistics"])
+        own = {"machine_guid": GUID, "node_id": None}
+        self.assertEqual(said["agent"], own | {"claim_id": None, "bearer_protection": False})
+        child = {"machine_guid": CHILD, "node_id": None, "hostname": "web1"}
+        self.assertEqual(said["nodes"], [own | {"hostname": "parent.example"}, child])
         said = self.stage.get("/api/v1/registry?action=access&machine=x&name=y&url=z").json()
         self.assertEqual((said["action"], said["status"]), ("access", "disabled"))
         for asked in ("", "?action=", "?action=nosuch"):

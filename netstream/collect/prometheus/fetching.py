@@ -21,6 +21,7 @@ from twisted.web.iweb import IAgent
 
 import netstream
 from netstream.config.feeds import ScrapeTarget
+from netstream.endings import how_ended
 
 LARGEST = 16 << 20
 """Bytes of a page."""
@@ -141,5 +142,5 @@ async def fetch(requests: IAgent, target: ScrapeTarget) -> Fetched:
 
 def _said(problem: BaseException) -> str:
     if isinstance(problem, ResponseFailed):
-        return "; ".join(dict.fromkeys(reason.getErrorMessage() for reason in problem.reasons)) or "no answer"
-    return str(problem)
+        return "; ".join(dict.fromkeys(how_ended(reason) for reason in problem.reasons)) or "no answer"
+    return how_ended(Failure(problem))

@@ -239,7 +239,7 @@ class ScraperTests(BoardCase):
         self.assertEqual(set(self.rows["prometheus_x.untyped", "untyped"]), {10, 40})
         told = [message for message in self.messages if "prometheus:x" in message]
         self.assertEqual(len(told), 2, told)
-        self.assertIn("nothing from http://127.0.0.1:9100/metrics: Connection was refused", told[0])
+        self.assertIn("nothing from http://127.0.0.1:9100/metrics: the connection was refused", told[0])
         self.assertIn("is there again", told[1])
 
     def test_problems(self) -> None:
