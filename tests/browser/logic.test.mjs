@@ -286,6 +286,16 @@ test("the newest samples are asked for besides where points stand for several", 
   assert.equal(recent.question(86400, 4000, 5002).after, 3940, "also of a time that stands still");
 });
 
+test("what comes and what goes are told from what can be added up", () => {
+  const of = (...rows) => {
+    const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" }, y: { name: "y" } } });
+    feed.absorb(feed.question(60, 0, 100), reply(["x", "y"], rows), 100);
+    return feed.opposed;
+  };
+  assert.equal(of([99, 5, -3], [100, null, 0]), true);
+  for (const rows of [[[99, 5, 0]], [[99, -5, -3]], [[99, null, null]], []]) assert.equal(of(...rows), false);
+});
+
 test("a time that stands still is asked for once", () => {
   const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
   const question = feed.question(60, 1000, 5000);

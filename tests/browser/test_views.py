@@ -366,7 +366,14 @@ class ViewTests(PagesTestCase):
         The menu of a chart is gone through with the arrows, and left with
         Escape.
         """
-        self.open(self.scripted())
+        server = self.scripted()
+        server.add("net.net", lambda second: [5.0, -3.0], priority=1)
+        self.open(server)
+        wait_for("the legend has values", lambda: self.text("[data-chart='net.net'] .value") != "–")
+        self.find("[data-chart='net.net'] .more").send_keys(Keys.ENTER)
+        both = self.find("[data-chart='net.net'] .menu a").get_attribute("href")
+        self.assertIn("compare.html#context=net.net&by=both", str(both), "what goes is not added to what comes")
+        self.press(Keys.ESCAPE)
         self.find("[data-chart='system.cpu'] .more").send_keys(Keys.ENTER)
 
         def focused() -> str:
