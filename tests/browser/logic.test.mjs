@@ -313,6 +313,7 @@ test("an alert explains itself", () => {
       since: 900,
       value_string: "42%",
       lookup: { method: "average", dimensions: ["user"], after: 800, before: 900, found: 42.123456789 },
+      calc: { expression: "$this + $load1", filled_in: "42.1 + 0.9", result: 43.0 },
       warn: { expression: "$this > 10", filled_in: "42.1 > 10", result: 1 },
       roles: ["sysadmin"],
       would_tell: [],
@@ -323,6 +324,7 @@ test("an alert explains itself", () => {
   );
   const of = Object.fromEntries(said.map(([name, words, literal]) => [name, literal ?? words]));
   assert.match(of["Looked up"], /^average of user, .*: 42.1235$/);
+  assert.equal(of["Calculated now"], "$this + $load1\n42.1 + 0.9");
   assert.equal(of["Warning if"], "$this > 10\n42.1 > 10");
   assert.equal(of.Told, "nobody: nothing has changed");
   assert.equal(of["Defined in"], "cpu.conf, line 3 (comes with netstream)");
