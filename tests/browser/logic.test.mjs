@@ -286,6 +286,16 @@ test("the newest samples are asked for besides where points stand for several", 
   assert.equal(recent.question(86400, 4000, 5002).after, 3940, "also of a time that stands still");
 });
 
+test("what comes and what goes are told from what can be added up", () => {
+  const of = (...rows) => {
+    const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" }, y: { name: "y" } } });
+    feed.absorb(feed.question(60, 0, 100), reply(["x", "y"], rows), 100);
+    return feed.opposed;
+  };
+  assert.equal(of([99, 5, -3], [100, null, 0]), true);
+  for (const rows of [[[99, 5, 0]], [[99, -5, -3]], [[99, null, null]], []]) assert.equal(of(...rows), false);
+});
+
 test("a time that stands still is asked for once", () => {
   const feed = new Feed({ id: "a.b", update_every: 1, dimensions: { x: { name: "x" } } });
   const question = feed.question(60, 1000, 5000);
@@ -303,6 +313,7 @@ test("an alert explains itself", () => {
       since: 900,
       value_string: "42%",
       lookup: { method: "average", dimensions: ["user"], after: 800, before: 900, found: 42.123456789 },
+      calc: { expression: "$this + $load1", filled_in: "42.1 + 0.9", result: 43.0 },
       warn: { expression: "$this > 10", filled_in: "42.1 > 10", result: 1 },
       roles: ["sysadmin"],
       would_tell: [],
@@ -313,6 +324,7 @@ test("an alert explains itself", () => {
   );
   const of = Object.fromEntries(said.map(([name, words, literal]) => [name, literal ?? words]));
   assert.match(of["Looked up"], /^average of user, .*: 42.1235$/);
+  assert.equal(of["Calculated now"], "$this + $load1\n42.1 + 0.9");
   assert.equal(of["Warning if"], "$this > 10\n42.1 > 10");
   assert.equal(of.Told, "nobody: nothing has changed");
   assert.equal(of["Defined in"], "cpu.conf, line 3 (comes with netstream)");

@@ -367,7 +367,14 @@ class ViewTests(PagesTestCase):
         The menu of a chart is gone through with the arrows, and left with
         Escape.
         """
-        self.open(self.scripted())
+        server = self.scripted()
+        server.add("net.net", lambda second: [5.0, -3.0], priority=1)
+        self.open(server)
+        wait_for("the legend has values", lambda: self.text("[data-chart='net.net'] .value") != "–")
+        self.find("[data-chart='net.net'] .more").send_keys(Keys.ENTER)
+        both = self.find("[data-chart='net.net'] .menu a").get_attribute("href")
+        self.assertIn("compare.html#context=net.net&by=both", str(both), "what goes is not added to what comes")
+        self.press(Keys.ESCAPE)
         self.find("[data-chart='system.cpu'] .more").send_keys(Keys.ENTER)
 
         def focused() -> str:
@@ -546,6 +553,37 @@ class ViewTests(PagesTestCase):
         self.assertEqual("web99", self.find("tbody .name").text)
         self.find("tbody .name").click()
         wait_for("its dashboard is shown", lambda: self.browser.current_url.startswith(f"{server.url}host/web99/"))
+
+    def test_nodes_narrow(self) -> None:
+        """
+        On a telephone the alerts of a node stand in one line, nothing sticks
+        out, and the way of its samples is told as soon as it is known.
+        """
+        server = self.scripted(3)
+        every = server.said["api/v3/overview"]
+        assert isinstance(every, dict)
+        every["nodes"][2] |= {"hops": 2, "alarms": {"normal": 0, "warning": 2, "critical": 1}}
+        path = [{"hostname": f"web{number}"} for number in (2, 1, 0)]
+        server.said["api/v3/stream_path"] = {"nodes": [{"mg": "guid-2", "streaming_path": path}]}
+        watch = """
+            addEventListener("DOMContentLoaded", () => new MutationObserver((_, me) => {
+                if (!document.querySelector("[data-guid='guid-2'] .hops")?.textContent.includes("via web1")) return;
+                me.disconnect();
+                const questions = performance.getEntriesByType("resource");
+                window.asked = questions.filter(({ name }) => name.includes("overview")).length;
+            }).observe(document.body, { childList: true, subtree: true, characterData: true }));
+        """
+        self.browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": watch})
+        self.resize(360, 740)
+        self.open(server, "nodes.html")
+        asked = wait_for("the way is told", lambda: self.browser.execute_script("return window.asked"))
+        self.assertEqual(2, asked, "by the page and by its menu, once each")
+        script = """
+            const pills = [...document.querySelectorAll("[data-guid='guid-2'] .pill")];
+            const lines = new Set(pills.map((each) => each.getBoundingClientRect().top));
+            return [lines.size, pills.length, document.documentElement.scrollWidth > innerWidth];
+        """
+        self.assertEqual([1, 2, False], self.browser.execute_script(script))
 
     def test_without_processors(self) -> None:
         """

@@ -325,7 +325,7 @@ const page = {
   },
   more: (chart) => [
     ["Copy a link to this chart", () => share(new URL(fragment(`chart_${chart.id}`), location.href).href)],
-    ["Compare over nodes", `${home()}compare.html#context=${encodeURIComponent(chart.context)}`],
+    ["Compare over nodes", `${home()}compare.html#context=${encodeURIComponent(chart.context)}${feeds.get(chart.id)?.opposed ? "&by=both" : ""}`],
     ["Its alerts", `alerts.html#chart=${encodeURIComponent(chart.id)}`],
   ],
 };

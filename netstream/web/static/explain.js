@@ -20,7 +20,8 @@ export function lines(one, now) {
     const when = lookup.after && lookup.before ? `, ${fromTo(lookup.after, lookup.before)}` : "";
     found.push(["Looked up", `${lookup.method} of ${dimensions}${when}: ${lookup.no_data ? "there is no data" : number(lookup.found)}`]);
   }
-  const asks = { calc: "Calculated", warn: "Warning if", crit: "Critical if" };
+  // Variables have gone on since it was evaluated, so this need not be its value.
+  const asks = { calc: "Calculated now", warn: "Warning if", crit: "Critical if" };
   for (const [key, name] of Object.entries(asks)) {
     const asked = one[key];
     if (!asked) continue;

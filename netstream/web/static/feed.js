@@ -84,6 +84,12 @@ export class Feed {
     return found < 0 || this.times[found] - second >= this.#step ? -1 : found;
   }
 
+  /** Whether some values are below zero and others above, as those of what goes and comes: added up they say little. */
+  get opposed() {
+    const some = (fits) => this.values.some((column) => column.some((value) => value !== null && fits(value)));
+    return some((value) => value < 0) && some((value) => value > 0);
+  }
+
   /** Seconds between points. */
   get step() {
     return this.#step;

@@ -262,8 +262,9 @@ function place(nodes) {
 }
 
 let pathsDue = 0;
+/** @returns {Promise<boolean>} whether they were asked for */
 async function findPaths() {
-  if (performance.now() < pathsDue) return;
+  if (performance.now() < pathsDue) return false;
   pathsDue = performance.now() + 30_000;
   try {
     const { nodes = [] } = await get(`${home()}api/v3/stream_path`);
@@ -271,6 +272,7 @@ async function findPaths() {
   } catch (problem) {
     if (!(problem instanceof Refused)) throw problem;
   }
+  return true;
 }
 
 poll(EVERY, async () => {
@@ -278,6 +280,6 @@ poll(EVERY, async () => {
   await menu();
   countRaised(answer.nodes);
   await draw();
-  await findPaths();
+  if (await findPaths()) await draw();
   sparks();
 });
