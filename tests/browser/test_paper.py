@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
+import time
 from typing import Any
 
 from tests.browser.case import Keys
@@ -132,6 +134,25 @@ class PaperTests(PagesTestCase):
         self.browser.execute_script(_PRINTED)
         self.find("#print").send_keys(Keys.ENTER)
         self.assertEqual(186, len(self.printed()["seen"]))
+
+    def test_slow(self) -> None:
+        """
+        Charts that come slowly are waited for as long as another one comes.
+        """
+        server, one = self.many(), threading.Lock()
+        answer = server.answer
+
+        def slow(target: str) -> tuple[int, str, bytes]:
+            if "data?" in target:
+                with one:
+                    time.sleep(0.5)
+            return answer(target)
+
+        server.answer = slow  # type: ignore[method-assign]
+        self.browser.get(server.url + "#after=1700000000&before=1700000300")
+        self.browser.execute_script(_PRINTED)
+        self.find("#print").send_keys(Keys.ENTER)
+        self.assertEqual(26, len(self.printed()["seen"]))
 
     def test_many_names(self) -> None:
         """

@@ -4,7 +4,9 @@ import { byId, element } from "./dom.js";
 import { fromTo } from "./format.js";
 
 const MOST_CHARTS = 200;
+// Milliseconds for which no chart comes before those are printed that came, and for which it is waited at all.
 const PATIENCE = 8000;
+const LONGEST = 60_000;
 
 /**
  * @param {HTMLElement} button prints all charts, not only those on the screen, and so do the keys that print
@@ -56,10 +58,16 @@ export function preparePrint(button, cards, live, { origin, watch, built }) {
       const tiles = [...live.views].filter((view) => !every.has(view));
       const wanted = [...tiles, ...[...every].slice(0, MOST_CHARTS)];
       for (const view of wanted) if (!view.near) view.setNear(true);
-      const ends = performance.now() + PATIENCE;
       live.wake();
-      while (performance.now() < ends && wanted.some(({ feed }) => !feed.loaded)) {
+      const waiting = () => wanted.filter(({ feed }) => !feed.loaded).length;
+      const latest = performance.now() + LONGEST;
+      let left = waiting();
+      let ends = performance.now() + PATIENCE;
+      while (left && performance.now() < Math.min(ends, latest)) {
         await new Promise((resolve) => setTimeout(resolve, 100));
+        const now = waiting();
+        if (now < left) ends = performance.now() + PATIENCE;
+        left = now;
       }
       whole = true;
       top = scrollY;
