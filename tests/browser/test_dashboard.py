@@ -37,9 +37,7 @@ class DashboardTests(BrowserTestCase):
         """
         Wait until that legend has numbers.
         """
-        return wait_for(
-            "the CPU chart has values", lambda: [v for v in self.values() if v != "–"] and self.values(), 30
-        )
+        return wait_for("the CPU chart has values", lambda: [v for v in self.values() if v != "–"] and self.values())
 
     def wait_moved(self) -> None:
         """

@@ -94,7 +94,7 @@ class FormatTests(InteropTestCase):
             return set(found[0]) == set(found[1])
 
         with contextlib.suppress(PeerFailed):  # who compares says what is missing
-            wait_for("both tell the same series", look, 60, 0.5)
+            wait_for("both tell the same series", look, every=0.5)
         ours, theirs = found
         return ours, theirs
 
@@ -114,7 +114,7 @@ class FormatTests(InteropTestCase):
             return bool(found[1] == found[2])
 
         with contextlib.suppress(PeerFailed):
-            wait_for("the same series are told", look, 60, 0.5)
+            wait_for("the same series are told", look, every=0.5)
         text, mine, alone = found
         return text, mine, alone
 
@@ -142,7 +142,7 @@ class FormatTests(InteropTestCase):
             return names[0] == names[1]
 
         with contextlib.suppress(PeerFailed):  # who compares says what is missing
-            wait_for("both tell the same names", look, 60, 0.5)
+            wait_for("both tell the same names", look, every=0.5)
         self._alike("shell", *names)
         said = self._asked(self.theirs.name)(self.parent)
         self.assertEqual({n for n, _ in ASSIGNED.findall(said)} & names[0], names[0], "shell is the default")
@@ -263,9 +263,8 @@ class ShellAlertTests(InteropTestCase):
         wanted = wait_for(
             "the agent has looked at all",
             lambda: [line for line in alarms(agent, "") if "WARNING" in line] and alarms(agent, ""),
-            40,
         )
         self.assertEqual(len(wanted), 6)
         with contextlib.suppress(PeerFailed):  # who compares says what differs
-            wait_for("the parent has looked at all", lambda: alarms(parent, "/host/origin") == wanted, 60)
+            wait_for("the parent has looked at all", lambda: alarms(parent, "/host/origin") == wanted)
         self.assertEqual(alarms(parent, "/host/origin"), wanted)

@@ -43,7 +43,7 @@ class Container:
             roots = [GROUPS]
         self.unified = roots == [GROUPS]
         self._groups = [root / self.name for root in roots]
-        inside = "mount -t sysfs sysfs /sys && echo in && exec sleep 120"
+        inside = "mount -t sysfs sysfs /sys && echo in && exec sleep 600"
         self._process = subprocess.Popen(
             ["unshare", "--net", "--mount", "sh", "-c", inside],
             stdout=subprocess.PIPE,

@@ -88,7 +88,8 @@ class WrittenTests(PrometheusTestCase):
         mine, theirs = node.samples(threads)["go_threads"], prometheus.points("go_threads")
         self.assertGreaterEqual(len(mine), 6)
         for second, value in mine.items():
-            self.assertEqual([value], theirs[second])
+            # After it stood still it scrapes twice within a second, of which a node keeps one.
+            self.assertIn(value, theirs[second])
         requests = self.wait_chart(node, "prometheus.prometheus_http_requests_total", handler="/metrics", code="200")
         found = node.wait_samples(requests, count=4)["prometheus_http_requests_total"]
         self.assertEqual(sorted(found.values())[len(found) // 2], 1.0)

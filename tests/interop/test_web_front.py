@@ -24,7 +24,7 @@ class WebFrontTests(WebFrontCase):
     def ask(
         self, port: int, path: str, source: str = "127.0.0.1", **headers: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, 10, source_address=(source, 0))
+        connection = http.client.HTTPConnection("127.0.0.1", port, 60, source_address=(source, 0))
         self.addCleanup(connection.close)
         connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
