@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from html import escape
 from typing import Protocol
 
@@ -160,18 +160,17 @@ def _objects(view: Rows) -> bytes:
     """
     @return: The rows as JSON objects.
     """
-    count, columns = view.values.shape
-    if not count:
-        return b""
-    cells = [cell for line in _lines(view) for cell in line.split(b",")]
-    parts = [b"}"] * (count * (2 * columns + 2))
-    each = 2 * columns + 2
-    parts[0::each] = _times(view, b'},\n{"time":')
-    for column, key in enumerate(view.keys):
-        parts[2 * column + 1 :: each] = [b"," + encode(key) + b":"] * count
-        parts[2 * column + 2 :: each] = cells[column::columns]
-    parts[each - 1 :: each] = [b""] * count
-    return b"".join(parts)[3:] + b"}"
+    members = _members(tuple(view.keys))
+    rows = [members % tuple(line.split(b",")) for line in _lines(view)]
+    return b",\n".join([time + row for time, row in zip(_times(view, b'{"time":'), rows, strict=True)])
+
+
+@lru_cache(4)
+def _members(keys: tuple[str, ...]) -> bytes:
+    """
+    @return: What stands behind the time of an object, with places for numbers.
+    """
+    return b"".join([b"," + encode(key).replace(b"%", b"%%") + b":%b" for key in keys]) + b"}"
 
 
 def json_head(names: Sequence[str]) -> bytes:

@@ -580,6 +580,28 @@ class DataTests(SynchronousTestCase):
         for question in ("options=objectrows", "format=datatable", "format=csv", "format=html"):
             self.assertGreater(pauses(question), plain, question)
 
+    def test_odd_keys(self) -> None:
+        """
+        Objects have any name as a key, also in pieces, where all keys are
+        written once.
+        """
+        names = ("50%", "%b", '"\\', "\u00e9")
+        self.stage.fill(
+            Chart("odd.c", dimensions={name: Dimension(name) for name in names}),
+            {NOW - 2: [1, 2, 3, 4], NOW - 1: [5, 6, NAN, 8]},
+        )
+        self.patch(formats, "MOST_AT_ONCE", 1)
+        with mock.patch.object(formats, "encode", wraps=formats.encode) as encode:
+            rows = self.stage.get("/api/v1/data?chart=odd.c&after=-2&options=objectrows,flip").json()["data"]
+        self.assertEqual(
+            [[*row.items()][1:] for row in rows],
+            [
+                [*zip(names, (1, 2, 3, 4), strict=True)],
+                [*zip(names, (5, 6, None, 8), strict=True)],
+            ],
+        )
+        self.assertEqual(sum(call.args[0] == "50%" for call in encode.call_args_list), 1)
+
     def test_percentage_of_nothing(self) -> None:
         """
         Where dimensions of both signs make up nothing, their shares are told
