@@ -19,6 +19,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 import netstream
+from benchmarks import pictures
 from netstream.cli import main
 from netstream.config import load
 from netstream.db import DBEngine
@@ -38,6 +39,9 @@ INLINE = re.compile(
 )
 ELSEWHERE = ("git clone", "systemctl restart netdata", "systemctl daemon-reload", "systemctl enable")
 """Commands of other programs."""
+PICTURE = re.compile(r'(?:src|srcset|href)="([^":]+)"')
+MOST_OF_PICTURES = 3_000_000
+"""Bytes."""
 PLACES = {"parent.example": "localhost", "PARENT": "localhost", "KEY": KEY}
 
 
@@ -276,5 +280,19 @@ class LinkTests(SynchronousTestCase):
         Each page and picture that a page names is there.
         """
         for page in PAGES:
-            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            text = page.read_text()
+            for target in [*re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text), *PICTURE.findall(text)]:
                 self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
+
+    def test_pictures(self) -> None:
+        """
+        There is a picture of each page in each size, light and dark, all are
+        shown, and together they are no burden for whoever clones.
+        """
+        folder = TOP / "docs" / "images"
+        wanted = {f"{page}-{size}-{theme}.png" for page in pictures.PAGES for size in pictures.SIZES
+                  for theme in pictures.THEMES}  # fmt: skip
+        self.assertEqual({file.name for file in folder.iterdir()}, wanted)
+        shown = {Path(target).name for page in PAGES for target in PICTURE.findall(page.read_text())}
+        self.assertEqual(shown, wanted)
+        self.assertLess(sum(file.stat().st_size for file in folder.iterdir()), MOST_OF_PICTURES)

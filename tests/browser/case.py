@@ -33,7 +33,13 @@ SWITCHES = (
 )
 
 
-def _program(variable: str, *names: str) -> str:
+def program(variable: str, *names: str) -> str:
+    """
+    @param variable: What of the environment may name another one.
+    @param names: What it may be called.
+    @return: A program that a browser needs; where there is none, the test is
+        skipped.
+    """
     found = os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)
     if not found:
         missing(f"none of {', '.join(names)} is on the path (apt-get install chromium chromium-driver)")
@@ -63,13 +69,13 @@ class BrowserTestCase(InteropTestCase):
         @return: A browser with nothing that another one has stored.
         """
         options = webdriver.ChromeOptions()
-        options.binary_location = _program("NETSTREAM_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
+        options.binary_location = program("NETSTREAM_CHROMIUM", "chromium", "chromium-browser", "google-chrome")
         for switch in (*SWITCHES, f"--user-data-dir={tempfile.mkdtemp(dir=self.directory)}"):
             options.add_argument(switch)
         set_to = {name.replace("__", "."): value for name, value in preferences.items()}
         options.add_experimental_option("prefs", set_to)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        driver = _program("NETSTREAM_CHROMEDRIVER", "chromedriver")
+        driver = program("NETSTREAM_CHROMEDRIVER", "chromedriver")
         browser = webdriver.Chrome(options=options, service=Service(driver))
         self.addCleanup(browser.quit)
         browser.set_script_timeout(100)
