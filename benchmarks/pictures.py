@@ -110,14 +110,22 @@ STILL = """
 """Whether nothing is being loaded of what can be seen."""
 
 
+UNNAMED = """
+    const system = document.querySelector("#system");
+    if (system) system.textContent = system.textContent.replace(/Linux (\\d+\\.\\d+)\\S*/, "Linux $1");
+"""
+"""Leaves of the kernel's release what says nothing about the machine that takes the pictures."""
+
+
 def labelled(directory: Path, **labels: str) -> Path:
     """
-    @return: The directory of a node that has these labels.
+    @return: The directory of a node that has these labels; what else runs on
+        the machine that takes the pictures is not shown.
     """
     folder = directory / "etc"
     folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"    {name} = {value}\n" for name, value in labels.items())
-    (folder / "netstream.conf").write_text(f"[host labels]\n{lines}")
+    (folder / "netstream.conf").write_text(f"[plugins]\n    cgroups = no\n[host labels]\n{lines}")
     return directory
 
 
@@ -217,6 +225,7 @@ def taken(browser: Any, address: str, shows: str, size: Size, theme: str, scroll
         return time.monotonic() - since > SETTLED
 
     wait_for(f"{address} is all there", settled)
+    browser.execute_script(UNNAMED)
     shot: str = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
     return base64.b64decode(shot)
 
