@@ -93,7 +93,7 @@ PAGES: Mapping[str, str] = {
     "node": "host/web1/",
     "alerts": "alerts.html",
     "streaming": "streaming.html",
-    "compare": "compare.html",
+    "compare": "compare.html#context=netstream.cpu",
 }
 """What is looked at, by the name of its pictures."""
 
