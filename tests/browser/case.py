@@ -118,6 +118,16 @@ class BrowserTestCase(InteropTestCase):
         )
         return found
 
+    def click(self, selector: str) -> None:
+        """
+        Click on an element, once there is one; one that the page replaced by
+        another before it was clicked on is looked for again.
+        """
+        try:
+            self.find(selector).click()
+        except StaleElementReferenceException:
+            self.click(selector)
+
     def press(self, *keys: str) -> None:
         """
         Press keys one after the other, wherever the focus is.

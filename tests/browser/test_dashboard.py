@@ -134,9 +134,9 @@ class DashboardTests(BrowserTestCase):
         self.assertEqual([], self.complaints())
         child.stop()
         self.wait_text("#notice", "borealis is offline")
-        self.find("#brand").click()
+        self.click("#brand")
         self.wait_text("h1", "Nodes")
-        self.find(f"tr[data-guid='{parent.guid}'] .name").click()
+        self.click(f"tr[data-guid='{parent.guid}'] .name")
         self.wait_text("h1", "atlas")
 
     def test_recovers(self) -> None:
@@ -252,8 +252,8 @@ class DashboardTests(BrowserTestCase):
         self.open(node)
         self.wait_text("#raised", "1")
         self.wait_text("[data-chart='system.load'] .badge", "always")
-        self.find("#pages a[href$='alerts.html']").click()
-        self.find("[data-alert='always'] button").click()
+        self.click("#pages a[href$='alerts.html']")
+        self.click("[data-alert='always'] button")
         self.wait_text("[data-alert='always'] .why", "$this > 6")
         self.wait_text(".past-table", "always")
         self.assertEqual([], self.complaints())

@@ -53,7 +53,7 @@ class PageTests(BrowserTestCase):
         node.add("__proto__.constructor", chart_type="__proto__", family="__proto__")
         self.browser.get(node.url)
         wait_for("the legend has values", lambda: self.text("[data-chart^='a.'] .value") != "–")
-        self.find("#nodes-button").click()
+        self.click("#nodes-button")
         self.assertEqual(HOSTILE, self.find("h1").get_property("textContent"))
         self.assertEqual(HOSTILE, self.find("[data-chart^='a.'] .name").get_property("textContent"))
         names = [
@@ -94,10 +94,10 @@ class PageTests(BrowserTestCase):
         times = self.browser.execute_script(script)
         self.assertLessEqual(len(times) - 1, times[-1] - times[0] + 1)
 
-        self.find("#live").click()
+        self.click("#live")
         self.wait_text("#live", "Paused")
         self.assert_silent(node)
-        self.find("#live").click()
+        self.click("#live")
         wait_for("it goes on", lambda: node.asked.count("test.n59") >= 2)
 
         page = self.browser.current_window_handle
@@ -134,7 +134,7 @@ class PageTests(BrowserTestCase):
         node.add("system.load", family="other")
         self.browser.get(node.url)
         wait_for("the legend has values", lambda: self.text(".card .value") != "–")
-        self.find("#nodes-button").click()
+        self.click("#nodes-button")
         self.assertGreaterEqual(360, self.browser.execute_script("return document.documentElement.scrollWidth"))
         self.press(Keys.ESCAPE)
         button = self.find("#contents-button")

@@ -52,6 +52,6 @@ class ProxiedTests(WebFrontCase, BrowserTestCase):
         self.wait_text("h1", "borealis")
         self.assertTrue(self.browser.current_url.startswith(f"{top}host/borealis/"), self.browser.current_url)
         self.wait_told("system.cpu")
-        self.find("#pages a[href$='nodes.html']").click()
+        self.click("#pages a[href$='nodes.html']")
         wait_for("all nodes are shown", lambda: self.browser.current_url == f"{top}nodes.html")
         self.assertEqual([], self.complaints())

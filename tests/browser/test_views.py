@@ -83,9 +83,9 @@ class ViewTests(PagesTestCase):
             values = dict(pair.split("=") for pair in self.browser.current_url.partition("#")[2].split("&"))
             return int(values["after"]), int(values["before"])
 
-        self.find("#earlier").click()
+        self.click("#earlier")
         self.assertEqual((1699999850, 1700000150), span())
-        self.find("#later").click()
+        self.click("#later")
         plot = self.find("[data-chart='system.cpu'] .plot")
         plot.send_keys("<")
         self.assertEqual((1699999850, 1700000150), span())
@@ -116,7 +116,7 @@ class ViewTests(PagesTestCase):
         """
         server = self.scripted()
         self.open(server)
-        self.find("#picker").click()
+        self.click("#picker")
         own = self.find("#own-range")
         own.clear()
         own.send_keys("tomorrow", Keys.ENTER)
@@ -125,15 +125,15 @@ class ViewTests(PagesTestCase):
         own.send_keys("45m", Keys.ENTER)
         self.assertIn("#last=45m", self.browser.current_url)
         self.assertEqual("Last 45 minutes", self.text("#picker"))
-        self.find("#picker").click()
+        self.click("#picker")
         self.browser.execute_script(
             "document.querySelector('#from').value = '2024-01-02T03:04:05';"
             "document.querySelector('#to').value = '2024-01-02T03:14:05';"
         )
-        self.find("#from-to button").click()
+        self.click("#from-to button")
         self.wait_text("#picker", "2 Jan 2024, 03:04")
         self.wait_text("#live", "Paused")
-        self.find("#live").click()
+        self.click("#live")
         self.wait_text("#picker", "Last 45 minutes")
 
     def test_tiles(self) -> None:
@@ -208,7 +208,7 @@ class ViewTests(PagesTestCase):
             return False
 
         wait_for("the change is told where it happened", marked)
-        self.find("[data-chart='system.cpu'] .badge").click()
+        self.click("[data-chart='system.cpu'] .badge")
         wait_for("the alerts are shown", lambda: "alerts.html" in self.browser.current_url)
 
     def test_legend(self) -> None:
@@ -275,7 +275,7 @@ class ViewTests(PagesTestCase):
         )
         wait_for("what is zero stays away", lambda: names() == ["b", "c", "e"])
         for name in "ab":
-            self.find(f"[data-chart='net.none'] [data-dimension='{name}']").click()
+            self.click(f"[data-chart='net.none'] [data-dimension='{name}']")
         self.wait_text("[data-chart='net.none'] .blank", "All dimensions are hidden")
         self.assertEqual([], self.complaints())
 
@@ -352,7 +352,7 @@ class ViewTests(PagesTestCase):
                 document.addEventListener("copy", () => { window.copied = String(document.activeElement.value); });
             """)
             if menu:
-                self.find(menu).click()
+                self.click(menu)
             self.find(".card .menu" if menu else ".after-code").find_element(
                 "xpath", f".//button[.='{button}']"
             ).click()
@@ -444,7 +444,7 @@ class ViewTests(PagesTestCase):
         folder.mkdir()
         self.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
         self.open(server)
-        self.find("[data-chart='system.cpu'] [data-dimension='b']").click()
+        self.click("[data-chart='system.cpu'] [data-dimension='b']")
         self.assertIn("hide=system.cpu", self.browser.current_url)
         self.browser.refresh()
         hidden = self.find("[data-chart='system.cpu'] [data-dimension='b']")
@@ -452,7 +452,7 @@ class ViewTests(PagesTestCase):
         wait_for("the legend has values", lambda: self.text("[data-chart='system.cpu'] .value") != "–")
         saved = {}
         for entry, ending in (("Save picture (PNG)", "png"), ("Save values (CSV)", "csv")):
-            self.find("[data-chart='system.cpu'] .more").click()
+            self.click("[data-chart='system.cpu'] .more")
             script = """
                 [...document.querySelectorAll("[data-chart='system.cpu'] .menu button")]
                     .find((each) => each.textContent === arguments[0]).click()
@@ -485,8 +485,8 @@ class ViewTests(PagesTestCase):
         self.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
         self.open(server)
         wait_for("the legend has values", lambda: self.text("[data-chart='net.many'] .value") != "–")
-        self.find("[data-chart='net.many'] .more").click()
-        self.find("[data-chart='net.many'] .menu").find_element("xpath", ".//button[.='Save picture (PNG)']").click()
+        self.click("[data-chart='net.many'] .more")
+        self.click("[data-chart='net.many'] .menu").find_element("xpath", ".//button[.='Save picture (PNG)']")
         file = wait_for("it is there", lambda: self._file(folder, "png"))
         self.assertLess(int.from_bytes(file.read_bytes()[20:24], "big"), 1500)
 
@@ -532,7 +532,7 @@ class ViewTests(PagesTestCase):
         wait_for("all are there", lambda: len(self.rows()) == 1000)
         self.assertEqual(["web7", "web0", "web1"], self.rows()[:3])
         self.assertIn("2 h ago", self.text("[data-guid='guid-7'] .newest"))
-        self.find("th.cpu button").click()
+        self.click("th.cpu button")
         self.assertEqual("web99", self.rows()[0])
         self.assertEqual("ascending", self.find("th.cpu").get_attribute("aria-sort"))
         # An even number of times: back to the order that there was.
@@ -551,7 +551,7 @@ class ViewTests(PagesTestCase):
         self.assertEqual("site=berlin web99", self.find("#search").get_attribute("value"))
         self.assertLess(server.asked.count("system.cpu"), 200)
         self.assertEqual("web99", self.find("tbody .name").text)
-        self.find("tbody .name").click()
+        self.click("tbody .name")
         wait_for("its dashboard is shown", lambda: self.browser.current_url.startswith(f"{server.url}host/web99/"))
 
     def test_nodes_narrow(self) -> None:
@@ -614,8 +614,8 @@ class ViewTests(PagesTestCase):
         server = self.scripted()
         for page in PAGES:
             self.open(server, page)
-            self.find("#nodes-button").click()
-            self.find("#nodes [data-guid='guid-1']").click()
+            self.click("#nodes-button")
+            self.click("#nodes [data-guid='guid-1']")
             wait_for("the node is shown", lambda: self.browser.current_url.startswith(f"{server.url}host/web1/"))
             links = [link.get_attribute("href") for link in self.browser.find_elements("css selector", "#pages a")]
             here = f"{server.url}host/web1/"
@@ -660,7 +660,7 @@ class ViewTests(PagesTestCase):
         """
         server = self.scripted()
         self.open(server, "alerts.html")
-        self.find("[data-alert='cpu_busy'] button").click()
+        self.click("[data-alert='cpu_busy'] button")
         self.wait_text("[data-alert='cpu_busy'] .why", "(42 > 10)")
         raised, said = server.said["api/v3/raised"], server.said["api/v1/explain"]
         assert isinstance(raised, dict) and isinstance(said, dict)
@@ -671,7 +671,7 @@ class ViewTests(PagesTestCase):
         self.wait_text("[data-alert='cpu_busy'] .alert-value", "3 %")
         self.wait_text("h2", "1 raised now")
         self.assertEqual(["Summary of load_high", "Summary of cpu_busy"], self.rows(".alert-card h3"))
-        self.find("[data-alert='cpu_busy'] button").click()
+        self.click("[data-alert='cpu_busy'] button")
         self.assertEqual(["Summary of load_high"], self.rows(".alert-card h3"))
         self.assertEqual([], self.complaints())
 
