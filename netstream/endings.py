@@ -44,6 +44,8 @@ def how_ended(reason: Failure, other: str = "the other side") -> str:
             text = "the connection was broken off by this node"
         case ConnectionLost():
             text = f"the connection to {other} was lost"
+        case ConnectionRefusedError(osError=str(said)) if said:
+            return f"the connection was refused: {said}"
         case ConnectionRefusedError():
             return "the connection was refused: nothing listens there, or a firewall does not let it through"
         case TCPTimedOutError() | TimeoutError():

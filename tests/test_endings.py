@@ -35,6 +35,10 @@ class EndingTests(SynchronousTestCase):
                 "the connection was refused: nothing listens there, or a firewall does not let it through",
             ),
             (
+                error.ConnectionRefusedError("nothing listens there for UDP"),
+                "the connection was refused: nothing listens there for UDP",
+            ),
+            (
                 error.TimeoutError(),
                 "the connection was not made in time: nobody answers there, or a firewall drops it",
             ),

@@ -486,7 +486,7 @@ class ViewTests(PagesTestCase):
         self.open(server)
         wait_for("the legend has values", lambda: self.text("[data-chart='net.many'] .value") != "–")
         self.click("[data-chart='net.many'] .more")
-        self.click("[data-chart='net.many'] .menu").find_element("xpath", ".//button[.='Save picture (PNG)']")
+        self.find("[data-chart='net.many'] .menu").find_element("xpath", ".//button[.='Save picture (PNG)']").click()
         file = wait_for("it is there", lambda: self._file(folder, "png"))
         self.assertLess(int.from_bytes(file.read_bytes()[20:24], "big"), 1500)
 

@@ -37,6 +37,8 @@ MORE_IN_INFO = {
     *("container_os_name", "container_os_id", "container_os_id_like", "container_os_version"),
     *("container_os_version_id", "container_os_detection", "is_k8s_node"),
     *("cloud_provider_type", "cloud_instance_type", "cloud_instance_region"),
+    # only if it was built with the cloud's connection and machine learning, as Debian's is not
+    *("aclk-implementation", "ml-info"),
 }
 KNOWN_HERE = {
     # null until the agent has counted them for its statistics, numbers at once in ours
